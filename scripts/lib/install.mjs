@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './paths.mjs';
+import { run } from './run.mjs';
+import { contentDigestOf, readStamp, writeStamp } from './stamp.mjs';
+import { step } from './steps.mjs';
+
+const stampPath = join(root, 'node_modules', '.fovea-installed');
+const lockPath = join(root, 'package-lock.json');
+
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+function wantedStamp() {
+  const workspaces = readJson(join(root, 'package.json')).workspaces;
+  const manifests = workspaces.map((folder) => `${folder}/package.json`);
+  return contentDigestOf(
+    ['package-lock.json', 'package.json', '.npmrc', ...manifests],
+    `${process.platform} ${process.arch} ${process.versions.modules}`,
+  );
+}
+
+/** Whether what npm last laid down is what the lock file asks for (optional packages aside). */
+function matchesLock(dev) {
+  const hidden = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(hidden) || !existsSync(lockPath)) return false;
+  const have = readJson(hidden).packages;
+  return Object.entries(readJson(lockPath).packages).every(([path, wanted]) => {
+    if (!path.includes('node_modules/')) return true;
+    if (wanted.optional || wanted.devOptional || (wanted.dev && !dev)) return true;
+    return have[path]?.version === wanted.version && existsSync(join(root, path));
+  });
+}
+
+function npm(args) {
+  // Install scripts are not needed (see docs/decisions); this one would try to fetch GPU libraries.
+  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_update_notifier: 'false' };
+  const own = process.env.npm_execpath;
+  if (own?.endsWith('.js')) return run(process.execPath, [own, ...args], { env });
+  return run('npm', args, { env, shell: process.platform === 'win32' });
+}
+
+/**
+ * Installs what is missing from the package registry; does nothing when all is there.
+ *
+ * Development packages that are already there are kept up to date and never taken away.
+ *
+ * @param {{ dev: boolean }} options `dev`: the tools for tests and lint are needed too
+ */
+export async function ensureInstalled({ dev }) {
+  const stamp = wantedStamp();
+  const found = readStamp(stampPath);
+  const full = `${stamp} dev`;
+  if (found === full || (!dev && found === stamp)) return;
+
+  const withDev = dev || existsSync(join(root, 'node_modules', 'vitest'));
+  if (!matchesLock(withDev)) {
+    await step('installing packages', () => install(withDev));
+  }
+  writeStamp(stampPath, withDev ? full : stamp);
+}
+
+async function install(withDev) {
+  const scope = withDev ? [] : ['--omit=dev'];
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  // The lock file names the optional binaries of Linux only (docs/decisions/0001-pins.md); every version is
+  // pinned exactly in the manifests, so other systems resolve the same packages without it.
+  const tries =
+    existsSync(lockPath) && process.platform === 'linux'
+      ? [['ci'], ['install', '--no-save']]
+      : [['install', '--no-package-lock']];
+  let last = { code: 1, output: '' };
+  for (const words of tries) {
+    last = await npm([...words, ...scope, ...quiet]);
+    if (last.code === 0) return;
+  }
+  throw new Error(`npm could not install the packages:\n${last.output.trim()}`);
+}

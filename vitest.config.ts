@@ -1,0 +1,19 @@
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const globalSetup = './conformance/global-setup.ts';
+
+export default defineConfig({
+  test: {
+    include: ['{contract,server,conformance,web,cli,scripts}/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    environment: 'node',
+    // Each file has a process of its own: native modules and worker threads end with it.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 30_000,
+    ...(existsSync(globalSetup) ? { globalSetup: [globalSetup] } : {}),
+  },
+});
