@@ -1,0 +1,290 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { type Log, silentLog } from '../log.ts';
+import { isUnavailable, isWorthRepeating } from './errors.ts';
+import { type Keeper, startKeeper } from './keeper.ts';
+import { type OnNotify, openListener } from './listener.ts';
+import { types } from './types.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the shape of a row or schema is the caller's claim; SQL text cannot prove it
+export type Claimed = any;
+
+/** A statement that the server parses and plans once per connection: for the hot paths. Names are unique. */
+export type Statement = { name: string; text: string };
+
+export type QueryOptions = { timeoutMs?: number };
+
+/** What can run SQL: the database (one connection per statement) or a transaction (always the same one). */
+export type Queryable<Schema = Claimed> = {
+  kysely: Kysely<Schema>;
+  query<Row extends object = Claimed>(
+    text: string,
+    values?: unknown[],
+    options?: QueryOptions,
+  ): Promise<Row[]>;
+  run<Row extends object = Claimed>(statement: Statement, values?: unknown[]): Promise<Row[]>;
+};
+
+export type Tx<Schema = Claimed> = Queryable<Schema> & {
+  client: pg.PoolClient;
+  /** Called after the commit; never called when the transaction is rolled back or run again. */
+  afterCommit(call: () => void): void;
+};
+
+export type TransactionOptions = {
+  /** How often to run again after a serialization failure or a deadlock. Default 3. */
+  retries?: number;
+  isolation?: 'read committed' | 'repeatable read' | 'serializable';
+  readOnly?: boolean;
+  /** Limit for each statement inside. */
+  timeoutMs?: number;
+};
+
+export type Database<Schema = Claimed> = Queryable<Schema> & {
+  pool: pg.Pool;
+  /** The embedded server, or undefined with an external one. */
+  keeper: Keeper | undefined;
+  /**
+   * Runs `work` in one transaction; commits when it returns, rolls back when it throws.
+   *
+   * NOTE: `work` may run more than once, so it must have no effect outside the transaction; use
+   * `tx.afterCommit` for those.
+   */
+  transaction<Result>(
+    work: (tx: Tx<Schema>) => Promise<Result>,
+    options?: TransactionOptions,
+  ): Promise<Result>;
+  /** Hears NOTIFY on a channel; returns how to stop hearing. Survives lost connections. */
+  listen(channel: string, onNotify: OnNotify): Promise<() => void>;
+  close(): Promise<void>;
+};
+
+export type DatabaseOptions = {
+  /** Folder of the embedded server; not used with `databaseUrl`. */
+  dataDir: string;
+  databaseUrl?: string;
+  /** Folder with the programs of another PostgreSQL for the embedded server. */
+  binDir?: string;
+  /** Database inside the embedded server, made when missing. Default `fovea`. */
+  databaseName?: string;
+  connectionsMax?: number;
+  /** Default limit of a statement. Default 30,000. */
+  statementTimeoutMs?: number;
+  /** How long to wait for an external server at start, and for a connection later. Default 10,000. */
+  connectTimeoutMs?: number;
+  log?: Log;
+};
+
+/**
+ * Opens the database: the external one of `databaseUrl`, or the embedded one of `dataDir`.
+ *
+ * @throws Error with one clear line when it cannot be reached or is older than PostgreSQL 15
+ */
+export async function openDatabase<Schema = Claimed>(options: DatabaseOptions): Promise<Database<Schema>> {
+  const log = options.log ?? silentLog;
+  const { connectTimeoutMs = 10_000 } = options;
+  const keeper =
+    options.databaseUrl === undefined
+      ? await startKeeper({ dataDir: options.dataDir, binDir: options.binDir, log })
+      : undefined;
+  try {
+    const config = {
+      ...(await addressOf(options, keeper)),
+      types,
+      keepAlive: true,
+      application_name: 'fovea',
+    };
+    const pool = new pg.Pool({
+      ...config,
+      max: options.connectionsMax ?? 20,
+      idleTimeoutMillis: 60_000,
+      connectionTimeoutMillis: connectTimeoutMs,
+      statement_timeout: options.statementTimeoutMs ?? 30_000,
+    });
+    // An idle connection that breaks is dropped and replaced by the pool; nobody was using it.
+    pool.on('error', (error) => log.debug({ error: error.message }, 'an idle database connection was lost'));
+    // A connection in use that breaks fails its statement; without a listener it would also end the process.
+    pool.on('connect', (client) => void client.on('error', () => {}));
+    const ready = keeper === undefined ? async () => {} : keeper.ready;
+    const database = build<Schema>(pool, openListener(config, ready, log), keeper, ready, connectTimeoutMs);
+    await checkVersion(database, options.databaseUrl);
+    return database;
+  } catch (error) {
+    await keeper?.stop();
+    throw error;
+  }
+}
+
+function build<Schema>(
+  pool: pg.Pool,
+  listener: ReturnType<typeof openListener>,
+  keeper: Keeper | undefined,
+  ready: () => Promise<void>,
+  patienceMs: number,
+): Database<Schema> {
+  const acquire = () => acquireFrom(pool, ready, patienceMs);
+  const kysely = new Kysely<Schema>({
+    dialect: new PostgresDialect({ pool: { connect: acquire, end: async () => {} } }),
+  });
+  const transaction = makeTransaction<Schema>(acquire);
+  let closing: Promise<void> | undefined;
+  return {
+    pool,
+    kysely,
+    keeper,
+    transaction,
+    async query(text, values, options) {
+      if (options?.timeoutMs !== undefined) {
+        return transaction((tx) => tx.query(text, values), { timeoutMs: options.timeoutMs, retries: 0 });
+      }
+      return withClient(acquire, async (client) => (await client.query(text, values)).rows);
+    },
+    run: (statement, values) =>
+      withClient(acquire, async (client) => (await client.query({ ...statement, values })).rows),
+    listen: listener.listen,
+    close() {
+      closing ??= (async () => {
+        await listener.close();
+        await pool.end();
+        await keeper?.stop();
+      })();
+      return closing;
+    },
+  };
+}
+
+/**
+ * A connection, waiting through a restart of the server. Nothing was sent yet, so waiting is always safe; a
+ * statement that is under way when the server dies fails instead.
+ */
+async function acquireFrom(
+  pool: pg.Pool,
+  ready: () => Promise<void>,
+  patienceMs: number,
+): Promise<pg.PoolClient> {
+  const deadline = Date.now() + patienceMs;
+  for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      if (!isUnavailable(error) || pool.ending || Date.now() + pauseMs > deadline) throw error;
+    }
+    await sleep(pauseMs);
+    await Promise.race([ready(), sleep(Math.max(deadline - Date.now(), 0), undefined, { ref: false })]);
+  }
+}
+
+type Acquire = () => Promise<pg.PoolClient>;
+
+async function withClient<Result>(
+  acquire: Acquire,
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await acquire();
+  try {
+    const result = await work(client);
+    client.release();
+    return result;
+  } catch (error) {
+    client.release(isUnavailable(error));
+    throw error;
+  }
+}
+
+function makeTransaction<Schema>(acquire: Acquire): Database<Schema>['transaction'] {
+  return async (work, options = {}) => {
+    for (let retriesLeft = options.retries ?? 3; ; retriesLeft--) {
+      try {
+        return await withClient(acquire, (client) => attempt(client, work, options));
+      } catch (error) {
+        if (retriesLeft <= 0 || !isWorthRepeating(error)) throw error;
+        await sleep(5 + Math.random() * 40);
+      }
+    }
+  };
+}
+
+async function attempt<Schema, Result>(
+  client: pg.PoolClient,
+  work: (tx: Tx<Schema>) => Promise<Result>,
+  options: TransactionOptions,
+): Promise<Result> {
+  const calls: (() => void)[] = [];
+  await client.query(beginText(options));
+  let result: Result;
+  try {
+    result = await work(txOn<Schema>(client, calls));
+  } catch (error) {
+    // A lost connection has rolled back by itself; the first error is the one worth telling.
+    await client.query('rollback').catch(() => {});
+    throw error;
+  }
+  await client.query('commit');
+  for (const call of calls) call();
+  return result;
+}
+
+function beginText({ isolation, readOnly, timeoutMs }: TransactionOptions): string {
+  const begin = ['begin', isolation && `isolation level ${isolation}`, readOnly && 'read only']
+    .filter(Boolean)
+    .join(' ');
+  return timeoutMs === undefined ? begin : `${begin}; set local statement_timeout = ${Math.ceil(timeoutMs)}`;
+}
+
+function txOn<Schema>(client: pg.PoolClient, calls: (() => void)[]): Tx<Schema> {
+  let kysely: Kysely<Schema> | undefined;
+  const lent = { query: client.query.bind(client), release() {} } as unknown as pg.PoolClient;
+  return {
+    client,
+    // Built when first asked for: many transactions run a few plain statements only.
+    get kysely() {
+      kysely ??= new Kysely<Schema>({
+        dialect: new PostgresDialect({ pool: { connect: async () => lent, end: async () => {} } }),
+      });
+      return kysely;
+    },
+    query: async (text, values) => (await client.query(text, values)).rows,
+    run: async (statement, values) => (await client.query({ ...statement, values })).rows,
+    afterCommit: (call) => void calls.push(call),
+  };
+}
+
+async function addressOf(options: DatabaseOptions, keeper: Keeper | undefined): Promise<pg.ClientConfig> {
+  if (keeper === undefined) return { connectionString: options.databaseUrl };
+  const database = options.databaseName ?? 'fovea';
+  const client = new pg.Client({ host: keeper.socketDir, user: keeper.user, database: 'postgres' });
+  await client.connect();
+  try {
+    if (keeper.adopted) await endOldSessions(client);
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [database]);
+    if (rowCount === 0) await client.query(`create database ${pg.escapeIdentifier(database)}`);
+  } finally {
+    await client.end();
+  }
+  return { host: keeper.socketDir, user: keeper.user, database };
+}
+
+/** Sessions of the killed process: none of them may commit once we have begun. */
+async function endOldSessions(client: pg.Client): Promise<void> {
+  const others = `from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`;
+  await client.query(`select pg_terminate_backend(pid, 5000) ${others}`);
+}
+
+async function checkVersion(database: Database, url: string | undefined): Promise<void> {
+  try {
+    const [row] = await database.query<{ version: number }>(
+      `select current_setting('server_version_num')::int as version`,
+    );
+    if ((row?.version ?? 0) >= 150_000) return;
+    throw new Error(
+      `PostgreSQL 15 or newer is needed; this one is ${Math.floor((row?.version ?? 0) / 10_000)}.`,
+    );
+  } catch (error) {
+    await database.close().catch(() => {});
+    if (url === undefined) throw error;
+    throw new Error(`The database of DATABASE_URL cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

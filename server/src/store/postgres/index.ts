@@ -1,0 +1,15 @@
+export {
+  type Database,
+  type DatabaseOptions,
+  openDatabase,
+  type Queryable,
+  type QueryOptions,
+  type Statement,
+  type TransactionOptions,
+  type Tx,
+} from './database.ts';
+export { codeOf, isDuplicate, isStatementTimeout, isUnavailable, isWorthRepeating } from './errors.ts';
+export { FolderInUse, type FolderLock, lockFolder } from './folder-lock.ts';
+export { type Keeper, startKeeper } from './keeper.ts';
+export type { OnNotify } from './listener.ts';
+export { type Migration, MigrationRefused, migrate } from './migrate.ts';
