@@ -14,10 +14,18 @@ export async function lint(options = []) {
   const biome = join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
   const paths = options.some((word) => !word.startsWith('-')) ? [] : ['.'];
   const checking = run(process.execPath, [biome, 'check', ...options, ...paths]);
-  const broken = brokenRules(readImports());
+  const broken = importTrouble();
   const { code, output } = await checking;
   const words = broken.map((line) => `${line}\n`).join('');
   return { code: code || (broken.length > 0 ? 1 : 0), output: output + words };
+}
+
+function importTrouble() {
+  try {
+    return brokenRules(readImports());
+  } catch (error) {
+    return [error.message];
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

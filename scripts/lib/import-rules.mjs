@@ -11,8 +11,10 @@ export function zoneOf(path) {
     return ['contract', 'web', 'cli', 'conformance', 'bench'].find((name) => name === parts[0]);
   if (parts[1] !== 'src') return undefined;
   if (parts.length === 3) return parts[2].startsWith('config') ? 'server/config' : 'server/main';
-  if (parts[2] === 'resources')
-    return parts.length === 4 ? 'server/resources' : `server/resources/${parts[3]}`;
+  if (parts[2] === 'resources') {
+    const shared = parts.length === 4 || parts[3] === 'common';
+    return shared ? 'server/resources' : `server/resources/${parts[3]}`;
+  }
   return ['domain', 'engine', 'store', 'jobs', 'gateway'].includes(parts[2])
     ? `server/${parts[2]}`
     : undefined;

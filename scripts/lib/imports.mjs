@@ -33,8 +33,8 @@ const sourcePaths = () =>
  */
 export function importsOf(path, source) {
   const { module, errors } = parseSync(path, source);
-  if (errors.some((error) => error.severity === 'Error'))
-    throw new Error(`${path} cannot be parsed: ${errors[0].message}`);
+  const wrong = errors.find((error) => error.severity === 'Error');
+  if (wrong) throw new Error(`${path} cannot be parsed: ${wrong.message}`);
   const found = [];
   const add = (request, at) => {
     found.push({ from: path, to: resolveRequest(path, request), line: lineOf(source, at), request });

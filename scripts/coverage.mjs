@@ -1,0 +1,3 @@
+import { refresh } from './lib/pages.mjs';
+
+await refresh('docs/COVERAGE.md', { write: true });
