@@ -1,0 +1,42 @@
+import { Fault } from '#domain/fault.ts';
+
+/** What can go wrong between bytes and numbers, with the contract's code for each. */
+export const engineFault = {
+  unsupportedFormat: (found: string) =>
+    new Fault(
+      'bad_request',
+      30101,
+      `Input image format unsupported: ${found}. Send JPEG, PNG, WEBP, GIF, BMP or TIFF.`,
+    ),
+
+  tooManyPixels: (pixelsMax: number) =>
+    new Fault('too_large', 30105, `The image has more than ${Math.floor(pixelsMax / 1e6)} megapixels.`),
+
+  tooManyBytes: (bytes: number, bytesMax: number) =>
+    new Fault('too_large', 30105, `The image has ${bytes} bytes; at most ${bytesMax} are accepted.`),
+
+  undecodable: (reason: string, cause?: unknown) =>
+    new Fault('bad_request', 30300, `The image could not be decoded: ${reason}.`, { cause }),
+
+  busy: (waiting: number) =>
+    new Fault('busy', 21351, `The models are busy with ${waiting} waiting predictions. Please retry shortly.`),
+
+  noSuchModel: (id: string) => new Fault('not_found', 21200, `There is no built-in model ${id}.`),
+
+  notEnabled: (id: string) =>
+    new Fault('forbidden', 21353, `The model ${id} is switched off here; the operator can turn it on.`),
+
+  notPrepared: (id: string, cause: unknown) =>
+    new Fault('internal', 21350, `The model ${id} could not be made ready.`, { log: text(cause), cause }),
+
+  predictionFailed: (id: string, cause: unknown) =>
+    new Fault('internal', 21313, `The model ${id} failed on this input.`, { log: text(cause), cause }),
+
+  cancelled: () => new Fault('unavailable', 21313, 'The prediction was cancelled.'),
+
+  closed: () => new Fault('unavailable', 21351, 'The server is shutting down.'),
+} as const;
+
+function text(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,285 @@
+import sharp, { type Sharp } from 'sharp';
+import { decodeBmp, type RawPixels, readBmpHeader } from './bmp.ts';
+import { engineFault } from './faults.ts';
+import { type ImageFormat, readImageFormat } from './image-format.ts';
+
+// One thread for each picture and no cache: many pictures are in flight at once, and none comes back.
+sharp.concurrency(1);
+sharp.cache(false);
+// Only the loaders of the formats that we admit; SVG, PDF and the like would reach into other files.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: [
+    'VipsForeignLoadJpegBuffer',
+    'VipsForeignLoadPngBuffer',
+    'VipsForeignLoadWebpBuffer',
+    'VipsForeignLoadNsgifBuffer',
+    'VipsForeignLoadTiffBuffer',
+  ],
+});
+
+export interface ImageLimits {
+  pixelsMax: number;
+  bytesMax: number;
+}
+
+export const defaultImageLimits: ImageLimits = { pixelsMax: 85_000_000, bytesMax: 128 * 1024 * 1024 };
+
+export interface ImageInfo {
+  /** Size in pixels after turning the picture upright. */
+  width: number;
+  height: number;
+  format: ImageFormat;
+  /** `YUV` for a colour JPEG, otherwise `RGB`, `RGBA`, `GRAY`, `GRAYA` or `CMYK`. */
+  colorMode: string;
+}
+
+/** The hosted sizes besides the original, as JPEG. `large` may be the very bytes that came in. */
+export interface Thumbnails {
+  tiny: Buffer;
+  small: Buffer;
+  large: Buffer;
+}
+
+/** A picture decoded once, upright, scaled down to at most `workingEdgeMax`; models take their inputs from it. */
+export interface Picture extends RawPixels {
+  /** Size of the upright original in pixels. */
+  originalWidth: number;
+  originalHeight: number;
+}
+
+/** Longest side in pixels of each hosted size; smaller pictures are never enlarged. */
+export const thumbnailEdges = { tiny: 100, small: 256, large: 1024 } as const;
+export const workingEdgeMax = 1024;
+
+const white = '#ffffff';
+const jpegQuality = { tiny: 75, small: 80, large: 85 } as const;
+
+/**
+ * Reads size, format and colour mode from the header alone; the pixels may still turn out to be damaged.
+ *
+ * @throws Fault 30101 unsupported format · 30105 too large · 30300 unreadable header
+ */
+export async function readImageInfo(bytes: Buffer, limits = defaultImageLimits): Promise<ImageInfo> {
+  const format = admit(bytes, limits);
+  if (format === 'BMP') {
+    const { width, height } = bmpWithin(bytes, limits);
+    return { width, height, format, colorMode: 'RGB' };
+  }
+  try {
+    const { autoOrient, space, channels } = await open(bytes, limits).metadata();
+    if (autoOrient.width * autoOrient.height > limits.pixelsMax) throw engineFault.tooManyPixels(limits.pixelsMax);
+    return { ...sizeOf(autoOrient), format, colorMode: colorModeOf(format, space, channels) };
+  } catch (cause) {
+    throw decodeFault(cause, limits);
+  }
+}
+
+/**
+ * Decodes the picture in full and renders its smaller sizes from one decoding.
+ *
+ * A picture that is a JPEG already, upright, and no larger than the large size, is its own large size.
+ *
+ * @throws Fault as `readImageInfo`, and 30300 for damaged pixels
+ */
+export async function renderThumbnails(bytes: Buffer, limits = defaultImageLimits): Promise<Thumbnails> {
+  const format = admit(bytes, limits);
+  try {
+    const reusable = format === 'JPEG' && (await isOwnLargeSize(bytes, limits));
+    const base = await decodeWithin(bytes, format, thumbnailEdges[reusable ? 'small' : 'large'], limits);
+    const small = reusable ? base : await shrink(base, thumbnailEdges.small);
+    const tiny = await shrink(small, thumbnailEdges.tiny);
+    const [largeJpeg, smallJpeg, tinyJpeg] = await Promise.all([
+      reusable ? bytes : encode(base, jpegQuality.large),
+      encode(small, jpegQuality.small),
+      encode(tiny, jpegQuality.tiny),
+    ]);
+    return { tiny: tinyJpeg, small: smallJpeg, large: largeJpeg };
+  } catch (cause) {
+    throw decodeFault(cause, limits);
+  }
+}
+
+/**
+ * Decodes a picture for models: upright, transparency on white, first frame of an animation.
+ *
+ * @throws Fault as `renderThumbnails`
+ */
+export async function decodeForModel(bytes: Buffer, limits = defaultImageLimits): Promise<Picture> {
+  const format = admit(bytes, limits);
+  try {
+    const { width: originalWidth, height: originalHeight } = await readImageInfo(bytes, limits);
+    const pixels = await decodeWithin(bytes, format, workingEdgeMax, limits);
+    return { ...pixels, originalWidth, originalHeight };
+  } catch (cause) {
+    throw decodeFault(cause, limits);
+  }
+}
+
+/** A region of a picture, in working pixels; it may reach over the edge, and is then filled with `fill`. */
+export interface Crop {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** Stretches the whole picture to a square. @returns RGB bytes [edge, edge, 3] */
+export function stretched(picture: RawPixels, edge: number): Promise<Buffer> {
+  return raw(picture).resize(edge, edge, { fit: 'fill' }).raw().toBuffer();
+}
+
+/**
+ * Fits the whole picture into a square, centred on a background of one grey.
+ *
+ * @returns RGB bytes [edge, edge, 3]; `letterboxOf` tells where the picture lies in them
+ */
+export function letterboxed(picture: RawPixels, edge: number, grey: number): Promise<Buffer> {
+  const { left, top, width, height } = letterboxOf(picture, edge);
+  return raw(picture)
+    .resize(width, height, { fit: 'fill' })
+    .extend({
+      left,
+      top,
+      right: edge - width - left,
+      bottom: edge - height - top,
+      background: { r: grey, g: grey, b: grey },
+    })
+    .raw()
+    .toBuffer();
+}
+
+/** Where a picture lies in its letterboxed square, in pixels of the square. */
+export function letterboxOf(picture: { width: number; height: number }, edge: number): Crop {
+  const scale = edge / Math.max(picture.width, picture.height);
+  const width = Math.max(1, Math.round(picture.width * scale));
+  const height = Math.max(1, Math.round(picture.height * scale));
+  return { left: (edge - width) >> 1, top: (edge - height) >> 1, width, height };
+}
+
+/** Cuts out a region and scales it to a square; parts beyond the picture are black. @returns RGB [edge, edge, 3] */
+export async function cropped(picture: RawPixels, crop: Crop, edge: number): Promise<Buffer> {
+  const left = Math.round(crop.left);
+  const top = Math.round(crop.top);
+  const right = left + Math.max(1, Math.round(crop.width));
+  const bottom = top + Math.max(1, Math.round(crop.height));
+  const inside = {
+    left: clamp(left, 0, picture.width - 1),
+    top: clamp(top, 0, picture.height - 1),
+    right: clamp(right, 1, picture.width),
+    bottom: clamp(bottom, 1, picture.height),
+  };
+  const cut = await raw(picture)
+    .extract({
+      left: inside.left,
+      top: inside.top,
+      width: Math.max(1, inside.right - inside.left),
+      height: Math.max(1, inside.bottom - inside.top),
+    })
+    .extend({
+      left: Math.max(0, inside.left - left),
+      top: Math.max(0, inside.top - top),
+      right: Math.max(0, right - inside.right),
+      bottom: Math.max(0, bottom - inside.bottom),
+      background: { r: 0, g: 0, b: 0 },
+    })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return sharp(cut.data, { raw: { width: cut.info.width, height: cut.info.height, channels: 3 } })
+    .resize(edge, edge, { fit: 'fill' })
+    .raw()
+    .toBuffer();
+}
+
+async function decodeWithin(
+  bytes: Buffer,
+  format: ImageFormat,
+  edge: number,
+  limits: ImageLimits,
+): Promise<RawPixels> {
+  const source = format === 'BMP' ? bmpSource(bytes, limits) : open(bytes, limits);
+  const { data, info } = await source
+    .autoOrient()
+    .resize(edge, edge, { fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: white })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels === 3) return { width: info.width, height: info.height, pixels: data };
+  return { width: info.width, height: info.height, pixels: greyToRgb(data, info.channels) };
+}
+
+function shrink(pixels: RawPixels, edge: number): Promise<RawPixels> {
+  if (Math.max(pixels.width, pixels.height) <= edge) return Promise.resolve(pixels);
+  return raw(pixels)
+    .resize(edge, edge, { fit: 'inside' })
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+    .then(({ data, info }) => ({ width: info.width, height: info.height, pixels: data }));
+}
+
+function encode(pixels: RawPixels, quality: number): Promise<Buffer> {
+  return raw(pixels).jpeg({ quality }).toBuffer();
+}
+
+function raw({ width, height, pixels }: RawPixels): Sharp {
+  return sharp(pixels, { raw: { width, height, channels: 3 } });
+}
+
+function open(bytes: Buffer, limits: ImageLimits): Sharp {
+  return sharp(bytes, { limitInputPixels: limits.pixelsMax, failOn: 'error', sequentialRead: true, pages: 1 });
+}
+
+function bmpWithin(bytes: Buffer, limits: ImageLimits): { width: number; height: number } {
+  const header = readBmpHeader(bytes);
+  if (header.width * header.height > limits.pixelsMax) throw engineFault.tooManyPixels(limits.pixelsMax);
+  return header;
+}
+
+function bmpSource(bytes: Buffer, limits: ImageLimits): Sharp {
+  bmpWithin(bytes, limits);
+  return raw(decodeBmp(bytes));
+}
+
+async function isOwnLargeSize(bytes: Buffer, limits: ImageLimits): Promise<boolean> {
+  const { width, height, orientation = 1, space } = await open(bytes, limits).metadata();
+  return Math.max(width, height) <= thumbnailEdges.large && orientation === 1 && space !== 'cmyk';
+}
+
+function admit(bytes: Buffer, limits: ImageLimits): ImageFormat {
+  if (bytes.length > limits.bytesMax) throw engineFault.tooManyBytes(bytes.length, limits.bytesMax);
+  return readImageFormat(bytes);
+}
+
+function decodeFault(cause: unknown, limits: ImageLimits): unknown {
+  if (cause instanceof Error && cause.name === 'Fault') return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  if (/pixel limit/i.test(reason)) return engineFault.tooManyPixels(limits.pixelsMax);
+  const firstLine = reason.split('\n')[0]?.trim() ?? '';
+  return engineFault.undecodable(firstLine || 'its data is damaged', cause);
+}
+
+function colorModeOf(format: ImageFormat, space: string | undefined, channels = 3): string {
+  if (space === 'cmyk') return 'CMYK';
+  if (channels <= 2) return channels === 2 ? 'GRAYA' : 'GRAY';
+  if (format === 'JPEG') return 'YUV';
+  return channels === 4 ? 'RGBA' : 'RGB';
+}
+
+function sizeOf({ width, height }: { width: number; height: number }): { width: number; height: number } {
+  return { width, height };
+}
+
+function greyToRgb(data: Buffer, channels: number): Buffer {
+  const pixels = Buffer.allocUnsafe((data.length / channels) * 3);
+  for (let from = 0, to = 0; from < data.length; from += channels) {
+    pixels[to++] = data[from] as number;
+    pixels[to++] = data[from] as number;
+    pixels[to++] = data[from] as number;
+  }
+  return pixels;
+}
+
+function clamp(value: number, min: number, max: number): number {
+  return Math.min(Math.max(value, min), max);
+}
