@@ -32,8 +32,7 @@ function matchesLock(dev) {
 }
 
 function npm(args) {
-  // Install scripts are not needed (see docs/decisions); this one would try to fetch GPU libraries.
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_update_notifier: 'false' };
+  const env = { ...process.env, npm_config_update_notifier: 'false' };
   const own = process.env.npm_execpath;
   if (own?.endsWith('.js')) return run(process.execPath, [own, ...args], { env });
   return run('npm', args, { env, shell: process.platform === 'win32' });
@@ -61,7 +60,8 @@ export async function ensureInstalled({ dev }) {
 
 async function install(withDev) {
   const scope = withDev ? [] : ['--omit=dev'];
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  // No install script is needed (docs/decisions/0001-pins.md), and one of them would fetch GPU libraries.
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   // The lock file names the optional binaries of Linux only (docs/decisions/0001-pins.md); every version is
   // pinned exactly in the manifests, so other systems resolve the same packages without it.
   const tries =
