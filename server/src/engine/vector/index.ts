@@ -1,0 +1,14 @@
+/** Vectors held in shared memory, searched exactly by a SIMD scan or, where scopes are large, through a graph. */
+
+export { entryUrl } from './entry.ts';
+export type { Metric } from './exact-search.ts';
+export type { GraphState } from './messages.ts';
+export {
+  openVectorHost,
+  type SearchOptions,
+  type SearchResult,
+  type VectorHost,
+  type VectorHostOptions,
+  type VectorIndex,
+  type VectorLog,
+} from './vector-host.ts';
