@@ -1,0 +1,27 @@
+import type { AppGrant, Caller, UserGrant } from './grant.ts';
+
+/**
+ * What a handler gets beside its request. Sign-in, scopes and tenancy were checked before the handler ran;
+ * the grants are the proof.
+ */
+export interface Call {
+  /** Name of the RPC as the contract names it. */
+  readonly rpc: string;
+  readonly requestId: string;
+  readonly transport: 'grpc' | 'grpc-web' | 'rest';
+  /** Aborts when the caller hangs up. */
+  readonly signal: AbortSignal;
+  readonly caller: Caller;
+  /** The user the call is about: the one named, else the caller. Throws for calls that need no sign-in. */
+  readonly user: UserGrant;
+  /** The app the call is about. Throws the contract's fault when none was named and the key implies none. */
+  readonly app: AppGrant;
+  /** The app, where the call may also be about all apps of a user (ListModels, ListWorkflows …). */
+  readonly appIfNamed: AppGrant | undefined;
+  /** The JSON body as it was sent, keys in proto spelling; undefined over gRPC. PATCH reads presence from it. */
+  readonly sent: Record<string, unknown> | undefined;
+  /** A grant on another app for the same caller: its own, shared with it, or public. Throws when it may not look there. */
+  appGrant(userId: string, appId: string): Promise<AppGrant>;
+  /** Another user for the same caller; public role unless it is the caller. */
+  userGrant(userId: string): Promise<UserGrant>;
+}

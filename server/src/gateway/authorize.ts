@@ -1,0 +1,195 @@
+import type { MethodRule } from '@fovea/contract';
+import { createHash } from 'node:crypto';
+import type { AppRow, CredentialRow, Directory } from '#domain/directory.ts';
+import { AppGrant, type Caller, type Role, UserGrant, visibility } from '#domain/grant.ts';
+import { seal } from '#domain/grant-seal.ts';
+import { gatewayFault } from './faults.ts';
+import { type AccessRule, accessRuleOf } from './access-rule.ts';
+
+export type HeaderOf = (name: string) => string | undefined;
+
+export interface Grants {
+  readonly caller: Caller;
+  readonly user: UserGrant;
+  readonly app: AppGrant | undefined;
+}
+
+interface NamedApp {
+  readonly userId: string;
+  readonly appId: string;
+}
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/**
+ * Reads the credential, asks the directory who it is, checks method, scopes, collaboration and visibility, and
+ * only then makes the grants. Source: SEMANTICS 2.1–2.2; extension.proto on cl_auth_type and cl_depending_scopes.
+ */
+export function openAuthorizer(directory: Directory) {
+  async function signIn(header: HeaderOf): Promise<Caller> {
+    const session = header('x-clarifai-session-token');
+    if (session) return callerOf(await directory.sessionOf(sha256(session)));
+    const authorization = header('authorization')?.trim() ?? '';
+    const [scheme, secret, ...rest] = authorization.split(/\s+/);
+    if (scheme !== 'Key' || !secret || rest.length > 0) throw gatewayFault.noCredential();
+    return callerOf(await directory.credentialOf(sha256(secret)));
+  }
+
+  async function authorize(rule: MethodRule, header: HeaderOf, named: NamedApp): Promise<Grants> {
+    const access = accessRuleOf(rule);
+    const caller = await signIn(header);
+    checkCredentialKind(rule, caller);
+    checkScopes(rule, caller.scopes);
+    if (caller.endpoints.size > 0 && !caller.endpoints.has(rule.path)) {
+      throw gatewayFault.endpointNotGranted(rule.name);
+    }
+    const appNamed = named.appId !== '' && access.aboutApps;
+    if (caller.onlyAppKey !== undefined && (appNamed || access.aboutApps)) {
+      const app = await ownAppOf(caller, named);
+      const grant = await grantOn(access, rule, caller, app);
+      return { caller, user: grant, app: grant };
+    }
+    const user = await userGrantFor(caller, named.userId, access.aboutApps);
+    if (!appNamed) {
+      if (access.aboutApps && !access.aboutUsers) throw gatewayFault.noAppNamed();
+      // A user's own affairs are not for others, except what visibility shows.
+      if (user.role === 'public' && !access.isOpen) throw gatewayFault.noSuchUser(named.userId);
+      return { caller, user, app: undefined };
+    }
+    const app = await findApp(user, named.appId);
+    const grant = await grantOn(access, rule, caller, app);
+    return { caller, user: grant, app: grant };
+  }
+
+  async function ownAppOf(caller: Caller, named: NamedApp): Promise<AppRow> {
+    const app = await directory.appByKey(caller.onlyAppKey as number);
+    if (!app) throw gatewayFault.unknownKey();
+    const otherUser = named.userId !== '' && named.userId !== 'me' && named.userId !== app.userId;
+    if (otherUser || (named.appId !== '' && named.appId !== app.id)) throw gatewayFault.wrongAppForKey();
+    return app;
+  }
+
+  async function findApp(user: UserGrant, appId: string): Promise<AppRow> {
+    const app = await directory.appOf(user.userKey, appId);
+    if (app) return app;
+    const movedTo = await directory.appMovedTo(user.userKey, appId);
+    if (movedTo && user.role === 'owner') throw gatewayFault.appMoved(appId, movedTo);
+    throw gatewayFault.noSuchApp(appId);
+  }
+
+  async function userGrantFor(caller: Caller, userId: string, forApp = false): Promise<UserGrant> {
+    if (userId === '' || userId === 'me' || userId === caller.userId) {
+      return new UserGrant(seal, {
+        caller,
+        userKey: caller.userKey,
+        userId: caller.userId,
+        role: 'owner',
+        scopes: caller.scopes,
+      });
+    }
+    const user = await directory.userOf(userId);
+    // A collaborator may reach an app of a user whose profile is private, so apps are judged one by one.
+    if (!user || (!forApp && user.visibility < visibility.public)) throw gatewayFault.noSuchUser(userId);
+    return new UserGrant(seal, { caller, userKey: user.key, userId: user.id, role: 'public', scopes: caller.scopes });
+  }
+
+  /** How this caller stands to this app; throws as if it did not exist where it may not look. */
+  async function standing(caller: Caller, app: AppRow) {
+    if (app.userKey === caller.userKey) return { role: 'owner' as Role, scopes: caller.scopes, endpoints: undefined };
+    const shared = await directory.collaborationOf(app.key, caller.userKey);
+    if (shared) {
+      const theirs = new Set(shared.scopes);
+      const scopes = theirs.has('All')
+        ? caller.scopes
+        : caller.scopes.has('All')
+          ? theirs
+          : new Set([...caller.scopes].filter((scope) => theirs.has(scope)));
+      return { role: 'collaborator' as Role, scopes, endpoints: shared.endpoints };
+    }
+    const isPublic = app.visibility >= visibility.public && app.userVisibility >= visibility.public;
+    if (!isPublic) throw gatewayFault.noSuchApp(app.id);
+    return { role: 'public' as Role, scopes: caller.scopes, endpoints: undefined };
+  }
+
+  async function grantOn(access: AccessRule, rule: MethodRule, caller: Caller, app: AppRow): Promise<AppGrant> {
+    const { role, scopes, endpoints } = await standing(caller, app);
+    if (role === 'public' && !access.isOpen) throw gatewayFault.membersOnly(rule.name);
+    if (role === 'collaborator') {
+      checkScopes(rule, scopes);
+      if (endpoints && endpoints.length > 0 && !endpoints.includes(rule.path)) {
+        throw gatewayFault.endpointNotGranted(rule.name);
+      }
+    }
+    return mintApp(caller, app, role, scopes);
+  }
+
+  return {
+    signIn,
+    authorize,
+    userGrantFor,
+    /** Grant on an app the request names elsewhere than in user_app_id (a model of another app, say). */
+    async appGrantFor(caller: Caller, userId: string, appId: string): Promise<AppGrant> {
+      const user = await userGrantFor(caller, userId, true);
+      const app = await findApp(user, appId);
+      if (caller.onlyAppKey !== undefined && caller.onlyAppKey !== app.key) throw gatewayFault.wrongAppForKey();
+      const { role, scopes } = await standing(caller, app);
+      return mintApp(caller, app, role, scopes);
+    },
+    /** Grant for work that outlives its request: the job acts as the app's owner, on that app alone. */
+    async jobGrant(appKey: number): Promise<AppGrant | undefined> {
+      const app = await directory.appByKey(appKey);
+      if (!app) return undefined;
+      const caller: Caller = {
+        userKey: app.userKey,
+        userId: app.userId,
+        credential: 'job',
+        credentialKey: 0,
+        scopes: new Set(['All']),
+        endpoints: new Set(),
+        onlyAppKey: undefined,
+      };
+      return mintApp(caller, app, 'owner', caller.scopes);
+    },
+  };
+}
+
+export type Authorizer = ReturnType<typeof openAuthorizer>;
+
+function mintApp(caller: Caller, app: AppRow, role: Role, scopes: ReadonlySet<string>): AppGrant {
+  return new AppGrant(seal, {
+    caller,
+    userKey: app.userKey,
+    userId: app.userId,
+    role,
+    scopes,
+    appKey: app.key,
+    appId: app.id,
+    defaultLanguage: app.defaultLanguage,
+  });
+}
+
+function callerOf(row: CredentialRow | undefined): Caller {
+  if (!row) throw gatewayFault.unknownKey();
+  if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) throw gatewayFault.expiredKey();
+  return {
+    userKey: row.userKey,
+    userId: row.userId,
+    credential: row.kind,
+    credentialKey: row.key,
+    scopes: new Set(row.scopes),
+    endpoints: new Set(row.endpoints),
+    onlyAppKey: row.appKey,
+  };
+}
+
+function checkCredentialKind(rule: MethodRule, caller: Caller): void {
+  if (rule.auth === 'AdminAuth') throw gatewayFault.adminOnly(rule.name);
+  if (rule.auth === 'SessionTokenAuth' && caller.credential !== 'session') throw gatewayFault.sessionNeeded(rule.name);
+  if (rule.auth === 'PATAuth' && caller.credential === 'app_key') throw gatewayFault.patNeeded(rule.name);
+}
+
+function checkScopes(rule: MethodRule, held: ReadonlySet<string>): void {
+  if (held.has('All')) return;
+  const missing = rule.scopes.filter((scope) => !held.has(scope));
+  if (missing.length > 0) throw gatewayFault.missingScopes(rule.name, missing);
+}

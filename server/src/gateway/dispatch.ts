@@ -1,0 +1,206 @@
+import { create, type DescMessage, type Message } from '@bufbuild/protobuf';
+import { type MethodRule, type Service, StatusCode } from '@fovea/contract';
+import { randomBytes } from 'node:crypto';
+import type { Call } from '#domain/call.ts';
+import type { Fault } from '#domain/fault.ts';
+import type { Authorizer, Grants, HeaderOf } from './authorize.ts';
+import { gatewayFault } from './faults.ts';
+import type { GatewayLog, GatewayMetrics } from './observe.ts';
+import { asFault, httpStatusOf, statusOf } from './status.ts';
+
+/** What a transport knows about one call beside its messages. */
+export interface CallMeta {
+  readonly header: HeaderOf;
+  readonly transport: Call['transport'];
+  readonly signal: AbortSignal;
+  readonly sent?: Record<string, unknown> | undefined;
+}
+
+/** A reply ready for any transport: the message with its envelope filled, and the HTTP number where one is needed. */
+export interface Reply {
+  readonly message: Message;
+  readonly httpStatus: number;
+  readonly movedTo?: string | undefined;
+}
+
+type Handler = (request: unknown, call: Call) => unknown;
+
+/**
+ * Runs handlers: grants first, then the handler, then the envelope. Nothing thrown gets past it: every failure
+ * becomes a reply with the contract's status (SEMANTICS 1.3: the RPC itself always completes with OK).
+ */
+export function openDispatcher(parts: {
+  service: Service<Call>;
+  authorizer: Authorizer;
+  log: GatewayLog;
+  metrics: GatewayMetrics;
+}) {
+  const { service, authorizer, log, metrics } = parts;
+  const handlerOf = (rule: MethodRule): Handler => (service as unknown as Record<string, Handler>)[rule.localName] as Handler;
+
+  async function unary(rule: MethodRule, request: Message, meta: CallMeta): Promise<Reply> {
+    const requestId = requestIdOf(meta.header);
+    const startedMs = performance.now();
+    let reply: Reply;
+    try {
+      const call = await openCall(rule, request, meta, requestId);
+      reply = enveloped(rule, (await handlerOf(rule)(request, call)) as Record<string, unknown>, requestId);
+    } catch (thrown) {
+      reply = failed(rule, thrown, requestId);
+    }
+    observe(rule, reply, requestId, startedMs);
+    return reply;
+  }
+
+  /** Server streams and two-way streams; a failure is a normal last message with an error status. */
+  async function* stream(
+    rule: MethodRule,
+    requests: Message | AsyncIterable<Message>,
+    meta: CallMeta,
+  ): AsyncGenerator<Reply> {
+    const requestId = requestIdOf(meta.header);
+    const startedMs = performance.now();
+    let last: Reply | undefined;
+    try {
+      const { first, all } = await firstOf(requests);
+      const call = await openCall(rule, first, meta, requestId);
+      for await (const shown of handlerOf(rule)(all, call) as AsyncIterable<Record<string, unknown>>) {
+        last = enveloped(rule, shown, requestId);
+        yield last;
+      }
+    } catch (thrown) {
+      last = failed(rule, thrown, requestId);
+      yield last;
+    }
+    if (last) observe(rule, last, requestId, startedMs);
+  }
+
+  async function openCall(rule: MethodRule, request: Message | undefined, meta: CallMeta, requestId: string): Promise<Call> {
+    const grants = rule.auth === 'NoAuth' ? undefined : await authorizer.authorize(rule, meta.header, namedApp(request));
+    return new GatewayCall(rule.name, requestId, meta, grants, authorizer);
+  }
+
+  function failed(rule: MethodRule, thrown: unknown, requestId: string): Reply {
+    const fault = asFault(thrown);
+    if (fault.kind === 'internal') {
+      log.error({ rpc: rule.name, requestId, cause: fault.cause ?? fault }, fault.log ?? fault.details);
+    }
+    return faultReply(rule, fault, requestId);
+  }
+
+  function observe(rule: MethodRule, reply: Reply, requestId: string, startedMs: number): void {
+    const elapsedMs = performance.now() - startedMs;
+    const code = (reply.message as unknown as { status?: { code: StatusCode } }).status?.code ?? StatusCode.ZERO;
+    metrics.answered(rule.name, code, elapsedMs);
+    log.debug({ rpc: rule.name, requestId, code, elapsedMs: Math.round(elapsedMs * 10) / 10 }, 'answered');
+  }
+
+  return { unary, stream, failed };
+}
+
+export type Dispatcher = ReturnType<typeof openDispatcher>;
+
+/** A reply that carries nothing but a fault's status. */
+export function faultReply(rule: MethodRule, fault: Fault, requestId: string): Reply {
+  const status = { ...statusOf(fault.code as StatusCode, fault.details), reqId: requestId };
+  return {
+    message: create(rule.desc.output as DescMessage, { status } as never),
+    httpStatus: httpStatusOf(fault.code as StatusCode, fault.kind),
+    movedTo: fault.movedTo,
+  };
+}
+
+function enveloped(rule: MethodRule, shown: Record<string, unknown>, requestId: string): Reply {
+  const given = shown.status as { code?: StatusCode; details?: string; description?: string } | undefined;
+  const code = given?.code ?? StatusCode.SUCCESS;
+  const status = { ...statusOf(code), ...given, code, reqId: requestId };
+  if (!given?.description) status.description = statusOf(code).description;
+  // Messages may come ready-made; spreading keeps their fields and drops nothing that matters to `create`.
+  const message = create(rule.desc.output as DescMessage, { ...shown, status } as never);
+  return { message, httpStatus: httpStatusOf(code) };
+}
+
+/** 32 hex digits, behind the caller's prefix when it sends one (SEMANTICS 1.1). */
+export function requestIdOf(header: HeaderOf): string {
+  const given = header('x-clarifai-request-id');
+  if (given && /^[\w.:-]{1,128}$/.test(given)) return given;
+  const id = randomBytes(16).toString('hex');
+  const prefix = header('x-clarifai-request-id-prefix');
+  return prefix && /^[\w.:+-]{1,64}$/.test(prefix) ? `${prefix}-${id}` : id;
+}
+
+/** Finds user_app_id in a request; upload streams carry it inside their first part. */
+function namedApp(request: Message | undefined): { userId: string; appId: string } {
+  const fields = (request ?? {}) as Record<string, unknown>;
+  const nested = Object.values(fields).find(
+    (value): value is { value: Record<string, unknown> } =>
+      typeof value === 'object' && value !== null && 'case' in value && 'value' in value,
+  );
+  const set = (fields.userAppId ?? nested?.value?.userAppId ?? (fields.uploadConfig as Record<string, unknown>)?.userAppId) as
+    | { userId: string; appId: string }
+    | undefined;
+  return { userId: set?.userId ?? '', appId: set?.appId ?? '' };
+}
+
+async function firstOf(requests: Message | AsyncIterable<Message>) {
+  if (!(Symbol.asyncIterator in requests)) return { first: requests, all: requests };
+  const iterator = (requests as AsyncIterable<Message>)[Symbol.asyncIterator]();
+  const head = await iterator.next();
+  async function* rest() {
+    if (!head.done) yield head.value;
+    for (;;) {
+      const next = await iterator.next();
+      if (next.done) return;
+      yield next.value;
+    }
+  }
+  return { first: head.done ? undefined : head.value, all: rest() };
+}
+
+class GatewayCall implements Call {
+  readonly rpc: string;
+  readonly requestId: string;
+  readonly #meta: CallMeta;
+  readonly #grants: Grants | undefined;
+  readonly #authorizer: Authorizer;
+
+  constructor(rpc: string, requestId: string, meta: CallMeta, grants: Grants | undefined, authorizer: Authorizer) {
+    this.rpc = rpc;
+    this.requestId = requestId;
+    this.#meta = meta;
+    this.#grants = grants;
+    this.#authorizer = authorizer;
+  }
+
+  get transport() {
+    return this.#meta.transport;
+  }
+  get signal() {
+    return this.#meta.signal;
+  }
+  get sent() {
+    return this.#meta.sent;
+  }
+  get caller() {
+    if (!this.#grants) throw gatewayFault.noCredential();
+    return this.#grants.caller;
+  }
+  get user() {
+    if (!this.#grants) throw gatewayFault.noCredential();
+    return this.#grants.user;
+  }
+  get app() {
+    if (!this.#grants) throw gatewayFault.noCredential();
+    if (!this.#grants.app) throw gatewayFault.noAppNamed();
+    return this.#grants.app;
+  }
+  get appIfNamed() {
+    return this.#grants?.app;
+  }
+  appGrant(userId: string, appId: string) {
+    return this.#authorizer.appGrantFor(this.caller, userId, appId);
+  }
+  userGrant(userId: string) {
+    return this.#authorizer.userGrantFor(this.caller, userId);
+  }
+}

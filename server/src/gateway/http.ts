@@ -1,0 +1,105 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { CallMeta, Dispatcher } from './dispatch.ts';
+import { requestIdOf } from './dispatch.ts';
+import { answerGrpcWeb, isGrpcWeb } from './grpc-web.ts';
+import type { GatewayLog } from './observe.ts';
+import { answerBare, answerRest, type RestOptions } from './rest/answer.ts';
+import { asFault } from './status.ts';
+
+/** A plain HTTP route beside the contract: media, metrics, health, web page. */
+export interface HttpRoute {
+  readonly verb: 'GET' | 'POST' | 'DELETE';
+  /** Exact path, or a prefix where it ends in `/*`. */
+  readonly path: string;
+  answer(request: IncomingMessage, response: ServerResponse, context: HttpContext): Promise<void>;
+}
+
+export interface HttpContext {
+  readonly url: URL;
+  readonly requestId: string;
+  readonly header: CallMeta['header'];
+}
+
+/** HTTP/1.1: REST, gRPC-Web and the plain routes. */
+export function openHttp(parts: {
+  dispatcher: Dispatcher;
+  routes: readonly HttpRoute[];
+  rest: RestOptions;
+  log: GatewayLog;
+}) {
+  const exact = new Map(parts.routes.filter((route) => !route.path.endsWith('/*')).map((route) => [`${route.verb} ${route.path}`, route]));
+  const prefixes = parts.routes.filter((route) => route.path.endsWith('/*'));
+
+  function plainRoute(verb: string, path: string): HttpRoute | undefined {
+    const asked = verb === 'HEAD' ? 'GET' : verb;
+    return (
+      exact.get(`${asked} ${path}`) ??
+      prefixes.find((route) => route.verb === asked && path.startsWith(route.path.slice(0, -1)))
+    );
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    allowOrigins(request, response);
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204).end();
+      return;
+    }
+    const aborter = new AbortController();
+    response.once('close', () => {
+      if (!response.writableFinished) aborter.abort();
+    });
+    const header = headerOf(request);
+    const meta = { header, signal: aborter.signal };
+    if (isGrpcWeb(request)) return answerGrpcWeb(parts.dispatcher, request, response, meta, parts.rest);
+    const url = new URL(request.url ?? '/', 'http://local');
+    const route = plainRoute(request.method ?? 'GET', url.pathname);
+    if (route) return route.answer(request, response, { url, requestId: requestIdOf(header), header });
+    return answerRest(parts.dispatcher, request, response, meta, parts.rest);
+  }
+
+  const server = http.createServer({ keepAliveTimeout: 65_000 }, (request, response) => {
+    answer(request, response).catch((thrown: unknown) => fail(request, response, thrown));
+  });
+
+  function fail(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+    const fault = asFault(thrown);
+    const requestId = requestIdOf(headerOf(request));
+    if (fault.kind === 'internal') parts.log.error({ requestId, path: request.url?.split('?')[0], cause: fault.cause ?? fault }, fault.log ?? fault.details);
+    if (response.headersSent) response.destroy();
+    else answerBare(response, fault, requestId, {});
+  }
+
+  return {
+    accept: (socket: Socket) => {
+      server.emit('connection', socket);
+    },
+    close: (graceMs: number) =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+        setTimeout(() => {
+          server.closeAllConnections();
+          resolve();
+        }, graceMs).unref();
+      }),
+  };
+}
+
+const headerOf =
+  (request: IncomingMessage) =>
+  (name: string): string | undefined => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  };
+
+/** Browsers elsewhere may call with a key; cookies are never accepted across origins, so any origin is harmless. */
+function allowOrigins(request: IncomingMessage, response: ServerResponse): void {
+  if (!request.headers.origin) return;
+  response.setHeader('access-control-allow-origin', '*');
+  response.setHeader('access-control-allow-methods', 'GET, POST, PATCH, PUT, DELETE, OPTIONS');
+  response.setHeader('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*');
+  response.setHeader('access-control-expose-headers', 'grpc-status, grpc-message, content-range');
+  response.setHeader('access-control-max-age', '86400');
+}
+

@@ -1,0 +1,72 @@
+import { create } from '@bufbuild/protobuf';
+import { type Duration, DurationSchema, type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
+import { unlike } from './trouble.ts';
+
+const timestampText =
+  /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})?)?$/;
+const durationText = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/;
+
+const nanosOf = (digits: string | undefined): number =>
+  digits === undefined ? 0 : Number(digits.padEnd(9, '0'));
+
+/** `{seconds, nanos}` as some generated clients send it instead of the canonical text. */
+function readParts(value: unknown): { seconds: bigint; nanos: number } | undefined {
+  if (typeof value !== 'object' || value === null || !('seconds' in value)) return undefined;
+  const { seconds, nanos = 0 } = value as { seconds: unknown; nanos?: unknown };
+  if (!/^-?\d{1,12}$/.test(String(seconds)) || !Number.isInteger(nanos)) return undefined;
+  return { seconds: BigInt(seconds as string | number), nanos: nanos as number };
+}
+
+/** RFC 3339; without an offset it means UTC, without a time midnight. @throws JsonTrouble */
+export function readTimestamp(value: unknown): Timestamp {
+  const parts = typeof value === 'string' ? timestampText.exec(value) : null;
+  if (parts !== null) {
+    const [, date, time = '00:00:00', fraction, offset = 'Z'] = parts;
+    const epochMs = Date.parse(`${date}T${time}${offset.toUpperCase()}`);
+    if (!Number.isNaN(epochMs)) {
+      return create(TimestampSchema, { seconds: BigInt(epochMs / 1000), nanos: nanosOf(fraction) });
+    }
+  }
+  const apart = readParts(value);
+  if (apart === undefined) throw unlike(value, 'a time like 2024-09-04T00:28:29.404495Z');
+  return create(TimestampSchema, apart);
+}
+
+/** Seconds with an `s`. @throws JsonTrouble */
+export function readDuration(value: unknown): Duration {
+  const parts = typeof value === 'string' ? durationText.exec(value) : null;
+  if (parts !== null) {
+    const [, sign, seconds, fraction] = parts;
+    const nanos = nanosOf(fraction);
+    return create(DurationSchema, {
+      seconds: sign === '-' ? -BigInt(seconds as string) : BigInt(seconds as string),
+      nanos: sign === '-' ? -nanos : nanos,
+    });
+  }
+  const apart = readParts(value);
+  if (apart === undefined) throw unlike(value, 'a duration like "12s"');
+  return create(DurationSchema, apart);
+}
+
+/**
+ * UTC with exactly six fractional digits: the Python client reads that form only, and loses nine digits
+ * without a word (SEMANTICS, trap 9).
+ */
+export function showTimestamp({ seconds, nanos }: Timestamp): string {
+  const wholeSeconds = new Date(Number(seconds) * 1000);
+  // Out of the calendar's range is a fault of whoever stored it, but no reason to fail a whole reply.
+  if (Number.isNaN(wholeSeconds.getTime())) return '1970-01-01T00:00:00.000000Z';
+  const micros = Math.min(999_999, Math.max(0, Math.floor(nanos / 1000)));
+  return `${wholeSeconds.toISOString().slice(0, -4)}${String(micros).padStart(6, '0')}Z`;
+}
+
+/** `12s`, `1.500s`: as many fractional digits as needed, in threes. */
+export function showDuration({ seconds, nanos }: Duration): string {
+  const sign = seconds < 0n || nanos < 0 ? '-' : '';
+  const whole = String(seconds < 0n ? -seconds : seconds);
+  if (nanos === 0) return `${sign}${whole}s`;
+  const digits = String(Math.abs(nanos))
+    .padStart(9, '0')
+    .replace(/(000){1,2}$/, '');
+  return `${sign}${whole}.${digits}s`;
+}

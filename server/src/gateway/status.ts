@@ -1,0 +1,57 @@
+import { StatusCode, statusCodeRules } from '@fovea/contract';
+import { Fault, type FaultKind } from '#domain/fault.ts';
+
+/** The contract's Status, as a plain init object. */
+export interface StatusInit {
+  code: StatusCode;
+  description: string;
+  details?: string;
+  reqId?: string;
+}
+
+/** The fixed description of a code (SEMANTICS 1.7) with the details of this occasion. */
+export const statusOf = (code: StatusCode, details?: string): StatusInit => ({
+  code,
+  description: statusCodeRules.get(code)?.description ?? '',
+  ...(details ? { details } : {}),
+});
+
+const httpOfKind: Record<FaultKind, number> = {
+  bad_request: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  too_large: 413,
+  throttled: 429,
+  busy: 503,
+  unavailable: 503,
+  not_implemented: 501,
+  moved: 307,
+  internal: 500,
+};
+
+/** HTTP number of a reply. Codes set by handlers themselves are successes, mixtures or whole-batch failures. */
+export function httpStatusOf(code: StatusCode, kind?: FaultKind): number {
+  if (kind) return httpOfKind[kind];
+  if (code === StatusCode.MIXED_STATUS) return 207;
+  if (code === StatusCode.FAILURE) return 400;
+  return 200;
+}
+
+/** Turns anything thrown into a fault; what is not one of ours is an internal error with the words kept for the log. */
+export function asFault(thrown: unknown): Fault {
+  if (thrown instanceof Fault) return thrown;
+  if (isStatementTimeout(thrown)) {
+    return new Fault('unavailable', StatusCode.INTERNAL_UNCATEGORIZED, 'The request took too long and was stopped; narrow it down.', {
+      cause: thrown,
+    });
+  }
+  return new Fault('internal', StatusCode.INTERNAL_UNCATEGORIZED, 'Something went wrong on the server; the request id helps to find it in the log.', {
+    log: thrown instanceof Error ? thrown.message : String(thrown),
+    cause: thrown,
+  });
+}
+
+const isStatementTimeout = (thrown: unknown): boolean =>
+  typeof thrown === 'object' && thrown !== null && (thrown as { code?: unknown }).code === '57014';

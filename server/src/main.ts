@@ -1,0 +1,99 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import pino from 'pino';
+import { type Config, ConfigError, loadConfig } from '#config.ts';
+import { openAuthorizer, openGateway } from '#gateway/index.ts';
+import { openDatabase, migrate } from '#store/postgres/index.ts';
+import { migrations } from '#store/migrations/index.ts';
+import { openMetrics } from '#metrics.ts';
+import type { Deps } from '#resources/common/deps.ts';
+import { openSealer } from '#resources/common/sealer.ts';
+import { ensureFirstUser, openDirectory } from '#resources/identity/index.ts';
+import { openService } from '#service.ts';
+import { plainRoutes } from '#routes.ts';
+
+const graceMs = 10_000;
+
+/** Starts everything; resolves when the port is open. */
+export async function start(config: Config) {
+  const log = pino({ level: config.logLevel });
+  await mkdir(config.dataDir, { recursive: true });
+  const db = await openDatabase({
+    dataDir: config.dataDir,
+    ...(config.databaseUrl ? { databaseUrl: config.databaseUrl } : {}),
+    ...(config.pgBinDir ? { binDir: config.pgBinDir } : {}),
+    log,
+  });
+  await migrate(db, migrations);
+  const sealer = openSealer(config.secretKey ?? (await keptMasterKey(config.dataDir)));
+  const first = await ensureFirstUser(db, sealer, { userId: config.user, pat: config.pat });
+  const directory = await openDirectory(db);
+  let publicUrl = config.publicUrl ?? '';
+  const deps: Deps = { db, log, sealer, publicUrl: () => publicUrl };
+  const metrics = openMetrics();
+  const service = openService(deps);
+  const gateway = openGateway({
+    service,
+    authorizer: openAuthorizer(directory),
+    routes: plainRoutes({ db, metrics }),
+    log,
+    metrics,
+    names: config.jsonNames,
+    requestBytesMax: config.requestBytesMax,
+    tls: config.tls && { cert: Buffer.from(config.tls.cert), key: Buffer.from(config.tls.key) },
+  });
+  const port = await gateway.listen(config.host, config.port);
+  publicUrl ||= `${config.tls ? 'https' : 'http'}://localhost:${port}`;
+  return {
+    port,
+    publicUrl,
+    first,
+    async stop() {
+      await gateway.close(graceMs);
+      await db.close();
+    },
+  };
+}
+
+/** The master key made at the first start; losing it loses the sealed copies of keys and secrets. */
+async function keptMasterKey(dataDir: string): Promise<Buffer> {
+  const path = join(dataDir, 'master.key');
+  const kept = await readFile(path).catch(() => undefined);
+  if (kept) return kept;
+  const made = randomBytes(32);
+  await writeFile(path, made, { mode: 0o600, flag: 'wx', flush: true });
+  return made;
+}
+
+export async function main(): Promise<void> {
+  let config: Config;
+  try {
+    config = loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const line of error.lines) console.error(line);
+    process.exitCode = 1;
+    return;
+  }
+  const server = await start(config);
+  console.log(welcome(server.publicUrl, server.first));
+  let stopping: Promise<void> | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      stopping ??= server.stop().then(() => process.exit(0));
+    });
+  }
+}
+
+function welcome(url: string, first: { userId: string; pat: string }): string {
+  return `
+Fovea is ready.
+
+  Web page   ${url}/
+  User id    ${first.userId}
+  Token      ${first.pat}
+`;
+}
+
+await main();

@@ -1,0 +1,45 @@
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { type Timestamp, timestampFromDate, type Visibility_Gettable, VisibilitySchema } from '@fovea/contract';
+import { visibility } from '#domain/grant.ts';
+import { commonFault } from './faults.ts';
+
+/** Database time (milliseconds) to the contract's Timestamp. */
+export const showTime = (at: Date | null | undefined): Timestamp | undefined => (at ? timestampFromDate(at) : undefined);
+
+export const showVisibility = (gettable: number) => create(VisibilitySchema, { gettable: gettable as Visibility_Gettable });
+
+/** Reads a visibility; absent means private. @throws Fault for 0 and unknown numbers: the contract calls them invalid. */
+export function readVisibility(wire: { gettable: Visibility_Gettable } | undefined): number {
+  if (!wire) return visibility.private;
+  const known: number[] = Object.values(visibility);
+  if (!known.includes(wire.gettable)) {
+    throw commonFault.invalid(`visibility.gettable is ${wire.gettable}; use 10 (private), 30 (organization) or 50 (public).`);
+  }
+  return wire.gettable;
+}
+
+/**
+ * Packs the free fields of a message for storage. What has a column of its own is left out, so that it is
+ * stored once; unknown fields of newer clients survive.
+ */
+export function packBody<D extends DescMessage>(
+  schema: D,
+  message: MessageShape<D>,
+  columns: readonly (keyof MessageShape<D>)[],
+): Buffer {
+  const copy = create(schema) as Record<string, unknown>;
+  for (const [name, value] of Object.entries(message)) {
+    if (!columns.includes(name as keyof MessageShape<D>)) copy[name] = value;
+  }
+  return Buffer.from(toBinary(schema, copy as never));
+}
+
+export const unpackBody = <D extends DescMessage>(schema: D, body: Uint8Array): MessageShape<D> => fromBinary(schema, body);
+
+/** Text that full-text search of an app, model, workflow or dataset looks through, most telling first. */
+export const searchWords = (...texts: (string | undefined)[]): string =>
+  texts
+    .filter((text) => text)
+    .map((text) => `${text} ${(text as string).replace(/[-_./]+/g, ' ')}`)
+    .join(' ')
+    .slice(0, 60_000);

@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import type { Sealer } from '../common/sealer.ts';
+import { hashSecret } from '../common/sealer.ts';
+import type { Database } from '#store/postgres/index.ts';
+
+/** The token is shown by the caller; it is in the database as hash and sealed copy only. */
+export interface FirstUser {
+  readonly userId: string;
+  readonly pat: string;
+  readonly isNew: boolean;
+}
+
+const patType = 'personal_access_token';
+const patDescription = 'First token, made at start';
+
+/** A new secret for a key: 32 hex digits, as the live service makes them. */
+export const newSecret = (): string => randomBytes(16).toString('hex');
+
+/**
+ * Sees to it that the first user and a token with every scope exist. `pat` replaces the token of an earlier
+ * start when it differs; left out, the earlier one is kept or a new one made. Runs safely twice and in two processes.
+ */
+export async function ensureFirstUser(
+  db: Database,
+  sealer: Sealer,
+  wanted: { userId: string; pat?: string | undefined },
+): Promise<FirstUser> {
+  return db.transaction(async (tx) => {
+    await tx.query(`select pg_advisory_xact_lock(hashtext('fovea first user'))`);
+    await tx.query('insert into users (id) values ($1) on conflict (id) do nothing', [wanted.userId]);
+    const [user] = await tx.query<{ key: number }>('select key from users where id = $1', [wanted.userId]);
+    const userKey = (user as { key: number }).key;
+    const [kept] = await tx.query<{ key: number; sealed: Buffer }>(
+      'select key, sealed from keys where user_key = $1 and type = $2 and description = $3 order by key limit 1',
+      [userKey, patType, patDescription],
+    );
+    if (kept) {
+      const pat = sealer.unseal(kept.sealed);
+      if (!wanted.pat || wanted.pat === pat) return { userId: wanted.userId, pat, isNew: false };
+      await tx.query('update keys set hash = $2, sealed = $3, modified_at = now() where key = $1', [
+        kept.key,
+        hashSecret(wanted.pat),
+        sealer.seal(wanted.pat),
+      ]);
+      return { userId: wanted.userId, pat: wanted.pat, isNew: true };
+    }
+    const pat = wanted.pat ?? newSecret();
+    await tx.query(
+      `insert into keys (hash, sealed, user_key, type, description, scopes) values ($1, $2, $3, $4, $5, '{All}')`,
+      [hashSecret(pat), sealer.seal(pat), userKey, patType, patDescription],
+    );
+    return { userId: wanted.userId, pat, isNew: true };
+  });
+}

@@ -1,0 +1,2 @@
+export { openDirectory, type RememberedDirectory } from './directory.ts';
+export { ensureFirstUser, type FirstUser, newSecret } from './first-user.ts';

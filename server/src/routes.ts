@@ -1,0 +1,33 @@
+import type { HttpRoute } from '#gateway/index.ts';
+import type { Metrics } from '#metrics.ts';
+import type { Database } from '#store/postgres/index.ts';
+
+/** Plain HTTP beside the contract: health, metrics, and what clients probe. */
+export function plainRoutes(parts: { db: Database; metrics: Metrics }): HttpRoute[] {
+  const text = (path: string, contentType: string, body: () => Promise<string>): HttpRoute => ({
+    verb: 'GET',
+    path,
+    async answer(_request, response) {
+      const shown = await body();
+      response.writeHead(200, { 'content-type': contentType }).end(shown);
+    },
+  });
+  return [
+    text('/healthz', 'text/plain; charset=utf-8', async () => 'ok\n'),
+    text('/metrics', parts.metrics.registry.contentType, () => parts.metrics.registry.metrics()),
+    // The Python client only probes whether TLS is spoken here; any 200 will do (SEMANTICS 5.24).
+    text('/v2/auth/methods', 'application/json; charset=utf-8', async () => '{"methods":["key","session_token"]}'),
+    {
+      verb: 'GET',
+      path: '/readyz',
+      async answer(_request, response) {
+        const ready = await parts.db.query('select 1').then(
+          () => true,
+          () => false,
+        );
+        response.writeHead(ready ? 200 : 503, { 'content-type': 'text/plain; charset=utf-8' });
+        response.end(ready ? 'ready\n' : 'the database does not answer\n');
+      },
+    },
+  ];
+}

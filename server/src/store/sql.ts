@@ -1,0 +1,33 @@
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type RawBuilder } from 'kysely';
+import type { Queryable } from './postgres/index.ts';
+
+export { type RawBuilder as Sql, sql } from 'kysely';
+
+/** Compiles templates to text and values; it never connects anywhere. */
+const compiler = new Kysely<unknown>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
+/** What can run SQL: the database, or a transaction. */
+export type Db = Pick<Queryable, 'query'>;
+
+/** Runs a `sql` template; values only ever travel as parameters. */
+export function rows<Row extends object>(db: Db, statement: RawBuilder<Row>): Promise<Row[]> {
+  const { sql: text, parameters } = statement.compile(compiler);
+  return db.query<Row>(text, parameters as unknown[]);
+}
+
+/** The first row, if any. */
+export async function first<Row extends object>(db: Db, statement: RawBuilder<Row>): Promise<Row | undefined> {
+  return (await rows(db, statement))[0];
+}
+
+/** For statements whose rows do not matter. */
+export async function run(db: Db, statement: RawBuilder<unknown>): Promise<void> {
+  await rows(db, statement as RawBuilder<object>);
+}
