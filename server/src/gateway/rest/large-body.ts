@@ -103,8 +103,9 @@ export function openLargeBodies(workerUrl: URL) {
   async function close(): Promise<void> {
     clearTimeout(idle);
     const ending = worker;
-    worker = undefined;
-    await ending?.terminate();
+    if (ending === undefined) return;
+    end(ending, new Error('the server is stopping'));
+    await ending.terminate();
   }
 
   return { read, close };
