@@ -48,7 +48,7 @@ export function findBinaries(account: Account, binDir: string | undefined, home:
   return { folder: join(layOut(native, join(place, `bin-${version}`)), 'bin'), major };
 }
 
-function packageFor(name: string): { native: string; version: string } {
+export function packageFor(name: string): { native: string; version: string } {
   try {
     const root = join(dirname(createRequire(import.meta.url).resolve(name)), '..');
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -70,8 +70,8 @@ function linksOf(native: string): Link[] {
   }));
 }
 
-/** Puts the files at `place` in one step: a half-made copy never carries the final name. */
-function layOut(native: string, place: string): string {
+/** Puts the package's files and library links at `place` in one step: a half-made copy never carries that name. */
+export function layOut(native: string, place: string): string {
   if (existsSync(place)) return place;
   const draft = `${place}.${process.pid}`;
   rmSync(draft, { recursive: true, force: true });

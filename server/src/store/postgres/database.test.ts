@@ -39,6 +39,14 @@ test('a transaction that throws leaves nothing behind', async () => {
   ).toEqual([{ value: 0 }]);
 });
 
+test('a transaction whose failed statement was swallowed is not taken for committed', async () => {
+  const broken = database.transaction(async (tx) => {
+    await tx.query(`insert into counters values ('swallowed', 1)`);
+    await tx.query('select nonsense').catch(() => {});
+  });
+  await expect(broken).rejects.toThrow('rolled back');
+});
+
 test('plain SQL, prepared statements and the query builder share one transaction', async () => {
   const add = {
     name: 'add-to-counter',
@@ -104,7 +112,10 @@ test('a slow statement ends at its time limit and the connection stays usable', 
 test('a listener hears what was committed, and learns when it may have missed something', async () => {
   const heard: (string | undefined)[] = [];
   const stop = await database.listen('news', (payload) => heard.push(payload));
-  await database.transaction((tx) => tx.query(`select pg_notify('news', 'first')`));
+  await database.transaction(async (tx) => {
+    tx.notify('news', 'first');
+    tx.notify('news', 'first');
+  });
   await expect.poll(() => heard).toEqual(['first']);
   await database.query(`select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'`);
   await expect.poll(() => heard).toEqual(['first', undefined]);

@@ -5,6 +5,7 @@ import { type Log, silentLog } from '../log.ts';
 import { isUnavailable, isWorthRepeating } from './errors.ts';
 import { type Keeper, startKeeper } from './keeper.ts';
 import { type OnNotify, openListener } from './listener.ts';
+import { type Notify, openNotifier } from './notifier.ts';
 import { types } from './types.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the shape of a row or schema is the caller's claim; SQL text cannot prove it
@@ -24,6 +25,8 @@ export type Queryable<Schema = Claimed> = {
     options?: QueryOptions,
   ): Promise<Row[]>;
   run<Row extends object = Claimed>(statement: Statement, values?: unknown[]): Promise<Row[]>;
+  /** Sends NOTIFY just after the commit (in a transaction) or now; see `openNotifier` for what may be missed. */
+  notify: Notify;
 };
 
 export type Tx<Schema = Claimed> = Queryable<Schema> & {
@@ -127,13 +130,21 @@ function build<Schema>(
   const kysely = new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: { connect: acquire, end: async () => {} } }),
   });
-  const transaction = makeTransaction<Schema>(acquire);
+  const notifier = openNotifier(async (channels, payloads) => {
+    const text =
+      'select pg_notify(channel, payload) from unnest($1::text[], $2::text[]) as sent (channel, payload)';
+    await withClient(acquire, (client) =>
+      client.query({ name: 'fovea-notify', text, values: [channels, payloads] }),
+    );
+  });
+  const transaction = makeTransaction<Schema>(acquire, notifier.notify);
   let closing: Promise<void> | undefined;
   return {
     pool,
     kysely,
     keeper,
     transaction,
+    notify: notifier.notify,
     async query(text, values, options) {
       if (options?.timeoutMs !== undefined) {
         return transaction((tx) => tx.query(text, values), { timeoutMs: options.timeoutMs, retries: 0 });
@@ -145,6 +156,7 @@ function build<Schema>(
     listen: listener.listen,
     close() {
       closing ??= (async () => {
+        await notifier.flush();
         await listener.close();
         await pool.end();
         await keeper?.stop();
@@ -192,11 +204,11 @@ async function withClient<Result>(
   }
 }
 
-function makeTransaction<Schema>(acquire: Acquire): Database<Schema>['transaction'] {
+function makeTransaction<Schema>(acquire: Acquire, notify: Notify): Database<Schema>['transaction'] {
   return async (work, options = {}) => {
     for (let retriesLeft = options.retries ?? 3; ; retriesLeft--) {
       try {
-        return await withClient(acquire, (client) => attempt(client, work, options));
+        return await withClient(acquire, (client) => attempt(client, work, options, notify));
       } catch (error) {
         if (retriesLeft <= 0 || !isWorthRepeating(error)) throw error;
         await sleep(5 + Math.random() * 40);
@@ -209,18 +221,22 @@ async function attempt<Schema, Result>(
   client: pg.PoolClient,
   work: (tx: Tx<Schema>) => Promise<Result>,
   options: TransactionOptions,
+  notify: Notify,
 ): Promise<Result> {
   const calls: (() => void)[] = [];
   await client.query(beginText(options));
   let result: Result;
   try {
-    result = await work(txOn<Schema>(client, calls));
+    result = await work(txOn<Schema>(client, calls, notify));
   } catch (error) {
     // A lost connection has rolled back by itself; the first error is the one worth telling.
     await client.query('rollback').catch(() => {});
     throw error;
   }
-  await client.query('commit');
+  const { command } = await client.query('commit');
+  // What PostgreSQL answers when a statement failed and `work` swallowed its error: nothing was kept.
+  if (command === 'ROLLBACK')
+    throw new Error('The transaction was rolled back: a statement in it had failed.');
   for (const call of calls) call();
   return result;
 }
@@ -232,7 +248,18 @@ function beginText({ isolation, readOnly, timeoutMs }: TransactionOptions): stri
   return timeoutMs === undefined ? begin : `${begin}; set local statement_timeout = ${Math.ceil(timeoutMs)}`;
 }
 
-function txOn<Schema>(client: pg.PoolClient, calls: (() => void)[]): Tx<Schema> {
+/** What is committed stays acknowledged, whatever goes wrong in a callback. */
+function safely(call: () => void): () => void {
+  return () => {
+    try {
+      call();
+    } catch (error) {
+      process.emitWarning(error as Error);
+    }
+  };
+}
+
+function txOn<Schema>(client: pg.PoolClient, calls: (() => void)[], notify: Notify): Tx<Schema> {
   let kysely: Kysely<Schema> | undefined;
   const lent = { query: client.query.bind(client), release() {} } as unknown as pg.PoolClient;
   return {
@@ -246,7 +273,8 @@ function txOn<Schema>(client: pg.PoolClient, calls: (() => void)[]): Tx<Schema> 
     },
     query: async (text, values) => (await client.query(text, values)).rows,
     run: async (statement, values) => (await client.query({ ...statement, values })).rows,
-    afterCommit: (call) => void calls.push(call),
+    afterCommit: (call) => void calls.push(safely(call)),
+    notify: (channel, payload) => void calls.push(() => notify(channel, payload)),
   };
 }
 

@@ -32,10 +32,7 @@ const connectionWords =
 export function isUnavailable(error: unknown): boolean {
   const code = codeOf(error);
   if (/^(57P0[1-5]|08...|53300|58000)$/.test(code)) return true;
-  if (
-    ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND'].includes(code)
-  ) {
-    return typeof (error as { syscall?: unknown }).syscall === 'string';
-  }
+  if (code === 'ENOENT') return (error as { syscall?: unknown }).syscall === 'connect';
+  if (/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND)$/.test(code)) return true;
   return error instanceof Error && connectionWords.test(error.message);
 }

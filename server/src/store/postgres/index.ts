@@ -1,4 +1,5 @@
 export {
+  type Claimed,
   type Database,
   type DatabaseOptions,
   openDatabase,

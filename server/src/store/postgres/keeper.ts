@@ -107,6 +107,7 @@ async function keep(site: Site, released: () => void): Promise<Keeper> {
       await ready;
       if (server !== undefined) await stopServer(server.pid, site.log);
       await watching;
+      if (!site.socketDir.startsWith(site.home)) rmSync(site.socketDir, { recursive: true, force: true });
       released();
     },
   };
