@@ -10,14 +10,26 @@ const lockPath = join(root, 'package-lock.json');
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
+const manifestPaths = () =>
+  readJson(join(root, 'package.json')).workspaces.map((folder) => `${folder}/package.json`);
+
 function wantedStamp() {
-  const workspaces = readJson(join(root, 'package.json')).workspaces;
-  const manifests = workspaces.map((folder) => `${folder}/package.json`);
+  const manifests = manifestPaths();
   return contentDigestOf(
     ['package-lock.json', 'package.json', '.npmrc', ...manifests],
     `${process.platform} ${process.arch} ${process.versions.modules}`,
   );
 }
+
+/** Whether the packages that our manifests name are there: a cheap look, for what was deleted by hand. */
+const directPackagesExist = () =>
+  ['package.json', ...manifestPaths()].every((path) =>
+    Object.keys(readJson(join(root, path)).dependencies ?? {}).every(
+      (name) =>
+        existsSync(join(root, 'node_modules', name)) ||
+        existsSync(join(root, path, '..', 'node_modules', name)),
+    ),
+  );
 
 /** Whether what npm last laid down is what the lock file asks for (optional packages aside). */
 function matchesLock(dev) {
@@ -49,7 +61,7 @@ export async function ensureInstalled({ dev }) {
   const stamp = wantedStamp();
   const found = readStamp(stampPath);
   const full = `${stamp} dev`;
-  if (found === full || (!dev && found === stamp)) return;
+  if ((found === full || (!dev && found === stamp)) && directPackagesExist()) return;
 
   const withDev = dev || existsSync(join(root, 'node_modules', 'vitest'));
   if (!matchesLock(withDev)) {
