@@ -1,4 +1,4 @@
-import { arenaPagesMax, bindScanKernel, type ScanKernel } from './scan-kernel.ts';
+import { arenaPagesMax, bindScanKernel, rowsAtOnce, type ScanKernel } from './scan-kernel.ts';
 import { type WasmMemory, wasm } from './wasm.ts';
 
 const pageBytes = 65_536;
@@ -25,6 +25,15 @@ export class ArenaView {
     this.list = new Int32Array(memory.buffer, scratchAt, rowsPerCall);
     this.query = new Float32Array(memory.buffer, scratchAt + rowsPerCall * 4, dimsMax);
     this.out = new Float32Array(memory.buffer, scratchAt + rowsPerCall * 4 + dimsMax * 4, rowsPerCall);
+  }
+
+  /** Scores the first `count` rows of `list` into `out`: dot products, or squared distances, to `query`. */
+  score(metric: 'cosine' | 'euclidean', count: number, stride: number): void {
+    const { list, query, out, kernel } = this;
+    const groups = Math.ceil(count / rowsAtOnce);
+    list.fill(list[count - 1] as number, count, groups * rowsAtOnce);
+    const rows = metric === 'cosine' ? kernel.dotRows : kernel.distanceRows;
+    rows(list.byteOffset, groups, query.byteOffset, out.byteOffset, stride * 4);
   }
 
   /** The whole memory as floats, up to at least `byteEnd`; a grown memory needs a new view. */

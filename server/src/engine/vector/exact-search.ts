@@ -86,9 +86,8 @@ class Scan {
       arena.query.fill(0, 0, this.#view.stride).set(this.#wanted.query);
       this.#loaded.add(this.#arena);
     }
-    const kernel = this.#wanted.metric === 'cosine' ? arena.kernel.dotRows : arena.kernel.distanceRows;
-    const { list, query, out } = arena;
-    kernel(list.byteOffset, this.#count, query.byteOffset, out.byteOffset, this.#view.stride * 4);
+    arena.score(this.#wanted.metric, this.#count, this.#view.stride);
+    const { out } = arena;
     if (this.#wanted.metric === 'cosine') this.#offerCosines(arena);
     else
       for (let i = 0; i < this.#count; i += 1) this.#top.offer(this.#slots[i] as number, -(out[i] as number));
@@ -201,11 +200,9 @@ export function scoreEach(
       if (count === 0) return;
       if (!loaded) arena.query.fill(0, 0, view.stride).set(query);
       loaded = true;
-      const { list, query: q, out, kernel } = arena;
-      const rows = metric === 'cosine' ? kernel.dotRows : kernel.distanceRows;
-      rows(list.byteOffset, count, q.byteOffset, out.byteOffset, view.stride * 4);
+      arena.score(metric, count, view.stride);
       for (let i = 0; i < count; i += 1) {
-        const raw = out[i] as number;
+        const raw = arena.out[i] as number;
         scores[at[i] as number] =
           metric === 'cosine'
             ? clampCosine(raw * scale * view.inverseNormOf(slots[i] as number))

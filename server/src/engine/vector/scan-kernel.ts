@@ -7,8 +7,17 @@ export const arenaPagesMax = 32_768;
 /** Rows are padded with zeros to a multiple of this many floats: four vectors of four are read at a time. */
 export const strideStep = 16;
 
-/** Arguments are byte addresses, except `count` (rows, at least 1) and `strideBytes`. */
-type ScanRows = (list: number, count: number, query: number, out: number, strideBytes: number) => void;
+/**
+ * Rows scored side by side. One row at a time leaves the memory waiting when rows lie apart: four at once
+ * halve the time of a scan of scattered rows.
+ */
+export const rowsAtOnce = 4;
+
+/**
+ * Arguments are byte addresses, except `groups` (of four rows, at least 1) and `strideBytes`. The list is
+ * filled up to a whole group with any row's address; the scores of the filling mean nothing.
+ */
+type ScanRows = (list: number, groups: number, query: number, out: number, strideBytes: number) => void;
 
 export interface ScanKernel {
   /** out[i] = dot(row i, query), f32; `list` holds the int32 address of each row. */
@@ -17,85 +26,60 @@ export interface ScanKernel {
   distanceRows: ScanRows;
 }
 
-const [list, count, query, out, strideBytes, row, rowEnd, q, first] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-const difference = 12;
-const lanes = [0, 1, 2, 3];
+const [list, groups, query, out, strideBytes, queryEnd, q] = [0, 1, 2, 3, 4, 5, 6];
+const rowAt = (row: number): number => 7 + row;
+const sumAt = (row: number, half: number): number => 11 + row * 2 + half;
+const [part, difference] = [19, 20];
+const rows = [0, 1, 2, 3];
 
-/** Adds one group of four floats to its accumulator. Every row is summed in the same order, wherever it lies. */
-const step =
-  (term: (offset: number) => Code) =>
-  (lane: number): Code =>
-    code(op.get(first + lane), term(16 * lane), op.add, op.set(first + lane));
-
-const dotTerm = (offset: number): Code =>
-  code(op.get(row), op.load(offset), op.get(q), op.load(offset), op.mul);
-const distanceTerm = (offset: number): Code =>
+const dotTerm = (row: number, offset: number): Code =>
+  code(op.get(rowAt(row)), op.load(offset), op.get(part), op.mul);
+const distanceTerm = (row: number, offset: number): Code =>
   code(
-    op.get(row),
-    op.load(offset),
-    op.get(q),
-    op.load(offset),
-    op.sub,
-    op.tee(difference),
-    op.get(difference),
-    op.mul,
+    ...[op.get(rowAt(row)), op.load(offset), op.get(part), op.sub],
+    ...[op.tee(difference), op.get(difference), op.mul],
   );
 
-const scanFunction = (name: string, term: (offset: number) => Code): KernelFunction => ({
+type Term = (row: number, offset: number) => Code;
+
+/** Four floats of the query against the same four of each row; every row is summed in the same order. */
+const step = (term: Term, lane: number): Code =>
+  code(
+    ...[op.get(q), op.load(16 * lane), op.set(part)],
+    ...rows.map((row) => {
+      const sum = sumAt(row, lane & 1);
+      return code(op.get(sum), term(row, 16 * lane), op.add, op.set(sum));
+    }),
+  );
+
+const storeSum = (row: number): Code =>
+  code(
+    ...[op.get(sumAt(row, 0)), op.get(sumAt(row, 1)), op.add, op.set(part)],
+    op.get(out),
+    ...[0, 1, 2, 3].map((lane) => code(op.get(part), op.lane(lane))),
+    ...[op.f32Add, op.f32Add, op.f32Add, op.f32Store(row * 4)],
+  );
+
+const advance = (local: number, bytes: number): Code =>
+  code(op.get(local), op.i32(bytes), op.i32Add, op.set(local));
+
+const scanFunction = (name: string, term: Term): KernelFunction => ({
   name,
   params: ['i32', 'i32', 'i32', 'i32', 'i32'],
-  locals: ['i32', 'i32', 'i32', 'v128', 'v128', 'v128', 'v128', 'v128'],
+  locals: [...Array<'i32'>(6).fill('i32'), ...Array<'v128'>(10).fill('v128')],
   body: op.loop(
-    op.get(list),
-    op.i32Load(),
-    op.tee(row),
-    op.get(strideBytes),
-    op.i32Add,
-    op.set(rowEnd),
-    op.get(query),
-    op.set(q),
-    ...lanes.map((lane) => code(op.constant(0), op.set(first + lane))),
+    ...rows.map((row) => code(op.get(list), op.i32Load(row * 4), op.set(rowAt(row)))),
+    ...rows.flatMap((row) => [0, 1].map((half) => code(op.constant(0), op.set(sumAt(row, half))))),
+    ...[op.get(query), op.tee(q), op.get(strideBytes), op.i32Add, op.set(queryEnd)],
     op.loop(
-      ...lanes.map(step(term)),
-      op.get(q),
-      op.i32(64),
-      op.i32Add,
-      op.set(q),
-      op.get(row),
-      op.i32(64),
-      op.i32Add,
-      op.tee(row),
-      op.get(rowEnd),
-      op.i32LessUnsigned,
-      op.again,
+      ...[0, 1, 2, 3].map((lane) => step(term, lane)),
+      ...rows.map((row) => advance(rowAt(row), 64)),
+      ...[op.get(q), op.i32(64), op.i32Add, op.tee(q), op.get(queryEnd), op.i32LessUnsigned, op.again],
     ),
-    op.get(first),
-    op.get(first + 1),
-    op.add,
-    op.get(first + 2),
-    op.get(first + 3),
-    op.add,
-    op.add,
-    op.set(first),
-    op.get(out),
-    ...lanes.map((lane) => code(op.get(first), op.lane(lane))),
-    op.f32Add,
-    op.f32Add,
-    op.f32Add,
-    op.f32Store(),
-    op.get(list),
-    op.i32(4),
-    op.i32Add,
-    op.set(list),
-    op.get(out),
-    op.i32(4),
-    op.i32Add,
-    op.set(out),
-    op.get(count),
-    op.i32(1),
-    op.i32Sub,
-    op.tee(count),
-    op.again,
+    ...rows.map(storeSum),
+    advance(list, 4 * rowsAtOnce),
+    advance(out, 4 * rowsAtOnce),
+    ...[op.get(groups), op.i32(1), op.i32Sub, op.tee(groups), op.again],
   ),
 });
 

@@ -207,7 +207,7 @@ class Host implements VectorHost {
     }
     this.#log.warn({ error: error.message }, 'vector thread failed; starting another');
     const next = this.#start();
-    this.#pool.shared.forEach((arena, index) => this.post({ kind: 'arena', index, arena }));
+    for (const [index, arena] of this.#pool.shared.entries()) this.post({ kind: 'arena', index, arena });
     for (const scope of this.#scopes.values()) scope.introduce();
     for (const [number, running] of [...this.#running]) {
       running.attempts += 1;
@@ -253,8 +253,7 @@ class Scope implements VectorIndex {
   readonly dims: number;
   graphState: GraphState = 'none';
   readonly #host: Host;
-  readonly #pool: ArenaPool;
-  #writer: ScopeWriter;
+  readonly #writer: ScopeWriter;
   #settling: NodeJS.Timeout | undefined;
   #dropped = false;
 
@@ -263,7 +262,6 @@ class Scope implements VectorIndex {
     this.number = number;
     this.name = name;
     this.dims = dims;
-    this.#pool = pool;
     this.#writer = new ScopeWriter(dims, pool, () => this.introduce());
     this.introduce();
   }
