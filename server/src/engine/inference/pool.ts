@@ -1,0 +1,254 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { engineFault } from '../faults.ts';
+import { entryUrl } from '../vector/entry.ts';
+import { canShareBatch } from './batch.ts';
+import type {
+  InferenceWorkerData,
+  ItemResult,
+  Reduction,
+  TensorPort,
+  Tensors,
+  WorkerReply,
+  WorkerRequest,
+} from './messages.ts';
+
+export interface PoolOptions {
+  /** Worker threads, each computing on one core. */
+  threads?: number | undefined;
+  /** Waiting items beyond which new ones are refused as busy. */
+  queueMax?: number;
+  /** Networks that each thread keeps loaded. */
+  sessionsMax?: number;
+}
+
+export interface RunOptions {
+  /** Names of the wanted outputs; all when absent. */
+  outputs?: readonly string[];
+  /** Shrinks bulky outputs inside the worker; the result is then the reduction's. */
+  reduction?: Reduction;
+  /** Items that may run together, 1 when absent. Only for networks whose first axis is free. */
+  batchMax?: number;
+  /** Lets every other waiting item go first: indexing must not delay a person who waits. */
+  background?: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+interface Job {
+  /** Names the network in faults. */
+  label: string;
+  file: string;
+  /** Absent when the network is only to be described. */
+  feeds?: Tensors;
+  options: RunOptions;
+  resolve(value: unknown): void;
+  reject(cause: unknown): void;
+}
+
+interface Thread {
+  worker: Worker;
+  running: Job[];
+  loaded: Set<string>;
+  /** Settles once the thread is gone. */
+  gone: Promise<void>;
+}
+
+/**
+ * Runs ONNX networks in worker threads, because a run blocks the thread that calls it.
+ *
+ * A free thread takes the next waiting item at once, together with those behind it that may share its batch.
+ * So nobody waits for a batch to fill: batches grow by themselves while all threads are busy.
+ */
+export class InferencePool {
+  readonly #threads: Thread[] = [];
+  readonly #waiting: { interactive: Job[]; background: Job[] } = { interactive: [], background: [] };
+  readonly #threadsMax: number;
+  readonly #queueMax: number;
+  readonly #workerData: InferenceWorkerData;
+  #nextId = 1;
+  #closed = false;
+
+  constructor(options: PoolOptions = {}) {
+    this.#threadsMax = Math.max(1, options.threads ?? availableParallelism());
+    this.#queueMax = options.queueMax ?? 1024;
+    this.#workerData = { sessionsMax: options.sessionsMax ?? 16 };
+  }
+
+  get threads(): number {
+    return this.#threadsMax;
+  }
+
+  get waiting(): number {
+    return this.#waiting.interactive.length + this.#waiting.background.length;
+  }
+
+  /**
+   * Runs a network on one item.
+   *
+   * @param label name of the model, for faults
+   * @param file path of the ONNX file; loaded on first use
+   * @param feeds inputs by name, first dimension 1 where batches are allowed
+   * @returns the outputs by name, or what the reduction made of them
+   * @throws Fault 21351 when too many items wait, 21313 when the network fails on this item
+   */
+  run(label: string, file: string, feeds: Tensors, options: RunOptions & { reduction: Reduction }): Promise<unknown>;
+  run(label: string, file: string, feeds: Tensors, options?: RunOptions): Promise<Tensors>;
+  run(label: string, file: string, feeds: Tensors, options: RunOptions = {}): Promise<unknown> {
+    return this.#enqueue({ label, file, feeds, options });
+  }
+
+  /** Loads a network in one thread and tells its inputs and outputs. @throws Fault 21313 when it cannot be loaded */
+  describe(label: string, file: string): Promise<{ inputs: TensorPort[]; outputs: TensorPort[] }> {
+    return this.#enqueue({ label, file, options: {} }) as Promise<{ inputs: TensorPort[]; outputs: TensorPort[] }>;
+  }
+
+  /** Refuses what waits, lets what runs come to its end, then ends the threads. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const job of [...this.#waiting.interactive.splice(0), ...this.#waiting.background.splice(0)]) {
+      job.reject(engineFault.closed());
+    }
+    // NOTE: never terminate() a thread inside a run: the native code then aborts the whole process.
+    for (const { worker } of this.#threads) {
+      worker.ref();
+      worker.postMessage({ kind: 'close' } satisfies WorkerRequest);
+    }
+    await Promise.all(this.#threads.map((thread) => thread.gone));
+  }
+
+  #enqueue(wanted: Omit<Job, 'resolve' | 'reject'>): Promise<unknown> {
+    const { signal, background } = wanted.options;
+    if (this.#closed) return Promise.reject(engineFault.closed());
+    if (signal?.aborted) return Promise.reject(engineFault.cancelled());
+    if (this.waiting >= this.#queueMax) return Promise.reject(engineFault.busy(this.waiting));
+    return new Promise((resolve, reject) => {
+      const queue = background ? this.#waiting.background : this.#waiting.interactive;
+      const job: Job = { ...wanted, resolve, reject };
+      if (signal) forgetWhenAborted(job, queue, signal);
+      queue.push(job);
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    while (this.waiting > 0 && !this.#closed) {
+      const queue = this.#waiting.interactive.length > 0 ? this.#waiting.interactive : this.#waiting.background;
+      const thread = this.#freeThread(queue[0] as Job);
+      if (!thread) return;
+      this.#start(thread, takeBatch(queue));
+    }
+  }
+
+  /** Prefers a thread that has the network loaded, then one that stands by, then a new one. */
+  #freeThread(job: Job): Thread | undefined {
+    const free = this.#threads.filter((thread) => thread.running.length === 0);
+    const best = free.find((thread) => thread.loaded.has(job.file));
+    if (best) return best;
+    if (this.#threads.length < this.#threadsMax) return this.#spawn();
+    return free[0];
+  }
+
+  #start(thread: Thread, jobs: Job[]): void {
+    const [first] = jobs as [Job];
+    const id = this.#nextId++;
+    thread.running = jobs;
+    thread.loaded.add(first.file);
+    thread.worker.ref();
+    const { outputs, reduction } = first.options;
+    const request: WorkerRequest = first.feeds
+      ? {
+          kind: 'run',
+          id,
+          file: first.file,
+          items: jobs.map((job) => job.feeds as Tensors),
+          ...(outputs && { outputs }),
+          ...(reduction && { reduction }),
+        }
+      : { kind: 'describe', id, file: first.file };
+    thread.worker.postMessage(request);
+  }
+
+  #spawn(): Thread {
+    const worker = new Worker(entryUrl('inference-worker', import.meta.url), {
+      workerData: this.#workerData,
+      name: 'inference',
+    });
+    const thread: Thread = {
+      worker,
+      running: [],
+      loaded: new Set(),
+      gone: new Promise((resolve) => worker.once('exit', () => resolve())),
+    };
+    worker.on('message', (reply: WorkerReply) => this.#finish(thread, reply));
+    worker.on('error', (cause) => this.#lose(thread, cause));
+    worker.on('exit', () => this.#lose(thread, new Error('the thread ended unexpectedly')));
+    worker.unref();
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #finish(thread: Thread, reply: WorkerReply): void {
+    const jobs = thread.running;
+    thread.running = [];
+    thread.worker.unref();
+    if (reply.kind === 'results') jobs.forEach((job, index) => settle(job, reply.results[index]));
+    else if (reply.kind === 'described') jobs[0]?.resolve({ inputs: reply.inputs, outputs: reply.outputs });
+    else for (const job of jobs) job.reject(engineFault.predictionFailed(job.label, new Error(reply.reason)));
+    this.#dispatch();
+  }
+
+  /** A thread died: its items fail with a reason, and the next item gets a new thread. */
+  #lose(thread: Thread, cause: unknown): void {
+    const at = this.#threads.indexOf(thread);
+    if (at < 0) return;
+    if (this.#closed && thread.running.length === 0) return;
+    this.#threads.splice(at, 1);
+    const jobs = thread.running;
+    thread.running = [];
+    for (const job of jobs) job.reject(engineFault.predictionFailed(job.label, cause));
+    this.#dispatch();
+  }
+}
+
+/** Takes the first waiting item and, in order, those that may run with it. */
+function takeBatch(queue: Job[]): Job[] {
+  const first = queue.shift() as Job;
+  const { batchMax = 1 } = first.options;
+  const batch = [first];
+  for (let index = 0; index < queue.length && batch.length < batchMax; ) {
+    const next = queue[index] as Job;
+    const sameModel = next.file === first.file && next.label === first.label;
+    if (sameModel && first.feeds && next.feeds && canShareBatch(first.feeds, next.feeds)) {
+      batch.push(next);
+      queue.splice(index, 1);
+    } else {
+      index += 1;
+    }
+  }
+  return batch;
+}
+
+function settle(job: Job, result: ItemResult | undefined): void {
+  if (result?.ok) job.resolve(result.value);
+  else job.reject(engineFault.predictionFailed(job.label, new Error(result?.reason ?? 'no result came back')));
+}
+
+/** A run cannot be stopped; an aborted item that already runs is answered at once and its result dropped. */
+function forgetWhenAborted(job: Job, queue: Job[], signal: AbortSignal): void {
+  const abort = () => {
+    const at = queue.indexOf(job);
+    if (at >= 0) queue.splice(at, 1);
+    job.reject(engineFault.cancelled());
+  };
+  const { resolve, reject } = job;
+  const done = () => signal.removeEventListener('abort', abort);
+  job.resolve = (value) => {
+    done();
+    resolve(value);
+  };
+  job.reject = (cause) => {
+    done();
+    reject(cause);
+  };
+  signal.addEventListener('abort', abort, { once: true });
+}
