@@ -1,18 +1,5 @@
-import {
-  type DescField,
-  type DescMessage,
-  type JsonValue,
-  type MessageShape,
-  ScalarType,
-  toJson,
-} from '@bufbuild/protobuf';
-import {
-  type Duration,
-  isWrapperDesc,
-  type Timestamp,
-  type Value,
-  ValueSchema,
-} from '@bufbuild/protobuf/wkt';
+import { type DescField, type DescMessage, type MessageShape, ScalarType, toJson } from '@bufbuild/protobuf';
+import { isWrapperDesc, type Value, ValueSchema } from '@bufbuild/protobuf/wkt';
 import { isPrivate, showIfEmpty } from '@fovea/contract';
 import { showDouble, showFloat32 } from './numbers.ts';
 import { showDuration, showTimestamp } from './times.ts';
@@ -20,22 +7,22 @@ import { showDuration, showTimestamp } from './times.ts';
 export type NameStyle = 'snake' | 'camel';
 
 type Fields = Record<string, unknown>;
-type Show = (value: never) => string;
-/** The member as `"name":value`, or '' when it is left out. */
-type ShowMember = (message: Fields) => string;
+type Show = (value: never) => unknown;
+/** Puts one member into the object to be, or leaves it out. */
+type ShowMember = (message: Fields, into: Fields) => void;
 
 /**
  * Fields that live answers show even when empty although the contract does not mark them (SEMANTICS 1.4),
  * with what stands there then.
  */
-const shownBeyondContract: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const shownBeyondContract: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'clarifai.api.Model': {
-    toolkits: '[]',
-    use_cases: '[]',
-    languages: '[]',
-    languages_full: '[]',
-    check_consents: '[]',
-    workflow_recommended: 'false',
+    toolkits: [],
+    use_cases: [],
+    languages: [],
+    languages_full: [],
+    check_consents: [],
+    workflow_recommended: false,
   },
 };
 
@@ -56,60 +43,62 @@ function membersOf(desc: DescMessage, names: NameStyle): ShowMember[] {
 }
 
 function memberOf(field: DescField, names: NameStyle): ShowMember {
-  const head = `${JSON.stringify(names === 'snake' ? field.name : field.jsonName)}:`;
-  const whenEmpty = emptyText(field);
-  const left = whenEmpty === undefined ? '' : head + whenEmpty;
-  const show = fieldShow(field, names) as (value: unknown) => string;
+  const name = names === 'snake' ? field.name : field.jsonName;
+  const whenEmpty = emptyValue(field);
+  const leave = (into: Fields) => {
+    if (whenEmpty !== undefined) into[name] = whenEmpty;
+  };
+  const show = fieldShow(field, names) as (value: unknown) => unknown;
   const local = field.localName;
   const oneof = field.oneof?.localName;
   if (oneof !== undefined) {
-    return (message) => {
+    return (message, into) => {
       const chosen = message[oneof] as { case?: string; value?: unknown };
-      return chosen.case === local ? head + show(chosen.value) : left;
+      if (chosen.case === local) into[name] = show(chosen.value);
+      else leave(into);
     };
   }
-  if (field.fieldKind === 'list') {
-    return (message) => ((message[local] as unknown[]).length === 0 ? left : head + show(message[local]));
-  }
-  if (field.fieldKind === 'map') {
-    return (message) =>
-      Object.keys(message[local] as object).length === 0 ? left : head + show(message[local]);
-  }
-  // A message field, or one that knows "unset" from zero.
-  if (field.fieldKind === 'message' || field.proto.proto3Optional) {
-    return (message) => (message[local] === undefined ? left : head + show(message[local]));
-  }
-  if (field.fieldKind === 'scalar' && field.scalar === ScalarType.BYTES) {
-    return (message) => ((message[local] as Uint8Array).length === 0 ? left : head + show(message[local]));
-  }
-  // 0, 0n, '' and false are all that is falsy here, and NaN, which is not empty.
-  return (message) => {
+  const isEmpty = emptiness(field);
+  return (message, into) => {
     const value = message[local];
-    return value || Number.isNaN(value) ? head + show(value) : left;
+    if (isEmpty(value)) leave(into);
+    else into[name] = show(value);
   };
 }
 
-function emptyText(field: DescField): string | undefined {
+function emptiness(field: DescField): (value: unknown) => boolean {
+  if (field.fieldKind === 'list') return (value) => (value as unknown[]).length === 0;
+  if (field.fieldKind === 'map') return (value) => Object.keys(value as object).length === 0;
+  // A message field, or one that knows "unset" from zero.
+  if (field.fieldKind === 'message' || field.proto.proto3Optional) return (value) => value === undefined;
+  if (field.fieldKind === 'scalar' && field.scalar === ScalarType.BYTES) {
+    return (value) => (value as Uint8Array).length === 0;
+  }
+  // 0, 0n, '' and false are all that is falsy here, and NaN, which is not empty.
+  return (value) => !value && !Number.isNaN(value);
+}
+
+function emptyValue(field: DescField): unknown {
   const extra = shownBeyondContract[field.parent.typeName]?.[field.name];
   if (extra !== undefined || !showIfEmpty(field)) return extra;
   switch (field.fieldKind) {
     case 'list':
-      return '[]';
+      return [];
     case 'map':
-      return '{}';
+      return {};
     case 'enum':
-      return '0';
+      return 0;
     case 'message':
       return undefined;
     case 'scalar':
-      return scalarEmptyText(field.scalar);
+      return emptyScalar(field.scalar);
   }
 }
 
-function scalarEmptyText(type: ScalarType): string {
-  if (type === ScalarType.STRING || type === ScalarType.BYTES) return '""';
-  if (type === ScalarType.BOOL) return 'false';
-  return isLong(type) ? '"0"' : '0';
+function emptyScalar(type: ScalarType): unknown {
+  if (type === ScalarType.STRING || type === ScalarType.BYTES) return '';
+  if (type === ScalarType.BOOL) return false;
+  return isLong(type) ? '0' : 0;
 }
 
 const longTypes: ReadonlySet<ScalarType> = new Set([
@@ -121,17 +110,14 @@ const longTypes: ReadonlySet<ScalarType> = new Set([
 ]);
 const isLong = (type: ScalarType): boolean => longTypes.has(type);
 
-const quote = (value: string): string => JSON.stringify(value);
-const showLong = (value: bigint): string => `"${value}"`;
-const showPlain = (value: number | boolean): string => String(value);
+const asItIs = (value: unknown): unknown => value;
+const showLong = (value: bigint): string => String(value);
 const showBytes = (value: Uint8Array): string =>
-  `"${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')}"`;
+  Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
 
 function scalarShow(type: ScalarType): Show {
   if (isLong(type)) return showLong;
   switch (type) {
-    case ScalarType.STRING:
-      return quote;
     case ScalarType.BYTES:
       return showBytes;
     case ScalarType.FLOAT:
@@ -139,7 +125,7 @@ function scalarShow(type: ScalarType): Show {
     case ScalarType.DOUBLE:
       return showDouble;
     default:
-      return showPlain;
+      return asItIs;
   }
 }
 
@@ -148,7 +134,7 @@ function fieldShow(field: DescField, names: NameStyle): Show {
     case 'scalar':
       return scalarShow(field.scalar);
     case 'enum':
-      return showPlain;
+      return asItIs;
     case 'message':
       return isWrapperDesc(field.message) && field.oneof === undefined
         ? wrappedShow(field.message)
@@ -168,19 +154,19 @@ function wrappedShow(desc: DescMessage): Show {
 
 function itemShow(field: DescField & { fieldKind: 'list' | 'map' }, names: NameStyle): Show {
   if (field.message !== undefined) return messageShow(field.message, names);
-  return field.enum === undefined ? scalarShow(field.scalar) : showPlain;
+  return field.enum === undefined ? scalarShow(field.scalar) : asItIs;
 }
 
 function messageShow(desc: DescMessage, names: NameStyle): Show {
   switch (desc.typeName) {
     case 'google.protobuf.Timestamp':
-      return (value: Timestamp) => `"${showTimestamp(value)}"`;
+      return showTimestamp;
     case 'google.protobuf.Duration':
-      return (value: Duration) => `"${showDuration(value)}"`;
+      return showDuration;
     case 'google.protobuf.Struct':
-      return (value: JsonValue) => JSON.stringify(value);
+      return asItIs;
     case 'google.protobuf.Value':
-      return (value: Value) => JSON.stringify(toJson(ValueSchema, value));
+      return (value: Value) => toJson(ValueSchema, value);
     default: {
       const members = membersOf(desc, names);
       return (message: Fields) => showMembers(members, message);
@@ -188,30 +174,21 @@ function messageShow(desc: DescMessage, names: NameStyle): Show {
   }
 }
 
-function listShow(showItem: Show): Show {
-  const show = showItem as (value: unknown) => string;
-  return (items: readonly unknown[]) => {
-    let text = '[';
-    for (let i = 0; i < items.length; i++) text += i === 0 ? show(items[i]) : `,${show(items[i])}`;
-    return `${text}]`;
-  };
-}
+const listShow = (showItem: Show): Show =>
+  showItem === asItIs
+    ? asItIs
+    : (items: readonly unknown[]) => items.map(showItem as (value: unknown) => unknown);
 
 function mapShow(showItem: Show): Show {
-  const show = showItem as (value: unknown) => string;
-  return (map: Fields) =>
-    `{${Object.entries(map)
-      .map(([key, value]) => `${quote(key)}:${show(value)}`)
-      .join(',')}}`;
+  const show = showItem as (value: unknown) => unknown;
+  // fromEntries defines properties, so a key such as __proto__ stays a plain key.
+  return (map: Fields) => Object.fromEntries(Object.entries(map).map(([key, value]) => [key, show(value)]));
 }
 
-function showMembers(members: readonly ShowMember[], message: Fields): string {
-  let text = '';
-  for (const member of members) {
-    const part = member(message);
-    if (part !== '') text += text === '' ? part : `,${part}`;
-  }
-  return `{${text}}`;
+function showMembers(members: readonly ShowMember[], message: Fields): Fields {
+  const into: Fields = {};
+  for (let i = 0; i < members.length; i++) (members[i] as ShowMember)(message, into);
+  return into;
 }
 
 /**
@@ -226,5 +203,6 @@ export function encodeJson<D extends DescMessage>(
   message: MessageShape<D>,
   options: { names?: NameStyle } = {},
 ): string {
-  return showMembers(membersOf(schema, options.names ?? 'snake'), message as unknown as Fields);
+  const members = membersOf(schema, options.names ?? 'snake');
+  return JSON.stringify(showMembers(members, message as unknown as Fields));
 }

@@ -37,20 +37,26 @@ function insideOf(field: DescField): DescMessage | undefined {
 export function snakeKeys(schema: DescMessage, json: unknown): unknown {
   if (!isObject(json)) return json;
   const keys = keysOf(schema);
-  const out: [string, unknown][] = [];
-  for (const [key, value] of Object.entries(json)) {
+  const out: Record<string, unknown> = {};
+  for (const key in json) {
     const entry = keys.get(key);
-    out.push([
-      entry?.protoName ?? key,
-      entry?.inside === undefined ? value : renamed(entry, entry.inside, value),
-    ]);
+    const value = json[key];
+    if (entry === undefined) put(out, key, value);
+    else out[entry.protoName] = entry.inside === undefined ? value : renamed(entry, entry.inside, value);
   }
-  // fromEntries defines properties, so an unknown key such as __proto__ stays a plain key.
-  return Object.fromEntries(out);
+  return out;
 }
 
 function renamed(entry: Keys, inside: DescMessage, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => snakeKeys(inside, item));
   if (!entry.isMap || !isObject(value)) return snakeKeys(inside, value);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, snakeKeys(inside, item)]));
+  const out: Record<string, unknown> = {};
+  for (const key in value) put(out, key, snakeKeys(inside, value[key]));
+  return out;
+}
+
+/** Sets a key of the caller's choosing; `__proto__` stays a plain key. */
+function put(into: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== '__proto__') into[key] = value;
+  else Object.defineProperty(into, key, { value, writable: true, enumerable: true, configurable: true });
 }
