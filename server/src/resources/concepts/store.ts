@@ -116,20 +116,20 @@ export interface ConceptCountRow {
   readonly negative: number;
 }
 
-/** Inputs per concept, status and sign, over trusted labels, for a page of concepts. An input counts once. */
+/**
+ * Inputs per concept, status and sign, over trusted labels, for a page of concepts; an input counts once. Reads the
+ * tallies that the label writers keep (at most 64 rows a concept), so the cost does not grow with the labels.
+ */
 export function conceptCounts(db: Db, grant: AppGrant, page: Page): Promise<ConceptCountRow[]> {
   return rows<ConceptCountRow>(
     db,
-    sql`select c.id, c.name, l.status, coalesce(l.positive, 0) as positive, coalesce(l.negative, 0) as negative
+    sql`select c.id, c.name, l.status, coalesce(l.positive, 0)::bigint as positive, coalesce(l.negative, 0)::bigint as negative
         from ${pageKeys('concepts', sql`app_key = ${grant.appKey}`, sql`key`, page)} p
         join concepts c using (key)
         left join lateral (
-          select case i.status_code when 30000 then 'processed' when 30001 then 'to_process' when 30003 then 'processing' else 'errors' end as status,
-                 count(distinct i.key) filter (where a.value >= 0.5) as positive,
-                 count(distinct i.key) filter (where a.value < 0.5) as negative
-          from annotation_concepts a join inputs i on i.key = a.input_key
-          where a.app_key = c.app_key and a.concept_id = c.id and a.trusted
-          group by 1) l on true
+          select case t.state when 0 then 'processed' when 1 then 'to_process' when 2 then 'processing' else 'errors' end as status,
+                 sum(t.positive) as positive, sum(t.negative) as negative
+          from concept_tallies t where t.app_key = c.app_key and t.concept_id = c.id group by t.state) l on true
         order by p.position`,
   );
 }

@@ -63,7 +63,7 @@ create table inputs (
   -- SHA-256 of the original bytes in the object store; null until they are there.
   media_sha bytea,
   media_size bigint,
-  -- Message of the medium (Image, Text, Video, Audio) as the contract shows it, less url, bytes and hosted.
+  -- Data message with nothing but the media (image, text, video, audio), less url, bytes and hosted.
   media bytea not null default '',
   settings bytea not null default '',
   add_job_key bigint references inputs_add_jobs on delete set null,
@@ -74,7 +74,7 @@ create table inputs (
 create index inputs_order on inputs (app_key, key);
 create index inputs_status on inputs (app_key, status_code, key);
 create index inputs_url on inputs (app_key, md5(url)) where url <> '';
-create index inputs_media on inputs (app_key, media_sha) where media_sha is not null;
+create index inputs_media on inputs (media_sha, app_key) where media_sha is not null;
 create index inputs_modified on inputs (app_key, modified_at);
 
 -- bucket = key >> 10; bucket -1 is the whole app.
@@ -138,6 +138,7 @@ create table annotations (
   latitude double precision,
   longitude double precision,
   annotation_info jsonb,
+  consensus_info jsonb,
   -- The contract's Data message in full.
   data bytea not null default '',
   created_at timestamptz(3) not null default now(),
@@ -164,34 +165,117 @@ create table annotation_concepts (
 create index annotation_concepts_find on annotation_concepts (app_key, concept_id, trusted, value, input_key);
 create index annotation_concepts_input on annotation_concepts (input_key);
 
--- Trusted labels per concept: positive (value 1 side) and negative (value 0).
+-- What inputs are to the counters, by status: 0 processed, 1 to process, 2 processing, 3 errors.
+create function input_state(status_code int) returns smallint language sql immutable parallel safe as $$
+  select case status_code when 30000 then 0 when 30001 then 1 when 30003 then 2 else 3 end::smallint
+$$;
+
+-- Each input once per concept: how many trusted labels say yes (value 0.5 and more) and how many say no.
+create table input_concepts (
+  input_key bigint not null references inputs on delete cascade,
+  concept_id text not null,
+  app_key bigint not null,
+  state smallint not null,
+  positive int not null,
+  negative int not null,
+  primary key (input_key, concept_id)
+) with (fillfactor = 80);
+
+-- Inputs per concept and state. Writers of one label add to different slots (by backend), so that they do not wait for each other.
 create table concept_tallies (
   app_key bigint not null,
   concept_id text not null,
+  state smallint not null,
+  slot smallint not null,
   positive bigint not null default 0,
   negative bigint not null default 0,
-  primary key (app_key, concept_id)
-);
+  primary key (app_key, concept_id, state, slot)
+) with (fillfactor = 50);
 
-create function tally_concepts() returns trigger language plpgsql as $$
+-- Labels to inputs. The inputs are locked (share), so that none changes its state between our look and our commit.
+create function count_labels() returns trigger language plpgsql as $$
 begin
-  if tg_op <> 'DELETE' then
-    insert into concept_tallies as t (app_key, concept_id, positive, negative)
-    select app_key, concept_id, count(*) filter (where value >= 0.5), count(*) filter (where value < 0.5)
-    from fresh where trusted group by 1, 2 order by 1, 2
-    on conflict (app_key, concept_id) do update set positive = t.positive + excluded.positive, negative = t.negative + excluded.negative;
-  end if;
-  if tg_op <> 'INSERT' then
-    insert into concept_tallies as t (app_key, concept_id, positive, negative)
-    select app_key, concept_id, -count(*) filter (where value >= 0.5), -count(*) filter (where value < 0.5)
-    from gone where trusted group by 1, 2 order by 1, 2
-    on conflict (app_key, concept_id) do update set positive = t.positive + excluded.positive, negative = t.negative + excluded.negative;
+  if tg_op = 'INSERT' then
+    perform add_labels(array_agg(app_key), array_agg(input_key), array_agg(concept_id),
+      array_agg(case when value >= 0.5 then 1 else 0 end), array_agg(case when value >= 0.5 then 0 else 1 end))
+    from fresh where trusted having count(*) > 0;
+  elsif tg_op = 'DELETE' then
+    perform add_labels(array_agg(app_key), array_agg(input_key), array_agg(concept_id),
+      array_agg(case when value >= 0.5 then -1 else 0 end), array_agg(case when value >= 0.5 then 0 else -1 end))
+    from gone where trusted having count(*) > 0;
+  else
+    perform add_labels(array_agg(app_key), array_agg(input_key), array_agg(concept_id),
+      array_agg(case when value >= 0.5 then sign else 0 end), array_agg(case when value >= 0.5 then 0 else sign end))
+    from (select *, 1 as sign from fresh union all select *, -1 from gone) s where trusted having count(*) > 0;
   end if;
   return null;
 end $$;
-create trigger concepts_tallied_in after insert on annotation_concepts referencing new table as fresh for each statement execute function tally_concepts();
-create trigger concepts_tallied_out after delete on annotation_concepts referencing old table as gone for each statement execute function tally_concepts();
-create trigger concepts_tallied_moved after update on annotation_concepts referencing old table as gone new table as fresh for each statement execute function tally_concepts();
+
+create function add_labels(p_apps bigint[], p_inputs bigint[], p_concepts text[], p_yes int[], p_no int[])
+returns void language plpgsql as $$
+begin
+  perform from inputs where key = any(p_inputs) order by key for share;
+  -- An input that is being deleted takes its counts along by itself.
+  insert into input_concepts as t (input_key, concept_id, app_key, state, positive, negative)
+  select i.key, l.concept_id, l.app_key, input_state(i.status_code), l.yes, l.no
+  from (
+    select app_key, input_key, concept_id, sum(yes)::int as yes, sum(no)::int as no
+    from unnest(p_apps, p_inputs, p_concepts, p_yes, p_no) as u(app_key, input_key, concept_id, yes, no)
+    group by 1, 2, 3
+  ) l join inputs i on i.key = l.input_key
+  where l.yes <> 0 or l.no <> 0
+  order by 1, 2
+  on conflict (input_key, concept_id)
+  do update set positive = t.positive + excluded.positive, negative = t.negative + excluded.negative;
+  if -1 = any(p_yes) or -1 = any(p_no) then
+    delete from input_concepts t using unnest(p_inputs, p_concepts) as u(input_key, concept_id)
+    where t.input_key = u.input_key and t.concept_id = u.concept_id and t.positive = 0 and t.negative = 0;
+  end if;
+end $$;
+
+create trigger labels_counted_in after insert on annotation_concepts referencing new table as fresh for each statement execute function count_labels();
+create trigger labels_counted_out after delete on annotation_concepts referencing old table as gone for each statement execute function count_labels();
+create trigger labels_counted_moved after update on annotation_concepts referencing old table as gone new table as fresh for each statement execute function count_labels();
+
+-- Inputs that change their state take their labels along.
+create function move_input_concepts() returns trigger language plpgsql as $$
+begin
+  update input_concepts t set state = input_state(f.status_code)
+  from fresh f join gone g using (key)
+  where t.input_key = f.key and f.status_code <> g.status_code and t.state <> input_state(f.status_code);
+  return null;
+end $$;
+create trigger inputs_labels_moved after update on inputs referencing old table as gone new table as fresh for each statement execute function move_input_concepts();
+
+create function tally_concepts() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    perform add_concept_tallies(array_agg(app_key), array_agg(concept_id), array_agg(state),
+      array_agg((positive > 0)::int), array_agg((negative > 0)::int)) from fresh having count(*) > 0;
+  elsif tg_op = 'DELETE' then
+    perform add_concept_tallies(array_agg(app_key), array_agg(concept_id), array_agg(state),
+      array_agg(-(positive > 0)::int), array_agg(-(negative > 0)::int)) from gone having count(*) > 0;
+  else
+    perform add_concept_tallies(array_agg(app_key), array_agg(concept_id), array_agg(state),
+      array_agg(sign * (positive > 0)::int), array_agg(sign * (negative > 0)::int))
+    from (select *, 1 as sign from fresh union all select *, -1 from gone) s having count(*) > 0;
+  end if;
+  return null;
+end $$;
+
+create function add_concept_tallies(p_apps bigint[], p_concepts text[], p_states smallint[], p_yes int[], p_no int[])
+returns void language sql as $$
+  insert into concept_tallies as t (app_key, concept_id, state, slot, positive, negative)
+  select app_key, concept_id, state, pg_backend_pid() % 16, sum(yes), sum(no)
+  from unnest(p_apps, p_concepts, p_states, p_yes, p_no) as u(app_key, concept_id, state, yes, no)
+  group by 1, 2, 3 having sum(yes) <> 0 or sum(no) <> 0 order by 1, 2, 3
+  on conflict (app_key, concept_id, state, slot)
+  do update set positive = t.positive + excluded.positive, negative = t.negative + excluded.negative
+$$;
+
+create trigger concepts_tallied_in after insert on input_concepts referencing new table as fresh for each statement execute function tally_concepts();
+create trigger concepts_tallied_out after delete on input_concepts referencing old table as gone for each statement execute function tally_concepts();
+create trigger concepts_tallied_moved after update on input_concepts referencing old table as gone new table as fresh for each statement execute function tally_concepts();
 
 -- The truth about vectors; indexes are derived. xid lets an index catch up without missing a slow committer.
 create table embeddings (

@@ -1,0 +1,26 @@
+import { StatusCode } from '@fovea/contract';
+import { Fault } from '#domain/fault.ts';
+
+export const annotationFault = {
+  invalid: (details: string) => new Fault('bad_request', StatusCode.ANNOTATION_INVALID_ARGUMENT, details),
+  missing: (id: string, inputId: string) =>
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      inputId === '' ? `There is no annotation '${id}' in this app.` : `The input '${inputId}' has no annotation '${id}'.`,
+    ),
+  missingInput: (id: string) =>
+    new Fault('bad_request', StatusCode.ANNOTATION_INVALID_ARGUMENT, `input_id: there is no input '${id}' in this app.`),
+  duplicate: (id: string, inputId: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.DATABASE_DUPLICATE_KEY,
+      `duplicate: the input '${inputId}' has an annotation with the id '${id}' already.`,
+    ),
+  othersName: () =>
+    new Fault(
+      'forbidden',
+      StatusCode.ANNOTATION_PERMISSION_DENIED,
+      'worker: only the owner of the app may make annotations in the name of another user.',
+    ),
+} as const;

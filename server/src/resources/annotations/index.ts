@@ -1,0 +1,10 @@
+export type { NewAnnotation } from './annotation.ts';
+export {
+  type InputLevelItem,
+  inputLevelData,
+  inputLevelTrouble,
+  insertInputLevelAnnotations,
+  patchInputLevel,
+} from './input-level.ts';
+export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
+export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';

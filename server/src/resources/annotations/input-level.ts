@@ -1,0 +1,99 @@
+import { create } from '@bufbuild/protobuf';
+import { type Data, DataSchema } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
+import { newId } from '#domain/ids.ts';
+import type { PatchAction } from '#domain/patch.ts';
+import type { Db } from '#store/sql.ts';
+import { annotationFault } from './faults.ts';
+import { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
+import { patchedData, type Sent } from './patch-data.ts';
+import { placeTrouble } from './place.ts';
+import { bumpSearchRevision, insertAnnotations, inputLevelRows, lockInputLevel, updateAnnotation } from './store.ts';
+import { type InputLevelData, nameConcepts, showInputLevel, unpackData } from './translate.ts';
+
+/** A new input and what its sender says of it as a whole. */
+export interface InputLevelItem {
+  readonly inputKey: number;
+  readonly inputId: string;
+  /** Concepts, metadata and geo are taken; the medium and the rest are not ours. */
+  readonly data: Data;
+  readonly workerUserKey: number;
+}
+
+/** Why labels, metadata or place of an input cannot be stored, or undefined when they can. */
+export const inputLevelTrouble = (data: Data | undefined): string | undefined =>
+  labelTrouble(data) ?? (data?.geo ? placeTrouble(data.geo) : undefined);
+
+/**
+ * Makes the one annotation that every input has as a whole: trusted, done, by its sender. Concepts that the app
+ * does not know are made. Check each input with `inputLevelTrouble` before.
+ *
+ * @throws Fault 11007 when a concept would have to be made and the caller lacks `Concepts_Add`
+ */
+export async function insertInputLevelAnnotations(
+  tx: Db,
+  grant: AppGrant,
+  items: readonly InputLevelItem[],
+): Promise<void> {
+  const settled = await settleLabels(tx, grant, items.map(({ data }) => inputLevelPart(data)));
+  await insertAnnotations(
+    tx,
+    grant,
+    items.map((item, i) => ({
+      id: newId(),
+      inputKey: item.inputKey,
+      inputId: item.inputId,
+      inputLevel: true,
+      trusted: true,
+      statusCode: 24150,
+      worker: { userKey: item.workerUserKey },
+      taskId: '',
+      annotationInfo: undefined,
+      consensusInfo: undefined,
+      data: settled[i] as Data,
+    })),
+  );
+  await bumpSearchRevision(tx, grant);
+}
+
+const inputLevelPart = ({ concepts, metadata, geo }: Data): Data => create(DataSchema, { concepts, metadata, geo });
+
+/** Concepts (named), metadata and geo of inputs, by input row key. Inputs without an annotation are left out. */
+export async function inputLevelData(
+  db: Db,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+): Promise<Map<number, InputLevelData>> {
+  const rows = await inputLevelRows(db, grant, inputKeys);
+  const datas = await nameConcepts(db, grant, rows.map((row) => unpackData(row.data)));
+  return new Map(rows.map((row, i) => [row.inputKey, showInputLevel(datas[i] as Data)]));
+}
+
+/**
+ * Patches concepts, metadata and geo of an input. `sent` is the JSON of the input's `data` as it came (proto
+ * spelling), undefined over gRPC. Locks the annotation, so that two patches of one input follow each other.
+ *
+ * @throws Fault 24155 for labels or places that cannot be stored; 11007 as `insertInputLevelAnnotations`
+ */
+export async function patchInputLevel(
+  tx: Db,
+  grant: AppGrant,
+  inputKey: number,
+  action: PatchAction,
+  data: Data,
+  sent: unknown,
+): Promise<void> {
+  const part = inputLevelPart(data);
+  // What is to be removed need not be storable, nor exist.
+  const trouble = action === 'remove' ? undefined : inputLevelTrouble(part);
+  if (trouble) throw annotationFault.invalid(trouble);
+  const before = await lockInputLevel(tx, grant, inputKey);
+  if (!before) return;
+  const kept = unpackData(before.data);
+  const [named = part] = action === 'remove' ? [await identifyLabels(tx, grant, part)] : await settleLabels(tx, grant, [part]);
+  const after = patchedData(action, kept, named, sent as Sent);
+  await updateAnnotation(tx, grant, { ...before, data: action === 'overwrite' ? { ...kept, ...pick(after) } : after });
+  await bumpSearchRevision(tx, grant);
+}
+
+const pick = ({ concepts, metadata, geo }: Data) => ({ concepts, metadata, geo });

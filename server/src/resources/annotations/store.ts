@@ -1,0 +1,208 @@
+import { toBinary } from '@bufbuild/protobuf';
+import { type Data, DataSchema } from '@fovea/contract';
+import { kindsOf } from '#domain/annotation-kinds.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import type { AnnotationRow, NewAnnotation } from './annotation.ts';
+import { labelsOf } from './labels-in-data.ts';
+
+const columns = sql`a.key, a.input_key as "inputKey", a.input_id as "inputId", a.id, a.input_level as "inputLevel", a.trusted,
+  a.status_code as "statusCode", a.task_id as "taskId", a.annotation_info as "annotationInfo",
+  a.consensus_info as "consensusInfo", a.data, a.created_at as "createdAt", a.modified_at as "modifiedAt",
+  wu.id as "workerUserId",
+  wv.id as "modelVersionId", wm.id as "modelId", wm.name as "modelName", wm.type_id as "modelTypeId",
+  wma.id as "modelAppId", wmu.id as "modelUserId",
+  ww.id as "workflowVersionId", wf.id as "workflowId", wfa.id as "workflowAppId", wfu.id as "workflowUserId"`;
+
+const workers = sql`
+  left join users wu on wu.key = a.worker_user_key
+  left join model_versions wv on wv.key = a.worker_model_version_key
+  left join models wm on wm.key = wv.model_key
+  left join apps wma on wma.key = wm.app_key
+  left join users wmu on wmu.key = wma.user_key
+  left join workflow_versions ww on ww.key = a.worker_workflow_version_key
+  left join workflows wf on wf.key = ww.workflow_key
+  left join apps wfa on wfa.key = wf.app_key
+  left join users wfu on wfu.key = wfa.user_key`;
+
+/** Annotations by row key, in the order of the keys. */
+export async function annotationsByKey(db: Db, grant: AppGrant, keys: readonly number[]): Promise<AnnotationRow[]> {
+  if (keys.length === 0) return [];
+  return rows<AnnotationRow>(
+    db,
+    sql`select ${columns} from unnest(${[...keys]}::bigint[]) with ordinality as k(key, position)
+        join annotations a on a.key = k.key ${workers}
+        where a.app_key = ${grant.appKey} order by k.position`,
+  );
+}
+
+/** Labels of the inputs themselves: the one annotation each input has as a whole. */
+export function inputLevelRows(db: Db, grant: AppGrant, inputKeys: readonly number[]) {
+  return rows<{ inputKey: number; data: Buffer }>(
+    db,
+    sql`select input_key as "inputKey", data from annotations
+        where app_key = ${grant.appKey} and input_level and input_key = any(${[...inputKeys]})`,
+  );
+}
+
+export interface StoredAnnotation {
+  readonly key: number;
+  readonly id: string;
+  readonly inputKey: number;
+}
+
+/**
+ * Stores annotations and their labels, in the order sent. Ids taken on the same input are missing from the result.
+ * Locks the inputs that get labels (share) and their tallies until the commit.
+ */
+export async function insertAnnotations(
+  db: Db,
+  grant: AppGrant,
+  wanted: readonly NewAnnotation[],
+): Promise<StoredAnnotation[]> {
+  if (wanted.length === 0) return [];
+  const column = <T>(read: (annotation: NewAnnotation) => T): T[] => wanted.map(read);
+  const stored = await rows<StoredAnnotation>(
+    db,
+    sql`insert into annotations (app_key, input_key, input_id, id, input_level, trusted, status_code, worker_user_key,
+          worker_model_version_key, worker_workflow_version_key, task_id, kinds, metadata, latitude, longitude,
+          annotation_info, consensus_info, data)
+        select ${grant.appKey}, n.input_key, n.input_id, n.id, n.input_level, n.trusted, n.status_code, n.user_key,
+          n.model_version_key, n.workflow_version_key, n.task_id, n.kinds, n.metadata, n.latitude, n.longitude,
+          n.annotation_info, n.consensus_info, n.data
+        from unnest(
+          ${column((a) => a.inputKey)}::bigint[], ${column((a) => a.inputId)}::text[], ${column((a) => a.id)}::text[],
+          ${column((a) => a.inputLevel)}::boolean[], ${column((a) => a.trusted)}::boolean[],
+          ${column((a) => a.statusCode)}::int[], ${column((a) => a.worker.userKey ?? null)}::bigint[],
+          ${column((a) => a.worker.modelVersionKey ?? null)}::bigint[],
+          ${column((a) => a.worker.workflowVersionKey ?? null)}::bigint[], ${column((a) => a.taskId)}::text[],
+          ${column((a) => kindsOf(a.data))}::int[], ${column((a) => json(a.data.metadata))}::jsonb[],
+          ${column((a) => placeOf(a.data).latitude)}::float8[], ${column((a) => placeOf(a.data).longitude)}::float8[],
+          ${column((a) => json(a.annotationInfo))}::jsonb[], ${column((a) => json(a.consensusInfo))}::jsonb[],
+          ${column((a) => packData(a.data))}::bytea[]) with ordinality as n(input_key, input_id, id, input_level, trusted,
+          status_code, user_key, model_version_key, workflow_version_key, task_id, kinds, metadata, latitude, longitude,
+          annotation_info, consensus_info, data, position)
+        order by n.position
+        on conflict (input_key, id) do nothing
+        returning key, id, input_key as "inputKey"`,
+  );
+  const keyOf = new Map(stored.map((row) => [`${row.inputKey} ${row.id}`, row.key]));
+  await putLabels(
+    db,
+    grant,
+    wanted.flatMap((a) => {
+      const key = keyOf.get(`${a.inputKey} ${a.id}`);
+      // One statement never stores an id twice, so what is left out here lost to a twin before it.
+      keyOf.delete(`${a.inputKey} ${a.id}`);
+      return key === undefined ? [] : [{ key, inputKey: a.inputKey, trusted: a.trusted, data: a.data }];
+    }),
+  );
+  return stored;
+}
+
+interface Labelled {
+  readonly key: number;
+  readonly inputKey: number;
+  readonly trusted: boolean;
+  readonly data: Data;
+}
+
+/** Writes the labels of annotations; those of an annotation that are not in its data any more have to be gone already. */
+async function putLabels(db: Db, grant: AppGrant, annotations: readonly Labelled[]): Promise<void> {
+  const labels = annotations.flatMap((annotation) =>
+    labelsOf(annotation.data).map((label, position) => ({ ...annotation, ...label, position })),
+  );
+  if (labels.length === 0) return;
+  await run(
+    db,
+    sql`insert into annotation_concepts as l (app_key, annotation_key, input_key, concept_id, position, value, trusted)
+        select ${grant.appKey}, n.* from unnest(
+          ${labels.map((l) => l.key)}::bigint[], ${labels.map((l) => l.inputKey)}::bigint[],
+          ${labels.map((l) => l.conceptId)}::text[], ${labels.map((l) => l.position)}::int[],
+          ${labels.map((l) => l.value)}::real[], ${labels.map((l) => l.trusted)}::boolean[])
+          as n(annotation_key, input_key, concept_id, position, value, trusted)
+        order by annotation_key, position
+        on conflict (annotation_key, concept_id) do update
+        set position = excluded.position, value = excluded.value, trusted = excluded.trusted
+        where (l.position, l.value, l.trusted) is distinct from (excluded.position, excluded.value, excluded.trusted)`,
+  );
+}
+
+export interface LockedAnnotation {
+  readonly key: number;
+  readonly inputKey: number;
+  readonly inputId: string;
+  readonly id: string;
+  readonly inputLevel: boolean;
+  readonly trusted: boolean;
+  readonly kinds: number;
+  readonly data: Buffer;
+}
+
+const lockedColumns = sql`key, input_key as "inputKey", input_id as "inputId", id, input_level as "inputLevel", trusted, kinds, data`;
+
+/** Annotations by input id and annotation id, locked in key order until the commit. */
+export function lockAnnotations(db: Db, grant: AppGrant, pairs: readonly { inputId: string; id: string }[]) {
+  return rows<LockedAnnotation>(
+    db,
+    sql`select ${lockedColumns} from annotations
+        where app_key = ${grant.appKey} and (id, input_id) in (
+          select * from unnest(${pairs.map((p) => p.id)}::text[], ${pairs.map((p) => p.inputId)}::text[]))
+        order by key for no key update`,
+  );
+}
+
+/** The annotation of an input as a whole, locked until the commit. */
+export function lockInputLevel(db: Db, grant: AppGrant, inputKey: number) {
+  return first<LockedAnnotation>(
+    db,
+    sql`select ${lockedColumns} from annotations
+        where app_key = ${grant.appKey} and input_key = ${inputKey} and input_level for no key update`,
+  );
+}
+
+export interface AnnotationChange {
+  readonly key: number;
+  readonly inputKey: number;
+  readonly trusted: boolean;
+  readonly data: Data;
+  readonly statusCode?: number | undefined;
+  readonly taskId?: string | undefined;
+  readonly annotationInfo?: object | undefined;
+}
+
+/** Puts new data in place of the old, labels included. The annotation has to be locked by `lock…` before. */
+export async function updateAnnotation(db: Db, grant: AppGrant, change: AnnotationChange): Promise<void> {
+  const { data } = change;
+  const place = placeOf(data);
+  await run(
+    db,
+    sql`update annotations set
+          data = ${packData(data)}, kinds = ${kindsOf(data)}, metadata = ${json(data.metadata)}::jsonb,
+          latitude = ${place.latitude}, longitude = ${place.longitude},
+          status_code = coalesce(${change.statusCode ?? null}::int, status_code),
+          task_id = coalesce(${change.taskId ?? null}::text, task_id),
+          annotation_info = coalesce(${json(change.annotationInfo)}::jsonb, annotation_info),
+          modified_at = now()
+        where app_key = ${grant.appKey} and key = ${change.key}`,
+  );
+  const kept = labelsOf(data).map((label) => label.conceptId);
+  await run(
+    db,
+    sql`delete from annotation_concepts where annotation_key = ${change.key} and not concept_id = any(${kept})`,
+  );
+  await putLabels(db, grant, [change]);
+}
+
+/** Tells searches that what they may have remembered is old. The last statement of a transaction: it locks the app's row. */
+export async function bumpSearchRevision(db: Db, grant: AppGrant): Promise<void> {
+  await run(db, sql`update apps set search_revision = search_revision + 1 where key = ${grant.appKey}`);
+}
+
+const packData = (data: Data): Buffer => Buffer.from(toBinary(DataSchema, data));
+const json = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
+
+function placeOf(data: Data): { latitude: number | null; longitude: number | null } {
+  const point = data.geo?.geoPoint;
+  return { latitude: point?.latitude ?? null, longitude: point?.longitude ?? null };
+}

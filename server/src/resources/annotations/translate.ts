@@ -1,0 +1,97 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Concept, type Data, DataSchema, type Geo, type ReplyOf, type StatusCode } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
+import type { Db } from '#store/sql.ts';
+import { status } from '../common/status.ts';
+import { showTime } from '../common/translate.ts';
+import { conceptsById } from '../concepts/index.ts';
+import type { AnnotationRow } from './annotation.ts';
+import { conceptsIn, withConcepts } from './labels-in-data.ts';
+import { annotationsByKey } from './store.ts';
+
+export type ShownAnnotation = NonNullable<ReplyOf<'getAnnotation'>['annotation']>;
+
+export const unpackData = (packed: Uint8Array): Data => fromBinary(DataSchema, packed);
+
+/** Puts the names that concepts have today into data that keeps their ids. */
+export async function nameConcepts(db: Db, grant: AppGrant, batch: readonly Data[]): Promise<Data[]> {
+  const ids = [...new Set(batch.flatMap((data) => conceptsIn(data).map(({ id }) => id)))];
+  if (ids.length === 0) return [...batch];
+  const names = new Map((await conceptsById(db, grant, ids)).map(({ id, name }) => [id, name]));
+  const named = (concept: Concept): Concept => ({
+    ...concept,
+    name: names.get(concept.id) ?? (concept.name || concept.id),
+    appId: concept.appId || grant.appId,
+  });
+  return batch.map((data) => withConcepts(data, (concepts) => concepts.map(named)));
+}
+
+/** Annotations as the contract shows them, in the order of the keys; those of other apps or gone are left out. */
+export async function showAnnotations(db: Db, grant: AppGrant, keys: readonly number[]): Promise<ShownAnnotation[]> {
+  const rows = await annotationsByKey(db, grant, keys);
+  const datas = await nameConcepts(db, grant, rows.map((row) => unpackData(row.data)));
+  return rows.map((row, i) => showAnnotation(row, datas[i] as Data));
+}
+
+function showAnnotation(row: AnnotationRow, data: Data): ShownAnnotation {
+  return {
+    id: row.id,
+    inputId: row.inputId,
+    data,
+    annotationInfo: row.annotationInfo ?? undefined,
+    consensusInfo: row.consensusInfo ?? undefined,
+    taskId: row.taskId,
+    userId: row.workerUserId ?? '',
+    modelVersionId: row.modelVersionId ?? '',
+    worker: showWorker(row),
+    status: status(row.statusCode as StatusCode),
+    createdAt: showTime(row.createdAt),
+    modifiedAt: showTime(row.modifiedAt),
+    trusted: row.trusted,
+    inputLevel: row.inputLevel,
+  };
+}
+
+type WorkerNames = Pick<
+  AnnotationRow,
+  | 'workerUserId'
+  | 'modelVersionId'
+  | 'modelId'
+  | 'modelName'
+  | 'modelTypeId'
+  | 'modelAppId'
+  | 'modelUserId'
+  | 'workflowVersionId'
+  | 'workflowId'
+  | 'workflowAppId'
+  | 'workflowUserId'
+>;
+
+export function showWorker(row: WorkerNames): ShownAnnotation['worker'] {
+  if (row.workerUserId) return { worker: { case: 'user', value: { id: row.workerUserId } } };
+  if (row.modelVersionId) {
+    const owner = { appId: row.modelAppId ?? '', userId: row.modelUserId ?? '' };
+    const value = {
+      id: row.modelId ?? '',
+      name: row.modelName || (row.modelId ?? ''),
+      modelTypeId: row.modelTypeId ?? '',
+      ...owner,
+      modelVersion: { id: row.modelVersionId, ...owner },
+    };
+    return { worker: { case: 'model', value } };
+  }
+  if (row.workflowVersionId) {
+    const owner = { appId: row.workflowAppId ?? '', userId: row.workflowUserId ?? '' };
+    const value = { id: row.workflowId ?? '', ...owner, version: { id: row.workflowVersionId, ...owner } };
+    return { worker: { case: 'workflow', value } };
+  }
+  return undefined;
+}
+
+export interface InputLevelData {
+  readonly concepts: Concept[];
+  readonly metadata?: Data['metadata'];
+  readonly geo?: Geo | undefined;
+}
+
+export const showInputLevel = ({ concepts, metadata, geo }: Data): InputLevelData => ({ concepts, metadata, geo });

@@ -1,0 +1,2 @@
+export { addInputsToDatasets } from './membership.ts';
+export { findDatasetKeys } from './membership-store.ts';
