@@ -4,7 +4,8 @@ import { root } from './paths.mjs';
 
 /**
  * The official Node client, pointed at a server of ours: `call('PostInputs', request)` resolves to the reply,
- * or throws with the server's own words where the reply's status is not SUCCESS (10000) or MIXED (10010).
+ * or throws with the server's own words where the reply's status is not SUCCESS (10000) or MIXED (10010), unless
+ * `anyStatus` asks for the reply as it is.
  *
  * @param {{ url: string, token: string }} server
  */
@@ -18,12 +19,13 @@ export function connect({ url, token }) {
   const metadata = new grpc.Metadata();
   metadata.set('authorization', `Key ${token}`);
 
-  const call = (name, request) =>
+  const call = (name, request, { anyStatus = false, deadlineMs } = {}) =>
     new Promise((resolve, reject) => {
-      stub[name](request, metadata, (error, reply) => {
+      const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+      stub[name](request, metadata, options, (error, reply) => {
         if (error) return reject(new Error(`${name}: ${error.details || error.message}`));
         const { code, description, details } = reply.status;
-        if (code === 10000 || code === 10010) return resolve(reply);
+        if (anyStatus || code === 10000 || code === 10010) return resolve(reply);
         reject(new Error(`${name}: ${code} ${description} ${details}`.trim()));
       });
     });

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
+import { randomFrom } from './random.mjs';
 
 /** @typedef {{ id: string, concept: string, heldOut: boolean, bytes: () => Promise<Buffer> }} DemoImage */
 
@@ -54,17 +55,6 @@ const idFrom = (text) =>
     .replace(/^-|-$/g, '')
     .slice(0, 48)
     .replace(/-$/, '');
-
-/** A small generator of pseudo-random numbers in 0..1, the same for the same seed (mulberry32). */
-function randomFrom(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const size = 256;
 
