@@ -34,19 +34,26 @@ function inEnum(proto, scope, path) {
   return path[0] === ENUM_VALUE && path.length === 2 ? `${name}.${proto.value[path[1]].name}` : undefined;
 }
 
-/** Leading (or else trailing) comments of our API's elements, white space tidied. */
+// Notes that the authors of the protos wrote to each other.
+const notForReaders = /\b(TODO|FIXME|NOTE: When updating|Next (free )?(index|tag|id|field))\b|^[/\-=*#]{3,}/i;
+
+const tidied = (text) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => !notForReaders.test(line))
+    .join('\n')
+    .trim();
+
+/** Leading (or else trailing) comments of the API's own elements. */
 export function commentsOf(set) {
   const found = {};
   for (const file of set.file) {
-    if (!file.package.startsWith('clarifai.')) continue;
+    if (!file.package.startsWith('clarifai.api')) continue;
     for (const location of file.sourceCodeInfo?.location ?? []) {
-      const text = (location.leadingComments || location.trailingComments).trim();
+      const text = tidied(location.leadingComments || location.trailingComments);
       const name = text === '' ? undefined : nameAt(file, location.path);
-      if (name !== undefined)
-        found[name] = text
-          .split('\n')
-          .map((line) => line.trim())
-          .join('\n');
+      if (name !== undefined) found[name] = text;
     }
   }
   return found;
