@@ -14,6 +14,6 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
-    ...(existsSync(globalSetup) ? { globalSetup: [globalSetup] } : {}),
+    ...(existsSync(new URL(globalSetup, import.meta.url)) ? { globalSetup: [globalSetup] } : {}),
   },
 });
