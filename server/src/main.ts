@@ -5,11 +5,13 @@ import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { openAuthorizer, openGateway } from '#gateway/index.ts';
 import { openDatabase, migrate } from '#store/postgres/index.ts';
-import { migrations } from '#store/migrations/index.ts';
+import { allMigrations } from '#migrations.ts';
+import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
+import { appJobs } from '#resources/apps/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
-import { ensureFirstUser, openDirectory } from '#resources/identity/index.ts';
+import { ensureFirstUser, ensurePlatformApp, identityRoutes, openDirectory } from '#resources/identity/index.ts';
 import { openService } from '#service.ts';
 import { plainRoutes } from '#routes.ts';
 
@@ -25,18 +27,36 @@ export async function start(config: Config) {
     ...(config.pgBinDir ? { binDir: config.pgBinDir } : {}),
     log,
   });
-  await migrate(db, migrations);
+  await migrate(db, allMigrations);
   const sealer = openSealer(config.secretKey ?? (await keptMasterKey(config.dataDir)));
   const first = await ensureFirstUser(db, sealer, { userId: config.user, pat: config.pat });
+  await ensurePlatformApp(db);
   const directory = await openDirectory(db);
   let publicUrl = config.publicUrl ?? '';
   const deps: Deps = { db, log, sealer, publicUrl: () => publicUrl };
   const metrics = openMetrics();
-  const service = openService(deps);
+  const authorizer = openAuthorizer(directory);
+  const service = openService(deps, directory);
+  const jobs = await startJobs({
+    db,
+    handlers: { ...appJobs(db) },
+    reclaimAll: config.databaseUrl === undefined,
+    log,
+  });
   const gateway = openGateway({
     service,
-    authorizer: openAuthorizer(directory),
-    routes: plainRoutes({ db, metrics }),
+    authorizer,
+    routes: [
+      ...plainRoutes({ db, metrics }),
+      ...identityRoutes({
+        db,
+        sealer,
+        directory,
+        adminId: config.user,
+        signIn: authorizer.signIn,
+        secureCookies: () => publicUrl.startsWith('https:'),
+      }),
+    ],
     log,
     metrics,
     names: config.jsonNames,
@@ -51,6 +71,7 @@ export async function start(config: Config) {
     first,
     async stop() {
       await gateway.close(graceMs);
+      await jobs.stop();
       await db.close();
     },
   };

@@ -115,8 +115,8 @@ function enveloped(rule: MethodRule, shown: Record<string, unknown>, requestId: 
   const code = given?.code ?? StatusCode.SUCCESS;
   const status = { ...statusOf(code), ...given, code, reqId: requestId };
   if (!given?.description) status.description = statusOf(code).description;
-  // Messages may come ready-made; spreading keeps their fields and drops nothing that matters to `create`.
-  const message = create(rule.desc.output as DescMessage, { ...shown, status } as never);
+  // `create` takes an object with a type name as finished, so a ready-made reply is opened again.
+  const message = create(rule.desc.output as DescMessage, { ...shown, $typeName: undefined, status } as never);
   return { message, httpStatus: httpStatusOf(code) };
 }
 

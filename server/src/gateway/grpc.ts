@@ -16,7 +16,7 @@ export function openGrpc(dispatcher: Dispatcher, options: { requestBytesMax: num
     'grpc-node.flow_control_window': 4 * 1024 * 1024,
   });
   for (const rule of methodRules) {
-    server.register(rule.path, handlerOf(rule, dispatcher), encode(rule), decode(rule), kindOf(rule));
+    server.register(rule.path, handlerOf(rule, dispatcher) as never, encode(rule), decode(rule), kindOf(rule));
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   return {

@@ -9,9 +9,9 @@ import { asFault } from './status.ts';
 
 /** A plain HTTP route beside the contract: media, metrics, health, web page. */
 export interface HttpRoute {
-  readonly verb: 'GET' | 'POST' | 'DELETE';
-  /** Exact path, or a prefix where it ends in `/*`. */
-  readonly path: string;
+  readonly verb: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Exact path, a prefix where it ends in `/*`, or a pattern. */
+  readonly path: string | RegExp;
   answer(request: IncomingMessage, response: ServerResponse, context: HttpContext): Promise<void>;
 }
 
@@ -28,14 +28,14 @@ export function openHttp(parts: {
   rest: RestOptions;
   log: GatewayLog;
 }) {
-  const exact = new Map(parts.routes.filter((route) => !route.path.endsWith('/*')).map((route) => [`${route.verb} ${route.path}`, route]));
-  const prefixes = parts.routes.filter((route) => route.path.endsWith('/*'));
+  const exact = new Map(parts.routes.filter(isExact).map((route) => [`${route.verb} ${route.path}`, route]));
+  const others = parts.routes.filter((route) => !isExact(route));
 
   function plainRoute(verb: string, path: string): HttpRoute | undefined {
     const asked = verb === 'HEAD' ? 'GET' : verb;
     return (
       exact.get(`${asked} ${path}`) ??
-      prefixes.find((route) => route.verb === asked && path.startsWith(route.path.slice(0, -1)))
+      others.find((route) => route.verb === asked && reaches(route.path, path))
     );
   }
 
@@ -85,6 +85,10 @@ export function openHttp(parts: {
       }),
   };
 }
+
+const isExact = (route: HttpRoute): boolean => typeof route.path === 'string' && !route.path.endsWith('/*');
+const reaches = (route: string | RegExp, path: string): boolean =>
+  typeof route === 'string' ? path.startsWith(route.slice(0, -1)) : route.test(path);
 
 const headerOf =
   (request: IncomingMessage) =>

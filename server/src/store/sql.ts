@@ -16,18 +16,18 @@ const compiler = new Kysely<unknown>({
 /** What can run SQL: the database, or a transaction. */
 export type Db = Pick<Queryable, 'query'>;
 
-/** Runs a `sql` template; values only ever travel as parameters. */
-export function rows<Row extends object>(db: Db, statement: RawBuilder<Row>): Promise<Row[]> {
+/** Runs a `sql` template; values only ever travel as parameters. `Row` is the caller's claim of what comes back. */
+export function rows<Row extends object>(db: Db, statement: RawBuilder<unknown>): Promise<Row[]> {
   const { sql: text, parameters } = statement.compile(compiler);
   return db.query<Row>(text, parameters as unknown[]);
 }
 
 /** The first row, if any. */
-export async function first<Row extends object>(db: Db, statement: RawBuilder<Row>): Promise<Row | undefined> {
-  return (await rows(db, statement))[0];
+export async function first<Row extends object>(db: Db, statement: RawBuilder<unknown>): Promise<Row | undefined> {
+  return (await rows<Row>(db, statement))[0];
 }
 
 /** For statements whose rows do not matter. */
 export async function run(db: Db, statement: RawBuilder<unknown>): Promise<void> {
-  await rows(db, statement as RawBuilder<object>);
+  await rows(db, statement);
 }

@@ -67,6 +67,7 @@ export const referenceScript = String.raw`'use strict';
 
   /** A small body to start from: the first fields, two levels deep. */
   function sample(schema, depth) {
+    if (schema.default !== undefined) return schema.default;
     const known = resolved(schema);
     if (known.enum) return known.enum[0];
     if (known.type === 'array') return depth > 2 ? [] : [sample(known.items, depth + 1)];
@@ -82,7 +83,7 @@ export const referenceScript = String.raw`'use strict';
   }
 
   function curl(path, verb, operation) {
-    const lines = ['curl -X ' + verb.toUpperCase() + " '" + location.origin + path + "'"];
+    const lines = ['curl -X ' + verb.toUpperCase() + " '" + location.origin + path.replace('{user_app_id.user_id}', 'me') + "'"];
     if (operation.security.length > 0) lines.push('  -H "Authorization: Key $FOVEA_PAT"');
     const body = operation.requestBody && operation.requestBody.content['application/json'].schema;
     if (body) {

@@ -18,9 +18,9 @@ input, select { padding: 4px 8px; }
 .search input { flex: 1; min-width: 0; }
 a { color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
-.columns { display: grid; grid-template-columns: 220px minmax(0, 1fr); }
+.columns { display: grid; grid-template-columns: 264px minmax(0, 1fr); }
 nav { position: sticky; top: 53px; align-self: start; max-height: calc(100vh - 53px); overflow: auto; padding: 16px 8px 40px 20px; }
-nav a { display: flex; justify-content: space-between; padding: 2px 8px; border-radius: 6px; text-decoration: none; color: var(--ink); }
+nav a { display: flex; justify-content: space-between; gap: 8px; overflow-wrap: anywhere; padding: 2px 8px; border-radius: 6px; text-decoration: none; color: var(--ink); }
 nav a:hover { background: var(--raised); }
 nav span, .quiet { color: var(--quiet); }
 main { padding: 16px 20px 80px; max-width: 1000px; }

@@ -54,8 +54,7 @@ export async function answerRest(
 async function readRequest(matched: RouteMatch, url: URL, request: IncomingMessage, options: RestOptions) {
   const bytes = await readBody(request, options.requestBytesMax);
   if (bytes.length > options.largeBodyBytes) {
-    const large = await decodeJsonLarge(matched, url.searchParams, bytes);
-    return { rule: large.rule, message: large.message, sent: undefined };
+    return decodeJsonLarge(matched, url.searchParams, bytes);
   }
   const json = bytes.length === 0 ? undefined : parseJson(bytes);
   return requestFrom(matched, url.searchParams, json);

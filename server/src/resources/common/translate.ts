@@ -1,4 +1,4 @@
-import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type Timestamp, timestampFromDate, type Visibility_Gettable, VisibilitySchema } from '@fovea/contract';
 import { visibility } from '#domain/grant.ts';
 import { commonFault } from './faults.ts';
@@ -35,6 +35,18 @@ export function packBody<D extends DescMessage>(
 }
 
 export const unpackBody = <D extends DescMessage>(schema: D, body: Uint8Array): MessageShape<D> => fromBinary(schema, body);
+
+/**
+ * A stored body with the fields that live elsewhere put in place. Unknown fields of the body survive.
+ *
+ * NOTE: spreading a message into `create` does not do this: `create` takes an object with a type name as made already.
+ */
+export function completed<D extends DescMessage>(schema: D, body: Uint8Array, fields: MessageInitShape<D>): MessageShape<D> {
+  const message = fromBinary(schema, body) as Record<string, unknown>;
+  const made = create(schema, fields) as Record<string, unknown>;
+  for (const name of Object.keys(fields)) message[name] = made[name];
+  return message as MessageShape<D>;
+}
 
 /** Text that full-text search of an app, model, workflow or dataset looks through, most telling first. */
 export const searchWords = (...texts: (string | undefined)[]): string =>

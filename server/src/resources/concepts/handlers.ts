@@ -17,7 +17,7 @@ import {
   putLanguages,
   updateConcept,
 } from './store.ts';
-import { readConcept, showConcept } from './translate.ts';
+import { columns, readConcept, showConcept } from './translate.ts';
 
 type Rpc =
   | 'postConcepts'
@@ -104,7 +104,7 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
     const row = await updateConcept(tx, call.app, sent.id, {
       ...(sent.name ? { name: sent.name } : {}),
       ...(sent.visibility ? { visibility: readVisibility(sent.visibility) } : {}),
-      body: packBody(ConceptSchema, after, ['id', 'name', 'visibility', 'value', 'createdAt', 'appId', 'userId']),
+      body: packBody(ConceptSchema, after, columns),
     });
     if (!row) throw conceptFault.missing(sent.id);
     return row;

@@ -11,11 +11,12 @@ export function insertConcepts(db: Db, grant: AppGrant, concepts: readonly NewCo
   return rows<ConceptRow>(
     db,
     sql`insert into concepts as c (app_key, id, name, language, visibility, body)
-        select ${grant.appKey}, n.* from unnest(
+        select ${grant.appKey}, n.id, n.name, n.language, n.visibility, n.body from unnest(
           ${concepts.map((c) => c.id)}::text[], ${concepts.map((c) => c.name)}::text[],
           ${concepts.map((c) => c.language)}::text[], ${concepts.map((c) => c.visibility)}::smallint[],
-          ${concepts.map((c) => c.body)}::bytea[]) with ordinality as n(id, name, language, visibility, body, position)
-        order by position
+          ${concepts.map((c) => c.body)}::bytea[]) with ordinality 
+            as n(id, name, language, visibility, body, position)
+        order by n.position
         on conflict (app_key, id) do nothing
         returning ${columns}`,
   );

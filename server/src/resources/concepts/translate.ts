@@ -1,12 +1,11 @@
 import { type Concept, ConceptSchema } from '@fovea/contract';
-import { create } from '@bufbuild/protobuf';
 import type { AppGrant } from '#domain/grant.ts';
-import { packBody, readVisibility, showTime, showVisibility, unpackBody } from '../common/translate.ts';
+import { completed, packBody, readVisibility, showTime, showVisibility } from '../common/translate.ts';
 import { type ConceptRow, conceptTrouble, idFromName, type NewConcept } from './concept.ts';
 import { conceptFault } from './faults.ts';
 
 /** Fields with a column of their own, or that belong to a mention and not to the concept. */
-const columns = ['id', 'name', 'language', 'visibility', 'value', 'createdAt', 'appId', 'userId', 'extraInfo'] as const;
+export const columns = ['id', 'name', 'language', 'visibility', 'value', 'createdAt', 'appId', 'userId', 'extraInfo'] as const;
 
 /** @throws Fault 40003 naming what is wrong with the id. */
 export function readConcept(wire: Concept, grant: AppGrant): NewConcept {
@@ -23,8 +22,7 @@ export function readConcept(wire: Concept, grant: AppGrant): NewConcept {
 }
 
 export function showConcept(row: ConceptRow, grant: AppGrant, value = 0): Concept {
-  return create(ConceptSchema, {
-    ...unpackBody(ConceptSchema, row.body),
+  return completed(ConceptSchema, row.body, {
     id: row.id,
     name: row.name,
     value,

@@ -52,3 +52,43 @@ export async function ensureFirstUser(
     return { userId: wanted.userId, pat, isNew: true };
   });
 }
+
+/** The user and the app that hold the platform's own models and workflows; clients name them by these ids. */
+export const platform = { userId: 'clarifai', appId: 'main' } as const;
+
+/** Sees to it that `clarifai/main` exists and is public. @returns the app's key */
+export async function ensurePlatformApp(db: Database): Promise<number> {
+  return db.transaction(async (tx) => {
+    await tx.query(`insert into users (id, visibility) values ($1, 50) on conflict (id) do nothing`, [platform.userId]);
+    await tx.query(
+      `insert into apps (user_key, id, name, visibility) select key, $2, $2, 50 from users where id = $1
+       on conflict (user_key, id) where deleted_at is null do nothing`,
+      [platform.userId, platform.appId],
+    );
+    const [app] = await tx.query<{ key: number }>(
+      'select a.key from apps a join users u on u.key = a.user_key where u.id = $1 and a.id = $2 and a.deleted_at is null',
+      [platform.userId, platform.appId],
+    );
+    return (app as { key: number }).key;
+  });
+}
+
+/** Makes a user with a first token that holds every scope. @returns false when the id or the email is taken */
+export async function addUser(
+  db: Database,
+  sealer: Sealer,
+  wanted: { id: string; email: string | undefined; visibility: number; secret: string },
+): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const [user] = await tx.query<{ key: number }>(
+      'insert into users (id, email, visibility) values ($1, $2, $3) on conflict do nothing returning key',
+      [wanted.id, wanted.email ?? null, wanted.visibility],
+    );
+    if (!user) return false;
+    await tx.query(
+      `insert into keys (hash, sealed, user_key, type, description, scopes) values ($1, $2, $3, $4, $5, '{All}')`,
+      [hashSecret(wanted.secret), sealer.seal(wanted.secret), user.key, patType, patDescription],
+    );
+    return true;
+  });
+}

@@ -1,2 +1,16 @@
+import type { Deps } from '../common/deps.ts';
+import { collaboratorHandlers } from './collaborator-handlers.ts';
+import type { RememberedDirectory } from './directory.ts';
+import { keyHandlers } from './key-handlers.ts';
+import { userHandlers } from './user-handlers.ts';
+
 export { openDirectory, type RememberedDirectory } from './directory.ts';
-export { ensureFirstUser, type FirstUser, newSecret } from './first-user.ts';
+export { ensureFirstUser, ensurePlatformApp, type FirstUser, newSecret, platform } from './first-user.ts';
+export { cookieOf, identityRoutes } from './routes.ts';
+
+export const identityHandlers = (deps: Deps, directory: RememberedDirectory) => ({
+  ...userHandlers(deps),
+  ...keyHandlers(deps, directory),
+  ...collaboratorHandlers(deps, directory),
+});
+

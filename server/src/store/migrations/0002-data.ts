@@ -151,6 +151,11 @@ create index annotations_input on annotations (input_key, key);
 create index annotations_metadata on annotations using gin (metadata jsonb_path_ops) with (fastupdate = off) where metadata is not null;
 create index annotations_place on annotations (app_key, latitude, longitude) where latitude is not null;
 create index annotations_id on annotations (app_key, id);
+-- An annotation has one worker, so it stands in one of these three.
+create index annotations_user on annotations (app_key, worker_user_key, key) where worker_user_key is not null;
+create index annotations_model on annotations (app_key, worker_model_version_key, key) where worker_model_version_key is not null;
+create index annotations_workflow on annotations (app_key, worker_workflow_version_key, key) where worker_workflow_version_key is not null;
+create index annotations_task on annotations (app_key, task_id, key) where task_id <> '';
 
 create table annotation_concepts (
   app_key bigint not null,

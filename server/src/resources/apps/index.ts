@@ -1,0 +1,2 @@
+export { type AppsParts, appHandlers } from './handlers.ts';
+export { appJobs } from './jobs.ts';

@@ -1,0 +1,138 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { StatusCode } from '@fovea/contract';
+import { Fault } from '#domain/fault.ts';
+import type { Caller } from '#domain/grant.ts';
+import { idTrouble } from '#domain/ids.ts';
+import type { Database } from '#store/postgres/index.ts';
+import { run, sql } from '#store/sql.ts';
+import type { Sealer } from '../common/sealer.ts';
+import { hashSecret } from '../common/sealer.ts';
+import type { RememberedDirectory } from './directory.ts';
+import { identityFault } from './faults.ts';
+import { addUser, newSecret } from './first-user.ts';
+import { openSession } from './session.ts';
+
+type HeaderOf = (name: string) => string | undefined;
+
+export interface IdentityRouteParts {
+  readonly db: Database;
+  readonly sealer: Sealer;
+  readonly directory: RememberedDirectory;
+  /** Id of the first user, who may make others. */
+  readonly adminId: string;
+  readonly signIn: (header: HeaderOf) => Promise<Caller>;
+  readonly secureCookies: () => boolean;
+}
+
+const bodyBytesMax = 64 * 1024;
+export const sessionCookie = 'x_clarifai_session_token';
+
+/**
+ * What the contract leaves to the service itself: sign-in with a session, and the making of users.
+ * `/v2/login` and the list of organizations are called by official clients (SEMANTICS 5.24).
+ */
+export function identityRoutes(parts: IdentityRouteParts) {
+  const { db, directory } = parts;
+
+  async function startSession(caller: Caller, response: ServerResponse) {
+    const { token, expiresAt } = await openSession(db, caller);
+    const secure = parts.secureCookies() ? '; Secure' : '';
+    response.setHeader(
+      'set-cookie',
+      `${sessionCookie}=${token}; HttpOnly; SameSite=Strict; Path=/; Expires=${expiresAt.toUTCString()}${secure}`,
+    );
+    return { session_token: token, v2_user_id: caller.userId };
+  }
+
+  return [
+    {
+      verb: 'POST' as const,
+      path: '/v2/login',
+      /** `password` is a personal access token: there are no passwords here, and `email` is not needed. */
+      async answer(request: IncomingMessage, response: ServerResponse) {
+        const { password } = (await readJson(request)) as { password?: string };
+        const caller = await parts.signIn((name) => (name === 'authorization' ? `Key ${password ?? ''}` : undefined));
+        if (caller.credential !== 'pat') throw loginNeedsPat();
+        sendJson(response, { status: { code: 10000, description: 'Ok' }, ...(await startSession(caller, response)) });
+      },
+    },
+    {
+      verb: 'POST' as const,
+      path: '/v2/ext/fovea/session',
+      async answer(_request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
+        const caller = await parts.signIn(header);
+        if (caller.credential !== 'pat') throw loginNeedsPat();
+        sendJson(response, await startSession(caller, response));
+      },
+    },
+    {
+      verb: 'DELETE' as const,
+      path: '/v2/ext/fovea/session',
+      async answer(_request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
+        const token = header('x-clarifai-session-token') ?? cookieOf(header);
+        if (token) await run(db, sql`delete from sessions where hash = ${hashSecret(token)}`);
+        directory.forget();
+        response.setHeader('set-cookie', `${sessionCookie}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0`);
+        sendJson(response, {});
+      },
+    },
+    {
+      verb: 'POST' as const,
+      path: '/v2/ext/fovea/users',
+      /** Body {id, email?, visibility?}; the reply shows the new user's token, once. First user only. */
+      async answer(request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
+        const caller = await parts.signIn(header);
+        if (caller.userId !== parts.adminId || caller.credential === 'app_key' || !caller.scopes.has('All')) {
+          throw new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Only the first user, with a token that holds the scope All, may make users.');
+        }
+        const asked = (await readJson(request)) as { id?: string; email?: string; visibility?: number };
+        const id = asked.id ?? '';
+        const trouble = id === '' || id === 'me' ? `id is '${id}'; choose another.` : idTrouble(id, 'user');
+        if (trouble) throw new Fault('bad_request', StatusCode.CONN_INVALID_REQUEST, trouble);
+        const secret = newSecret();
+        const isNew = await addUser(db, parts.sealer, { id, email: asked.email, visibility: asked.visibility ?? 10, secret });
+        if (!isNew) throw identityFault.userExists(id);
+        sendJson(response, { user: { id }, personal_access_token: secret });
+      },
+    },
+    {
+      verb: 'GET' as const,
+      path: /^\/v2\/users\/[^/]+\/organizations$/,
+      async answer(_request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
+        await parts.signIn(header);
+        sendJson(response, { status: { code: 10000, description: 'Ok' }, organizations: [] });
+      },
+    },
+  ];
+}
+
+const loginNeedsPat = () =>
+  new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Sign in with a personal access token; app-specific keys open no session.');
+
+/** The session cookie, for pictures that a browser loads by itself. Never enough to change anything. */
+export function cookieOf(header: HeaderOf): string | undefined {
+  const pair = header('cookie')?.split(/;\s*/).find((part) => part.startsWith(`${sessionCookie}=`));
+  return pair?.slice(sessionCookie.length + 1) || undefined;
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > bodyBytesMax) throw new Fault('too_large', StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED, 'The body is too large.');
+    chunks.push(chunk);
+  }
+  try {
+    const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8') || '{}');
+    if (typeof json === 'object' && json !== null) return json;
+  } catch {
+    // Told below, in the same words as a body that is no object.
+  }
+  throw new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, 'The body must be a JSON object.');
+}
+
+function sendJson(response: ServerResponse, body: object): void {
+  response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body));
+}
