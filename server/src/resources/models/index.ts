@@ -1,0 +1,13 @@
+export { canonicalTypeId, findModelType, modelTypes } from './catalogue/index.ts';
+export { conceptNamesIn } from './concept-names.ts';
+export { type ConceptsOfWorkflow, modelConceptHandlers } from './concept-handlers.ts';
+export type { ModelDeps } from './deps.ts';
+export { modelFault } from './faults.ts';
+export { mainApp, mainGrant, readModelAndVersion, readModelRow, readTrainedVersion } from './find.ts';
+export { isTrained, type ModelRow, type Owner, type VersionRow } from './model.ts';
+export { modelHandlers } from './model-handlers.ts';
+export { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
+export { bodyOfVersion, inputKindsOf, showModel, showVersion } from './translate.ts';
+export { modelTypeHandlers } from './type-handlers.ts';
+export { modelVersionHandlers } from './version-handlers.ts';
+export { findVersion, findVersionByKey } from './version-store.ts';

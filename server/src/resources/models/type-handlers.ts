@@ -1,0 +1,22 @@
+import type { ServicePart } from '@fovea/contract';
+import type { Call } from '#domain/call.ts';
+import { firstPosition, readPage } from '#domain/page.ts';
+import { canonicalTypeId, findModelType, modelTypes } from './catalogue/index.ts';
+import { modelFault } from './faults.ts';
+
+/** The catalogue of model types: the same for everyone, and no database is asked. */
+export function modelTypeHandlers(): ServicePart<Call, 'getModelType' | 'listModelTypes'> {
+  return {
+    async getModelType(req) {
+      const modelType = findModelType(canonicalTypeId(req.modelTypeId));
+      if (!modelType) throw modelFault.noSuchType(req.modelTypeId);
+      return { modelType };
+    },
+
+    async listModelTypes(req) {
+      const page = readPage(req);
+      const first = firstPosition(page);
+      return { modelTypes: modelTypes.slice(first, first + page.size) };
+    },
+  };
+}

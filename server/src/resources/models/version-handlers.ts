@@ -1,0 +1,232 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type ListModelVersionsRequest,
+  type ModelVersion,
+  ModelVersionSchema,
+  type ServicePart,
+  StatusCode,
+} from '@fovea/contract';
+import { randomBytes } from 'node:crypto';
+import type { Call } from '#domain/call.ts';
+import { visibility } from '#domain/grant.ts';
+import { idTrouble, newId } from '#domain/ids.ts';
+import { readPage } from '#domain/page.ts';
+import type { Tx } from '#store/postgres/index.ts';
+import { commonFault } from '../common/faults.ts';
+import { readVisibility, showVisibility } from '../common/translate.ts';
+import { conceptNamesIn, settleConcepts } from './concept-names.ts';
+import type { ModelDeps } from './deps.ts';
+import { modelFault } from './faults.ts';
+import { readModelAndVersion, readModelRow } from './find.ts';
+import { canTrain, isTrainable, type ModelRow, type VersionRow } from './model.ts';
+import { patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
+import { lockModel, touchModel } from './store.ts';
+import { bodyOfVersion, packVersion, readVersion, showModel, showVersion } from './translate.ts';
+import { trainingNote } from './training/note.ts';
+import { deleteVersion, findVersion, insertVersion, pageOfVersions, showVersions, updateVersion, type VersionSort } from './version-store.ts';
+
+type Rpc =
+  | 'postModelVersions'
+  | 'getModelVersion'
+  | 'listModelVersions'
+  | 'patchModelVersions'
+  | 'deleteModelVersion'
+  | 'getModelOutputInfo'
+  | 'postModelVersionsPublish'
+  | 'postModelVersionsUnPublish'
+  | 'postModelVersionsTrainingTimeEstimate'
+  | 'listModelVersionInputExamples'
+  | 'getModelVersionInputExample';
+
+export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
+  const { db } = deps;
+  const options = () => ({ publicUrl: deps.publicUrl() });
+  return {
+    /**
+     * Trains a model, or configures one that needs no training. The reply shows the new version: queued for
+     * training, or ready (SEMANTICS 5.9). Nothing is ever retrained in place.
+     */
+    async postModelVersions(req, call) {
+      const [sent, ...others] = req.modelVersions;
+      if (others.length > 0) throw modelFault.invalid('model_versions holds more than one version; post them one by one.');
+      const made = await db.transaction(async (tx) => {
+        const model = await lockModel(tx, call.app, req.modelId);
+        if (!model) throw modelFault.missing(req.modelId);
+        const version = await newVersion(tx, call, model, sent, req.description);
+        await touchModel(tx, call.app, model.key);
+        return { model, version };
+      });
+      return { model: showModel(made.model, made.version, { ...options(), concepts: true }) };
+    },
+
+    async getModelVersion(req, call) {
+      const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
+      if (!version) throw modelFault.missingVersion(req.modelId, req.versionId);
+      return { modelVersion: showVersion(version, model, { ...options(), concepts: true }) };
+    },
+
+    async listModelVersions(req, call) {
+      const model = await readModelRow(db, call.app, req.modelId);
+      const filter = { conceptIds: req.conceptIds, trainedOnly: req.trainedOnly };
+      // Nothing here runs as replicas of a deployment.
+      if (req.minReplicas > 0) return { modelVersions: [] };
+      const found = await pageOfVersions(db, call.app, model.key, filter, readSort(req), readPage(req));
+      return { modelVersions: found.map((row) => showVersion(row, model, options())) };
+    },
+
+    async patchModelVersions(req, call) {
+      const action = readAction(req.action);
+      const model = await readModelRow(db, call.app, req.modelId);
+      const after = await db.transaction(async (tx) => {
+        const all = [];
+        for (const [index, sent] of req.modelVersions.entries()) {
+          const before = await findVersion(tx, call.app, model.key, { id: sent.id });
+          if (sent.id === '' || !before) throw modelFault.missingVersion(req.modelId, sent.id);
+          const json = sentJson(ModelVersionSchema, sent, rawItem(call.sent, 'model_versions', index));
+          for (const key of ['id', 'status', 'created_at', 'modified_at', 'app_id', 'user_id']) delete json[key];
+          const patched = patchedMessage(ModelVersionSchema, action, editable(before), json);
+          all.push(await keep(tx, call, before, patched));
+        }
+        return all;
+      });
+      return { modelVersions: after.map((row) => showVersion(row, model, { ...options(), concepts: true })) };
+    },
+
+    async deleteModelVersion(req, call) {
+      const model = await readModelRow(db, call.app, req.modelId);
+      if (!(await deleteVersion(db, call.app, model.key, req.versionId))) {
+        throw commonFault.missing('model version', req.versionId);
+      }
+      return {};
+    },
+
+    /** The concepts stand in both places where clients of different ages look (SEMANTICS trap 39). */
+    async getModelOutputInfo(req, call) {
+      const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
+      const names = await conceptNamesIn(db, call.app, req.language, version?.conceptIds ?? []);
+      const shown = showModel(model, version, { ...options(), concepts: true, names });
+      if (shown.modelVersion?.outputInfo) shown.outputInfo = shown.modelVersion.outputInfo;
+      return { model: shown };
+    },
+
+    async postModelVersionsPublish(req, call) {
+      await publish(call, req, visibility.public);
+      return {};
+    },
+    async postModelVersionsUnPublish(req, call) {
+      await publish(call, req, visibility.private);
+      return {};
+    },
+
+    /** About 50 ms of CPU for each input that still lacks an embedding, and two seconds for the rest; rounded up. */
+    async postModelVersionsTrainingTimeEstimate(req, call) {
+      await readModelRow(db, call.app, req.modelId);
+      const seconds = BigInt(2 + Math.ceil(Number(req.estimatedInputCount) * 0.05));
+      return { trainingTimeEstimates: req.modelVersions.map(() => ({ seconds, nanos: 0 })) };
+    },
+
+    async listModelVersionInputExamples(req, call) {
+      await readModelRow(db, call.app, req.modelId);
+      return { modelVersionInputExamples: [] };
+    },
+
+    async getModelVersionInputExample(req, call) {
+      await readModelRow(db, call.app, req.modelId);
+      throw commonFault.missing('input example', req.exampleId);
+    },
+  };
+
+  async function newVersion(tx: Tx, call: Call, model: ModelRow, sent: ModelVersion | undefined, note: string): Promise<VersionRow> {
+    const settings = readVersion(sent, undefined);
+    if (settings.id) {
+      const trouble = idTrouble(settings.id, 'model version');
+      if (trouble) throw modelFault.invalid(trouble);
+    }
+    const trains = isTrainable(model.typeId) && settings.pretrainedModelConfig === undefined;
+    if (trains && !canTrain(model.typeId)) throw modelFault.untrainable(model.typeId);
+    const before = await findVersion(tx, call.app, model.key);
+    if (trains && before) inherit(settings, bodyOfVersion(before));
+    const concepts = settings.outputInfo?.data?.concepts ?? [];
+    await settleConcepts(tx, call.app, concepts);
+    if (trains) settings.metadata = withNote(settings, trainingNote(model.typeId));
+    const version = await insertVersion(tx, call.app, model.key, {
+      id: settings.id || newId(),
+      statusCode: trains ? StatusCode.MODEL_QUEUED_FOR_TRAINING : StatusCode.MODEL_TRAINED,
+      statusDetails: '',
+      visibility: readVisibility(settings.visibility),
+      conceptIds: concepts.map((concept) => concept.id),
+      license: settings.license,
+      description: settings.description || note,
+      body: packVersion(settings),
+      trainLogToken: trains ? randomBytes(24).toString('hex') : '',
+    });
+    if (!version) throw commonFault.duplicateId('model version', settings.id);
+    if (trains) await deps.enqueueTraining(tx, call.app, version.key);
+    return version;
+  }
+
+  async function keep(tx: Tx, call: Call, before: VersionRow, after: ModelVersion): Promise<VersionRow> {
+    const row = await updateVersion(tx, call.app, before.key, {
+      visibility: readVisibility(after.visibility),
+      license: after.license,
+      description: after.description,
+      body: packVersion(after),
+    });
+    if (!row) throw commonFault.missing('model version', before.id);
+    return row;
+  }
+
+  async function publish(
+    call: Call,
+    req: { modelId: string; publications: { versionId: string }[] },
+    gettable: number,
+  ): Promise<void> {
+    if (gettable >= visibility.public && !(await deps.isProfilePublic(call.app))) throw commonFault.profilePrivate();
+    const model = await readModelRow(db, call.app, req.modelId);
+    const ids = req.publications.map((one) => one.versionId);
+    await db.transaction(async (tx) => {
+      const found = new Set(await showVersions(tx, call.app, model.key, ids, gettable));
+      const missing = ids.find((id) => !found.has(id));
+      if (missing !== undefined) throw modelFault.missingVersion(req.modelId, missing);
+    });
+  }
+}
+
+/** A training that names no concepts, or no other settings, goes on from those of the version before. */
+function inherit(settings: ModelVersion, before: ModelVersion): void {
+  if (!before.outputInfo) return;
+  if (!settings.outputInfo) {
+    settings.outputInfo = before.outputInfo;
+    return;
+  }
+  if (!settings.outputInfo.data?.concepts.length && before.outputInfo.data) settings.outputInfo.data = before.outputInfo.data;
+  if (!settings.outputInfo.outputConfig && before.outputInfo.outputConfig) {
+    settings.outputInfo.outputConfig = before.outputInfo.outputConfig;
+  }
+}
+
+const withNote = (settings: ModelVersion, note: string | undefined): ModelVersion['metadata'] =>
+  note ? { ...settings.metadata, training_note: note } : settings.metadata;
+
+/** A version as its owner may change it: body and columns together. */
+const editable = (row: VersionRow): ModelVersion =>
+  create(ModelVersionSchema, {
+    ...bodyOfVersion(row),
+    visibility: showVisibility(row.visibility),
+    license: row.license,
+    description: row.description,
+  });
+
+function readSort(req: ListModelVersionsRequest): { by: VersionSort; ascending: boolean } {
+  const ascending = req.sortAscending;
+  switch (req.sortBy.case) {
+    case 'sortByStatusCode':
+      return { by: 'status_code', ascending };
+    case 'sortByNumInputs':
+      return { by: 'num_inputs', ascending };
+    case 'sortByDescription':
+      return { by: 'description', ascending };
+    default:
+      return { by: 'created_at', ascending };
+  }
+}

@@ -1,0 +1,170 @@
+import type { AppGrant } from '#domain/grant.ts';
+import type { Page } from '#domain/page.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { allOf, pageKeys } from '../common/paging.ts';
+import type { NewVersion, VersionRow } from './model.ts';
+import { readVersionColumns, versionColumns, type VersionColumns } from './version-columns.ts';
+
+const read = (row: VersionColumns | undefined) => (row ? readVersionColumns(row) : undefined);
+
+/** Adds a version, the newest from now on. @returns undefined when the model has a version of this id */
+export async function insertVersion(db: Db, grant: AppGrant, modelKey: number, version: NewVersion): Promise<VersionRow | undefined> {
+  const row = await first<VersionColumns>(
+    db,
+    sql`with v as (
+          insert into model_versions (app_key, model_key, id, status_code, status_details, visibility, builtin, head_sha,
+            base_model_version_key, concept_ids, license, description, input_count, body, train_log_token, completed_at)
+          values (${grant.appKey}, ${modelKey}, ${version.id}, ${version.statusCode}, ${version.statusDetails},
+            ${version.visibility}, ${version.builtin ?? null}, ${version.headSha ?? null},
+            ${version.baseModelVersionKey ?? null}, ${[...version.conceptIds]}::text[], ${version.license},
+            ${version.description}, ${version.inputCount ?? 0}, ${version.body}, ${version.trainLogToken ?? ''},
+            case when ${version.statusCode}::int = 21100 then now() end)
+          on conflict (model_key, id) do nothing returning *)
+        select ${versionColumns} from v`,
+  );
+  return read(row);
+}
+
+/** A version by id, or the newest; with `trainedOnly` the newest trained one. */
+export async function findVersion(
+  db: Db,
+  grant: AppGrant,
+  modelKey: number,
+  wanted: { id?: string; trainedOnly?: boolean } = {},
+): Promise<VersionRow | undefined> {
+  const row = await first<VersionColumns>(
+    db,
+    sql`select ${versionColumns} from model_versions v
+        where v.app_key = ${grant.appKey} and v.model_key = ${modelKey} and v.visibility >= ${grant.visibleFrom}
+          ${wanted.id ? sql`and v.id = ${wanted.id}` : sql``}
+          ${wanted.trainedOnly ? sql`and v.status_code = 21100` : sql``}
+        order by v.key desc limit 1`,
+  );
+  return read(row);
+}
+
+export async function findVersionByKey(db: Db, grant: AppGrant, key: number): Promise<VersionRow | undefined> {
+  const row = await first<VersionColumns>(
+    db,
+    sql`select ${versionColumns} from model_versions v where v.app_key = ${grant.appKey} and v.key = ${key}`,
+  );
+  return read(row);
+}
+
+export type VersionSort = 'status_code' | 'num_inputs' | 'description' | 'created_at';
+
+export async function pageOfVersions(
+  db: Db,
+  grant: AppGrant,
+  modelKey: number,
+  filter: { conceptIds: readonly string[]; trainedOnly: boolean },
+  sort: { by: VersionSort; ascending: boolean },
+  page: Page,
+): Promise<VersionRow[]> {
+  const where = allOf([
+    sql`app_key = ${grant.appKey} and model_key = ${modelKey} and visibility >= ${grant.visibleFrom}`,
+    filter.conceptIds.length > 0 ? sql`concept_ids @> ${[...filter.conceptIds]}::text[]` : undefined,
+    filter.trainedOnly ? sql`status_code = 21100` : undefined,
+  ]);
+  const way = sort.ascending ? sql`asc` : sql`desc`;
+  const column = {
+    status_code: sql`status_code ${way}, `,
+    num_inputs: sql`input_count ${way}, `,
+    description: sql`description ${way}, `,
+    created_at: sql``,
+  }[sort.by];
+  const found = await rows<VersionColumns>(
+    db,
+    sql`select ${versionColumns} from ${pageKeys('model_versions', where, sql`${column}key ${way}`, page)} p
+        join model_versions v using (key) order by p.position`,
+  );
+  return found.map((row) => readVersionColumns(row) as VersionRow);
+}
+
+export async function updateVersion(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  patch: Pick<VersionRow, 'visibility' | 'license' | 'description' | 'body'>,
+): Promise<VersionRow | undefined> {
+  const row = await first<VersionColumns>(
+    db,
+    sql`with v as (
+          update model_versions set visibility = ${patch.visibility}, license = ${patch.license},
+            description = ${patch.description}, body = ${patch.body}, modified_at = now()
+          where app_key = ${grant.appKey} and key = ${key} returning *)
+        select ${versionColumns} from v`,
+  );
+  return read(row);
+}
+
+/** Sets the visibility of versions by id. @returns the ids that were found */
+export async function showVersions(db: Db, grant: AppGrant, modelKey: number, ids: readonly string[], visibility: number): Promise<string[]> {
+  const found = await rows<{ id: string }>(
+    db,
+    sql`update model_versions set visibility = ${visibility}, modified_at = now()
+        where app_key = ${grant.appKey} and model_key = ${modelKey} and id = any(${[...ids]}::text[]) returning id`,
+  );
+  return found.map((row) => row.id);
+}
+
+export async function deleteVersion(db: Db, grant: AppGrant, modelKey: number, id: string): Promise<boolean> {
+  const gone = await first(
+    db,
+    sql`delete from model_versions where app_key = ${grant.appKey} and model_key = ${modelKey} and id = ${id} returning key`,
+  );
+  return gone !== undefined;
+}
+
+/** Status while training goes on. @returns false when the version is gone, or no longer waits for this */
+export async function setTrainingStatus(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  status: { code: number; details: string },
+): Promise<boolean> {
+  const row = await first(
+    db,
+    sql`update model_versions set status_code = ${status.code}, status_details = ${status.details}, modified_at = now()
+        where app_key = ${grant.appKey} and key = ${key} and status_code in (21101, 21103) returning key`,
+  );
+  return row !== undefined;
+}
+
+export interface TrainingResult {
+  readonly code: number;
+  readonly details: string;
+  readonly log: string;
+  readonly headSha?: Buffer;
+  readonly baseModelVersionKey?: number;
+  readonly inputCount?: number;
+  readonly metrics?: Uint8Array;
+}
+
+/** The end of a training. @returns false when the version is gone or was ended already */
+export async function endTraining(db: Db, grant: AppGrant, key: number, result: TrainingResult): Promise<boolean> {
+  const row = await first(
+    db,
+    sql`update model_versions set status_code = ${result.code}, status_details = ${result.details},
+          train_log = ${result.log}, head_sha = ${result.headSha ?? null},
+          base_model_version_key = ${result.baseModelVersionKey ?? null}, input_count = ${result.inputCount ?? 0},
+          metrics = ${result.metrics ? Buffer.from(result.metrics) : null}, modified_at = now(), completed_at = now()
+        where app_key = ${grant.appKey} and key = ${key} and status_code in (21101, 21103) returning key`,
+  );
+  return row !== undefined;
+}
+
+export const setTrainLog = (db: Db, grant: AppGrant, key: number, log: string) =>
+  run(db, sql`update model_versions set train_log = ${log} where app_key = ${grant.appKey} and key = ${key}`);
+
+/**
+ * The training log behind a token. The token is the proof: official clients fetch the log without signing in
+ * (SEMANTICS trap 20), so this look-up has no grant.
+ */
+export async function trainLogOf(db: Db, token: string): Promise<string | undefined> {
+  const row = await first<{ log: string }>(
+    db,
+    sql`select train_log as log from model_versions where train_log_token = ${token} and train_log_token <> ''`,
+  );
+  return row?.log;
+}
