@@ -1,9 +1,8 @@
 // Builds contract/gen/ (git-ignored): TypeScript and descriptors of the merged contract.
 // Run: node generate.mjs [--force]. Does nothing when its inputs have not changed. Needs no network.
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -29,6 +28,7 @@ import { mergeInto } from './build/merge.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, 'gen');
+const stamp = join(out, 'stamp');
 const overlay = join(here, 'overlay');
 const require = createRequire(import.meta.url);
 
@@ -75,39 +75,54 @@ function inputHash() {
   return hash.digest('hex');
 }
 
+/** Runs a tool under this Node and gives back what it writes; its complaints go to our own stderr. */
+function run(script, args, { input = '', ...options } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [script, ...args], {
+      ...options,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(chunks));
+      else reject(new Error(`${script} ended with ${code}`));
+    });
+    child.stdin.end(input);
+  });
+}
+
 /** Lays out one version's protos under `folder` and compiles them to a FileDescriptorSet. */
-function compile(folder, layers) {
+async function compile(folder, layers) {
   mkdirSync(folder, { recursive: true });
   for (const [from, to] of layers) {
     cpSync(from, join(folder, to), { recursive: true, filter: (path) => !leftOut.test(path) });
   }
   writeFileSync(join(folder, 'buf.yaml'), 'version: v2\n');
-  const image = join(folder, 'image.binpb');
   const buf = join(packageFolder('@bufbuild/buf'), 'bin', 'buf');
   // The cache folder is ours: a read-only or missing home must not matter.
   const env = { ...process.env, BUF_CACHE_DIR: join(folder, '.cache') };
-  execFileSync(process.execPath, [buf, 'build', '--as-file-descriptor-set', '-o', image], {
-    cwd: folder,
-    env,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  return fromBinary(FileDescriptorSetSchema, readFileSync(image));
+  const image = await run(buf, ['build', '--as-file-descriptor-set', '-o', '-'], { cwd: folder, env });
+  return fromBinary(FileDescriptorSetSchema, image);
 }
 
-function compileAll(stage) {
+async function compileAll(stage) {
   const google = join(packageFolder('protobufjs'), 'google', 'api');
   const api = ['annotations.proto', 'http.proto'].map((name) => [join(google, name), `google/api/${name}`]);
-  const versions = packages.map((name) =>
-    compile(join(stage, name), [[join(packageFolder(name), 'proto'), 'proto'], ...api]),
-  );
   const shared = join(packageFolder(packages[0]), 'proto', 'clarifai');
-  const own = compile(join(stage, 'overlay'), [
-    [join(shared, 'auth'), 'proto/clarifai/auth'],
-    [join(shared, 'api', 'utils'), 'proto/clarifai/api/utils'],
-    [overlay, 'proto'],
-    ...api,
+  const [own, base, ...older] = await Promise.all([
+    compile(join(stage, 'overlay'), [
+      [join(shared, 'auth'), 'proto/clarifai/auth'],
+      [join(shared, 'api', 'utils'), 'proto/clarifai/api/utils'],
+      [overlay, 'proto'],
+      ...api,
+    ]),
+    ...packages.map((name) =>
+      compile(join(stage, name), [[join(packageFolder(name), 'proto'), 'proto'], ...api]),
+    ),
   ]);
-  return { base: versions[0], older: versions.slice(1), own };
+  return { base, older, own };
 }
 
 /** Imports come before importers, as code generators expect. */
@@ -123,59 +138,68 @@ function inOrder(set) {
   return [...done];
 }
 
-function generateTypeScript(set, folder) {
+/** Generated files by path inside gen/. */
+async function generateTypeScript(set) {
   const protoFile = inOrder(set);
-  const request = create(CodeGeneratorRequestSchema, {
-    parameter: 'target=ts,import_extension=ts,erasable_syntax=true',
-    fileToGenerate: protoFile.map((f) => f.name).filter((name) => !name.startsWith('google/protobuf/')),
-    protoFile,
-  });
-  const plugin = join(packageFolder('@bufbuild/protoc-gen-es'), 'bin', 'protoc-gen-es');
-  const answer = fromBinary(
-    CodeGeneratorResponseSchema,
-    execFileSync(process.execPath, [plugin], {
-      input: toBinary(CodeGeneratorRequestSchema, request),
-      maxBuffer: 256 << 20,
-    }),
-  );
-  if (answer.error) throw new Error(answer.error);
-  for (const file of answer.file) {
-    const path = join(folder, file.name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, file.content);
-  }
+  const ours = protoFile.map((f) => f.name).filter((name) => !name.startsWith('google/protobuf/'));
+  // The service is half of the work, so it gets a process of its own.
+  const isService = (name) => name.endsWith('/service.proto');
+  const parts = [ours.filter(isService), ours.filter((name) => !isService(name))];
+  const files = await Promise.all(parts.map((names) => generateFiles(names, protoFile)));
+  return new Map(files.flat());
 }
 
-function main() {
+async function generateFiles(fileToGenerate, protoFile) {
+  const parameter = 'target=ts,import_extension=ts,erasable_syntax=true';
+  const request = create(CodeGeneratorRequestSchema, { parameter, fileToGenerate, protoFile });
+  const plugin = join(packageFolder('@bufbuild/protoc-gen-es'), 'bin', 'protoc-gen-es');
+  const output = await run(plugin, [], { input: toBinary(CodeGeneratorRequestSchema, request) });
+  const answer = fromBinary(CodeGeneratorResponseSchema, output);
+  if (answer.error) throw new Error(answer.error);
+  return answer.file.map((file) => [file.name, file.content]);
+}
+
+/**
+ * Makes gen/ hold exactly these files and the stamp, which goes first and comes last: an interrupted run is
+ * repeated by the next. Files are renamed into place, and left alone where nothing changed.
+ */
+function install(contents, hash) {
+  rmSync(stamp, { force: true });
+  const wanted = new Set([...contents.keys()].map((name) => join(out, name)));
+  for (const path of existsSync(out) ? files(out, '') : [])
+    if (!wanted.has(path)) rmSync(path, { force: true });
+  for (const [name, content] of contents) place(join(out, name), content);
+  place(stamp, hash);
+}
+
+function place(path, content) {
+  if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
+  mkdirSync(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}`;
+  writeFileSync(aside, content);
+  renameSync(aside, path);
+}
+
+const asModule = (name, type, value) =>
+  `export const ${name}: ${type} = ${JSON.stringify(value, undefined, 1)};\n`;
+
+async function main() {
   const started = performance.now();
   const hash = inputHash();
-  const stamp = join(out, 'stamp');
   if (!process.argv.includes('--force') && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   const stage = mkdtempSync(join(tmpdir(), 'fovea-contract-'));
-  // Written aside and renamed, so that an interrupted run never leaves half a contract behind.
-  const fresh = mkdtempSync(join(here, 'gen-'));
   try {
-    const { base, older, own } = compileAll(stage);
+    const { base, older, own } = await compileAll(stage);
     for (const set of older) mergeInto(base, set, { fields: false });
     const beyond = mergeInto(base, own, { fields: true });
-    generateTypeScript(base, fresh);
-    writeFileSync(
-      join(fresh, 'beyond.ts'),
-      `export const beyond: readonly string[] = ${JSON.stringify(beyond)};\n`,
-    );
-    writeFileSync(
-      join(fresh, 'comments.ts'),
-      `export const comments: Readonly<Record<string, string>> = ${JSON.stringify(commentsOf(base), undefined, 1)};\n`,
-    );
-    writeFileSync(join(fresh, 'stamp'), hash);
-    chmodSync(fresh, 0o755);
-    rmSync(out, { recursive: true, force: true });
-    renameSync(fresh, out);
+    const contents = await generateTypeScript(base);
+    contents.set('beyond.ts', asModule('beyond', 'readonly string[]', beyond));
+    contents.set('comments.ts', asModule('comments', 'Readonly<Record<string, string>>', commentsOf(base)));
+    install(contents, hash);
   } finally {
     rmSync(stage, { recursive: true, force: true });
-    rmSync(fresh, { recursive: true, force: true });
   }
   console.log(`contract generated in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
-main();
+await main();
