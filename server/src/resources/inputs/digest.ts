@@ -1,0 +1,122 @@
+import { create } from '@bufbuild/protobuf';
+import { type Data, DataSchema, type ImageInfo } from '@fovea/contract';
+import { type ImageInfo as EngineImageInfo, readImageInfo, renderThumbnails } from '#engine/image.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { FetchFault } from '#store/fetcher/index.ts';
+import type { Indexed, InputDeps } from './deps.ts';
+import { inputFault } from './faults.ts';
+import { openSlots } from './group.ts';
+import { bytesMaxOf, defaultMediaLimits, jpegSize, type MediaLimits } from './input.ts';
+import { keepMedium, readOriginal, shaOf } from './media.ts';
+import type { MediaSize } from './media-url.ts';
+import type { InputRow } from './rows.ts';
+import { packMediaData, unpackMediaData } from './translate.ts';
+
+/** What became of one medium: everything that the commit has to write. */
+export interface Digest {
+  readonly sha: Buffer;
+  readonly sizeBytes: number;
+  /** Data with nothing but the media and what is known of them now. */
+  readonly media: Buffer;
+  /** Objects that were stored, to be stored again should they be freed before the commit. */
+  readonly kept: readonly { size: MediaSize; bytes: Buffer }[];
+  readonly indexed: Indexed | undefined;
+}
+
+/** Fetches that wait for other hosts; they cost little but memory. */
+const fetchesAtOnce = 12;
+
+/**
+ * Opens the part of processing that writes nothing to the database: fetch, decode, render, store, embed.
+ *
+ * @param decodesAtOnce pictures decoded at the same time in this process
+ */
+export function openDigester(deps: InputDeps, decodesAtOnce: number) {
+  const limits: MediaLimits = { ...defaultMediaLimits, ...deps.limits };
+  const fetching = openSlots(fetchesAtOnce);
+  const decoding = openSlots(decodesAtOnce);
+
+  /** @throws Fault with the status that the input ends in; anything else is worth another try */
+  async function digest(grant: AppGrant, row: InputRow, signal: AbortSignal): Promise<Digest> {
+    if (row.kind === 'video' || row.kind === 'audio') throw inputFault.notServed(row.kind);
+    const bytes = await bytesFor(grant, row, signal);
+    const sha = row.mediaSha ?? shaOf(bytes);
+    const known = row.kind === 'text' ? readText(bytes) : await decoding(() => readPicture(bytes));
+    const kept = [...known.kept, ...(row.mediaSha ? [] : [{ size: 'orig' as const, bytes }])];
+    await Promise.all(kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes)));
+    const indexed = row.kind === 'image' ? await deps.indexer?.prepare(grant, bytes, signal) : undefined;
+    const before = unpackMediaData(row.media);
+    return { sha, sizeBytes: bytes.length, media: packMediaData(joined(before, known.media)), kept, indexed };
+  }
+
+  async function bytesFor(grant: AppGrant, row: InputRow, signal: AbortSignal): Promise<Buffer> {
+    if (row.mediaSha) return readOriginal(deps.objects, grant, row.mediaSha);
+    return fetching(async () => {
+      try {
+        const sizeBytesMax = bytesMaxOf(row.kind, limits);
+        return (await deps.fetcher.fetch(row.url, { sizeBytesMax, timeoutMs: limits.fetchTimeoutMs, signal })).bytes;
+      } catch (thrown) {
+        throw faultOfFetch(thrown);
+      }
+    });
+  }
+
+  async function readPicture(bytes: Buffer) {
+    const engineLimits = { pixelsMax: limits.pixelsMax, bytesMax: limits.imageBytesMax };
+    const info = await readImageInfo(bytes, engineLimits);
+    const { tiny, small, large } = await renderThumbnails(bytes, engineLimits);
+    const isLargeOwn = large === bytes;
+    return {
+      media: create(DataSchema, {
+        image: {
+          imageInfo: showInfo(info),
+          hostedImageInfo: { tiny: jpegInfo(tiny), small: jpegInfo(small), large: isLargeOwn ? showInfo(info) : jpegInfo(large) },
+        },
+      }),
+      kept: [
+        { size: 'tiny' as const, bytes: tiny },
+        { size: 'small' as const, bytes: small },
+        ...(isLargeOwn ? [] : [{ size: 'large' as const, bytes: large }]),
+      ],
+    };
+  }
+
+  return digest;
+}
+
+const showInfo = ({ width, height, format, colorMode }: EngineImageInfo) =>
+  ({ width, height, format, colorMode }) as ImageInfo;
+
+/** Renditions are colour JPEGs, whatever they were made from. */
+const jpegInfo = (bytes: Buffer) => showInfo({ ...(jpegSize(bytes) ?? { width: 0, height: 0 }), format: 'JPEG', colorMode: 'YUV' });
+
+function readText(bytes: Buffer): { media: Data; kept: [] } {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw inputFault.notText();
+  }
+  let charCount = 0;
+  for (const _ of text) charCount += 1;
+  return { media: create(DataSchema, { text: { textInfo: { charCount, encoding: 'UTF-8' } } }), kept: [] };
+}
+
+/** A text beside a picture stays as it was sent. */
+const joined = (before: Data, known: Data): Data =>
+  create(DataSchema, { ...known, ...(known.image && before.text ? { text: before.text } : {}) });
+
+function faultOfFetch(thrown: unknown): unknown {
+  if (!(thrown instanceof FetchFault)) return thrown;
+  switch (thrown.kind) {
+    case 'too_large':
+      return inputFault.overLimit(thrown.message);
+    case 'forbidden':
+    case 'invalid':
+      return inputFault.invalidUrl(thrown.message);
+    case 'http':
+      return inputFault.notDelivered(thrown.message);
+    default:
+      return inputFault.unreachable(thrown.message, thrown);
+  }
+}

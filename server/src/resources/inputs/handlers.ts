@@ -1,0 +1,88 @@
+import type { ServicePart } from '@fovea/contract';
+import type { Call } from '#domain/call.ts';
+import { readPage } from '#domain/page.ts';
+import { addJobRpcs } from './add-job-handlers.ts';
+import { deleteInputs } from './delete-inputs.ts';
+import type { InputDeps } from './deps.ts';
+import { inputFault } from './faults.ts';
+import { inputStatus } from './input.ts';
+import { patchInputs } from './patch-inputs.ts';
+import { postInputs } from './post-inputs.ts';
+import { showInputs } from './show.ts';
+import { countsByStatus, findInputRow, findInputs, keysBehind, pageOfAll, pageOfIds } from './store.ts';
+
+type Rpc =
+  | 'postInputs'
+  | 'getInput'
+  | 'listInputs'
+  | 'streamInputs'
+  | 'getInputCount'
+  | 'patchInputs'
+  | 'deleteInput'
+  | 'deleteInputs'
+  | 'getInputsAddJob'
+  | 'listInputsAddJobs'
+  | 'cancelInputsAddJob';
+
+/** The contract's default for StreamInputs; other lists have 128. */
+const streamPageSizeDefault = 20;
+
+export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
+  const { db } = deps;
+  return {
+    ...addJobRpcs(deps),
+
+    postInputs: (req, call) => postInputs(deps, req, call),
+
+    patchInputs: (req, call) => patchInputs(deps, req, call),
+
+    async getInput(req, call) {
+      const row = await findInputRow(db, call.app, req.inputId);
+      const [input] = row ? await showInputs(deps, call.app, [row.key]) : [];
+      if (!input) throw inputFault.missing(req.inputId);
+      return { input };
+    },
+
+    /** Newest first. */
+    async listInputs(req, call) {
+      const page = readPage(req);
+      const statusCode = req.status?.code || undefined;
+      const keys =
+        req.ids.length > 0
+          ? await pageOfIds(db, call.app, { ids: req.ids, ...(statusCode ? { statusCode } : {}) }, page)
+          : await pageOfAll(db, call.app, statusCode, page);
+      return { inputs: await showInputs(deps, call.app, keys) };
+    },
+
+    /** Oldest first, behind `last_id`; an empty page is the end. */
+    async streamInputs(req, call) {
+      const { size } = readPage({ perPage: req.perPage }, streamPageSizeDefault);
+      const [last] = req.lastId === '' ? [] : await findInputs(db, call.app, [req.lastId]);
+      // By id any cursor has a place; by time only that of an input that exists.
+      if (req.lastId !== '' && !last && !req.orderById) throw inputFault.missingCursor(req.lastId);
+      const after = req.lastId === '' ? undefined : { key: last?.key ?? 0, id: req.lastId };
+      const at = { after, byId: req.orderById, descending: req.descending, size };
+      return { inputs: await showInputs(deps, call.app, await keysBehind(db, call.app, at)) };
+    },
+
+    async getInputCount(_req, call) {
+      const counts = await countsByStatus(db, call.app);
+      const of = (code: number) => counts.find(({ statusCode }) => statusCode === code)?.n ?? 0;
+      const [processed, toProcess, processing] = [inputStatus.processed, inputStatus.pending, inputStatus.inProgress].map(of);
+      const all = counts.reduce((sum, { n }) => sum + n, 0);
+      const errors = all - (processed ?? 0) - (toProcess ?? 0) - (processing ?? 0);
+      return { counts: { processed, toProcess, processing, errors } };
+    },
+
+    async deleteInput(req, call) {
+      await deleteInputs(deps, call.app, [req.inputId]);
+      return {};
+    },
+
+    /** An empty list deletes nothing and succeeds: both SDKs send it after every good batch. */
+    async deleteInputs(req, call) {
+      await deleteInputs(deps, call.app, req.ids);
+      return {};
+    },
+  };
+}

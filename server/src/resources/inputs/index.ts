@@ -1,0 +1,38 @@
+import type { JobHandler } from '#jobs/index.ts';
+import type { Deps } from '../common/deps.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import type { ObjectStore } from '#store/objects/index.ts';
+import type { InputDeps } from './deps.ts';
+import { freeMediaHandler, freeMediaKind, sweepMediaHandler, sweepMediaKind } from './free-media.ts';
+import { inputFault } from './faults.ts';
+import { readOriginal } from './media.ts';
+import { processHandler, processKind } from './process.ts';
+import { inputRows } from './store.ts';
+
+export type { Indexed, InputDeps, PictureIndexer } from './deps.ts';
+export { inputHandlers } from './handlers.ts';
+export { defaultMediaLimits, type MediaLimits } from './input.ts';
+export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
+export { showInputs } from './show.ts';
+export { type FoundInput, findInputs } from './store.ts';
+
+/** Jobs of this family by kind, for the worker. */
+export const inputJobs = (deps: InputDeps): Record<string, JobHandler> => ({
+  [processKind]: processHandler(deps),
+  [freeMediaKind]: freeMediaHandler(deps),
+  [sweepMediaKind]: sweepMediaHandler(deps),
+});
+
+/** Jobs of this family that are due again and again. */
+export const inputPeriodicJobs = [{ kind: sweepMediaKind, everyMs: 24 * 3_600_000 }];
+
+/** Original bytes of an input, checked against their hash. @throws Fault when there is no such input or it has none */
+export async function readImageBytes(
+  { db, objects }: Pick<Deps, 'db'> & { objects: ObjectStore },
+  grant: AppGrant,
+  inputKey: number,
+): Promise<Buffer> {
+  const [row] = await inputRows(db, grant, [inputKey]);
+  if (!row?.mediaSha) throw inputFault.invalid('This input has no stored medium.');
+  return readOriginal(objects, grant, row.mediaSha);
+}

@@ -1,0 +1,151 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { Fault } from '#domain/fault.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import type { Db } from '#store/sql.ts';
+import type { ObjectStore } from '#store/objects/index.ts';
+import { openMedium } from './media.ts';
+import { type MediaAddress, mediaPath, readMediaPath } from './media-url.ts';
+import { inputOfMedium } from './store.ts';
+import { unpackMediaData } from './translate.ts';
+
+export type HeaderOf = (name: string) => string | undefined;
+
+/** Signs a caller in and opens an app for them. @throws Fault as for any RPC about that app */
+export type MediaGrant = (header: HeaderOf, userId: string, appId: string) => Promise<AppGrant>;
+
+export interface MediaRoute {
+  readonly verb: 'GET';
+  readonly path: string;
+  answer(request: IncomingMessage, response: ServerResponse, context: { url: URL; requestId: string; header: HeaderOf }): Promise<void>;
+}
+
+/** How long a browser may show a copy before it asks again whether it still may. */
+const always = { 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache', vary: 'authorization, cookie, x-clarifai-session-token' };
+
+/**
+ * Hosted media: prefix/size/suffix, for whoever may read the inputs of that app. A wrong credential is answered
+ * with 401; none, or one without the right, with 404, as if there were nothing.
+ */
+export function mediaRoutes(deps: { db: Db; objects: ObjectStore; mediaGrant: MediaGrant }): MediaRoute[] {
+  return [
+    {
+      verb: 'GET',
+      path: `${mediaPath}/*`,
+      async answer(request, response, { url, header }) {
+        const address = readMediaPath(url.pathname);
+        if (!address) return refuse(response, 404);
+        const grant = await grantOr(deps.mediaGrant, withCookie(header), address);
+        if (typeof grant === 'number') return refuse(response, grant);
+        const input = await inputOfMedium(deps.db, grant, address.kind, address.sha);
+        if (!input) return refuse(response, 404);
+        const type = contentTypeOf(address, unpackMediaData(input.media).image?.imageInfo?.format);
+        await send(deps.objects, request, response, address, type);
+      },
+    },
+  ];
+}
+
+/** The grant, or the HTTP number to refuse with. */
+async function grantOr(mediaGrant: MediaGrant, header: HeaderOf, address: MediaAddress): Promise<AppGrant | 401 | 404> {
+  const hasCredential = (header('authorization') ?? header('x-clarifai-session-token') ?? '') !== '';
+  if (!hasCredential) return 404;
+  try {
+    const grant = await mediaGrant(header, address.userId, address.appId);
+    return grant.holds('Inputs_Get') ? grant : 404;
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
+    return thrown.kind === 'unauthenticated' ? 401 : 404;
+  }
+}
+
+const sessionHeader = 'x-clarifai-session-token';
+const sessionCookie = 'x_clarifai_session_token';
+
+/** Pictures in a page carry no headers of ours; the session cookie stands in where there is no other credential. */
+function withCookie(header: HeaderOf): HeaderOf {
+  return (name) => {
+    const given = header(name);
+    if (given !== undefined || name !== sessionHeader || header('authorization')) return given;
+    const pairs = (header('cookie') ?? '').split(';').map((pair) => pair.trim());
+    const token = pairs.find((pair) => pair.startsWith(`${sessionCookie}=`))?.slice(sessionCookie.length + 1);
+    return token === undefined || token === '' ? undefined : decodeURIComponent(token);
+  };
+}
+
+const inlineTypes: Record<string, string> = {
+  JPEG: 'image/jpeg',
+  PNG: 'image/png',
+  GIF: 'image/gif',
+  WEBP: 'image/webp',
+  BMP: 'image/bmp',
+  TIFF: 'image/tiff',
+};
+const opaque = 'application/octet-stream';
+
+/** What was not recognised as a picture or text by this server is never shown inline, whatever it claims to be. */
+function contentTypeOf({ size, kind }: MediaAddress, format: string | undefined): string {
+  if (kind === 'text') return 'text/plain; charset=utf-8';
+  if (kind !== 'image') return opaque;
+  if (size === 'tiny' || size === 'small') return 'image/jpeg';
+  const isJpeg = size === 'large' && format !== undefined;
+  return isJpeg ? 'image/jpeg' : (inlineTypes[format ?? ''] ?? opaque);
+}
+
+async function send(
+  objects: ObjectStore,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: MediaAddress,
+  type: string,
+): Promise<void> {
+  const etag = `"${address.sha.toString('hex')}-${address.size}"`;
+  const headers = { ...always, etag };
+  if (knows(request.headers['if-none-match'], etag)) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  const asked = rangeOf(request.headers.range, request.headers['if-range']?.toString(), etag);
+  const stored = await openMedium(objects, address.size, address.sha, asked).catch((error: unknown) => {
+    if (error instanceof RangeError) return error;
+    throw error;
+  });
+  if (stored instanceof RangeError) return refuse(response, 416);
+  if (!stored) return refuse(response, 404);
+  const { stream, sizeBytes, firstByte, lastByte } = stored;
+  response.writeHead(asked ? 206 : 200, {
+    ...headers,
+    'content-type': type,
+    'content-length': lastByte - firstByte + 1,
+    'accept-ranges': 'bytes',
+    'content-security-policy': "default-src 'none'; sandbox",
+    ...(type === opaque ? { 'content-disposition': 'attachment' } : {}),
+    ...(asked ? { 'content-range': `bytes ${firstByte}-${lastByte}/${sizeBytes}` } : {}),
+  });
+  if (request.method === 'HEAD') {
+    stream.destroy();
+    response.end();
+    return;
+  }
+  // Who hangs up in the middle has had enough; that is no error.
+  await pipeline(stream, response).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  });
+}
+
+const knows = (ifNoneMatch: string | undefined, etag: string): boolean =>
+  ifNoneMatch !== undefined && ifNoneMatch.split(',').some((one) => ['*', etag, `W/${etag}`].includes(one.trim()));
+
+/** One range of bytes; several at once, suffixes (last n bytes) and what cannot be read are answered whole (RFC 9110, 14.2). */
+function rangeOf(range: string | undefined, ifRange: string | undefined, etag: string) {
+  if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined;
+  const [, firstByte, lastByte] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(range.trim()) ?? [];
+  if (firstByte === undefined) return undefined;
+  if (lastByte === undefined || lastByte === '') return { firstByte: Number(firstByte) };
+  return Number(lastByte) < Number(firstByte) ? undefined : { firstByte: Number(firstByte), lastByte: Number(lastByte) };
+}
+
+function refuse(response: ServerResponse, code: 401 | 404 | 416): void {
+  response.writeHead(code, { ...always, 'content-type': 'text/plain; charset=utf-8' });
+  response.end(code === 401 ? 'The credential is not valid.\n' : code === 404 ? 'Not found.\n' : 'No such range.\n');
+}

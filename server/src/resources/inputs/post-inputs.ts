@@ -1,0 +1,297 @@
+import type { Input, PostInputsRequest, StatusCode } from '@fovea/contract';
+import { InputIDConflictResolution } from '@fovea/contract';
+import { enqueue } from '#jobs/index.ts';
+import type { Call } from '#domain/call.ts';
+import { Fault } from '#domain/fault.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { newId } from '#domain/ids.ts';
+import type { Tx } from '#store/postgres/index.ts';
+import { insertInputLevelAnnotations, inputLevelData } from '../annotations/index.ts';
+import { batchStatus, status, type StatusInit, statusOfFault } from '../common/status.ts';
+import { addInputsToDatasets, findDatasetKeys } from '../datasets/index.ts';
+import { addPending } from './add-jobs-store.ts';
+import type { InputDeps } from './deps.ts';
+import { inputFault } from './faults.ts';
+import { defaultMediaLimits, inputsPerRequestMax, laterTwins, suffixedIds } from './input.ts';
+import { holdMedia, keepMedium, shaOf } from './media.ts';
+import { ownOriginal } from './media-url.ts';
+import { processKind, type ProcessPayload } from './process.ts';
+import type { AddJobRow, InputRow } from './rows.ts';
+import { inputOfMedium, insertInputs, lockUrls, takenIds, takenUrls } from './store.ts';
+import { type Draft, readInput, showAddJob, showInput } from './translate.ts';
+
+/** One input of a request on its way: checked, with its bytes in the object store. */
+interface Wanted {
+  readonly position: number;
+  readonly draft: Draft;
+  readonly sha: Buffer | undefined;
+}
+
+interface Accepted {
+  readonly wanted: Wanted;
+  readonly row: InputRow;
+}
+
+/** Inputs of one processing job; a job is the unit of retries and of crash isolation. */
+const inputsPerJob = 16;
+/** Files written at the same time for one request. */
+const writesAtOnce = 8;
+
+/**
+ * Adds up to 128 inputs. Each is judged by itself: what is wrong with one comes back as its status and does not
+ * touch the others. Rows, labels, memberships, counters and the jobs that process them commit together; the bytes
+ * are in the object store before.
+ */
+export async function postInputs(deps: InputDeps, req: PostInputsRequest, call: Call) {
+  const { inputs } = req;
+  if (inputs.length === 0) throw inputFault.invalidRequest('inputs is empty; send 1 to 128 inputs.');
+  if (inputs.length > inputsPerRequestMax) {
+    throw inputFault.invalidRequest(`inputs holds ${inputs.length} items; at most ${inputsPerRequestMax} go into one request.`);
+  }
+  const faults = new Map<number, Fault>();
+  const drafts = readAll(deps, inputs, faults);
+  const wanted = await keepBytes(deps, call.app, drafts, faults);
+  const stored = await deps.db.transaction(async (tx) => {
+    // A transaction may run again; what it found out the first time is forgotten.
+    const refused = new Map<number, Fault>();
+    return { refused, ...(await storeAll(deps, tx, call, req, wanted, refused)) };
+  });
+  for (const [position, fault] of stored.refused) faults.set(position, fault);
+  return reply(deps, call.app, inputs, stored, faults);
+}
+
+interface PositionedDraft {
+  readonly position: number;
+  readonly draft: Draft;
+}
+
+function readAll(deps: InputDeps, inputs: readonly Input[], faults: Map<number, Fault>): PositionedDraft[] {
+  const limits = { ...defaultMediaLimits, ...deps.limits };
+  const twins = laterTwins(inputs.flatMap(({ id }, position) => (id === '' ? [] : [{ position, id }])));
+  const drafts: PositionedDraft[] = [];
+  inputs.forEach((input, position) => {
+    try {
+      if (twins.has(position)) throw inputFault.duplicateId();
+      drafts.push({ position, draft: readInput(input, limits) });
+    } catch (thrown) {
+      faults.set(position, faultOr(thrown));
+    }
+  });
+  return drafts;
+}
+
+/** Writes the bytes that came along, synced, before anything refers to them. */
+async function keepBytes(
+  deps: InputDeps,
+  grant: AppGrant,
+  drafts: readonly PositionedDraft[],
+  faults: Map<number, Fault>,
+): Promise<Wanted[]> {
+  const wanted: (Wanted | undefined)[] = [];
+  const waiting = drafts.map((item, at) => ({ item, at }));
+  const work = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const { position, draft } = next.item;
+      try {
+        wanted[next.at] = { position, draft, sha: await shaOfDraft(deps, grant, draft) };
+      } catch (thrown) {
+        if (!(thrown instanceof Fault)) throw thrown;
+        faults.set(position, thrown);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(writesAtOnce, waiting.length) }, work));
+  return wanted.filter((item) => item !== undefined);
+}
+
+async function shaOfDraft(deps: InputDeps, grant: AppGrant, { kind, url, bytes }: Draft): Promise<Buffer | undefined> {
+  if (bytes) {
+    const sha = shaOf(bytes);
+    await keepMedium(deps.objects, 'orig', sha, bytes);
+    return sha;
+  }
+  const sha = ownOriginal(deps.publicUrl(), grant, url);
+  if (!sha) return undefined;
+  if (!(await inputOfMedium(deps.db, grant, kind, sha))) throw inputFault.badUrl(url, 'names no medium of this app');
+  return sha;
+}
+
+async function storeAll(
+  deps: InputDeps,
+  tx: Tx,
+  call: Call,
+  req: PostInputsRequest,
+  wanted: readonly Wanted[],
+  refused: Map<number, Fault>,
+) {
+  const grant = call.app;
+  await holdBytes(deps, tx, wanted);
+  const known = await withKnownDatasets(tx, grant, wanted, refused);
+  const single = await withFreshUrls(tx, grant, await withFreeIds(tx, grant, known, req, refused), refused);
+  const addJob = req.inputsAddJobId === '' ? undefined : await addPending(tx, grant, req.inputsAddJobId, single.length);
+  const accepted = await insertAll(tx, grant, addJob, single, refused);
+  const counted =
+    addJob && accepted.length < single.length
+      ? await addPending(tx, grant, addJob.id, accepted.length - single.length)
+      : addJob;
+  await insertInputLevelAnnotations(
+    tx,
+    grant,
+    accepted.map(({ row, wanted: { draft } }) => ({
+      inputKey: row.key,
+      inputId: row.id,
+      data: draft.label,
+      workerUserKey: grant.caller.userKey,
+    })),
+  );
+  await addInputsToDatasets(
+    tx,
+    grant,
+    accepted.flatMap(({ row, wanted: { draft } }) => draft.datasetIds.map((datasetId) => ({ datasetId, inputKey: row.key }))),
+  );
+  await enqueue(tx, jobsFor(grant, accepted.map(({ row }) => row.key)));
+  const isLabelled = accepted.some(({ wanted: { draft } }) => hasLabel(draft));
+  const labels = isLabelled ? await inputLevelData(tx, grant, accepted.map(({ row }) => row.key)) : undefined;
+  return { accepted, addJob: counted, labels };
+}
+
+const hasLabel = ({ label }: Draft): boolean =>
+  label.concepts.length > 0 || label.metadata !== undefined || label.geo !== undefined;
+
+/** From here to the commit nobody frees these media; what was freed a moment ago is written again. */
+async function holdBytes(deps: InputDeps, tx: Tx, wanted: readonly Wanted[]): Promise<void> {
+  const withBytes = wanted.filter(({ sha }) => sha !== undefined);
+  await holdMedia(tx, withBytes.map(({ sha }) => sha as Buffer));
+  await Promise.all(
+    withBytes.map(({ sha, draft: { bytes } }) => bytes && keepMedium(deps.objects, 'orig', sha as Buffer, bytes)),
+  );
+}
+
+async function withKnownDatasets(tx: Tx, grant: AppGrant, wanted: readonly Wanted[], refused: Map<number, Fault>) {
+  const asked = [...new Set(wanted.flatMap(({ draft }) => draft.datasetIds))];
+  if (asked.length === 0) return wanted;
+  const keys = await findDatasetKeys(tx, grant, asked);
+  return wanted.filter(({ position, draft }) => {
+    const missing = draft.datasetIds.find((id) => !keys.has(id));
+    if (missing !== undefined) refused.set(position, inputFault.noSuchDataset(missing));
+    return missing === undefined;
+  });
+}
+
+/** Refuses ids that are taken, or finds others for them (InputIDConflictResolution). */
+async function withFreeIds(
+  tx: Tx,
+  grant: AppGrant,
+  wanted: readonly Wanted[],
+  req: PostInputsRequest,
+  refused: Map<number, Fault>,
+): Promise<Wanted[]> {
+  const own = wanted.filter(({ draft }) => draft.hasOwnId).map(({ draft }) => draft.id);
+  const taken = await takenIds(tx, grant, own);
+  if (taken.size === 0) return [...wanted];
+  if (req.inputIdConflictResolution !== InputIDConflictResolution.SUFFIX) {
+    return wanted.filter(({ position, draft }) => {
+      if (taken.has(draft.id)) refused.set(position, inputFault.duplicateId());
+      return !taken.has(draft.id);
+    });
+  }
+  const candidates = await takenIds(tx, grant, [...taken].flatMap(suffixedIds));
+  const used = new Set([...candidates, ...own]);
+  return wanted.map((item) => {
+    if (!taken.has(item.draft.id)) return item;
+    const id = suffixedIds(item.draft.id).find((one) => !used.has(one)) ?? `${item.draft.id}-${newId().slice(0, 12)}`;
+    used.add(id);
+    return { ...item, draft: { ...item.draft, id } };
+  });
+}
+
+/** Refuses URLs that the app has already, or that came earlier in the request, unless duplicates are allowed. */
+async function withFreshUrls(tx: Tx, grant: AppGrant, wanted: readonly Wanted[], refused: Map<number, Fault>) {
+  const judged = wanted.map(({ draft }) => draft).filter(({ url, allowDuplicateUrl }) => url !== '' && !allowDuplicateUrl);
+  await lockUrls(tx, grant, judged.map(({ url }) => url));
+  const known = await takenUrls(tx, grant, judged.map(({ url }) => url));
+  return wanted.filter(({ position, draft: { url, allowDuplicateUrl } }) => {
+    if (url === '') return true;
+    const isDuplicate = !allowDuplicateUrl && known.has(url);
+    if (isDuplicate) refused.set(position, inputFault.duplicateUrl(url));
+    known.add(url);
+    return !isDuplicate;
+  });
+}
+
+async function insertAll(
+  tx: Tx,
+  grant: AppGrant,
+  addJob: AddJobRow | undefined,
+  wanted: readonly Wanted[],
+  refused: Map<number, Fault>,
+): Promise<Accepted[]> {
+  const rows = await insertInputs(
+    tx,
+    grant,
+    addJob?.key ?? null,
+    wanted.map(({ draft, sha }) => ({
+      id: draft.id,
+      kind: draft.kind,
+      url: draft.url,
+      allowDuplicateUrl: draft.allowDuplicateUrl,
+      mediaSha: sha ?? null,
+      mediaSize: draft.bytes?.length ?? null,
+      media: draft.media,
+      settings: draft.settings,
+    })),
+  );
+  const rowById = new Map(rows.map((row) => [row.id, row]));
+  const accepted: Accepted[] = [];
+  for (const item of wanted) {
+    const row = rowById.get(item.draft.id);
+    // Another request took the id between our look and our insert.
+    if (!row) refused.set(item.position, inputFault.duplicateId());
+    else accepted.push({ wanted: item, row });
+  }
+  return accepted;
+}
+
+function jobsFor(grant: AppGrant, keys: readonly number[]) {
+  const chunks = Array.from({ length: Math.ceil(keys.length / inputsPerJob) }, (_, i) =>
+    keys.slice(i * inputsPerJob, (i + 1) * inputsPerJob),
+  );
+  return chunks.map((inputKeys) => ({
+    kind: processKind,
+    payload: { inputKeys } satisfies ProcessPayload,
+    appKey: grant.appKey,
+  }));
+}
+
+function reply(
+  deps: InputDeps,
+  grant: AppGrant,
+  inputs: readonly Input[],
+  stored: Awaited<ReturnType<typeof storeAll>>,
+  faults: ReadonlyMap<number, Fault>,
+) {
+  const byPosition = new Map(stored.accepted.map((item) => [item.wanted.position, item.row]));
+  const shown = inputs.map((input, position) => {
+    const row = byPosition.get(position);
+    if (row) return showInput(row, stored.labels?.get(row.key), grant, deps.publicUrl());
+    return refusedInput(input, faults.get(position));
+  });
+  return {
+    status: batchStatus(inputs.map((_, position) => byPosition.has(position))),
+    inputs: shown,
+    ...(stored.addJob ? { inputsAddJob: showAddJob(stored.addJob) } : {}),
+  };
+}
+
+/** An input that was refused: what came, less its bytes, and why. */
+function refusedInput({ id, data }: Input, fault: Fault | undefined) {
+  const why: StatusInit = fault ? statusOfFault(fault) : status(30002 as StatusCode);
+  const url = data?.image?.url || data?.video?.url || data?.audio?.url || data?.text?.url || '';
+  const kind = (['image', 'video', 'audio', 'text'] as const).find((one) => data?.[one] !== undefined);
+  return { id, status: why, data: kind ? { [kind]: { url } } : {} };
+}
+
+function faultOr(thrown: unknown): Fault {
+  if (thrown instanceof Fault) return thrown;
+  throw thrown;
+}

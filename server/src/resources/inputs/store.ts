@@ -1,0 +1,258 @@
+import type { AppGrant } from '#domain/grant.ts';
+import { firstPosition, type Page } from '#domain/page.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { allOf, pageKeys } from '../common/paging.ts';
+import type { InputKind } from './input.ts';
+import type { InputRow } from './rows.ts';
+
+const columns = sql`i.key, i.id, i.kind, i.status_code as "statusCode", i.status_details as "statusDetails", i.url,
+  i.allow_duplicate_url as "allowDuplicateUrl", i.media_sha as "mediaSha", i.media, i.settings,
+  i.created_at as "createdAt", i.modified_at as "modifiedAt"`;
+
+export interface NewInput {
+  readonly id: string;
+  readonly kind: InputKind;
+  readonly url: string;
+  readonly allowDuplicateUrl: boolean;
+  readonly mediaSha: Buffer | null;
+  readonly mediaSize: number | null;
+  readonly media: Buffer;
+  readonly settings: Buffer;
+}
+
+/**
+ * Inserts pending inputs in the order given. Counts them in the app's tallies, which locks those until the end.
+ *
+ * @returns those stored; one whose id was taken is missing from them
+ */
+export function insertInputs(db: Db, grant: AppGrant, addJobKey: number | null, inputs: readonly NewInput[]) {
+  return rows<InputRow>(
+    db,
+    sql`insert into inputs as i (app_key, add_job_key, status_code, id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings)
+        select ${grant.appKey}, ${addJobKey}::bigint, 30001, n.id, n.kind, n.url, n.allow_duplicate_url, n.media_sha, n.media_size, n.media, n.settings
+        from unnest(
+          ${inputs.map((n) => n.id)}::text[], ${inputs.map((n) => n.kind)}::text[], ${inputs.map((n) => n.url)}::text[],
+          ${inputs.map((n) => n.allowDuplicateUrl)}::boolean[], ${inputs.map((n) => n.mediaSha)}::bytea[],
+          ${inputs.map((n) => n.mediaSize)}::bigint[], ${inputs.map((n) => n.media)}::bytea[],
+          ${inputs.map((n) => n.settings)}::bytea[]
+        ) with ordinality as n(id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings, position)
+        order by n.position
+        on conflict (app_key, id) do nothing
+        returning ${columns}`,
+  );
+}
+
+/** Which of these ids are taken. */
+export async function takenIds(db: Db, grant: AppGrant, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const found = await rows<{ id: string }>(
+    db,
+    sql`select id from inputs where app_key = ${grant.appKey} and id = any(${[...ids]}::text[])`,
+  );
+  return new Set(found.map(({ id }) => id));
+}
+
+/** Which of these URLs are in the app already, whatever became of their inputs. */
+export async function takenUrls(db: Db, grant: AppGrant, urls: readonly string[]): Promise<Set<string>> {
+  if (urls.length === 0) return new Set();
+  const found = await rows<{ url: string }>(
+    db,
+    sql`select i.url from unnest(${[...urls]}::text[]) as asked(url)
+        join inputs i on i.app_key = ${grant.appKey} and i.url <> '' and md5(i.url) = md5(asked.url) and i.url = asked.url`,
+  );
+  return new Set(found.map(({ url }) => url));
+}
+
+/** Makes uploads of the same URL to the same app follow each other. Locks in ascending order of the number. */
+export async function lockUrls(db: Db, grant: AppGrant, urls: readonly string[]): Promise<void> {
+  if (urls.length === 0) return;
+  await run(
+    db,
+    sql`select pg_advisory_xact_lock(n) from (
+          select distinct hashtextextended(url, ${grant.appKey}) as n from unnest(${[...urls]}::text[]) as url order by 1
+        ) as ordered`,
+  );
+}
+
+export function findInputRow(db: Db, grant: AppGrant, id: string): Promise<InputRow | undefined> {
+  return first<InputRow>(db, sql`select ${columns} from inputs i where i.app_key = ${grant.appKey} and i.id = ${id}`);
+}
+
+export function inputRows(db: Db, grant: AppGrant, keys: readonly number[]): Promise<InputRow[]> {
+  return rows<InputRow>(
+    db,
+    sql`select ${columns} from inputs i where i.app_key = ${grant.appKey} and i.key = any(${[...keys]}::bigint[])`,
+  );
+}
+
+export interface FoundInput {
+  readonly key: number;
+  readonly id: string;
+  readonly statusCode: number;
+  readonly kind: InputKind;
+}
+
+/** Those of the ids that exist, in no order. */
+export function findInputs(db: Db, grant: AppGrant, ids: readonly string[]): Promise<FoundInput[]> {
+  return rows<FoundInput>(
+    db,
+    sql`select key, id, status_code as "statusCode", kind from inputs
+        where app_key = ${grant.appKey} and id = any(${[...ids]}::text[])`,
+  );
+}
+
+/** Row keys of a page of the inputs with these ids, newest first. */
+export async function pageOfIds(
+  db: Db,
+  grant: AppGrant,
+  filter: { ids: readonly string[]; statusCode?: number },
+  page: Page,
+): Promise<number[]> {
+  const where = allOf([
+    sql`app_key = ${grant.appKey} and id = any(${[...filter.ids]}::text[])`,
+    filter.statusCode ? sql`status_code = ${filter.statusCode}` : undefined,
+  ]);
+  const found = await rows<{ key: number }>(
+    db,
+    sql`select key from ${pageKeys('inputs', where, sql`key desc`, page)} p order by position`,
+  );
+  return found.map(({ key }) => key);
+}
+
+/**
+ * Row keys of a page of all inputs of the app (of one status), newest first.
+ *
+ * The tallies tell in which bucket of 1,024 keys the page begins, so that only that bucket is walked,
+ * however far the page lies.
+ */
+export async function pageOfAll(db: Db, grant: AppGrant, statusCode: number | undefined, page: Page): Promise<number[]> {
+  const skipped = firstPosition(page);
+  const ofStatus = statusCode ? sql`and status_code = ${statusCode}` : sql``;
+  const found = await rows<{ key: number }>(
+    db,
+    sql`with counted as (
+          select bucket, sum(n) as n from input_tallies
+          where app_key = ${grant.appKey} and bucket >= 0 ${ofStatus}
+          group by bucket having sum(n) > 0
+        ), placed as (
+          select bucket, n, sum(n) over (order by bucket desc) - n as before from counted
+        ), start as materialized (
+          select bucket, ${skipped} - before as skipped from placed where before <= ${skipped} and before + n > ${skipped}
+        )
+        select walked.key from start, lateral (
+          select key, row_number() over (order by key desc) as position from inputs
+          where app_key = ${grant.appKey} ${ofStatus} and key < (start.bucket + 1) << 10
+          order by key desc limit (start.skipped + ${page.size})::bigint
+        ) walked
+        where walked.position > start.skipped
+        order by walked.key desc`,
+  );
+  return found.map(({ key }) => key);
+}
+
+export interface StreamPosition {
+  readonly after: { readonly key: number; readonly id: string } | undefined;
+  readonly byId: boolean;
+  readonly descending: boolean;
+  readonly size: number;
+}
+
+/** Row keys of the inputs behind a cursor. */
+export async function keysBehind(db: Db, grant: AppGrant, at: StreamPosition): Promise<number[]> {
+  const column = at.byId ? sql`id` : sql`key`;
+  const value = at.byId ? sql`${at.after?.id}::text` : sql`${at.after?.key}::bigint`;
+  const behind = at.after === undefined ? sql`` : at.descending ? sql`and ${column} < ${value}` : sql`and ${column} > ${value}`;
+  const found = await rows<{ key: number }>(
+    db,
+    sql`select key from inputs where app_key = ${grant.appKey} ${behind}
+        order by ${column} ${at.descending ? sql`desc` : sql`asc`} limit ${at.size}`,
+  );
+  return found.map(({ key }) => key);
+}
+
+/** Inputs of the app by status. */
+export function countsByStatus(db: Db, grant: AppGrant): Promise<{ statusCode: number; n: number }[]> {
+  return rows(
+    db,
+    sql`select status_code as "statusCode", n from input_tallies where app_key = ${grant.appKey} and bucket = -1 and n <> 0`,
+  );
+}
+
+/** An input under work, with what its add job has to know. */
+export interface LockedInput {
+  readonly key: number;
+  readonly statusCode: number;
+  readonly addJobKey: number | null;
+  readonly mediaSha: Buffer | null;
+}
+
+/** Locks inputs in key order. @returns those that still exist */
+export function lockInputs(db: Db, grant: AppGrant, keys: readonly number[]): Promise<LockedInput[]> {
+  return rows<LockedInput>(
+    db,
+    sql`select key, status_code as "statusCode", add_job_key as "addJobKey", media_sha as "mediaSha" from inputs
+        where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[]) order by key for no key update`,
+  );
+}
+
+export interface Outcome {
+  readonly key: number;
+  readonly statusCode: number;
+  readonly details: string;
+  /** Undefined leaves what is known of the medium as it is. */
+  readonly media?: Buffer | undefined;
+  readonly mediaSha?: Buffer | undefined;
+  readonly mediaSize?: number | undefined;
+}
+
+/** Writes what became of inputs; the tallies follow by trigger. Lock the inputs before. */
+export async function settleInputs(db: Db, grant: AppGrant, outcomes: readonly Outcome[]): Promise<void> {
+  if (outcomes.length === 0) return;
+  await run(
+    db,
+    sql`update inputs i set status_code = o.status_code, status_details = o.details, modified_at = now(),
+          media = coalesce(o.media, i.media), media_sha = coalesce(o.sha, i.media_sha), media_size = coalesce(o.size, i.media_size)
+        from unnest(
+          ${outcomes.map((o) => o.key)}::bigint[], ${outcomes.map((o) => o.statusCode)}::int[],
+          ${outcomes.map((o) => o.details)}::text[], ${outcomes.map((o) => o.media ?? null)}::bytea[],
+          ${outcomes.map((o) => o.mediaSha ?? null)}::bytea[], ${outcomes.map((o) => o.mediaSize ?? null)}::bigint[]
+        ) as o(key, status_code, details, media, sha, size)
+        where i.app_key = ${grant.appKey} and i.key = o.key`,
+  );
+}
+
+export async function touchInput(db: Db, grant: AppGrant, key: number): Promise<void> {
+  await run(db, sql`update inputs set modified_at = now() where app_key = ${grant.appKey} and key = ${key}`);
+}
+
+/**
+ * Deletes inputs and, by cascade, all that hangs on them. Lock them before. The app's tallies are locked first:
+ * an insertion takes them before the counts of concepts, a cascade would take them after.
+ */
+export async function deleteInputRows(db: Db, grant: AppGrant, keys: readonly number[]): Promise<void> {
+  await run(
+    db,
+    sql`select from input_tallies where app_key = ${grant.appKey} and bucket = -1 order by status_code for no key update`,
+  );
+  await run(db, sql`delete from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`);
+}
+
+/** Which of these media nothing refers to any more, in any app. Read under `seizeMedia`. */
+export async function unusedMedia(db: Db, shas: readonly Buffer[]): Promise<Buffer[]> {
+  const found = await rows<{ sha: Buffer }>(
+    db,
+    sql`select sha from unnest(${[...shas]}::bytea[]) as sha
+        where not exists (select from inputs i where i.media_sha = sha)`,
+  );
+  return found.map(({ sha }) => sha);
+}
+
+/** An input that shows this medium, a processed one before others; undefined when the app has none. */
+export function inputOfMedium(db: Db, grant: AppGrant, kind: InputKind, sha: Buffer) {
+  return first<Pick<InputRow, 'kind' | 'statusCode' | 'media'>>(
+    db,
+    sql`select kind, status_code as "statusCode", media from inputs
+        where app_key = ${grant.appKey} and media_sha = ${sha} and kind = ${kind}
+        order by status_code = 30000 desc limit 1`,
+  );
+}

@@ -1,0 +1,203 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type Data,
+  DataSchema,
+  AudioSchema,
+  type HostedURL,
+  HostedURLSchema,
+  type Image,
+  ImageSchema,
+  type Input,
+  InputSchema,
+  type InputsAddJob,
+  InputsAddJobSchema,
+  InputSettingsSchema,
+  type StatusCode,
+  TextSchema,
+  VideoSchema,
+} from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
+import { newId } from '#domain/ids.ts';
+import { inputLevelTrouble } from '../annotations/index.ts';
+import { status } from '../common/status.ts';
+import { packBody, showTime, unpackBody } from '../common/translate.ts';
+import { inputFault } from './faults.ts';
+import { bytesMaxOf, type InputKind, inputIdTrouble, inputStatus, type MediaLimits, urlTrouble } from './input.ts';
+import { mediaPath, mediaSuffix, originalUrl } from './media-url.ts';
+import type { AddJobRow, InputRow } from './rows.ts';
+
+/** An input as it was asked for, checked but not yet stored. */
+export interface Draft {
+  /** Chosen by the caller, or made here. */
+  readonly id: string;
+  readonly hasOwnId: boolean;
+  readonly kind: InputKind;
+  /** Where the medium is to be fetched from; '' when its bytes came along. */
+  readonly url: string;
+  readonly allowDuplicateUrl: boolean;
+  readonly bytes: Buffer | undefined;
+  /** Data with nothing but the media, less url, bytes and hosted. */
+  readonly media: Buffer;
+  readonly settings: Buffer;
+  /** Concepts, metadata and geo: the input-level annotation. */
+  readonly label: Data;
+  readonly datasetIds: readonly string[];
+}
+
+/** @throws Fault naming the field, with the code of the item's status */
+export function readInput(wire: Input, limits: MediaLimits): Draft {
+  const trouble = inputIdTrouble(wire.id);
+  if (trouble) throw inputFault.invalid(trouble);
+  const { data } = wire;
+  const { kind, url, allowDuplicateUrl, bytes } = readMedium(data);
+  if (bytes && bytes.length > bytesMaxOf(kind, limits)) throw inputFault.tooManyBytes(kind, bytesMaxOf(kind, limits));
+  const labelTrouble = inputLevelTrouble(data);
+  if (labelTrouble) throw inputFault.invalid(labelTrouble);
+  return {
+    id: wire.id || newId(),
+    hasOwnId: wire.id !== '',
+    kind,
+    url,
+    allowDuplicateUrl,
+    bytes,
+    media: packMedia(kind, data as Data),
+    settings: wire.settings ? packBody(InputSettingsSchema, wire.settings, []) : Buffer.alloc(0),
+    label: create(DataSchema, {
+      concepts: data?.concepts ?? [],
+      ...(data?.metadata ? { metadata: data.metadata } : {}),
+      ...(data?.geo ? { geo: data.geo } : {}),
+    }),
+    datasetIds: [...new Set(wire.datasetIds)],
+  };
+}
+
+interface Medium {
+  kind: InputKind;
+  url: string;
+  allowDuplicateUrl: boolean;
+  bytes: Buffer | undefined;
+}
+
+function readMedium(data: Data | undefined): Medium {
+  const sent = (['image', 'video', 'audio', 'text'] as const).filter((kind) => data?.[kind] !== undefined);
+  const isMultimodal = sent.length === 2 && sent.includes('image') && sent.includes('text');
+  const kind = sent[0];
+  if (!data || !kind) throw inputFault.invalid('data holds no image, video, audio or text.');
+  if (sent.length > 1 && !isMultimodal) {
+    throw inputFault.invalid(`data holds ${sent.join(' and ')}; only image and text may go together.`);
+  }
+  if (isMultimodal && data.text?.url) throw inputFault.invalid('data.text beside an image must be given as text.raw.');
+  const medium = kind === 'text' ? readText(data) : readBinary(kind, data);
+  if (medium.url !== '' && medium.bytes) {
+    throw inputFault.invalid(`data.${kind} holds a url and bytes; send one of them.`);
+  }
+  if (medium.url === '' && !medium.bytes) {
+    throw inputFault.invalid(`data.${kind} is empty: it needs a url or ${kind === 'text' ? 'raw text' : 'base64 bytes'}.`);
+  }
+  const why = medium.url === '' ? undefined : urlTrouble(medium.url);
+  if (why) throw inputFault.badUrl(medium.url, why);
+  return medium;
+}
+
+function readText(data: Data): Medium {
+  const { raw = '', url = '', allowDuplicateUrl = false } = data.text ?? {};
+  return { kind: 'text', url, allowDuplicateUrl, bytes: raw === '' ? undefined : Buffer.from(raw, 'utf8') };
+}
+
+function readBinary(kind: 'image' | 'video' | 'audio', data: Data): Medium {
+  const sent = data[kind] as Image;
+  const { buffer, byteOffset, byteLength } = sent.base64;
+  return {
+    kind,
+    url: sent.url,
+    allowDuplicateUrl: sent.allowDuplicateUrl,
+    bytes: byteLength === 0 ? undefined : Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength),
+  };
+}
+
+/** Keeps which media there are; what is known about them comes with processing. */
+function packMedia(kind: InputKind, data: Data): Buffer {
+  const media =
+    kind === 'image'
+      ? create(DataSchema, { image: {}, ...(data.text ? { text: { raw: data.text.raw } } : {}) })
+      : create(DataSchema, { [kind]: {} });
+  return packMediaData(media);
+}
+
+export const packMediaData = (media: Data): Buffer => packBody(DataSchema, media, []);
+export const unpackMediaData = (media: Uint8Array): Data => unpackBody(DataSchema, media);
+
+export interface InputLabel {
+  readonly concepts: Data['concepts'];
+  readonly metadata?: Data['metadata'];
+  readonly geo?: Data['geo'];
+}
+
+/** The contract's stored representation of an input. */
+export function showInput(row: InputRow, label: InputLabel | undefined, grant: AppGrant, publicUrl: string): Input {
+  const media = unpackMediaData(row.media);
+  const hosted = row.mediaSha ? showHosted(row, row.mediaSha, grant, publicUrl) : undefined;
+  const url = row.url || (row.mediaSha ? originalUrl(publicUrl, grant, row.kind, row.mediaSha) : '');
+  const data = create(DataSchema, {
+    [row.kind]: showMedium(row, media, { url, ...(hosted ? { hosted } : {}) }),
+    ...(row.kind === 'image' && media.text ? { text: create(TextSchema, media.text) } : {}),
+    concepts: label?.concepts ?? [],
+    ...(label?.metadata ? { metadata: label.metadata } : {}),
+    ...(label?.geo ? { geo: label.geo } : {}),
+  });
+  return create(InputSchema, {
+    id: row.id,
+    data,
+    createdAt: showTime(row.createdAt),
+    modifiedAt: showTime(row.modifiedAt),
+    status: status(row.statusCode as StatusCode, row.statusDetails),
+    ...(row.settings.length > 0 ? { settings: unpackBody(InputSettingsSchema, row.settings) } : {}),
+  });
+}
+
+function showMedium(row: InputRow, media: Data, shown: { url: string; hosted?: HostedURL }) {
+  const { allowDuplicateUrl } = row;
+  switch (row.kind) {
+    case 'image':
+      return Object.assign(create(ImageSchema, media.image ?? {}), shown, { allowDuplicateUrl });
+    case 'text':
+      return Object.assign(create(TextSchema, media.text ?? {}), shown, { allowDuplicateUrl });
+    case 'video':
+      return Object.assign(create(VideoSchema, media.video ?? {}), shown, { allowDuplicateUrl });
+    case 'audio':
+      return Object.assign(create(AudioSchema, media.audio ?? {}), shown, { allowDuplicateUrl });
+  }
+}
+
+/** Hosted sizes; smaller ones exist once a picture was processed. */
+function showHosted(row: InputRow, sha: Buffer, grant: AppGrant, publicUrl: string): HostedURL | undefined {
+  if (row.statusCode === inputStatus.pending || row.statusCode === inputStatus.inProgress) return undefined;
+  const isRendered = row.kind === 'image' && row.statusCode === inputStatus.processed;
+  return create(HostedURLSchema, {
+    prefix: `${publicUrl}${mediaPath}`,
+    suffix: mediaSuffix(grant, row.kind, sha),
+    sizes: isRendered ? ['orig', 'tiny', 'small', 'large'] : ['orig'],
+    crossorigin: 'use-credentials',
+  });
+}
+
+const jobStatus = { running: 64001, completed: 64002, cancelled: 64004 } as const;
+export const addJobStatus = jobStatus;
+
+/** An add job is over when nothing of it is open; a cancelled one stays cancelled until inputs are added to it. */
+export function showAddJob(row: AddJobRow): InputsAddJob {
+  const isOver = row.pendingCount === 0 && row.inProgressCount === 0;
+  const code = row.statusCode === jobStatus.cancelled ? row.statusCode : isOver ? jobStatus.completed : jobStatus.running;
+  return create(InputsAddJobSchema, {
+    id: row.id,
+    progress: {
+      pendingCount: BigInt(row.pendingCount),
+      inProgressCount: BigInt(row.inProgressCount),
+      successCount: BigInt(row.successCount),
+      failedCount: BigInt(row.failedCount),
+    },
+    createdAt: showTime(row.createdAt),
+    modifiedAt: showTime(row.modifiedAt),
+    status: status(code as StatusCode),
+  });
+}
