@@ -168,37 +168,38 @@ test('one bad job of a batch does not sink its neighbours', async () => {
 
 test('a worker that comes back after its lease was taken over changes nothing', async () => {
   await enqueue(db, { kind: 'train' });
-  const work =
-    (worker: string) => async (job: Job, context: { finish: (tx: never, job: Job) => Promise<boolean> }) =>
-      db.transaction(async (tx) => {
-        await tx.query('insert into effects values ($1, $2)', [job.id, worker]);
-        if (!(await context.finish(tx as never, job))) throw new Error('fenced');
-      });
-  let wakeUp = () => {};
-  let sleeping = false;
-  let outcome: unknown;
-  const zombie = await start({
+  const wake: Record<string, () => void> = {};
+  const outcome: Record<string, unknown> = {};
+  /** Waits until it is woken, then writes its effect and the completion in one transaction. */
+  const sleeper = (worker: string): Record<string, JobHandler> => ({
     train: {
+      leaseMs: worker === 'zombie' ? 30_000 : 300,
       async run([job], context) {
-        sleeping = true;
         await new Promise<void>((resolve) => {
-          wakeUp = resolve;
+          wake[worker] = resolve;
         });
-        outcome = await work('zombie')(job as Job, context).catch((error: Error) => error.message);
+        const work = db.transaction(async (tx) => {
+          await tx.query('insert into effects values ($1, $2)', [job?.id, worker]);
+          if (!(await context.finish(tx, job as Job))) throw new Error('fenced');
+          return 'kept';
+        });
+        outcome[worker] = await work.catch((error: Error) => error.message);
       },
     },
   });
-  await expect.poll(() => sleeping).toBe(true);
+  const zombie = await start(sleeper('zombie'));
+  await expect.poll(() => wake['zombie']).toBeDefined();
   await db.query(`update jobs set lease_until = now() - interval '1 second'`);
-  await start({
-    train: { leaseMs: 300, run: async ([job], context) => void (await work('second')(job as Job, context)) },
-  });
-  await expect.poll(() => db.query('select worker from effects')).toEqual([{ worker: 'second' }]);
-  wakeUp();
-  await expect.poll(() => outcome).toBe('fenced');
+  await start(sleeper('second'));
+  await expect.poll(() => wake['second']).toBeDefined();
+  wake['zombie']?.();
+  await expect.poll(() => outcome['zombie']).toBe('fenced');
   await zombie.stop();
+  expect(await rows()).toEqual([expect.objectContaining({ state: 'running', crashes: 1 })]);
+  wake['second']?.();
+  await expect.poll(() => outcome['second']).toBe('kept');
+  await expect.poll(rows).toEqual([]);
   expect(await db.query('select worker from effects')).toEqual([{ worker: 'second' }]);
-  expect(await rows()).toEqual([]);
 });
 
 test('a long job keeps its lease while its process lives', async () => {
