@@ -34,7 +34,9 @@ export function readBmpHeader(bytes: Buffer): BmpHeader {
   const compression = bytes.readUInt32LE(30);
   const plain = compression === rgb || (compression === bitFields && bitsPerPixel === 32);
   if (headerBytes < 40 || !plain || ![8, 24, 32].includes(bitsPerPixel)) {
-    throw engineFault.undecodable(`bitmaps of ${bitsPerPixel} bits with compression ${compression} are not read`);
+    throw engineFault.undecodable(
+      `bitmaps of ${bitsPerPixel} bits with compression ${compression} are not read`,
+    );
   }
   const height = Math.abs(storedHeight);
   if (width <= 0 || height === 0) throw engineFault.undecodable('the bitmap has no pixels');
@@ -60,7 +62,8 @@ export function readBmpHeader(bytes: Buffer): BmpHeader {
 export function decodeBmp(bytes: Buffer): RawPixels {
   const header = readBmpHeader(bytes);
   const { width, height, rowBytes, pixelsAt } = header;
-  if (pixelsAt + rowBytes * height > bytes.length) throw engineFault.undecodable('the bitmap ends before its last row');
+  if (pixelsAt + rowBytes * height > bytes.length)
+    throw engineFault.undecodable('the bitmap ends before its last row');
   const pixels = Buffer.allocUnsafe(width * height * 3);
   for (let row = 0; row < height; row++) {
     const from = pixelsAt + (header.topDown ? row : height - 1 - row) * rowBytes;

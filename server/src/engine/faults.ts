@@ -19,12 +19,19 @@ export const engineFault = {
     new Fault('bad_request', 30300, `The image could not be decoded: ${reason}.`, { cause }),
 
   busy: (waiting: number) =>
-    new Fault('busy', 21351, `The models are busy with ${waiting} waiting predictions. Please retry shortly.`),
+    new Fault(
+      'busy',
+      21351,
+      `The models are busy with ${waiting} waiting predictions. Please retry shortly.`,
+    ),
 
   noSuchModel: (id: string) => new Fault('not_found', 21200, `There is no built-in model ${id}.`),
 
   notEnabled: (id: string) =>
     new Fault('forbidden', 21353, `The model ${id} is switched off here; the operator can turn it on.`),
+
+  noEmbedding: (id: string) =>
+    new Fault('bad_request', 21202, `The model ${id} does not turn a whole image into an embedding.`),
 
   notPrepared: (id: string, cause: unknown) =>
     new Fault('internal', 21350, `The model ${id} could not be made ready.`, { log: text(cause), cause }),

@@ -4,7 +4,8 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { decodeBmp } from './bmp.ts';
-import { cropped, decodeForModel, letterboxed, readImageInfo, renderThumbnails, stretched } from './image.ts';
+import { decodeForModel, readImageInfo, renderThumbnails } from './image.ts';
+import { cropped, letterboxed, stretched } from './model-pixels.ts';
 
 const photosDir = path.resolve(import.meta.dirname, '../../../../shared/data/photos');
 const withPhotos = test.skipIf(!existsSync(photosDir));
@@ -114,7 +115,10 @@ test.each([
   ['a JPEG of ten bytes', jpegHead, 30300, /could not be decoded/],
   ['a bitmap cut short', bitmap(20, 20, 24, false).subarray(0, 400), 30300, /last row/],
 ] as const)('%s is refused with its code', async (_, bytes, code, words) => {
-  await expect(renderThumbnails(bytes)).rejects.toMatchObject({ code, details: expect.stringMatching(words) });
+  await expect(renderThumbnails(bytes)).rejects.toMatchObject({
+    code,
+    details: expect.stringMatching(words),
+  });
   await expect(decodeForModel(bytes)).rejects.toMatchObject({ code });
 });
 

@@ -2,6 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import { decodeBmp, type RawPixels, readBmpHeader } from './bmp.ts';
 import { engineFault } from './faults.ts';
 import { type ImageFormat, readImageFormat } from './image-format.ts';
+import { raw, shrunk } from './model-pixels.ts';
 
 // One thread for each picture and no cache: many pictures are in flight at once, and none comes back.
 sharp.concurrency(1);
@@ -68,7 +69,8 @@ export async function readImageInfo(bytes: Buffer, limits = defaultImageLimits):
   }
   try {
     const { autoOrient, space, channels } = await open(bytes, limits).metadata();
-    if (autoOrient.width * autoOrient.height > limits.pixelsMax) throw engineFault.tooManyPixels(limits.pixelsMax);
+    if (autoOrient.width * autoOrient.height > limits.pixelsMax)
+      throw engineFault.tooManyPixels(limits.pixelsMax);
     return { ...sizeOf(autoOrient), format, colorMode: colorModeOf(format, space, channels) };
   } catch (cause) {
     throw decodeFault(cause, limits);
@@ -87,8 +89,8 @@ export async function renderThumbnails(bytes: Buffer, limits = defaultImageLimit
   try {
     const reusable = format === 'JPEG' && (await isOwnLargeSize(bytes, limits));
     const base = await decodeWithin(bytes, format, thumbnailEdges[reusable ? 'small' : 'large'], limits);
-    const small = reusable ? base : await shrink(base, thumbnailEdges.small);
-    const tiny = await shrink(small, thumbnailEdges.tiny);
+    const small = reusable ? base : await shrunk(base, thumbnailEdges.small);
+    const tiny = await shrunk(small, thumbnailEdges.tiny);
     const [largeJpeg, smallJpeg, tinyJpeg] = await Promise.all([
       reusable ? bytes : encode(base, jpegQuality.large),
       encode(small, jpegQuality.small),
@@ -116,81 +118,6 @@ export async function decodeForModel(bytes: Buffer, limits = defaultImageLimits)
   }
 }
 
-/** A region of a picture, in working pixels; it may reach over the edge, and is then filled with `fill`. */
-export interface Crop {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-}
-
-/** Stretches the whole picture to a square. @returns RGB bytes [edge, edge, 3] */
-export function stretched(picture: RawPixels, edge: number): Promise<Buffer> {
-  return raw(picture).resize(edge, edge, { fit: 'fill' }).raw().toBuffer();
-}
-
-/**
- * Fits the whole picture into a square, centred on a background of one grey.
- *
- * @returns RGB bytes [edge, edge, 3]; `letterboxOf` tells where the picture lies in them
- */
-export function letterboxed(picture: RawPixels, edge: number, grey: number): Promise<Buffer> {
-  const { left, top, width, height } = letterboxOf(picture, edge);
-  return raw(picture)
-    .resize(width, height, { fit: 'fill' })
-    .extend({
-      left,
-      top,
-      right: edge - width - left,
-      bottom: edge - height - top,
-      background: { r: grey, g: grey, b: grey },
-    })
-    .raw()
-    .toBuffer();
-}
-
-/** Where a picture lies in its letterboxed square, in pixels of the square. */
-export function letterboxOf(picture: { width: number; height: number }, edge: number): Crop {
-  const scale = edge / Math.max(picture.width, picture.height);
-  const width = Math.max(1, Math.round(picture.width * scale));
-  const height = Math.max(1, Math.round(picture.height * scale));
-  return { left: (edge - width) >> 1, top: (edge - height) >> 1, width, height };
-}
-
-/** Cuts out a region and scales it to a square; parts beyond the picture are black. @returns RGB [edge, edge, 3] */
-export async function cropped(picture: RawPixels, crop: Crop, edge: number): Promise<Buffer> {
-  const left = Math.round(crop.left);
-  const top = Math.round(crop.top);
-  const right = left + Math.max(1, Math.round(crop.width));
-  const bottom = top + Math.max(1, Math.round(crop.height));
-  const inside = {
-    left: clamp(left, 0, picture.width - 1),
-    top: clamp(top, 0, picture.height - 1),
-    right: clamp(right, 1, picture.width),
-    bottom: clamp(bottom, 1, picture.height),
-  };
-  const cut = await raw(picture)
-    .extract({
-      left: inside.left,
-      top: inside.top,
-      width: Math.max(1, inside.right - inside.left),
-      height: Math.max(1, inside.bottom - inside.top),
-    })
-    .extend({
-      left: Math.max(0, inside.left - left),
-      top: Math.max(0, inside.top - top),
-      right: Math.max(0, right - inside.right),
-      bottom: Math.max(0, bottom - inside.bottom),
-      background: { r: 0, g: 0, b: 0 },
-    })
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return sharp(cut.data, { raw: { width: cut.info.width, height: cut.info.height, channels: 3 } })
-    .resize(edge, edge, { fit: 'fill' })
-    .raw()
-    .toBuffer();
-}
-
 async function decodeWithin(
   bytes: Buffer,
   format: ImageFormat,
@@ -209,25 +136,17 @@ async function decodeWithin(
   return { width: info.width, height: info.height, pixels: greyToRgb(data, info.channels) };
 }
 
-function shrink(pixels: RawPixels, edge: number): Promise<RawPixels> {
-  if (Math.max(pixels.width, pixels.height) <= edge) return Promise.resolve(pixels);
-  return raw(pixels)
-    .resize(edge, edge, { fit: 'inside' })
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-    .then(({ data, info }) => ({ width: info.width, height: info.height, pixels: data }));
-}
-
 function encode(pixels: RawPixels, quality: number): Promise<Buffer> {
   return raw(pixels).jpeg({ quality }).toBuffer();
 }
 
-function raw({ width, height, pixels }: RawPixels): Sharp {
-  return sharp(pixels, { raw: { width, height, channels: 3 } });
-}
-
 function open(bytes: Buffer, limits: ImageLimits): Sharp {
-  return sharp(bytes, { limitInputPixels: limits.pixelsMax, failOn: 'error', sequentialRead: true, pages: 1 });
+  return sharp(bytes, {
+    limitInputPixels: limits.pixelsMax,
+    failOn: 'error',
+    sequentialRead: true,
+    pages: 1,
+  });
 }
 
 function bmpWithin(bytes: Buffer, limits: ImageLimits): { width: number; height: number } {
@@ -278,8 +197,4 @@ function greyToRgb(data: Buffer, channels: number): Buffer {
     pixels[to++] = data[from] as number;
   }
   return pixels;
-}
-
-function clamp(value: number, min: number, max: number): number {
-  return Math.min(Math.max(value, min), max);
 }

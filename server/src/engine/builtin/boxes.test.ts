@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { letterboxOf } from '../image.ts';
+import { letterboxOf } from '../model-pixels.ts';
 import { type Box, boxInPicture, overlap, squareAround, suppressed } from './boxes.ts';
 import { decodeFaces, faceAnchors } from './face-boxes.ts';
 import { decodeObjects } from './object-heads.ts';
@@ -8,7 +8,12 @@ const box = (left: number, top: number, right: number, bottom: number): Box => (
 
 test.each([
   // picture      where it lies in the square                          a box there               in 0..1
-  [[1024, 512], { left: 0, top: 128, width: 512, height: 256 }, box(128, 128, 384, 256), box(0.25, 0, 0.75, 0.5)],
+  [
+    [1024, 512],
+    { left: 0, top: 128, width: 512, height: 256 },
+    box(128, 128, 384, 256),
+    box(0.25, 0, 0.75, 0.5),
+  ],
   [[300, 600], { left: 128, top: 0, width: 256, height: 512 }, box(192, 256, 512, 600), box(0.25, 0.5, 1, 1)],
   [[512, 512], { left: 0, top: 0, width: 512, height: 512 }, box(-10, 0, 256, 512), box(0, 0, 0.5, 1)],
   [[3, 1000], { left: 255, top: 0, width: 2, height: 512 }, box(255, 0, 257, 256), box(0, 0, 1, 0.5)],
@@ -28,9 +33,31 @@ test.each([
 
 test.each([
   ['nothing', [], []],
-  ['the surer of two on one spot', [[0.4, 0], [0.9, 0.1]], [0.9]],
-  ['both that lie apart, surest first', [[0.4, 0], [0.9, 5]], [0.9, 0.4]],
-  ['a chain: the middle one is hidden, the last is not', [[0.9, 0], [0.8, 0.9], [0.7, 1.8]], [0.9, 0.7]],
+  [
+    'the surer of two on one spot',
+    [
+      [0.4, 0],
+      [0.9, 0.1],
+    ],
+    [0.9],
+  ],
+  [
+    'both that lie apart, surest first',
+    [
+      [0.4, 0],
+      [0.9, 5],
+    ],
+    [0.9, 0.4],
+  ],
+  [
+    'a chain: the middle one is hidden, the last is not',
+    [
+      [0.9, 0],
+      [0.8, 0.9],
+      [0.7, 1.8],
+    ],
+    [0.9, 0.7],
+  ],
 ] as const)('of overlapping boxes is kept: %s', (_, given, kept) => {
   const found = given.map(([score, x]) => ({ score, box: box(x, 0, x + 2, 2) }));
   expect(suppressed(found, 0.3).map((one) => one.score)).toEqual(kept);

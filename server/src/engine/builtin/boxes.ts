@@ -43,7 +43,9 @@ export function suppressed<T extends { box: Box; score: number }>(
 ): T[] {
   const kept: T[] = [];
   for (const one of [...found].sort((a, b) => b.score - a.score)) {
-    const hidden = kept.some((other) => group(other) === group(one) && overlap(other.box, one.box) > overlapMax);
+    const hidden = kept.some(
+      (other) => group(other) === group(one) && overlap(other.box, one.box) > overlapMax,
+    );
     if (!hidden) kept.push(one);
   }
   return kept;
@@ -66,7 +68,10 @@ export function boxInPicture(box: Box, frame: Size & { left: number; top: number
 }
 
 /** A square around the middle of a box, its side the box's longer side times `factor`, in the same pixels. */
-export function squareAround(box: Box, factor: number): { left: number; top: number; width: number; height: number } {
+export function squareAround(
+  box: Box,
+  factor: number,
+): { left: number; top: number; width: number; height: number } {
   const edge = Math.max(box.bottom - box.top, box.right - box.left) * factor;
   return {
     left: (box.left + box.right - edge) / 2,
@@ -78,7 +83,12 @@ export function squareAround(box: Box, factor: number): { left: number; top: num
 
 /** From 0..1 to pixels of a picture. */
 export function inPixels(box: Box, { width, height }: Size): Box {
-  return { top: box.top * height, left: box.left * width, bottom: box.bottom * height, right: box.right * width };
+  return {
+    top: box.top * height,
+    left: box.left * width,
+    bottom: box.bottom * height,
+    right: box.right * width,
+  };
 }
 
 export function unit(value: number): number {

@@ -1,7 +1,8 @@
 import { OnnxCache } from '../convert/onnx-cache.ts';
-import { decodeForModel, type Picture, stretched } from '../image.ts';
+import { decodeForModel, type Picture } from '../image.ts';
 import type { Tensors } from '../inference/messages.ts';
 import { InferencePool } from '../inference/pool.ts';
+import { stretched } from '../model-pixels.ts';
 
 /** The two stretched squares that the general embedding reads. */
 export async function embeddingFeeds(picture: Picture): Promise<Tensors> {

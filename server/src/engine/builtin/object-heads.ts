@@ -32,7 +32,11 @@ export interface ObjectHeads {
  *
  * Source: Zhou et al. 2019 (Objects as Points), the box-distance variant.
  */
-export function decodeObjects(distances: Float32Array, scores: Float32Array, confidenceMin: number): ObjectHeads {
+export function decodeObjects(
+  distances: Float32Array,
+  scores: Float32Array,
+  confidenceMin: number,
+): ObjectHeads {
   const classScores = new Float32Array(objectClasses);
   const peaks: FoundObject[] = [];
   let at = 0;

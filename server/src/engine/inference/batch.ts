@@ -40,7 +40,11 @@ export function splitTensors(outputs: Tensors, rows: readonly number[]): Tensors
     const item: Tensors = {};
     for (const [name, { type, dims, data }] of Object.entries(outputs)) {
       const width = data.length / total;
-      item[name] = { type, dims: [count, ...dims.slice(1)], data: data.slice(row * width, (row + count) * width) };
+      item[name] = {
+        type,
+        dims: [count, ...dims.slice(1)],
+        data: data.slice(row * width, (row + count) * width),
+      };
     }
     row += count;
     return item;

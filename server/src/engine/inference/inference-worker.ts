@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { reduceOutputs } from './reductions.ts';
 import { splitTensors, stackTensors } from './batch.ts';
 import type { InferenceWorkerData, ItemResult, Tensors, WorkerReply, WorkerRequest } from './messages.ts';
+import { reduceOutputs } from './reductions.ts';
 import { Sessions } from './sessions.ts';
 
 if (parentPort === null) throw new Error('inference-worker runs as a worker thread');
@@ -40,7 +40,10 @@ async function runItems(request: RunRequest): Promise<ItemResult[]> {
   if (items.length > 1) {
     try {
       const rows = items.map((item) => Object.values(item)[0]?.dims[0] ?? 1);
-      const outputs = splitTensors(await sessions.run(request.file, stackTensors(items), request.outputs), rows);
+      const outputs = splitTensors(
+        await sessions.run(request.file, stackTensors(items), request.outputs),
+        rows,
+      );
       return outputs.map((output) => finished(request, output));
     } catch {
       // Fall through: alone, each item shows whether it was the one at fault.

@@ -24,7 +24,14 @@ export interface Reduction {
 }
 
 export type WorkerRequest =
-  | { kind: 'run'; id: number; file: string; items: Tensors[]; outputs?: readonly string[]; reduction?: Reduction }
+  | {
+      kind: 'run';
+      id: number;
+      file: string;
+      items: Tensors[];
+      outputs?: readonly string[];
+      reduction?: Reduction;
+    }
   | { kind: 'describe'; id: number; file: string }
   | { kind: 'close' };
 

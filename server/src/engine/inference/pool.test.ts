@@ -19,7 +19,10 @@ beforeAll(async () => {
     // Gathers row 0 of a one-row table by each value: a value other than 0 or -1 makes the whole run fail.
     save('picky', (graph, x) => {
       const index = graph.node('Cast', [x], { to: 7 });
-      return graph.node('Squeeze', [graph.node('Gather', [graph.floats([7], [1, 1]), index]), graph.int64s([2])]);
+      return graph.node('Squeeze', [
+        graph.node('Gather', [graph.floats([7], [1, 1]), index]),
+        graph.int64s([2]),
+      ]);
     }),
     save('slow', (graph, x) => {
       let value = graph.node('MatMul', [x, graph.floats(new Float32Array(2 * 900).fill(0.01), [2, 900])]);
@@ -45,12 +48,15 @@ async function save(name: string, build: (graph: OnnxGraph, x: string) => string
   return file;
 }
 
-const row = (...values: number[]): Tensors => ({ x: { type: 'float32', dims: [1, 2], data: Float32Array.from(values) } });
+const row = (...values: number[]): Tensors => ({
+  x: { type: 'float32', dims: [1, 2], data: Float32Array.from(values) },
+});
 const numbers = (made: Tensors) => [...((made['y']?.data ?? []) as Float32Array)];
 
 test('items that run together give what they give alone', async () => {
   const alone = [];
-  for (let item = 0; item < 20; item++) alone.push(numbers(await pool.run('square', square, row(item, item / 3))));
+  for (let item = 0; item < 20; item++)
+    alone.push(numbers(await pool.run('square', square, row(item, item / 3))));
   const together = await Promise.all(
     Array.from({ length: 20 }, (_, item) => pool.run('square', square, row(item, item / 3), { batchMax: 8 })),
   );
@@ -74,7 +80,9 @@ test('a file that is no network is refused, and the next item runs', async () =>
   const file = path.join(folder, 'broken.onnx');
   await writeFile(file, 'this is not a network');
   await expect(pool.run('broken', file, row(1, 1))).rejects.toMatchObject({ code: 21313 });
-  await expect(pool.describe('missing', path.join(folder, 'missing.onnx'))).rejects.toMatchObject({ code: 21313 });
+  await expect(pool.describe('missing', path.join(folder, 'missing.onnx'))).rejects.toMatchObject({
+    code: 21313,
+  });
   expect(numbers(await pool.run('square', square, row(2, 3)))).toEqual([4, 9]);
 });
 

@@ -91,7 +91,12 @@ export class InferencePool {
    * @returns the outputs by name, or what the reduction made of them
    * @throws Fault 21351 when too many items wait, 21313 when the network fails on this item
    */
-  run(label: string, file: string, feeds: Tensors, options: RunOptions & { reduction: Reduction }): Promise<unknown>;
+  run(
+    label: string,
+    file: string,
+    feeds: Tensors,
+    options: RunOptions & { reduction: Reduction },
+  ): Promise<unknown>;
   run(label: string, file: string, feeds: Tensors, options?: RunOptions): Promise<Tensors>;
   run(label: string, file: string, feeds: Tensors, options: RunOptions = {}): Promise<unknown> {
     return this.#enqueue({ label, file, feeds, options });
@@ -99,7 +104,10 @@ export class InferencePool {
 
   /** Loads a network in one thread and tells its inputs and outputs. @throws Fault 21313 when it cannot be loaded */
   describe(label: string, file: string): Promise<{ inputs: TensorPort[]; outputs: TensorPort[] }> {
-    return this.#enqueue({ label, file, options: {} }) as Promise<{ inputs: TensorPort[]; outputs: TensorPort[] }>;
+    return this.#enqueue({ label, file, options: {} }) as Promise<{
+      inputs: TensorPort[];
+      outputs: TensorPort[];
+    }>;
   }
 
   /** Refuses what waits, lets what runs come to its end, then ends the threads. */
@@ -132,7 +140,8 @@ export class InferencePool {
 
   #dispatch(): void {
     while (this.waiting > 0 && !this.#closed) {
-      const queue = this.#waiting.interactive.length > 0 ? this.#waiting.interactive : this.#waiting.background;
+      const queue =
+        this.#waiting.interactive.length > 0 ? this.#waiting.interactive : this.#waiting.background;
       const thread = this.#freeThread(queue[0] as Job);
       if (!thread) return;
       this.#start(thread, takeBatch(queue));
@@ -191,7 +200,7 @@ export class InferencePool {
     const jobs = thread.running;
     thread.running = [];
     thread.worker.unref();
-    if (reply.kind === 'results') jobs.forEach((job, index) => settle(job, reply.results[index]));
+    if (reply.kind === 'results') for (const [at, job] of jobs.entries()) settle(job, reply.results[at]);
     else if (reply.kind === 'described') jobs[0]?.resolve({ inputs: reply.inputs, outputs: reply.outputs });
     else for (const job of jobs) job.reject(engineFault.predictionFailed(job.label, new Error(reply.reason)));
     this.#dispatch();
@@ -230,7 +239,8 @@ function takeBatch(queue: Job[]): Job[] {
 
 function settle(job: Job, result: ItemResult | undefined): void {
   if (result?.ok) job.resolve(result.value);
-  else job.reject(engineFault.predictionFailed(job.label, new Error(result?.reason ?? 'no result came back')));
+  else
+    job.reject(engineFault.predictionFailed(job.label, new Error(result?.reason ?? 'no result came back')));
 }
 
 /** A run cannot be stopped; an aborted item that already runs is answered at once and its result dropped. */

@@ -28,7 +28,9 @@ export class Sessions {
       given[name] = new Tensor(type as 'float32', data as Float32Array, dims);
     }
     const made = await session.run(given, outputs ?? session.outputNames);
-    return Object.fromEntries(Object.entries(made).map(([name, tensor]) => [name, readTensor(tensor as Tensor)]));
+    return Object.fromEntries(
+      Object.entries(made).map(([name, tensor]) => [name, readTensor(tensor as Tensor)]),
+    );
   }
 
   async describe(file: string): Promise<{ inputs: TensorPort[]; outputs: TensorPort[] }> {

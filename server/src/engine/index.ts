@@ -1,0 +1,172 @@
+import { findAssetsDir } from './assets.ts';
+import type { ModelRun, Prediction, PredictOptions } from './builtin/prediction.ts';
+import { OnnxCache } from './convert/onnx-cache.ts';
+import type { RecipeId } from './convert/recipes.ts';
+import { engineFault } from './faults.ts';
+import { decodeForModel, defaultImageLimits, type ImageLimits, type Picture } from './image.ts';
+import type { TensorPort, Tensors } from './inference/messages.ts';
+import { InferencePool } from './inference/pool.ts';
+import { type BuiltinModel, type ModelPackage, modelPackages } from './package.ts';
+
+export type { Box } from './builtin/boxes.ts';
+export type { Label } from './builtin/labels.ts';
+export type {
+  PredictedColor,
+  PredictedConcept,
+  PredictedPoint,
+  PredictedRegion,
+  Prediction,
+  PredictOptions,
+} from './builtin/prediction.ts';
+export {
+  decodeForModel,
+  defaultImageLimits,
+  type ImageInfo,
+  type ImageLimits,
+  type Picture,
+  readImageInfo,
+  renderThumbnails,
+  type Thumbnails,
+} from './image.ts';
+export type { ImageFormat } from './image-format.ts';
+export type { TensorData, TensorPort, Tensors } from './inference/messages.ts';
+export type { BuiltinModel, ModelCard, OutputKind } from './package.ts';
+
+export interface EngineOptions {
+  /** Made ONNX files are kept in its sub-folder `models`. */
+  dataDir: string;
+  /** Worker threads; one for each core when absent. */
+  threads?: number;
+  /** Waiting predictions beyond which new ones are refused as busy. */
+  queueMax?: number;
+  /** Models that the operator must ask for. */
+  optIn?: { faces?: boolean };
+  imageLimits?: ImageLimits;
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
+  onProgress?(text: string): void;
+}
+
+/** An encoded image. The same Buffer object given twice is decoded once. */
+export interface ImageSource {
+  bytes: Buffer;
+}
+
+export interface Engine {
+  builtins(): readonly BuiltinModel[];
+  /** Makes a built-in model's networks if they are not made yet, and loads them. @throws Fault 21350 */
+  prepare(modelId: string): Promise<void>;
+  /**
+   * Runs a built-in model, by its id or an alias, on one image.
+   *
+   * @throws Fault 30101 · 30105 · 30300 for the image, 21200 · 21353 · 21350 · 21313 for the model, 21351 when busy
+   */
+  predict(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Prediction>;
+  /** The embedding of a whole image, of length one. @throws Fault as `predict`, and when the model makes none */
+  embed(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Float32Array>;
+  /** The inputs and outputs of any ONNX file. @throws Fault 21313 when it cannot be loaded */
+  describeOnnx(file: string): Promise<{ inputs: TensorPort[]; outputs: TensorPort[] }>;
+  /** Runs any ONNX file. With `batchMax`, first dimensions must be 1 and calls may run together. */
+  runOnnx(
+    file: string,
+    feeds: Tensors,
+    options?: { batchMax?: number; signal?: AbortSignal },
+  ): Promise<Tensors>;
+  /** Lets running predictions end, refuses the waiting ones, and ends the threads. */
+  close(): Promise<void>;
+}
+
+/** Small networks gain from batches, convolutions on large pictures do not: see docs/decisions/0004. */
+const batchMax: Partial<Record<RecipeId, number>> = { 'face-expression': 16, 'face-mesh': 8 };
+
+/** Opens the engine. Returns at once: networks are made and loaded when first wanted, or by `prepare`. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { dataDir, log } = options;
+  const pool = new InferencePool({
+    threads: options.threads,
+    ...(options.queueMax && { queueMax: options.queueMax }),
+  });
+  const cache = new OnnxCache(dataDir, findAssetsDir(), (text) => {
+    log('info', text);
+    options.onProgress?.(text);
+  });
+  const pictures = new WeakMap<Buffer, Promise<Picture>>();
+  const findings = new WeakMap<Picture, Map<string, Promise<unknown>>>();
+  const limits = options.imageLimits ?? defaultImageLimits;
+  const builtins = modelPackages.map((one) => showBuiltin(one, options));
+
+  const pictureOf = ({ bytes }: ImageSource): Promise<Picture> => {
+    const known = pictures.get(bytes) ?? decodeForModel(bytes, limits);
+    pictures.set(bytes, known);
+    return known;
+  };
+
+  const networkFile = async (model: ModelPackage, recipe: RecipeId): Promise<string> => {
+    try {
+      return await cache.file(recipe);
+    } catch (cause) {
+      log('error', `model ${model.id} could not be made ready`, { cause: String(cause) });
+      throw engineFault.notPrepared(model.id, cause);
+    }
+  };
+
+  const runOf = (model: ModelPackage, picture: Picture, wanted: PredictOptions): ModelRun => {
+    const { signal, background = false } = wanted;
+    return {
+      picture,
+      options: wanted,
+      network: async (recipe, feeds) =>
+        pool.run(model.id, await networkFile(model, recipe), feeds, {
+          signal,
+          background,
+          batchMax: batchMax[recipe] ?? 1,
+        }),
+      reduced: async (recipe, feeds, reduction) =>
+        pool.run(model.id, await networkFile(model, recipe), feeds, { signal, background, reduction }),
+      once: (key, make) => remembered(picture, key, make),
+    };
+  };
+
+  const remembered = <T>(picture: Picture, key: string, make: () => Promise<T>): Promise<T> => {
+    const known = findings.get(picture) ?? new Map<string, Promise<unknown>>();
+    findings.set(picture, known);
+    const found = (known.get(key) as Promise<T> | undefined) ?? make();
+    known.set(key, found);
+    // A failure is not remembered: the next caller may have better luck once the queue is shorter.
+    found.catch(() => known.delete(key));
+    return found;
+  };
+
+  const engine: Engine = {
+    builtins: () => builtins,
+    async prepare(modelId) {
+      const model = findModel(modelId, options);
+      for (const recipe of model.recipes) await pool.describe(model.id, await networkFile(model, recipe));
+    },
+    async predict(modelId, image, wanted = {}) {
+      const model = findModel(modelId, options);
+      if (wanted.signal?.aborted) throw engineFault.cancelled();
+      return model.predict(runOf(model, await pictureOf(image), wanted));
+    },
+    async embed(modelId, image, wanted) {
+      const { embedding } = await engine.predict(modelId, image, wanted);
+      if (!embedding) throw engineFault.noEmbedding(modelId);
+      return embedding;
+    },
+    describeOnnx: (file) => pool.describe('in this file', file),
+    runOnnx: (file, feeds, wanted = {}) => pool.run('in this file', file, feeds, wanted),
+    close: () => pool.close(),
+  };
+  return engine;
+}
+
+function findModel(modelId: string, { optIn }: EngineOptions): ModelPackage {
+  const found = modelPackages.find((one) => one.id === modelId || one.aliases.includes(modelId));
+  if (!found) throw engineFault.noSuchModel(modelId);
+  if (found.optIn && !optIn?.[found.optIn]) throw engineFault.notEnabled(modelId);
+  return found;
+}
+
+function showBuiltin(model: ModelPackage, { optIn: chosen }: EngineOptions): BuiltinModel {
+  const { optIn, recipes: _recipes, predict: _predict, ...shown } = model;
+  return { ...shown, enabled: optIn === undefined || chosen?.[optIn] === true };
+}
