@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
-import { openAuthorizer, openGateway } from '#gateway/index.ts';
+import { openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { openDatabase, migrate } from '#store/postgres/index.ts';
 import { allMigrations } from '#migrations.ts';
 import { startJobs } from '#jobs/index.ts';
@@ -48,6 +48,7 @@ export async function start(config: Config) {
     authorizer,
     routes: [
       ...plainRoutes({ db, metrics }),
+      ...referenceRoutes(),
       ...identityRoutes({
         db,
         sealer,
