@@ -12,6 +12,7 @@ import { openPort } from './port.ts';
 export { type Authorizer, type HeaderOf, openAuthorizer } from './authorize.ts';
 export { gatewayFault } from './faults.ts';
 export type { HttpContext, HttpRoute } from './http.ts';
+export { referenceRoutes } from './openapi/index.ts';
 
 export interface GatewayParts {
   service: Service<Call>;
