@@ -3,6 +3,7 @@ import {
   copyFileSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -107,13 +108,15 @@ function linkOrCopy(source: string, target: string): void {
   }
 }
 
+/** True when the folder is there, or could be made, and nobody else can put programs into it. */
 function canMake(folder: string): boolean {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
-    return true;
   } catch {
     return false;
   }
+  const found = lstatSync(folder);
+  return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
 }
 
 function majorOf(binDir: string): number {

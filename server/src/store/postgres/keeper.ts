@@ -131,7 +131,7 @@ async function prepare(dataDir: string, binDir: string | undefined, log: Log): P
     account,
     log,
     clusterArgument: clusterArgument(account, home, cluster),
-    binaries: findBinaries(account, binDir, [home, '/var/lib/fovea', join(socketDir, '..')]),
+    binaries: findBinaries(account, binDir, [home, '/var/lib/fovea', `${socketDir}-programs`]),
     settingsChanged: false,
   };
   if (!existsSync(cluster)) await initialise(site);
