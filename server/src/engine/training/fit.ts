@@ -1,0 +1,274 @@
+import { stratifiedHoldOut } from '#engine/metrics/split.ts';
+import { type Calibration, fitSigmoid, fitTemperature, uncalibrated } from './calibration.ts';
+import { type Loss, lossOf } from './loss.ts';
+import { panelWidth } from './matrix-kernel.ts';
+import { Net, type Standard, standardOf } from './net.ts';
+import { type HeadProblem, positivesOf } from './problem.ts';
+import { randomFrom, shuffle } from './random.ts';
+
+/** How well the head did on rows it was not trained on. */
+export interface HeldOut {
+  rows: number;
+  /** Exclusive: share of rows whose surest class is right. Otherwise: share of known labels on the right side of 0.5. */
+  accuracy: number;
+  /** Mean loss per row in nats, summed over its known labels, after calibration. */
+  loss: number;
+}
+
+export interface Fit {
+  /** float32 [classes, dims] and [classes], for plain inputs. */
+  weights: Float32Array;
+  bias: Float32Array;
+  calibration: Calibration;
+  /** The strength of l2 used. */
+  l2: number;
+  epochsRun: number;
+  /** Training loss per row, by epoch of the first pass. */
+  losses: number[];
+  heldOut: HeldOut | null;
+}
+
+export interface Watch {
+  /** 0..1, rising. */
+  progress(fraction: number): void;
+  cancelled(): boolean;
+}
+
+export class Cancelled extends Error {}
+
+/** Below so many rows none is held out: every one is needed to learn from. */
+const holdOutRowsMin = 40;
+/** Up to so many rows the head is trained again on all of them. */
+const refitRowsMax = 10_000;
+/** Up to so many rows * dims * classes, several strengths of l2 are tried and the best kept. */
+const trialsWorkMax = 60_000_000;
+const strengthsTried = [0.05, 0.3, 1.2];
+const strengthUsual = 0.7;
+const stepsWanted = 500;
+const epochsMin = 4;
+/** The highest rate of a run of `epochsMin` passes; longer runs, of smaller sets, can afford longer steps. */
+const peakRate = 0.004;
+const peakRateMax = 0.016;
+
+/**
+ * Learns a head. The same problem gives the same bits.
+ *
+ * Adam over shuffled mini-batches with a rate that falls to zero; the strength of l2 that did best on
+ * held-out rows is kept, and those rows also set the calibration. Stopping at an early epoch instead was tried
+ * and dropped: before its rate has fallen a head is noisy, and scored 1 to 2 points lower.
+ */
+export function fitHead(problem: HeadProblem, watch: Watch): Fit {
+  const rows = usableRows(problem);
+  const held = heldOutRows(problem, rows);
+  const kept = rows.filter((_, i) => held[i] === 0);
+  const test = rows.filter((_, i) => held[i] === 1);
+  const standard = standardOf(problem, kept);
+  const strengths = strengthsFor(problem, rows.length, test.length);
+  const refits = test.length > 0 && rows.length <= refitRowsMax;
+  const passes = strengths.length + (refits ? 1 : 0);
+  const tried = strengths.map((strength, i) => {
+    const part = watchPart(watch, i / passes, (i + 1) / passes);
+    const trained = train(problem, { standard, rows: kept, strength }, part);
+    return { ...trained, ...examine(problem, logitsOf(trained.net, test, problem.classes), test) };
+  });
+  const best = tried.reduce((one, other) => (other.calibratedLoss < one.calibratedLoss ? other : one));
+  const { calibration, heldOut, strength, epochs, losses, net } = best;
+  const facts = { calibration, heldOut, l2: strength, epochsRun: epochs, losses };
+  if (!refits) return { ...net.plain(), ...facts };
+  const part = watchPart(watch, 1 - 1 / passes, 1);
+  const again = train(problem, { standard, rows, strength }, part);
+  return { ...again.net.plain(), ...facts };
+}
+
+function strengthsFor({ l2, dims, classes }: HeadProblem, rows: number, testRows: number): number[] {
+  if (l2 !== undefined) return [l2];
+  return testRows > 0 && rows * dims * classes <= trialsWorkMax ? strengthsTried : [strengthUsual];
+}
+
+const watchPart = (watch: Watch, from: number, to: number): Watch => ({
+  progress: (fraction) => watch.progress(from + (to - from) * fraction),
+  cancelled: () => watch.cancelled(),
+});
+
+function usableRows({ vectors, dims, classes, exclusive, classIndex, labels }: HeadProblem): Int32Array {
+  const all = Int32Array.from({ length: vectors.length / dims }, (_, row) => row);
+  if (exclusive) return all.filter((row) => (classIndex?.[row] ?? -1) >= 0);
+  return all.filter((row) =>
+    labels?.subarray(row * classes, (row + 1) * classes).some((label) => label >= 0),
+  );
+}
+
+/** A tenth of each class, fewer when there are plenty of rows, none when there are few. */
+function heldOutRows(problem: HeadProblem, rows: Int32Array): Uint8Array {
+  if (rows.length < holdOutRowsMin) return new Uint8Array(rows.length);
+  const wanted = Math.min(
+    rows.length * (rows.length < 200 ? 0.2 : 0.1),
+    Math.max(2000, 20 * problem.classes),
+  );
+  return stratifiedHoldOut(groupsOf(problem, rows), wanted / rows.length, problem.seed);
+}
+
+/** Rows are grouped by class; with several labels, by the rarest class they have. */
+function groupsOf(problem: HeadProblem, rows: Int32Array): Int32Array {
+  const { classes, exclusive, classIndex, labels } = problem;
+  if (exclusive) return rows.map((row) => classIndex?.[row] ?? -1);
+  const counts = positivesOf(problem);
+  return rows.map((row) => {
+    let rarest = -1;
+    for (let c = 0; c < classes; c += 1) {
+      if (labels?.[row * classes + c] !== 1) continue;
+      if (rarest < 0 || (counts[c] as number) < (counts[rarest] as number)) rarest = c;
+    }
+    return rarest;
+  });
+}
+
+const batchFor = (rows: number): number =>
+  Math.max(4, Math.min(256, 2 ** Math.floor(Math.log2(rows / 12 + 1))));
+
+interface Round {
+  standard: Standard;
+  rows: Int32Array;
+  strength: number;
+}
+
+interface Trained {
+  strength: number;
+  net: Net;
+  epochs: number;
+  losses: number[];
+}
+
+function train(problem: HeadProblem, { standard, rows, strength }: Round, watch: Watch): Trained {
+  const net = new Net(problem, standard, batchFor(rows.length));
+  net.setBias(priorBias(problem));
+  const loss = lossOf(problem);
+  const random = randomFrom(problem.seed ^ 0x5eed);
+  const order = Int32Array.from(rows);
+  const stepsPerEpoch = Math.ceil(rows.length / net.batch);
+  const epochs = Math.min(problem.epochsMax, Math.max(epochsMin, Math.ceil(stepsWanted / stepsPerEpoch)));
+  // In standardised space a vector of unit length has a squared length of `dims`.
+  const decay = (strength * problem.dims) / rows.length;
+  const peak = Math.min(peakRateMax, peakRate * Math.sqrt(Math.max(1, epochs / epochsMin)));
+  const losses: number[] = [];
+  for (let epoch = 1; epoch <= epochs; epoch += 1) {
+    shuffle(order, random);
+    let sum = 0;
+    for (let step = 0; step < stepsPerEpoch; step += 1) {
+      if (watch.cancelled()) throw new Cancelled('training was cancelled');
+      const done = (epoch - 1) * stepsPerEpoch + step;
+      const rate = rateAt(done / (epochs * stepsPerEpoch), peak);
+      sum += learn(net, loss, order, step * net.batch, rate, decay);
+      if (done % 16 === 0) watch.progress(done / (epochs * stepsPerEpoch));
+    }
+    losses.push(sum / rows.length);
+  }
+  watch.progress(1);
+  return { strength, net, epochs, losses };
+}
+
+function learn(net: Net, loss: Loss, order: Int32Array, from: number, rate: number, decay: number): number {
+  const to = Math.min(order.length, from + net.batch);
+  net.forward(order, from, to);
+  const sum = loss(net, order, from, to);
+  net.step(rate, decay);
+  return sum;
+}
+
+/** A short rise, then half a cosine down to zero. */
+function rateAt(done: number, peak: number): number {
+  const rise = Math.min(1, (done + 0.005) / 0.05);
+  return peak * rise * 0.5 * (1 + Math.cos(Math.PI * done));
+}
+
+/** Starts each class at its frequency, so that the first steps are not spent on finding it. */
+function priorBias(problem: HeadProblem): Float64Array {
+  const counts = positivesOf(problem);
+  const bias = new Float64Array(problem.classes);
+  if (problem.classWeights === 'balanced') return bias.map((_, c) => ((counts[c] as number) > 0 ? 0 : -8));
+  const rows = problem.vectors.length / problem.dims;
+  return bias.map((_, c) => {
+    const share = ((counts[c] as number) + 0.5) / (rows + 1);
+    return problem.exclusive ? Math.log(share) : Math.log(share / (1 - share));
+  });
+}
+
+/** Logits of rows: float32 [rows, classes]. */
+function logitsOf(net: Net, rows: Int32Array, classes: number): Float32Array {
+  const logits = new Float32Array(rows.length * classes);
+  for (let from = 0; from < rows.length; from += net.batch) {
+    const to = Math.min(rows.length, from + net.batch);
+    net.forward(rows, from, to);
+    for (let i = from; i < to; i += 1) {
+      for (let c = 0; c < classes; c += 1) {
+        const cell = (c >> 3) * net.batch * panelWidth + (i - from) * panelWidth + (c & 7);
+        logits[i * classes + c] = net.logits[cell] as number;
+      }
+    }
+  }
+  return logits;
+}
+
+/** Calibrates on held-out rows and says how the calibrated head does on them. */
+function examine(problem: HeadProblem, logits: Float32Array, test: Int32Array) {
+  const { classes, exclusive, classIndex, labels } = problem;
+  const calibration = uncalibrated(classes);
+  if (test.length === 0) return { calibration, heldOut: null, calibratedLoss: 0 };
+  if (exclusive) {
+    const truth = test.map((row) => classIndex?.[row] ?? 0);
+    calibration.a.fill(fitTemperature(logits, truth, classes));
+    const judged = judgeExclusive(logits, truth, classes, calibration.a[0] as number);
+    return { calibration, heldOut: judged, calibratedLoss: judged.loss };
+  }
+  const own = new Int8Array(test.length * classes);
+  test.forEach((row, i) => {
+    for (let c = 0; c < classes; c += 1) own[i * classes + c] = labels?.[row * classes + c] ?? -1;
+  });
+  for (let c = 0; c < classes; c += 1) {
+    const column = Float32Array.from(test, (_, i) => logits[i * classes + c] as number);
+    const { a, b } = fitSigmoid(
+      column,
+      Int8Array.from(test, (_, i) => own[i * classes + c] as number),
+    );
+    calibration.a[c] = a;
+    calibration.b[c] = b;
+  }
+  const judged = judgeLabels(logits, own, classes, calibration);
+  return { calibration, heldOut: judged, calibratedLoss: judged.loss };
+}
+
+function judgeExclusive(logits: Float32Array, truth: Int32Array, classes: number, slope: number): HeldOut {
+  let right = 0;
+  let loss = 0;
+  truth.forEach((wanted, row) => {
+    const own = logits.subarray(row * classes, (row + 1) * classes);
+    const surest = own.reduce((best, logit, c) => (logit > (own[best] as number) ? c : best), 0);
+    const highest = own[surest] as number;
+    const sum = own.reduce((total, logit) => total + Math.exp(slope * (logit - highest)), 0);
+    if (surest === wanted) right += 1;
+    loss += Math.log(sum) - slope * ((own[wanted] as number) - highest);
+  });
+  return { rows: truth.length, accuracy: right / truth.length, loss: loss / truth.length };
+}
+
+function judgeLabels(
+  logits: Float32Array,
+  labels: Int8Array,
+  classes: number,
+  { a, b }: Calibration,
+): HeldOut {
+  let right = 0;
+  let known = 0;
+  let loss = 0;
+  labels.forEach((label, i) => {
+    if (label < 0) return;
+    const c = i % classes;
+    const value = (a[c] as number) * (logits[i] as number) + (b[c] as number);
+    const signed = label === 1 ? value : -value;
+    known += 1;
+    if (signed > 0) right += 1;
+    loss += signed > 0 ? Math.log1p(Math.exp(-signed)) : Math.log1p(Math.exp(signed)) - signed;
+  });
+  const rows = labels.length / classes;
+  return { rows, accuracy: known === 0 ? 0 : right / known, loss: loss / rows };
+}

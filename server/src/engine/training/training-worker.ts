@@ -1,0 +1,63 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Cancelled, fitHead } from './fit.ts';
+import { applyHead, type Head } from './head.ts';
+import { checkProblem, type HeadObstacle, type HeadProblem } from './problem.ts';
+
+/** One piece of work per thread: the thread ends with it. */
+export type Work =
+  | { kind: 'train'; problem: HeadProblem; stop: SharedArrayBuffer }
+  | { kind: 'score'; head: Head; vectors: Float32Array; stop: SharedArrayBuffer };
+
+export type FromTraining =
+  | { kind: 'progress'; fraction: number }
+  | { kind: 'trained'; head: Head }
+  | { kind: 'obstacle'; obstacle: HeadObstacle }
+  | { kind: 'scored'; probabilities: Float32Array }
+  | { kind: 'cancelled' }
+  | { kind: 'refused'; message: string };
+
+const rowsPerStep = 4096;
+
+function train(problem: HeadProblem, stopped: () => boolean): FromTraining {
+  const obstacle = checkProblem(problem);
+  if (obstacle !== undefined) return { kind: 'obstacle', obstacle };
+  const fit = fitHead(problem, { progress, cancelled: stopped });
+  const { dims, classes, exclusive, seed } = problem;
+  const { weights, bias, calibration, l2, epochsRun, heldOut } = fit;
+  const numbers = { weights, bias, calibrationA: calibration.a, calibrationB: calibration.b };
+  return { kind: 'trained', head: { dims, classes, exclusive, ...numbers, seed, l2, epochsRun, heldOut } };
+}
+
+function score(head: Head, vectors: Float32Array, stopped: () => boolean): FromTraining {
+  const rows = vectors.length / head.dims;
+  const probabilities = new Float32Array(rows * head.classes);
+  for (let from = 0; from < rows; from += rowsPerStep) {
+    if (stopped()) return { kind: 'cancelled' };
+    const part = vectors.subarray(from * head.dims, Math.min(rows, from + rowsPerStep) * head.dims);
+    probabilities.set(applyHead(head, part), from * head.classes);
+    progress(Math.min(1, (from + rowsPerStep) / rows));
+  }
+  return { kind: 'scored', probabilities };
+}
+
+let reported = 0;
+/** Progress is told in steps of one percent. */
+function progress(fraction: number): void {
+  if (fraction < 1 && fraction - reported < 0.01) return;
+  reported = fraction;
+  parentPort?.postMessage({ kind: 'progress', fraction } satisfies FromTraining);
+}
+
+function run(work: Work): FromTraining {
+  const stop = new Int32Array(work.stop);
+  const stopped = () => Atomics.load(stop, 0) === 1;
+  try {
+    return work.kind === 'train' ? train(work.problem, stopped) : score(work.head, work.vectors, stopped);
+  } catch (error) {
+    if (error instanceof Cancelled) return { kind: 'cancelled' };
+    if (error instanceof RangeError) return { kind: 'refused', message: error.message };
+    throw error;
+  }
+}
+
+parentPort?.postMessage(run(workerData as Work));
