@@ -53,6 +53,8 @@ export interface Picture extends RawPixels {
 export const thumbnailEdges = { tiny: 100, small: 256, large: 1024 } as const;
 export const workingEdgeMax = 1024;
 
+/** An 85-megapixel JPEG takes about two; only a file made to be slow takes longer. */
+const decodeSecondsMax = 30;
 const white = '#ffffff';
 const jpegQuality = { tiny: 75, small: 80, large: 85 } as const;
 

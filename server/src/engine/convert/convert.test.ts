@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -5,7 +6,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { OnnxGraph } from './onnx-graph.ts';
 import { ProtoWriter } from './protobuf.ts';
-import { type RecipeId, recipes } from './recipes.ts';
+import { projectionFile, type RecipeId, readProjection, recipes } from './recipes.ts';
 import { readSource } from './sources.ts';
 import { readWeights } from './tfjs-weights.ts';
 
@@ -68,6 +69,35 @@ test.each(recorded)(
   },
   60_000,
 );
+
+test('the general embedding is the features, centred, projected and of length one', async () => {
+  const { mean, whitening } = await readProjection(path.join(assetsDir, projectionFile));
+  const feeds: Record<string, Tensor> = {};
+  for (const edge of [224, 192]) {
+    feeds[`image${edge}`] = new Tensor('uint8', referencePicture(edge), [1, edge, edge, 3]);
+  }
+  const run = async (id: RecipeId) => {
+    const session = await InferenceSession.create(await recipes[id].build(assetsDir), quiet);
+    return (await session.run(feeds))[session.outputNames[0] as string]?.data as Float32Array;
+  };
+  const [features, embedding] = await Promise.all([run('general-features'), run('general-embedding')]);
+  const projected = Array.from({ length: 256 }, (_, column) =>
+    features.reduce(
+      (sum, value, row) => sum + (value - (mean[row] ?? 0)) * (whitening[row * 256 + column] ?? 0),
+      0,
+    ),
+  );
+  expect(cosine([...embedding], projected)).toBeGreaterThan(0.99999);
+  expect(Math.hypot(...embedding)).toBeCloseTo(1, 5);
+});
+
+test('the projection is the one that its provenance names', async () => {
+  const bytes = await readFile(path.join(assetsDir, projectionFile));
+  const provenance = JSON.parse(
+    await readFile(path.join(assetsDir, 'general-embed-projection.json'), 'utf8'),
+  );
+  expect(createHash('sha256').update(bytes).digest('hex')).toBe(provenance.sha256);
+});
 
 test('a package file with other contents is refused by name', async () => {
   const wrong = { package: 'nsfwjs', file: 'package.json', sha256: '0'.repeat(64) };
