@@ -97,6 +97,7 @@ test.each([
   [{ inputs: { id: 'a' } }, 'inputs', 'an object'],
   [{ inputs: ['a'] }, 'inputs[0]', 'the text "a"'],
   [{ inputs: [{ id: 7 }] }, 'inputs[0].id', 'number 7'],
+  [{ inputs: [{ created_at: { seconds: '999999999999' } }] }, 'inputs[0].created_at', 'an object'],
   [{ inputs: [{ created_at: 'yesterday' }] }, 'inputs[0].created_at', 'the text "yesterday"'],
   [{ inputs: [{ data: { image: { base64: '*' } } }] }, 'inputs[0].data.image.base64', 'the text "*"'],
   [{ inputs: [{ data: { metadata: [] } }] }, 'inputs[0].data.metadata', 'a list'],
