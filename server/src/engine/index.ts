@@ -75,8 +75,8 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Small networks gain from batches, convolutions on large pictures do not: see docs/decisions/0004. */
-const batchMax: Partial<Record<RecipeId, number>> = { 'face-expression': 16, 'face-mesh': 8 };
+/** A quarter is gained for the mesh, nothing for larger networks: see docs/decisions/0004. */
+const batchMax: Partial<Record<RecipeId, number>> = { 'face-mesh': 4 };
 
 /** Opens the engine. Returns at once: networks are made and loaded when first wanted, or by `prepare`. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
