@@ -6,12 +6,17 @@ import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { openDatabase, migrate } from '#store/postgres/index.ts';
 import { allMigrations } from '#migrations.ts';
+import { openEngine } from '#engine/index.ts';
 import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { ensureFirstUser, ensurePlatformApp, identityRoutes, openDirectory } from '#resources/identity/index.ts';
+import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
+import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes } from '#resources/inputs/index.ts';
+import { openFetcher } from '#store/fetcher/index.ts';
+import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
 import { openService } from '#service.ts';
 import { plainRoutes } from '#routes.ts';
 
@@ -33,13 +38,36 @@ export async function start(config: Config) {
   await ensurePlatformApp(db);
   const directory = await openDirectory(db);
   let publicUrl = config.publicUrl ?? '';
-  const deps: Deps = { db, log, sealer, publicUrl: () => publicUrl };
+  const common: Deps = { db, log, sealer, publicUrl: () => publicUrl };
   const metrics = openMetrics();
   const authorizer = openAuthorizer(directory);
+  const objects = config.s3
+    ? await openS3Objects({ ...config.s3, ...config.s3.credentials })
+    : openFileObjects(join(config.dataDir, 'objects'));
+  const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
+  const engine = await openEngine({
+    dataDir: config.dataDir,
+    threads: config.inferenceThreads,
+    optIn: { faces: config.faces },
+    log: (level, message, fields) => log[level](fields ?? {}, message),
+  });
+  const { jobGrant } = authorizer;
+  // The workflows family takes this over when it lands.
+  const baseEmbedderOf: IndexingDeps['baseEmbedderOf'] = async () => undefined;
+  const indexing: IndexingDeps = { ...common, objects, engine, jobGrant, baseEmbedderOf };
+  const deps: InputDeps = {
+    ...common,
+    objects,
+    fetcher,
+    jobGrant,
+    indexer: openPictureIndexer(indexing),
+    limits: { pixelsMax: config.imagePixelsMax },
+  };
   const service = openService(deps, directory);
   const jobs = await startJobs({
     db,
-    handlers: { ...appJobs(db) },
+    handlers: { ...appJobs(db), ...inputJobs(deps), ...indexingJobs(indexing) },
+    periodic: inputPeriodicJobs,
     reclaimAll: config.databaseUrl === undefined,
     log,
   });
@@ -48,6 +76,11 @@ export async function start(config: Config) {
     authorizer,
     routes: [
       ...plainRoutes({ db, metrics }),
+      ...mediaRoutes({
+        db,
+        objects,
+        mediaGrant: async (header, userId, appId) => authorizer.appGrantFor(await authorizer.signIn(header), userId, appId),
+      }),
       ...referenceRoutes(),
       ...identityRoutes({
         db,
@@ -73,6 +106,8 @@ export async function start(config: Config) {
     async stop() {
       await gateway.close(graceMs);
       await jobs.stop();
+      await engine.close();
+      await fetcher.close();
       await db.close();
     },
   };

@@ -52,11 +52,19 @@ async function grantOr(mediaGrant: MediaGrant, header: HeaderOf, address: MediaA
   if (!hasCredential) return 404;
   try {
     const grant = await mediaGrant(header, address.userId, address.appId);
-    return grant.holds('Inputs_Get') ? grant : 404;
+    return mayRead(grant) ? grant : 404;
   } catch (thrown) {
     if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
     return thrown.kind === 'unauthenticated' ? 401 : 404;
   }
+}
+
+const readingEndpoints = ['GetInput', 'ListInputs', 'StreamInputs'].map((rpc) => `/clarifai.api.V2/${rpc}`);
+
+/** A key may see media if it may see inputs. */
+function mayRead(grant: AppGrant): boolean {
+  const { endpoints } = grant.caller;
+  return grant.holds('Inputs_Get') && (endpoints.size === 0 || readingEndpoints.some((one) => endpoints.has(one)));
 }
 
 const sessionHeader = 'x-clarifai-session-token';
