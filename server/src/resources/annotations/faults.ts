@@ -23,4 +23,12 @@ export const annotationFault = {
       StatusCode.ANNOTATION_PERMISSION_DENIED,
       'worker: only the owner of the app may make annotations in the name of another user.',
     ),
+  unknownWorker: (kind: 'user' | 'model' | 'workflow', id: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.ANNOTATION_INVALID_ARGUMENT,
+      kind === 'user'
+        ? `worker.user.id: there is no user '${id}'.`
+        : `worker.${kind}: there is no ${kind} version '${id}' that you may use.`,
+    ),
 } as const;

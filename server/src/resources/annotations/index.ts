@@ -1,4 +1,6 @@
 export type { NewAnnotation } from './annotation.ts';
+export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
+export { annotationHandlers } from './handlers.ts';
 export {
   type InputLevelItem,
   inputLevelData,

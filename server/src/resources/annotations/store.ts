@@ -206,3 +206,22 @@ function placeOf(data: Data): { latitude: number | null; longitude: number | nul
   const point = data.geo?.geoPoint;
   return { latitude: point?.latitude ?? null, longitude: point?.longitude ?? null };
 }
+
+/** Keeps inputs from being deleted until the commit. @returns those that exist. */
+export async function holdInputs(db: Db, grant: AppGrant, keys: readonly number[]): Promise<Set<number>> {
+  if (keys.length === 0) return new Set();
+  const held = await rows<{ key: number }>(
+    db,
+    sql`select key from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}) order by key for key share`,
+  );
+  return new Set(held.map(({ key }) => key));
+}
+
+/** Deletes annotations with their labels and vectors. @returns how many went. */
+export async function deleteAnnotationRows(db: Db, grant: AppGrant, keys: readonly number[]): Promise<number> {
+  const gone = await rows(
+    db,
+    sql`delete from annotations where app_key = ${grant.appKey} and key = any(${[...keys]}) returning key`,
+  );
+  return gone.length;
+}

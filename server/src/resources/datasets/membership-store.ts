@@ -1,5 +1,7 @@
 import type { AppGrant } from '#domain/grant.ts';
-import { type Db, rows, sql } from '#store/sql.ts';
+import type { Page } from '#domain/page.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { pageKeys } from '../common/paging.ts';
 
 /** Row keys of datasets by id; unknown ids are missing from the map. */
 export async function findDatasetKeys(db: Db, grant: AppGrant, ids: readonly string[]): Promise<Map<string, number>> {
@@ -15,15 +17,84 @@ export function insertMemberships(
   db: Db,
   grant: AppGrant,
   pairs: readonly { datasetKey: number; inputKey: number }[],
-): Promise<{ datasetKey: number; inputKey: number; createdAt: Date }[]> {
+): Promise<(MembershipRow & { datasetKey: number })[]> {
   return rows(
     db,
-    sql`insert into dataset_inputs (app_key, dataset_key, input_key)
+    sql`with added as (insert into dataset_inputs (app_key, dataset_key, input_key)
         select ${grant.appKey}, n.dataset_key, n.input_key from unnest(
           ${pairs.map((p) => p.datasetKey)}::bigint[], ${pairs.map((p) => p.inputKey)}::bigint[])
           as n(dataset_key, input_key)
         order by 1, 2, 3
         on conflict (dataset_key, input_key) do nothing
-        returning dataset_key as "datasetKey", input_key as "inputKey", created_at as "createdAt"`,
+        returning dataset_key, input_key, created_at)
+        select a.dataset_key as "datasetKey", a.input_key as "inputKey", i.id as "inputId", a.created_at as "createdAt"
+        from added a join inputs i on i.key = a.input_key`,
   );
+}
+
+export interface MembershipRow {
+  readonly inputKey: number;
+  readonly inputId: string;
+  readonly createdAt: Date;
+}
+
+/** A page of a dataset's inputs, the last added first. */
+export function pageOfMembers(db: Db, grant: AppGrant, datasetKey: number, page: Page): Promise<MembershipRow[]> {
+  const where = sql`dataset_key = ${datasetKey} and app_key = ${grant.appKey}`;
+  return rows<MembershipRow>(
+    db,
+    sql`select m.input_key as "inputKey", i.id as "inputId", m.created_at as "createdAt"
+        from ${pageKeys('dataset_inputs', where, sql`key desc`, page)} p join dataset_inputs m using (key)
+        join inputs i on i.key = m.input_key
+        order by p.position`,
+  );
+}
+
+export function findMembership(db: Db, grant: AppGrant, datasetKey: number, inputKey: number) {
+  return first<MembershipRow>(
+    db,
+    sql`select m.input_key as "inputKey", i.id as "inputId", m.created_at as "createdAt"
+        from dataset_inputs m join inputs i on i.key = m.input_key
+        where m.app_key = ${grant.appKey} and m.dataset_key = ${datasetKey} and m.input_key = ${inputKey}`,
+  );
+}
+
+/** Takes inputs out of a dataset; those that are not in it are ignored. The inputs themselves stay. */
+export async function deleteMemberships(
+  db: Db,
+  grant: AppGrant,
+  datasetKey: number,
+  inputKeys: readonly number[],
+): Promise<void> {
+  await run(
+    db,
+    sql`delete from dataset_inputs
+        where app_key = ${grant.appKey} and dataset_key = ${datasetKey} and input_key = any(${[...inputKeys]})`,
+  );
+}
+
+/** Keeps inputs from being deleted until the commit. @returns those that exist. */
+export async function holdMembers(db: Db, grant: AppGrant, inputKeys: readonly number[]): Promise<Set<number>> {
+  const held = await rows<{ key: number }>(
+    db,
+    sql`select key from inputs where app_key = ${grant.appKey} and key = any(${[...inputKeys]}) order by key for key share`,
+  );
+  return new Set(held.map(({ key }) => key));
+}
+
+/** Row keys of the inputs that are in any of these datasets, by key, after a given one. */
+export async function membersAfter(
+  db: Db,
+  grant: AppGrant,
+  datasetKeys: readonly number[],
+  after: number,
+  limit: number,
+): Promise<number[]> {
+  const found = await rows<{ key: number }>(
+    db,
+    sql`select distinct input_key as key from dataset_inputs
+        where app_key = ${grant.appKey} and dataset_key = any(${[...datasetKeys]}) and input_key > ${after}
+        order by 1 limit ${limit}`,
+  );
+  return found.map(({ key }) => key);
 }

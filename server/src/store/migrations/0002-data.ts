@@ -303,6 +303,7 @@ create table datasets (
   body bytea not null default '',
   words tsvector not null default '',
   visibility smallint not null default 10,
+  is_bookmark boolean not null default false,
   created_at timestamptz(3) not null default now(),
   modified_at timestamptz(3) not null default now(),
   unique (app_key, id)

@@ -1,0 +1,22 @@
+import type { AppGrant } from '#domain/grant.ts';
+import type { Tx } from '#store/postgres/index.ts';
+import type { Db } from '#store/sql.ts';
+import type { Deps } from '../common/deps.ts';
+
+/** An input as far as annotations and datasets need to know it. */
+export interface FoundInput {
+  readonly key: number;
+  readonly id: string;
+  readonly statusCode: number;
+  /** `image`, `video`, `audio`, `text` … */
+  readonly kind: string;
+}
+
+/** Look-ups of the inputs family, which stands after this one and is handed in. Unknown ids are left out. */
+export type FindInputs = (db: Db, grant: AppGrant, ids: readonly string[]) => Promise<readonly FoundInput[]>;
+
+export interface AnnotationParts extends Deps {
+  readonly findInputs: FindInputs;
+  /** Told in the transaction: these annotations are new, or their place changed, so their vectors have to be made again. */
+  readonly onAnnotated: (tx: Tx, grant: AppGrant, annotationKeys: readonly number[]) => Promise<void>;
+}

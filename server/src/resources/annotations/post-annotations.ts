@@ -1,0 +1,120 @@
+import type { Annotation, ReplyOf, RequestOf } from '@fovea/contract';
+import type { Call } from '#domain/call.ts';
+import { Fault } from '#domain/fault.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import type { Tx } from '#store/postgres/index.ts';
+import { commonFault } from '../common/faults.ts';
+import { batchStatus, statusOfFault } from '../common/status.ts';
+import type { NewAnnotation } from './annotation.ts';
+import type { AnnotationParts, FoundInput } from './deps.ts';
+import { annotationFault } from './faults.ts';
+import { settleLabels } from './labels.ts';
+import { readAnnotation } from './read-annotation.ts';
+import { bumpSearchRevision, holdInputs, insertAnnotations } from './store.ts';
+import { type ShownAnnotation, showAnnotations } from './translate.ts';
+import { openWorkers, readWorker } from './worker.ts';
+
+const annotationsMax = 128;
+
+/** @throws Fault 11102 unless 1 to 128 annotations were sent. */
+export function checkBatch(annotations: readonly Annotation[]): void {
+  if (annotations.length === 0) throw commonFault.invalid('annotations is empty; send 1 to 128.');
+  if (annotations.length > annotationsMax) {
+    throw commonFault.tooMany('annotations', annotations.length, annotationsMax);
+  }
+}
+
+/** The outcome of each annotation sent, in the order sent: the key of what is stored, or why not. */
+type Outcome = number | Fault;
+
+/**
+ * Adds annotations to processed inputs. One that cannot be stored does not sink its neighbours: each comes back
+ * with its own status.
+ *
+ * @throws Fault 11007 when labels name new concepts and the caller may not make any
+ */
+export async function postAnnotations(
+  parts: AnnotationParts,
+  req: RequestOf<'postAnnotations'>,
+  call: Call,
+): Promise<ReplyOf<'postAnnotations'>> {
+  checkBatch(req.annotations);
+  const outcomes = await parts.db.transaction((tx) => store(parts, tx, call.app, req.annotations));
+  return showOutcomes(parts, call.app, req.annotations, outcomes);
+}
+
+async function store(parts: AnnotationParts, tx: Tx, grant: AppGrant, sent: readonly Annotation[]): Promise<Outcome[]> {
+  const inputs = await inputsById(parts, tx, grant, sent);
+  const workers = sent.map((wire) => readWorker(wire, grant));
+  const workerOf = await openWorkers(tx, grant, workers);
+  const taken = new Set<string>();
+  const read = sent.map((wire, i) =>
+    asOutcome(() => {
+      const wanted = readAnnotation(wire, inputs.get(wire.inputId), workerOf(workers[i] as (typeof workers)[number]));
+      const name = nameOf(wanted);
+      if (taken.has(name)) throw annotationFault.duplicate(wanted.id, wanted.inputId);
+      taken.add(name);
+      return wanted;
+    }),
+  );
+  const wanted = read.filter((one): one is NewAnnotation => !(one instanceof Fault));
+  const settled = await settleLabels(tx, grant, wanted.map(({ data }) => data));
+  const stored = await insertAnnotations(
+    tx,
+    grant,
+    wanted.map((annotation, i) => ({ ...annotation, data: settled[i] ?? annotation.data })),
+  );
+  if (stored.length > 0) {
+    const keys = stored.map(({ key }) => key);
+    await parts.onAnnotated(tx, grant, keys);
+    await bumpSearchRevision(tx, grant);
+  }
+  const keyOf = new Map(stored.map((row) => [nameOf(row), row.key]));
+  return read.map((one) =>
+    one instanceof Fault ? one : (keyOf.get(nameOf(one)) ?? annotationFault.duplicate(one.id, one.inputId)),
+  );
+}
+
+const nameOf = ({ inputKey, id }: { inputKey: number; id: string }): string => `${inputKey} ${id}`;
+
+async function inputsById(
+  { findInputs }: AnnotationParts,
+  tx: Tx,
+  grant: AppGrant,
+  sent: readonly Annotation[],
+): Promise<Map<string, FoundInput>> {
+  const ids = [...new Set(sent.map(({ inputId }) => inputId).filter((id) => id !== ''))];
+  const found = await findInputs(tx, grant, ids);
+  const held = await holdInputs(tx, grant, found.map(({ key }) => key));
+  return new Map(found.filter(({ key }) => held.has(key)).map((input) => [input.id, input]));
+}
+
+/** Runs a check of one item; what it refuses is the item's outcome, not the batch's. */
+export function asOutcome<T>(check: () => T): T | Fault {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+}
+
+/** The reply of a batch: what is stored as it reads now, the rest with ids and the reason. */
+export async function showOutcomes(
+  { db }: AnnotationParts,
+  grant: AppGrant,
+  sent: readonly Annotation[],
+  outcomes: readonly Outcome[],
+) {
+  const keys = outcomes.filter((outcome) => typeof outcome === 'number');
+  const shown = await showAnnotations(db, grant, keys);
+  const shownByKey = new Map(shown.map((annotation, i) => [keys[i], annotation]));
+  return {
+    status: batchStatus(outcomes.map((outcome) => typeof outcome === 'number')),
+    annotations: outcomes.map((outcome, i): ShownAnnotation => {
+      const { id, inputId } = sent[i] as Annotation;
+      if (outcome instanceof Fault) return { id, inputId, status: statusOfFault(outcome) };
+      return shownByKey.get(outcome) ?? { id, inputId };
+    }),
+  };
+}

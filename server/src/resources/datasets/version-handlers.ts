@@ -1,0 +1,138 @@
+import { fromBinary, fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
+import {
+  DatasetSchema,
+  DatasetVersionMetricsSchema,
+  type DatasetVersionMetricsGroupType,
+  type ServicePart,
+  ValueSchema,
+} from '@fovea/contract';
+import type { Call } from '#domain/call.ts';
+import { type AppGrant, visibility } from '#domain/grant.ts';
+import { readPage } from '#domain/page.ts';
+import { commonFault } from '../common/faults.ts';
+import { readVisibility, unpackBody } from '../common/translate.ts';
+import type { DatasetParts } from './deps.ts';
+import { datasetFault } from './faults.ts';
+import { enqueueSnapshot } from './snapshot.ts';
+import { findDataset } from './store.ts';
+import { overwrittenBody, readVersion } from './version.ts';
+import { showVersion } from './version-show.ts';
+import {
+  deleteVersionRows,
+  findVersion,
+  insertVersion,
+  lockVersions,
+  pageOfGroups,
+  pageOfVersions,
+  updateVersion,
+  versionsByKey,
+} from './version-store.ts';
+
+type Rpc =
+  | 'postDatasetVersions'
+  | 'getDatasetVersion'
+  | 'listDatasetVersions'
+  | 'patchDatasetVersions'
+  | 'deleteDatasetVersions'
+  | 'listDatasetVersionMetricsGroups';
+
+/** DatasetVersionRequestOrigin: asked for by a person. */
+const manual = 1;
+
+export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
+  const { db } = parts;
+  return {
+    /** Makes versions, all or none; what is in them is copied in the background (64005, then 64015). */
+    async postDatasetVersions(req, call) {
+      const dataset = await readDatasetRow(call.app, req.datasetId);
+      if (req.datasetVersions.length === 0) throw commonFault.invalid('dataset_versions is empty; send at least one.');
+      const { defaultProcessingInfo } = unpackBody(DatasetSchema, dataset.body);
+      const wanted = req.datasetVersions.map((wire) => readVersion(wire, defaultProcessingInfo));
+      for (const version of wanted) await checkPublic(call.app, version.visibility);
+      const rows = await db.transaction(async (tx) => {
+        const keys: number[] = [];
+        for (const version of wanted) {
+          const key = await insertVersion(tx, call.app, dataset.key, version, manual);
+          if (key === undefined) throw commonFault.duplicateId('dataset version', version.id);
+          await enqueueSnapshot(tx, call.app, key);
+          keys.push(key);
+        }
+        return versionsByKey(tx, call.app, keys);
+      });
+      return { datasetVersions: rows.map((row) => showVersion(row, call.app)) };
+    },
+
+    async getDatasetVersion(req, call) {
+      return { datasetVersion: showVersion(await readVersionRow(call.app, req), call.app) };
+    },
+
+    async listDatasetVersions(req, call) {
+      const dataset = await readDatasetRow(call.app, req.datasetId);
+      const rows = await pageOfVersions(db, call.app, dataset.key, req.requestOrigins, readPage(req));
+      return { datasetVersions: rows.map((row) => showVersion(row, call.app)) };
+    },
+
+    async patchDatasetVersions(req, call) {
+      if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
+      const dataset = await readDatasetRow(call.app, req.datasetId);
+      const raws = (call.sent?.dataset_versions as Record<string, unknown>[] | undefined) ?? [];
+      const rows = await db.transaction(async (tx) => {
+        const locked = await lockVersions(tx, call.app, dataset.key, req.datasetVersions.map(({ id }) => id));
+        const keys: number[] = [];
+        for (const [i, sent] of req.datasetVersions.entries()) {
+          const row = locked.find(({ id }) => id === sent.id);
+          if (!row) throw datasetFault.missingVersion(sent.id, req.datasetId);
+          const wanted = sent.visibility && readVisibility(sent.visibility);
+          await checkPublic(call.app, wanted ?? 0);
+          await updateVersion(tx, call.app, row.key, { body: overwrittenBody(row, sent, raws[i]), visibility: wanted });
+          keys.push(row.key);
+        }
+        return versionsByKey(tx, call.app, keys);
+      });
+      return { datasetVersions: rows.map((row) => showVersion(row, call.app)) };
+    },
+
+    async deleteDatasetVersions(req, call) {
+      const dataset = await readDatasetRow(call.app, req.datasetId);
+      await db.transaction(async (tx) => {
+        const rows = await lockVersions(tx, call.app, dataset.key, req.datasetVersionIds);
+        const unknown = req.datasetVersionIds.find((id) => !rows.some((row) => row.id === id));
+        if (unknown !== undefined) throw datasetFault.missingVersion(unknown, req.datasetId);
+        await deleteVersionRows(tx, call.app, rows.map(({ key }) => key));
+      });
+      return {};
+    },
+
+    /** Empty until the version is ready; then there is always a group. */
+    async listDatasetVersionMetricsGroups(req, call) {
+      const version = await readVersionRow(call.app, req);
+      // All our groups are of the version as a whole, whose path is empty.
+      if (req.parentPaths.length > 0 && !req.parentPaths.includes('')) return { datasetVersionMetricsGroups: [] };
+      const filter = { types: req.types, values: req.values.map((value) => toJson(ValueSchema, value)) };
+      const rows = await pageOfGroups(db, call.app, version.key, filter, readPage(req));
+      return {
+        datasetVersionMetricsGroups: rows.map((row) => ({
+          type: row.type as DatasetVersionMetricsGroupType,
+          value: fromJson(ValueSchema, row.value as JsonValue),
+          metrics: fromBinary(DatasetVersionMetricsSchema, row.metrics),
+        })),
+      };
+    },
+  };
+
+  async function readDatasetRow(grant: AppGrant, id: string) {
+    const dataset = await findDataset(db, grant, id);
+    if (!dataset) throw datasetFault.missing(id);
+    return dataset;
+  }
+
+  async function readVersionRow(grant: AppGrant, named: { datasetId: string; datasetVersionId: string }) {
+    const row = await findVersion(db, grant, named.datasetId, named.datasetVersionId);
+    if (!row) throw datasetFault.missingVersion(named.datasetVersionId, named.datasetId);
+    return row;
+  }
+
+  async function checkPublic(grant: AppGrant, wanted: number): Promise<void> {
+    if (wanted >= visibility.public && !(await parts.isProfilePublic(grant))) throw commonFault.profilePrivate();
+  }
+}
