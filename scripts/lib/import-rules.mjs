@@ -7,6 +7,7 @@
  */
 export function zoneOf(path) {
   const parts = path.split('/');
+  if (parts[0] === 'scripts') return 'scripts';
   if (parts[0] !== 'server')
     return ['contract', 'web', 'cli', 'conformance', 'bench'].find((name) => name === parts[0]);
   if (parts[1] !== 'src') return undefined;
@@ -15,7 +16,7 @@ export function zoneOf(path) {
     const shared = parts.length === 4 || parts[3] === 'common';
     return shared ? 'server/resources' : `server/resources/${parts[3]}`;
   }
-  return ['domain', 'engine', 'store', 'jobs', 'gateway'].includes(parts[2])
+  return ['domain', 'engine', 'store', 'jobs', 'gateway', 'testing'].includes(parts[2])
     ? `server/${parts[2]}`
     : undefined;
 }
@@ -31,8 +32,8 @@ const allowed = {
   'server/resources': ['contract', 'server/domain', 'server/engine', 'server/store', 'server/jobs'],
   web: ['contract'],
   cli: ['contract'],
-  conformance: ['contract'],
-  bench: ['contract'],
+  conformance: ['contract', 'scripts', 'server/testing'],
+  bench: ['contract', 'scripts'],
 };
 
 /**
@@ -44,7 +45,8 @@ const allowed = {
  * @returns {true | string} true, or why not
  */
 export function mayImport(zone, target, to) {
-  if (zone === target || zone === 'server/main') return true;
+  if (zone === target || zone === 'server/testing') return true;
+  if (zone === 'server/main') return target !== 'server/testing' || 'only tests may use test helpers';
   const family = zone.startsWith('server/resources/');
   if (family && target.startsWith('server/resources/')) {
     return (

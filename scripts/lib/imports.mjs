@@ -90,8 +90,8 @@ function misdirected({ from, to, line, request }) {
     const name = to.slice('package:'.length);
     return mayUsePackages(zone, name) ? [] : [`${where} ${zone} may not use the package ${name}`];
   }
-  if (isTest(to)) return [`${where} imports test code (${request})`];
   const target = zoneOf(to);
+  if (/\.test\.tsx?$/.test(to)) return [`${where} imports test code (${request})`];
   if (target === undefined) return [`${where} imports ${request}, which lies in no known place`];
   const why = mayImport(zone, target, to);
   return why === true ? [] : [`${where} imports ${request}: ${why}`];
