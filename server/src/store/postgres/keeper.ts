@@ -177,7 +177,13 @@ async function initialise(site: Site): Promise<void> {
     said += chunk;
   });
   const why = await goneOf(child);
-  if (why !== 'exit 0') throw new Error(`PostgreSQL could not prepare ${cluster}: ${said.trim() || why}`);
+  if (why !== 'exit 0') {
+    // The usual cause: a user without an entry in /etc/passwd, which initdb insists on.
+    const reason = said.trim().replaceAll('\n', ' ') || why;
+    throw new Error(
+      `PostgreSQL could not prepare ${cluster}: ${reason}. DATABASE_URL can name a PostgreSQL of your own.`,
+    );
+  }
   renameSync(draft, cluster);
   syncFolder(site.home);
 }
@@ -210,7 +216,7 @@ async function startPatiently(
   stopped: () => boolean,
 ): Promise<Server | undefined> {
   const deadline = Date.now() + patienceMs;
-  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 3_000)) {
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1_000)) {
     try {
       return (await adopt(site)) ?? (await launch(site));
     } catch (error) {
