@@ -11,13 +11,14 @@ import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
+import { datasetJobs } from '#resources/datasets/index.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { ensureFirstUser, ensurePlatformApp, identityRoutes, openDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
 import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes } from '#resources/inputs/index.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
-import { openService } from '#service.ts';
+import { datasetParts, openService } from '#service.ts';
 import { plainRoutes } from '#routes.ts';
 
 const graceMs = 10_000;
@@ -42,7 +43,7 @@ export async function start(config: Config) {
   const metrics = openMetrics();
   const authorizer = openAuthorizer(directory);
   const objects = config.s3
-    ? await openS3Objects({ ...config.s3, ...config.s3.credentials })
+    ? await openS3Objects({ ...config.s3, ...config.s3.credentials, prefix: config.s3.prefix && `${config.s3.prefix}/` })
     : openFileObjects(join(config.dataDir, 'objects'));
   const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
   const engine = await openEngine({
@@ -66,7 +67,7 @@ export async function start(config: Config) {
   const service = openService(deps, directory);
   const jobs = await startJobs({
     db,
-    handlers: { ...appJobs(db), ...inputJobs(deps), ...indexingJobs(indexing) },
+    handlers: { ...appJobs(db), ...datasetJobs(datasetParts(deps, directory)), ...inputJobs(deps), ...indexingJobs(indexing) },
     periodic: inputPeriodicJobs,
     reclaimAll: config.databaseUrl === undefined,
     log,

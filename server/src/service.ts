@@ -1,13 +1,24 @@
 import type { Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { Deps } from '#resources/common/deps.ts';
+import { annotationHandlers } from '#resources/annotations/index.ts';
 import { type AppsParts, appHandlers } from '#resources/apps/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
+import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
+import { visibility } from '#domain/grant.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
-import { reindexApp } from '#resources/indexing/index.ts';
-import { type InputDeps, inputHandlers } from '#resources/inputs/index.ts';
+import { onAnnotated, reindexApp } from '#resources/indexing/index.ts';
+import { findInputs, type InputDeps, inputHandlers, showInputs } from '#resources/inputs/index.ts';
 import { notYet } from '#resources/not-yet.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
+
+/** What the datasets family needs of those that stand after it; its handlers and its jobs take the same. */
+export const datasetParts = (deps: InputDeps, directory: RememberedDirectory): DatasetParts => ({
+  ...deps,
+  findInputs,
+  showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
+  isProfilePublic: async ({ userId }) => ((await directory.userOf(userId))?.visibility ?? 0) >= visibility.public,
+});
 
 /** The whole service in one expression: an RPC that nobody answers, and that is not listed as missing, does not compile. */
 export function openService(deps: Deps & InputDeps, directory: RememberedDirectory): Service<Call> {
@@ -19,6 +30,8 @@ export function openService(deps: Deps & InputDeps, directory: RememberedDirecto
     ...statusCodeHandlers(),
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
+    ...annotationHandlers({ ...deps, findInputs, onAnnotated }),
+    ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),
     ...appHandlers({ db, directory, copyWorkflowIntoApp, reindexApp }),
   } satisfies Service<Call>;
