@@ -121,7 +121,7 @@ const operators: readonly ModelType[] = [
 /** Types that wrap a network or a service; they are made, not trained. */
 const networks: readonly ModelType[] = [
   type('visual-keypointer', 'Visual Keypointer', 'Finds the joints or landmarks of what is in a picture.', ['image'], ['regions[...].region_info.keypoint_locations', box, regionConcepts]),
-  type('color-recognition', 'Color Recognizer', 'Names the colours of a picture.', ['image'], ['colors']),
+  type('image-color-recognizer', 'Color Recognizer', 'Names the colours of a picture.', ['image'], ['colors']),
   type('optical-character-recognizer', 'Optical Character Recognizer', 'Reads the text in a picture.', ['image'], ['regions[...].data.text.raw', box], { evaluationType: EvaluationType.Generation }),
   type('knn-concept', 'KNN Concept', 'Tells concepts by the nearest labelled neighbours.', ['embeddings'], ['concepts'], { modelTypeFields: [shared.concepts(), outputNumber('k', 5, 'Neighbours that vote.', [1, 1000, 1])] }),
   type('text-embedder', 'Text Embedder', 'Turns texts into vectors.', ['text'], ['embeddings']),

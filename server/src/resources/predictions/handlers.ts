@@ -1,0 +1,125 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type Input,
+  type Output,
+  OutputSchema,
+  type PostModelOutputsRequest,
+  type ServicePart,
+  StatusCode,
+  StatusSchema,
+  timestampNow,
+} from '@fovea/contract';
+import type { Call } from '#domain/call.ts';
+import { Fault } from '#domain/fault.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { newId } from '#domain/ids.ts';
+import { commonFault } from '../common/faults.ts';
+import { batchStatus, status, statusOfFault } from '../common/status.ts';
+import { bodyOfVersion, conceptNamesIn, mainGrant, readTrainedVersion, showModel } from '../models/index.ts';
+import { predictionFault } from './faults.ts';
+import { eachOf } from './each-of.ts';
+import { echoOf, openMedia } from './media.ts';
+import { checkSelected, type OutputSettings, overridesOf, readSettings } from './output-config.ts';
+import { predictWith, type RunDeps, type Runnable } from './run-model.ts';
+
+const inputsMax = 128;
+/** Inputs of one call under way at a time: enough to keep every core busy while others download. */
+const inputsAtOnce = 8;
+
+type Rpc = 'postModelOutputs' | 'generateModelOutputs' | 'streamModelOutputs';
+
+export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
+  return {
+    /** One output for each input, in order. A bad input fails alone; a bad model fails the call. */
+    async postModelOutputs(req, call) {
+      const { runnable, grant } = await findRunnable(req, call);
+      return outputsOf(req, call, runnable, grant);
+    },
+
+    /** Networks here answer at once, so the stream is one message long. */
+    async *generateModelOutputs(req, call) {
+      const { runnable, grant } = await findRunnable(req, call);
+      yield await outputsOf(req, call, runnable, grant);
+    },
+
+    /** The first request names the model; every request is answered by one message. */
+    async *streamModelOutputs(requests, call) {
+      let found: { runnable: Runnable; grant: AppGrant } | undefined;
+      for await (const req of requests) {
+        found ??= await findRunnable(req, call);
+        if (req.inputs.length > 0) yield await outputsOf(req, call, found.runnable, found.grant);
+      }
+    },
+  };
+
+  /** In the app named; else, for callers that may look there, among the platform's own models. */
+  async function findRunnable(req: PostModelOutputsRequest, call: Call): Promise<{ runnable: Runnable; grant: AppGrant }> {
+    const deployment = req.runnerSelector?.deployment?.id;
+    if (deployment) throw predictionFault.noDeployments(deployment);
+    try {
+      return { runnable: await readTrainedVersion(deps.db, call.app, req.modelId, req.versionId), grant: call.app };
+    } catch (fault) {
+      const main = isMissing(fault) ? await mainGrant(call) : undefined;
+      if (!main || main.appKey === call.app.appKey) throw fault;
+      return { runnable: await readTrainedVersion(deps.db, main, req.modelId, req.versionId).catch(() => Promise.reject(fault)), grant: main };
+    }
+  }
+
+  async function outputsOf(req: PostModelOutputsRequest, call: Call, runnable: Runnable, grant: AppGrant) {
+    if (req.inputs.length === 0) throw predictionFault.noInputs();
+    if (req.inputs.length > inputsMax) throw commonFault.tooMany('inputs', req.inputs.length, inputsMax);
+    const own = bodyOfVersion(runnable.version).outputInfo;
+    const settings = readSettings(overridesOf(req.model), own);
+    const known = own?.data?.concepts ?? [];
+    const allKnown = known.length === 0 || checkSelected(known, settings.selected);
+    const shown = showModel(runnable.model, runnable.version);
+    const outputs = await eachOf(req.inputs, inputsAtOnce, async (input) => {
+      const output = await outputOf(call, runnable, input, settings);
+      output.model = shown;
+      return output;
+    });
+    await translate(grant, outputs, settings.language);
+    const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
+    if (!allKnown && outcomes.every(Boolean)) return { status: status(StatusCode.MIXED_STATUS), outputs };
+    return { status: batchStatus(outcomes), outputs };
+  }
+
+  async function outputOf(call: Call, runnable: Runnable, input: Input, settings: OutputSettings): Promise<Output> {
+    const output = create(OutputSchema, { id: newId(), createdAt: timestampNow(), input: echoOf(input) });
+    try {
+      const media = await openMedia(deps, call.app, input, call.signal);
+      if (!input.data && output.input) output.input.data = media.data;
+      output.data = await predictWith(deps, runnable, media, settings, { signal: call.signal });
+      output.status = create(StatusSchema, status(StatusCode.SUCCESS));
+    } catch (thrown) {
+      output.status = create(StatusSchema, statusOfFault(itemFault(thrown)));
+    }
+    return output;
+  }
+
+  async function translate(grant: AppGrant, outputs: readonly Output[], language: string): Promise<void> {
+    if (language === '') return;
+    const concepts = outputs.flatMap((output) => [
+      ...(output.data?.concepts ?? []),
+      ...(output.data?.regions ?? []).flatMap((region) => region.data?.concepts ?? []),
+    ]);
+    const names = await conceptNamesIn(deps.db, grant, language, [...new Set(concepts.map((concept) => concept.id))]);
+    for (const concept of concepts) {
+      const name = names.get(concept.id);
+      if (name) Object.assign(concept, { name, language });
+    }
+  }
+}
+
+const isMissing = (fault: unknown): boolean => fault instanceof Fault && fault.code === StatusCode.MODEL_DOES_NOT_EXIST;
+
+/**
+ * What goes wrong with one input stays with it. What is wrong with the model, or with the whole request, would
+ * be the same for every input and is thrown on: clients look for it, and for 21351 to try again, at the top.
+ */
+export function itemFault(thrown: unknown): Fault {
+  if (!(thrown instanceof Fault)) throw thrown;
+  const isModels = thrown.code >= 21_000 && thrown.code < 22_000 && thrown.code !== StatusCode.MODEL_PREDICTION_FAILED;
+  if (isModels || thrown.kind === 'unavailable' || thrown.kind === 'not_implemented') throw thrown;
+  return thrown;
+}

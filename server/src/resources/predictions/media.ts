@@ -1,0 +1,110 @@
+import { clone, create } from '@bufbuild/protobuf';
+import { type Data, DataSchema, type Input, InputSchema } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
+import { newId } from '#domain/ids.ts';
+import { FetchFault } from '#store/fetcher/index.ts';
+import type { PredictDeps } from './deps.ts';
+import { predictionFault } from './faults.ts';
+
+/** One input of a prediction. Bytes are fetched when first asked for, once, so that all models share one decoding. */
+export interface Media {
+  readonly data: Data;
+  /** Which kinds of content it has: image, text, concepts, regions … */
+  readonly kinds: readonly string[];
+  image(): Promise<Buffer>;
+  text(): Promise<string>;
+}
+
+/** @throws Fault 30104 for an input without content, 11101 for an id that is not there */
+export async function openMedia(deps: PredictDeps, grant: AppGrant, input: Input, signal: AbortSignal): Promise<Media> {
+  const data = input.data ?? create(DataSchema);
+  const kinds = kindsOf(data);
+  if (kinds.length > 0) return mediaOf(deps, data, signal);
+  if (input.id === '') throw predictionFault.emptyInput();
+  const stored = await deps.findStoredInput(grant, input.id);
+  if (!stored) throw predictionFault.noSuchInput(input.id);
+  const bytes = once(() => stored.bytes());
+  return {
+    data: stored.input.data ?? data,
+    kinds: [stored.kind],
+    image: bytes,
+    text: async () => (await bytes()).toString('utf8'),
+  };
+}
+
+/** Media of data that came along, or that a model made. */
+export function mediaOf(deps: PredictDeps, data: Data, signal: AbortSignal): Media {
+  return {
+    data,
+    kinds: kindsOf(data),
+    image: once(async () => {
+      const { image } = data;
+      if (image && image.base64.length > 0) return bufferOf(image.base64);
+      if (!image?.url) throw predictionFault.emptyInput();
+      return fetchBytes(deps, image.url, signal);
+    }),
+    text: once(async () => {
+      const { text } = data;
+      if (text?.raw) return text.raw;
+      if (!text?.url) throw predictionFault.emptyInput();
+      return (await fetchBytes(deps, text.url, signal)).toString('utf8');
+    }),
+  };
+}
+
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+
+function kindsOf(data: Data): string[] {
+  const kinds: string[] = [];
+  if (data.image && (data.image.url || data.image.base64.length > 0)) kinds.push('image');
+  if (data.text && (data.text.raw || data.text.url)) kinds.push('text');
+  if (data.video && (data.video.url || data.video.base64.length > 0)) kinds.push('video');
+  if (data.audio && (data.audio.url || data.audio.base64.length > 0)) kinds.push('audio');
+  if (data.embeddings.length > 0) kinds.push('embeddings');
+  if (data.concepts.length > 0) kinds.push('concepts');
+  if (data.regions.length > 0) kinds.push('regions');
+  if (data.frames.length > 0) kinds.push('frames');
+  if (data.parts.length > 0) kinds.push('parts');
+  return kinds;
+}
+
+async function fetchBytes(deps: PredictDeps, url: string, signal: AbortSignal): Promise<Buffer> {
+  try {
+    return (await deps.fetcher.fetch(url, { signal })).bytes;
+  } catch (cause) {
+    if (!(cause instanceof FetchFault)) throw cause;
+    switch (cause.kind) {
+      case 'invalid':
+      case 'forbidden':
+        throw predictionFault.badUrl(cause.message);
+      case 'too_large':
+        throw predictionFault.tooLarge(cause.message);
+      case 'unreachable':
+      case 'timeout':
+        throw predictionFault.unreachable(cause.message, cause);
+      case 'http':
+        throw predictionFault.notDelivered(cause.message, cause);
+    }
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+const bytesGiven = Buffer.from('true');
+
+/** The request as it is shown back: without megabytes (SEMANTICS trap 25). */
+export function echoOf(input: Input): Input {
+  const echo = clone(InputSchema, input);
+  echo.id ||= newId();
+  for (const kind of ['image', 'video', 'audio'] as const) {
+    const medium = echo.data?.[kind];
+    if (medium && medium.base64.length > 0) medium.base64 = bytesGiven;
+  }
+  return echo;
+}
