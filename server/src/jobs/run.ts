@@ -30,7 +30,8 @@ export async function runLease(means: Means, handler: JobHandler, lease: Lease, 
   } finally {
     stopBeating();
   }
-  if (thrown instanceof LeaseLost) {
+  // What a run throws because it was told to stop is no failure of its jobs.
+  if (thrown instanceof LeaseLost || (thrown !== undefined && ending.aborted)) {
     for (const job of open.values()) await handBack(means.db, lease.token, job);
     return undefined;
   }
