@@ -1,12 +1,15 @@
+import { availableParallelism } from 'node:os';
 import { findAssetsDir } from './assets.ts';
 import type { ModelRun, Prediction, PredictOptions } from './builtin/prediction.ts';
 import { OnnxCache } from './convert/onnx-cache.ts';
 import type { RecipeId } from './convert/recipes.ts';
 import { engineFault } from './faults.ts';
+import { Gate } from './gate.ts';
 import { decodeForModel, defaultImageLimits, type ImageLimits, type Picture } from './image.ts';
 import type { TensorPort, Tensors } from './inference/messages.ts';
 import { InferencePool } from './inference/pool.ts';
 import { type BuiltinModel, type ModelPackage, modelPackages } from './package.ts';
+import { PictureCache } from './picture-cache.ts';
 
 export type { Box } from './builtin/boxes.ts';
 export type { Label } from './builtin/labels.ts';
@@ -75,30 +78,28 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** Pictures in work at a time: some are decoded while others are computed. */
+const picturesPerThread = 4;
+const defaultQueueMax = 4096;
+
 /** A quarter is gained for the mesh, nothing for larger networks: see docs/decisions/0004. */
 const batchMax: Partial<Record<RecipeId, number>> = { 'face-mesh': 4 };
 
 /** Opens the engine. Returns at once: networks are made and loaded when first wanted, or by `prepare`. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { dataDir, log } = options;
-  const pool = new InferencePool({
-    threads: options.threads,
-    ...(options.queueMax && { queueMax: options.queueMax }),
-  });
+  const threads = Math.max(1, options.threads ?? availableParallelism());
+  const insideMax = threads * picturesPerThread;
+  // The gate bounds the work; the pool's own queue must hold every face of every picture let in.
+  const pool = new InferencePool({ threads, queueMax: 1024 + insideMax * 64 });
   const cache = new OnnxCache(dataDir, findAssetsDir(), (text) => {
     log('info', text);
     options.onProgress?.(text);
   });
-  const pictures = new WeakMap<Buffer, Promise<Picture>>();
-  const findings = new WeakMap<Picture, Map<string, Promise<unknown>>>();
   const limits = options.imageLimits ?? defaultImageLimits;
+  const gate = new Gate(insideMax, options.queueMax ?? defaultQueueMax);
+  const pictures = new PictureCache(insideMax, (bytes) => decodeForModel(bytes, limits));
   const builtins = modelPackages.map((one) => showBuiltin(one, options));
-
-  const pictureOf = ({ bytes }: ImageSource): Promise<Picture> => {
-    const known = pictures.get(bytes) ?? decodeForModel(bytes, limits);
-    pictures.set(bytes, known);
-    return known;
-  };
 
   const networkFile = async (model: ModelPackage, recipe: RecipeId): Promise<string> => {
     try {
@@ -122,18 +123,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         }),
       reduced: async (recipe, feeds, reduction) =>
         pool.run(model.id, await networkFile(model, recipe), feeds, { signal, background, reduction }),
-      once: (key, make) => remembered(picture, key, make),
+      once: (key, make) => pictures.once(picture, key, make),
     };
-  };
-
-  const remembered = <T>(picture: Picture, key: string, make: () => Promise<T>): Promise<T> => {
-    const known = findings.get(picture) ?? new Map<string, Promise<unknown>>();
-    findings.set(picture, known);
-    const found = (known.get(key) as Promise<T> | undefined) ?? make();
-    known.set(key, found);
-    // A failure is not remembered: the next caller may have better luck once the queue is shorter.
-    found.catch(() => known.delete(key));
-    return found;
   };
 
   const engine: Engine = {
@@ -144,8 +135,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
     async predict(modelId, image, wanted = {}) {
       const model = findModel(modelId, options);
-      if (wanted.signal?.aborted) throw engineFault.cancelled();
-      return model.predict(runOf(model, await pictureOf(image), wanted));
+      return gate.pass(
+        async () => model.predict(runOf(model, await pictures.picture(image.bytes), wanted)),
+        wanted,
+      );
     },
     async embed(modelId, image, wanted) {
       const { embedding } = await engine.predict(modelId, image, wanted);
