@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { exactScore, type Metric } from './exact-search.ts';
 import { openVectorHost, type VectorHost, type VectorIndex } from './vector-host.ts';
 
@@ -235,4 +236,36 @@ test('a closed host refuses to search', async () => {
   );
   await other.close();
   await expect(index.search(new Float32Array(512), 5, { metric: 'cosine' })).rejects.toThrow('closed');
+});
+
+test('a thread that ends is replaced, and the searches it had are answered', async () => {
+  const threads: Worker[] = [];
+  const original = Worker.prototype.postMessage;
+  const post = vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, ...args) {
+    // The bundler that prepares the entry has a thread too.
+    if (args[0]?.kind !== undefined && !threads.includes(this)) threads.push(this);
+    return original.apply(this, args);
+  });
+  const warnings: string[] = [];
+  const other = openVectorHost({
+    dir,
+    log: { info: () => {}, warn: (_, message) => warnings.push(message) },
+  });
+  try {
+    const index = other.scope('survivor', 512);
+    const vectors = randomVectors(3000, 512, randomFrom(3));
+    index.upsert(
+      Array.from({ length: 3000 }, (_, i) => i),
+      vectors,
+    );
+    const running = index.search(vectors.slice(0, 512), 1, { metric: 'cosine' });
+    void threads[0]?.terminate();
+    expect((await running).keys).toEqual([0]);
+    expect((await index.search(vectors.slice(512, 1024), 1, { metric: 'cosine' })).keys).toEqual([1]);
+    expect(threads).toHaveLength(2);
+    expect(warnings).toEqual(['vector thread failed; starting another']);
+  } finally {
+    post.mockRestore();
+    await other.close();
+  }
 });

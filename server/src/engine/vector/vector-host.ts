@@ -26,6 +26,8 @@ export interface SearchResult {
   keys: number[];
   /** Cosine similarity, -1..1, larger is nearer; or euclidean distance, >= 0, smaller is nearer. */
   scores: number[];
+  /** 'graph' when a graph was asked: then a near vector may be missing. */
+  way: 'exact' | 'graph';
 }
 
 /** The vectors of one scope. Changes are visible to every search that starts after the call returns. */
@@ -193,6 +195,9 @@ class Host implements VectorHost {
     worker.unref();
     worker.on('message', (message: FromWorker) => this.#receive(message));
     worker.on('error', (error) => this.#restart(worker, error));
+    worker.on('exit', (exitCode) =>
+      this.#restart(worker, new Error(`the vector thread ended with code ${exitCode}`)),
+    );
     this.#worker = worker;
     return worker;
   }
@@ -328,12 +333,12 @@ class Scope implements VectorIndex {
     const { metric, minScore, candidates } = options;
     const rows = Math.min(candidates?.length ?? this.size, this.size);
     const limit = Math.min(k, rows);
-    if (limit === 0) return { keys: [], scores: [] };
+    if (limit === 0) return { keys: [], scores: [], way: 'exact' };
     const wanted = { query, k: limit, metric, minScore };
     const { view } = this.#writer;
     if (rows * view.stride <= inlineFloatsMax) {
       const marked = candidates === undefined ? undefined : markCandidates(view, candidates);
-      return this.#show(exactSearch(view, wanted, marked?.filter));
+      return this.#show(exactSearch(view, wanted, marked?.filter), 'exact');
     }
     for (let attempt = 1; ; attempt += 1) {
       const number = this.#host.nextNumber();
@@ -345,7 +350,7 @@ class Scope implements VectorIndex {
         ...wanted,
       });
       if (reply.kind !== 'found') throw new Error('vector search: the thread answered something else');
-      const shown = this.#show(reply);
+      const shown = this.#show(reply, reply.way === 'graph' ? 'graph' : 'exact');
       // Rows removed or replaced while the search ran are left out; when that leaves a gap, look again.
       if (shown.keys.length === reply.slots.length || attempt === attemptsMax) return shown;
     }
@@ -378,18 +383,18 @@ class Scope implements VectorIndex {
     this.#dropped = true;
     clearTimeout(this.#settling);
     this.#host.forget(this);
-    // NOTE: memory goes back to the pool only when no search can still read it.
+    // NOTE: memory goes back to the pool only when no search that was asked before can still read it.
+    const lastSearch = this.#host.issued;
     const release = () => {
-      if (this.#host.oldestRunning <= this.#host.issued && Number.isFinite(this.#host.oldestRunning)) {
-        setTimeout(release, 50).unref();
-      } else this.#writer.release();
+      if (this.#host.oldestRunning > lastSearch) this.#writer.release();
+      else setTimeout(release, 50).unref();
     };
     release();
   }
 
-  #show(ranked: Ranked): SearchResult {
+  #show(ranked: Ranked, way: SearchResult['way']): SearchResult {
     const { view } = this.#writer;
-    const result: SearchResult = { keys: [], scores: [] };
+    const result: SearchResult = { keys: [], scores: [], way };
     ranked.slots.forEach((slot, i) => {
       if (!view.isLive(slot)) return;
       result.keys.push(view.keys[slot] as number);
