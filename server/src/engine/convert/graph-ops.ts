@@ -1,4 +1,4 @@
-import type { OpContext } from './graph-model.ts';
+import type { OpContext } from './graph-node.ts';
 import type { Attribute, OnnxGraph } from './onnx-graph.ts';
 import type { Weight } from './tfjs-weights.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import type { GraphModel, GraphNode } from './graph-model.ts';
+import type { GraphModel, GraphNode } from './graph-node.ts';
 import type { Layer } from './layers-model.ts';
 import { readWeights, type Weight, type WeightSpec } from './tfjs-weights.ts';
 
