@@ -1,0 +1,194 @@
+import { type Pagination, type Search, SearchSchema, type ServicePart } from '@fovea/contract';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { Call } from '#domain/call.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { idTrouble, newId } from '#domain/ids.ts';
+import { type Page, readPage } from '#domain/page.ts';
+import { commonFault } from '../common/faults.ts';
+import { showTime, showVisibility } from '../common/translate.ts';
+import { countSearch, runSearches } from './execute.ts';
+import { searchFault, windowMax } from './faults.ts';
+import { namesOf } from './hit-store.ts';
+import { readLegacyQuery } from './legacy.ts';
+import type { Found, SearchParts } from './parts.ts';
+import type { HitKind, SearchTree } from './query.ts';
+import { readSearch } from './read-query.ts';
+import { deleteSaved, findSaved, insertSaved, pageOfSaved, type SavedKind, type SavedRow, updateSaved } from './saved-store.ts';
+
+type Rpc =
+  | 'postInputsSearches'
+  | 'postAnnotationsSearches'
+  | 'postSearches'
+  | 'postSearchesByID'
+  | 'getSearch'
+  | 'listSearches'
+  | 'patchSearches'
+  | 'patchInputsSearches'
+  | 'patchAnnotationsSearches'
+  | 'deleteSearch';
+
+const searchesMax = 10;
+
+export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
+  const { db } = parts;
+
+  /** Saves what asks to be saved, runs the rest. */
+  async function saveOrRun(call: Call, kind: SavedKind, searches: readonly Search[], pagination: Pagination | undefined, onlyCount = false) {
+    if (searches.length > searchesMax) throw commonFault.tooMany('searches', searches.length, searchesMax);
+    const toSave = searches.filter((search) => search.save);
+    if (toSave.length > 0) await saveAll(call, kind, toSave);
+    const trees = searches.filter((search) => !search.save).map((search) => readTree(kind, search));
+    const reply = await run(call.app, hitKindOf(kind), trees, readWindow(pagination), onlyCount);
+    return { ...reply, searches: [...searches] };
+  }
+
+  async function saveAll(call: Call, kind: SavedKind, searches: readonly Search[]) {
+    if (!call.app.holds('SavedSearch_Add')) throw commonFault.scopeNeeded('SavedSearch_Add', 'to save a search');
+    await db.transaction(async (tx) => {
+      for (const search of searches) {
+        readTree(kind, search);
+        const id = search.id || newId();
+        const trouble = idTrouble(id, 'search');
+        if (trouble) throw searchFault.invalid(trouble);
+        const row = await insertSaved(tx, call.app, id, kind, bodyOf(search));
+        if (!row) throw searchFault.duplicate(id);
+      }
+    });
+  }
+
+  async function run(grant: AppGrant, kind: HitKind, trees: readonly SearchTree[], page: Page, onlyCount = false) {
+    const id = newId();
+    if (onlyCount) {
+      const hitCounts = [];
+      for (const tree of trees) hitCounts.push({ estimatedTotal: BigInt(await countSearch(parts, grant, kind, tree)) });
+      return { id, hits: [], hitCounts };
+    }
+    return { id, hits: await showHits(grant, kind, await runSearches(parts, grant, kind, trees, page)) };
+  }
+
+  async function showHits(grant: AppGrant, kind: HitKind, found: readonly Found[]) {
+    const inputKeys = [...new Set(found.map((hit) => hit.inputKey))];
+    const annotationKeys = kind === 'annotation' ? found.map((hit) => hit.annotationKey as number) : [];
+    const [shownInputs, inputIds, shownAnnotations, annotationNames] = await Promise.all([
+      parts.showInputs(grant, inputKeys),
+      namesOf(db, grant, 'input', inputKeys),
+      parts.showAnnotations(db, grant, annotationKeys),
+      namesOf(db, grant, 'annotation', annotationKeys),
+    ]);
+    const inputs = new Map(shownInputs.map((input) => [input.id, input]));
+    const annotations = new Map(shownAnnotations.map((shown) => [`${shown.inputId}/${shown.id}`, shown]));
+    return found.flatMap(({ inputKey, annotationKey, score }) => {
+      const input = inputs.get(inputIds.get(inputKey) ?? '');
+      const annotation = annotations.get(annotationNames.get(annotationKey ?? -1) ?? '');
+      // Deleted while we searched: it is gone for the reader at once.
+      if (!input || (kind === 'annotation' && !annotation)) return [];
+      return [{ score, input, ...(annotation ? { annotation } : {}), userId: grant.userId, appId: grant.appId }];
+    });
+  }
+
+  async function patchSaved(call: Call, searches: readonly Search[], action: string) {
+    if (action !== '' && action !== 'overwrite') throw commonFault.unknownAction(action, ['overwrite']);
+    const rows = await db.transaction(async (tx) => {
+      const patched: SavedRow[] = [];
+      for (const sent of searches) {
+        const before = await findSaved(tx, call.app, sent.id);
+        if (!before) throw searchFault.missing(sent.id);
+        const kept = fromBinary(SearchSchema, before.body);
+        const after = create(SearchSchema, {
+          query: sent.query ?? kept.query,
+          name: sent.name || kept.name,
+          algorithm: sent.algorithm || kept.algorithm,
+          metric: sent.metric || kept.metric,
+          minValue: sent.minValue || kept.minValue,
+          visibility: sent.visibility ?? kept.visibility,
+          gitHash: sent.gitHash || kept.gitHash,
+        } as never) as Search;
+        readTree(before.kind, after);
+        patched.push((await updateSaved(tx, call.app, sent.id, bodyOf(after))) as SavedRow);
+      }
+      return patched;
+    });
+    return { id: newId(), hits: [], searches: rows.map((row) => showSaved(row, call.app)) };
+  }
+
+  return {
+    /** One hit per input. */
+    async postInputsSearches(req, call) {
+      return saveOrRun(call, 'inputs', req.searches, req.pagination, req.onlyCount);
+    },
+
+    /** One hit per annotation. */
+    async postAnnotationsSearches(req, call) {
+      return saveOrRun(call, 'annotations', req.searches, req.pagination);
+    },
+
+    /** The deprecated form: `query` of the request itself, or searches with `ands`. */
+    async postSearches(req, call) {
+      if (!req.query) return saveOrRun(call, 'searches', req.searches, req.pagination);
+      const reply = await run(call.app, 'input', [readLegacyQuery(req.query)], readWindow(req.pagination));
+      return { ...reply, query: req.query };
+    },
+
+    async postSearchesByID(req, call) {
+      const row = await findSaved(db, call.app, req.id);
+      if (!row) throw searchFault.missing(req.id);
+      const search = fromBinary(SearchSchema, row.body);
+      const reply = await run(call.app, hitKindOf(row.kind), [readTree(row.kind, search)], readWindow(req.pagination));
+      return { ...reply, searches: [showSaved(row, call.app)] };
+    },
+
+    async getSearch(req, call) {
+      const row = await findSaved(db, call.app, req.id);
+      if (!row) throw searchFault.missing(req.id);
+      return { search: showSaved(row, call.app) };
+    },
+
+    async listSearches(req, call) {
+      const rows = await pageOfSaved(db, call.app, readPage(req));
+      return { searches: rows.map((row) => showSaved(row, call.app)) };
+    },
+
+    async patchSearches(req, call) {
+      return patchSaved(call, req.searches, req.action);
+    },
+
+    async patchInputsSearches(req, call) {
+      return patchSaved(call, req.searches, req.action);
+    },
+
+    async patchAnnotationsSearches(req, call) {
+      return patchSaved(call, req.searches, req.action);
+    },
+
+    async deleteSearch(req, call) {
+      if (!(await deleteSaved(db, call.app, req.id))) throw searchFault.missing(req.id);
+      return {};
+    },
+  };
+}
+
+const hitKindOf = (kind: SavedKind): HitKind => (kind === 'annotations' ? 'annotation' : 'input');
+
+const readTree = (kind: SavedKind, search: Search): SearchTree =>
+  kind === 'searches' ? { ...readLegacyQuery(search.query), minValue: readSearch({ ...search, query: undefined } as Search).minValue } : readSearch(search);
+
+const bodyOf = (search: Search): Buffer =>
+  Buffer.from(toBinary(SearchSchema, create(SearchSchema, { ...search, $typeName: undefined, id: '', save: false } as never)));
+
+function readWindow(pagination: Pagination | undefined): Page {
+  const page = readPage(pagination);
+  if (page.number * page.size > windowMax) throw searchFault.windowTooLarge();
+  return page;
+}
+
+function showSaved(row: SavedRow, grant: AppGrant): Search {
+  const search = fromBinary(SearchSchema, row.body);
+  search.id = row.id;
+  search.applicationId = grant.appId;
+  search.name ||= row.id;
+  search.save = true;
+  search.createdAt = showTime(row.createdAt);
+  search.modifiedAt = showTime(row.modifiedAt);
+  search.visibility ??= showVisibility(10);
+  return search;
+}

@@ -1,0 +1,35 @@
+import type { Input } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
+import type { Database } from '#store/postgres/index.ts';
+import type { Db } from '#store/sql.ts';
+import type { ShownAnnotation } from '../annotations/index.ts';
+import type { VectorCatalog } from './vectors.ts';
+
+/** The built-in network that makes vectors, and the model version it stands for. */
+export interface Embedder {
+  readonly modelVersionKey: number;
+  readonly builtin: string;
+}
+
+/** A picture to search by. */
+export type Probe = { readonly url: string } | { readonly bytes: Uint8Array };
+
+/** What searches need of other families; `service.ts` hands it over. */
+export interface SearchParts {
+  readonly db: Database;
+  readonly vectors: VectorCatalog;
+  /** The embedder of the app's base workflow; undefined when it makes no embeddings. */
+  readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<Embedder | undefined>;
+  /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */
+  readonly embedImage: (builtin: string, image: Probe) => Promise<Float32Array>;
+  readonly findInputs: (db: Db, grant: AppGrant, ids: readonly string[]) => Promise<readonly { key: number; id: string }[]>;
+  readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<Input[]>;
+  readonly showAnnotations: (db: Db, grant: AppGrant, annotationKeys: readonly number[]) => Promise<readonly ShownAnnotation[]>;
+}
+
+/** A hit before it is shown. `annotationKey` is set for annotation hits, and for the best-matching one of an input. */
+export interface Found {
+  readonly inputKey: number;
+  readonly annotationKey: number | undefined;
+  readonly score: number;
+}
