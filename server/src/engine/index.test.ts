@@ -55,6 +55,8 @@ test('every built-in model says what it is, what it cannot do, and under which l
     ).toBe(true);
     expect(typeId).toMatch(/^[a-z-]+$/);
   }
+  expect(new Set(builtins.map(({ fingerprint }) => fingerprint)).size).toBe(builtins.length);
+  expect(builtins.every(({ fingerprint }) => /^[0-9a-f]{16}$/.test(fingerprint))).toBe(true);
   const ids = builtins.flatMap(({ id, aliases }) => [id, ...aliases]);
   expect(new Set(ids).size).toBe(ids.length);
 });

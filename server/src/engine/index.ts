@@ -99,7 +99,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const limits = options.imageLimits ?? defaultImageLimits;
   const gate = new Gate(insideMax, options.queueMax ?? defaultQueueMax);
   const pictures = new PictureCache(insideMax, (bytes) => decodeForModel(bytes, limits));
-  const builtins = modelPackages.map((one) => showBuiltin(one, options));
+  const builtins = await Promise.all(modelPackages.map((one) => showBuiltin(one, options, cache)));
 
   const networkFile = async (model: ModelPackage, recipe: RecipeId): Promise<string> => {
     try {
@@ -159,7 +159,12 @@ function findModel(modelId: string, { optIn }: EngineOptions): ModelPackage {
   return found;
 }
 
-function showBuiltin(model: ModelPackage, { optIn: chosen }: EngineOptions): BuiltinModel {
-  const { optIn, recipes: _recipes, predict: _predict, ...shown } = model;
-  return { ...shown, enabled: optIn === undefined || chosen?.[optIn] === true };
+async function showBuiltin(
+  model: ModelPackage,
+  options: EngineOptions,
+  cache: OnnxCache,
+): Promise<BuiltinModel> {
+  const { optIn, recipes, predict: _predict, ...shown } = model;
+  const enabled = optIn === undefined || options.optIn?.[optIn] === true;
+  return { ...shown, enabled, fingerprint: await cache.fingerprint(model.id, recipes) };
 }

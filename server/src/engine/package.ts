@@ -57,10 +57,12 @@ export interface BuiltinModel {
   advisory: boolean;
   /** False until the operator opts in. */
   enabled: boolean;
+  /** 16 hex digits that change with networks, projection and preparation: vectors of two of them do not mix. */
+  fingerprint: string;
 }
 
 /** A model package: what it is, which networks it needs, and how it predicts. */
-export interface ModelPackage extends Omit<BuiltinModel, 'enabled'> {
+export interface ModelPackage extends Omit<BuiltinModel, 'enabled' | 'fingerprint'> {
   /** The opt-in that switches it on; always on when absent. */
   optIn?: 'faces';
   recipes: readonly RecipeId[];

@@ -67,6 +67,15 @@ export class OnnxCache {
     return file;
   }
 
+  /** Changes with everything that could change what the networks compute. @returns 16 hex digits */
+  async fingerprint(model: string, ids: readonly RecipeId[]): Promise<string> {
+    const digests = await Promise.all(ids.map((id) => this.#digest(id)));
+    return createHash('sha256')
+      .update([model, recipeVersion, ...digests].join(' '))
+      .digest('hex')
+      .slice(0, 16);
+  }
+
   async #digest(id: RecipeId): Promise<string> {
     const recipe: Recipe = recipes[id];
     const hash = createHash('sha256').update(`${id} ${recipeVersion}`);

@@ -5,7 +5,10 @@ import { addLayersModel } from './layers-model.ts';
 import { OnnxGraph } from './onnx-graph.ts';
 import { readGraphModel, readLayersModel, type SourceId } from './sources.ts';
 
-/** Raised whenever any recipe, operator or this file changes what ends up in the ONNX bytes. */
+/**
+ * Raised whenever a recipe or an operator changes what ends up in the ONNX bytes, or the preparation of pictures
+ * changes what goes in: stored vectors are comparable only under one number.
+ */
 export const recipeVersion = 1;
 
 /** The size, in numbers, of the projection that turns pooled features into an embedding. */
