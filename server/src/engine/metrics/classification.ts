@@ -1,3 +1,4 @@
+import { surestClasses } from './exclusive.ts';
 import { averagePrecision, countAtLeast, rocAuc, type SortedScores } from './ranking.ts';
 
 /** What a model said, and what is true. */
@@ -8,7 +9,12 @@ export interface ClassificationRows {
   probabilities: Float32Array;
   /** int8 [rows, classes]: 1 has it, 0 has it not, -1 unknown (left out of everything about that concept). */
   truth: Int8Array;
-  /** A concept counts as predicted from this probability on. */
+  /**
+   * 'threshold' (the default): a concept counts as predicted from `threshold` on. 'surest': the one surest
+   * concept of a row does, as fits concepts that exclude each other. Decides precision, recall and f1 only.
+   */
+  decide?: 'threshold' | 'surest';
+  /** 0..1; 0.5 when left out. */
   threshold?: number;
 }
 
@@ -73,7 +79,8 @@ const thresholdsRising = Array.from({ length: steps + 1 }, (_, i) => i / steps);
 export function evaluateClassification(rows: ClassificationRows): ClassificationMetrics {
   check(rows);
   const { conceptIds } = rows;
-  const binaryMetrics = conceptIds.map((_, index) => binaryMetricsOf(rows, index));
+  const surest = rows.decide === 'surest' ? surestClasses(rows.probabilities, conceptIds.length) : undefined;
+  const binaryMetrics = conceptIds.map((_, index) => binaryMetricsOf(rows, index, surest));
   const confusion = confusionOf(rows);
   const order = [...conceptIds.keys()].sort(
     (a, b) => diagonal(confusion, b) - diagonal(confusion, a) || a - b,
@@ -121,15 +128,18 @@ function sortedScores({ conceptIds, probabilities, truth }: ClassificationRows, 
   return { positives: positives.slice(0, p).sort(), negatives: negatives.slice(0, n).sort() };
 }
 
-function binaryMetricsOf(rows: ClassificationRows, index: number): BinaryMetrics {
+function binaryMetricsOf(rows: ClassificationRows, index: number, surest?: Int32Array): BinaryMetrics {
   const scores = sortedScores(rows, index);
   const numPos = scores.positives.length;
   const numNeg = scores.negatives.length;
   // float32, as the probabilities are: 0.7 in both is the same number.
   const points = thresholdsRising.map((threshold) => at(scores, Math.fround(threshold)));
   const falling = [...points].reverse();
-  const { precision, recall } = at(scores, Math.fround(rows.threshold ?? usualThreshold));
-  const predicted = countAtLeast(scores.positives, Math.fround(rows.threshold ?? usualThreshold)) > 0;
+  const threshold = Math.fround(rows.threshold ?? usualThreshold);
+  const hits =
+    surest === undefined ? countAtLeast(scores.positives, threshold) : surestAmong(rows, index, surest, 1);
+  const misses =
+    surest === undefined ? countAtLeast(scores.negatives, threshold) : surestAmong(rows, index, surest, 0);
   return {
     conceptId: rows.conceptIds[index] as string,
     numPos,
@@ -137,9 +147,9 @@ function binaryMetricsOf(rows: ClassificationRows, index: number): BinaryMetrics
     numTot: numPos + numNeg,
     rocAuc: rocAuc(scores) ?? 0,
     // Nothing found is no precision, though a curve ends at 1.
-    precision: predicted ? precision : 0,
-    recall,
-    f1: predicted ? (2 * precision * recall) / (precision + recall) : 0,
+    precision: hits === 0 ? 0 : hits / (hits + misses),
+    recall: numPos === 0 ? 0 : hits / numPos,
+    f1: hits === 0 ? 0 : (2 * hits) / (hits + misses + numPos),
     avgPrecision: averagePrecision(scores) ?? 0,
     rocCurve: {
       fpr: falling.map((point) => point.fpr),
@@ -152,6 +162,20 @@ function binaryMetricsOf(rows: ClassificationRows, index: number): BinaryMetrics
       thresholds: [...thresholdsRising],
     },
   };
+}
+
+/** Rows whose surest concept is this one, among those labelled so. */
+function surestAmong(
+  { conceptIds, truth }: ClassificationRows,
+  index: number,
+  surest: Int32Array,
+  label: number,
+): number {
+  let count = 0;
+  surest.forEach((guess, row) => {
+    if (guess === index && truth[row * conceptIds.length + index] === label) count += 1;
+  });
+  return count;
 }
 
 function at({ positives, negatives }: SortedScores, threshold: number) {

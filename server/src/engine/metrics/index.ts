@@ -9,6 +9,7 @@ export {
   type TestSetEntry,
   testSetEntry,
 } from './classification.ts';
+export { evaluateRows } from './evaluate-rows.ts';
 export { type ClassReport, type ExclusiveReport, reportExclusive, surestClasses } from './exclusive.ts';
 export { averagePrecision, rocAuc, type SortedScores } from './ranking.ts';
 export { stratifiedFolds, stratifiedHoldOut } from './split.ts';

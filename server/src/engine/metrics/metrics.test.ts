@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ClassificationRows, evaluateClassification, testSetEntry } from './classification.ts';
+import { evaluateRows } from './evaluate-rows.ts';
 import { reportExclusive, surestClasses } from './exclusive.ts';
 import { rocAuc } from './ranking.ts';
 import { stratifiedFolds, stratifiedHoldOut } from './split.ts';
@@ -131,6 +132,27 @@ test('metrics of 400 rows full of ties are those recorded from scikit-learn', ()
   for (const [name, value] of Object.entries(recorded.summary)) {
     expect(metrics.summary[name as 'macroAvgRocAuc']).toBeCloseTo(value, 12);
   }
+});
+
+test('where concepts exclude each other, precision and recall may go by the surest concept', () => {
+  const { probabilities, conceptIds, truth } = scoredRows(400, 5, 17);
+  const first = surestClasses(Float32Array.from(truth), 5);
+  const single = Int8Array.from(truth, (_, i) => (first[Math.floor(i / 5)] === i % 5 ? 1 : 0));
+  const { binaryMetrics } = evaluateClassification({
+    conceptIds,
+    probabilities,
+    truth: single,
+    decide: 'surest',
+  });
+  binaryMetrics.forEach(({ precision, recall }, c) => {
+    expect(precision).toBeCloseTo(recorded.precision[c] as number, 7);
+    expect(recall).toBeCloseTo(recorded.recall[c] as number, 7);
+  });
+});
+
+test('an evaluation in a thread of its own gives the same', async () => {
+  expect(await evaluateRows(pets)).toEqual(evaluateClassification(pets));
+  await expect(evaluateRows({ ...pets, threshold: 2 })).rejects.toThrow('0..1, not 2');
 });
 
 test('a plain report is the one recorded from scikit-learn', () => {

@@ -1,8 +1,7 @@
-import { Worker } from 'node:worker_threads';
-import { entryUrl } from '#engine/vector/entry.ts';
 import { type Head, hashOf } from './head.ts';
 import type { HeadObstacle, HeadProblem } from './problem.ts';
-import type { FromTraining, Work } from './training-worker.ts';
+import { inThread, shared, unexpected } from './thread.ts';
+import type { Work } from './training-worker.ts';
 
 export interface TrainRequest
   extends Omit<HeadProblem, 'classWeights' | 'epochsMax' | 'allowMissingPositives'> {
@@ -62,49 +61,4 @@ export async function scoreRows(
   if (reply.kind === 'scored') return reply.probabilities;
   if (reply.kind === 'cancelled') return undefined;
   throw unexpected(reply);
-}
-
-const unexpected = (reply: FromTraining): Error =>
-  reply.kind === 'refused'
-    ? new RangeError(reply.message)
-    : new Error(`the training thread answered ${reply.kind}`);
-
-/** The vectors in shared memory: one copy, and none where they already are. */
-function shared(vectors: Float32Array): Float32Array {
-  if (vectors.buffer instanceof SharedArrayBuffer) return vectors;
-  const copy = new Float32Array(new SharedArrayBuffer(vectors.byteLength));
-  copy.set(vectors);
-  return copy;
-}
-
-interface Watching {
-  onProgress?: ((fraction: number) => void) | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-function inThread(
-  workFor: (stop: SharedArrayBuffer) => Work,
-  { onProgress, signal }: Watching,
-): Promise<FromTraining> {
-  if (signal?.aborted) return Promise.resolve({ kind: 'cancelled' });
-  const stop = new SharedArrayBuffer(4);
-  const cancel = () => Atomics.store(new Int32Array(stop), 0, 1);
-  const worker = new Worker(entryUrl('training-worker', import.meta.url), {
-    workerData: workFor(stop),
-    name: 'training',
-  });
-  return new Promise<FromTraining>((resolve, reject) => {
-    signal?.addEventListener('abort', cancel);
-    worker.on('message', (message: FromTraining) => {
-      if (message.kind === 'progress') onProgress?.(message.fraction);
-      else resolve(message);
-    });
-    worker.on('error', reject);
-    worker.on('exit', (exitCode) =>
-      reject(new Error(`the training thread ended early with code ${exitCode}`)),
-    );
-  }).finally(() => {
-    signal?.removeEventListener('abort', cancel);
-    return worker.terminate();
-  });
 }

@@ -1,4 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import {
+  type ClassificationMetrics,
+  type ClassificationRows,
+  evaluateClassification,
+} from '#engine/metrics/classification.ts';
 import { Cancelled, fitHead } from './fit.ts';
 import { applyHead, type Head } from './head.ts';
 import { checkProblem, type HeadObstacle, type HeadProblem } from './problem.ts';
@@ -6,6 +11,7 @@ import { checkProblem, type HeadObstacle, type HeadProblem } from './problem.ts'
 /** One piece of work per thread: the thread ends with it. */
 export type Work =
   | { kind: 'train'; problem: HeadProblem; stop: SharedArrayBuffer }
+  | { kind: 'evaluate'; rows: ClassificationRows; stop: SharedArrayBuffer }
   | { kind: 'score'; head: Head; vectors: Float32Array; stop: SharedArrayBuffer };
 
 export type FromTraining =
@@ -13,6 +19,7 @@ export type FromTraining =
   | { kind: 'trained'; head: Head }
   | { kind: 'obstacle'; obstacle: HeadObstacle }
   | { kind: 'scored'; probabilities: Float32Array }
+  | { kind: 'evaluated'; metrics: ClassificationMetrics }
   | { kind: 'cancelled' }
   | { kind: 'refused'; message: string };
 
@@ -52,6 +59,7 @@ function run(work: Work): FromTraining {
   const stop = new Int32Array(work.stop);
   const stopped = () => Atomics.load(stop, 0) === 1;
   try {
+    if (work.kind === 'evaluate') return { kind: 'evaluated', metrics: evaluateClassification(work.rows) };
     return work.kind === 'train' ? train(work.problem, stopped) : score(work.head, work.vectors, stopped);
   } catch (error) {
     if (error instanceof Cancelled) return { kind: 'cancelled' };
