@@ -219,8 +219,8 @@ async function main() {
     });
 
     await upload(call, app, training);
-    await label(call, app, training, concepts);
     await indexed(call, app, training);
+    await label(call, app, training, concepts);
     await makeDataset(call, app, training);
     const model = await train(call, app, concepts);
     const answers = await predict(call, app, model, heldOut);
