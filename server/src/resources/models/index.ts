@@ -4,9 +4,11 @@ export { type ConceptsOfWorkflow, modelConceptHandlers } from './concept-handler
 export type { ModelDeps } from './deps.ts';
 export { modelFault } from './faults.ts';
 export { mainApp, mainGrant, readModelAndVersion, readModelRow, readTrainedVersion } from './find.ts';
-export { isTrained, type ModelRow, type Owner, type VersionRow } from './model.ts';
+export { isTrained, type ModelRow, type Owner, type PinnedModel, type VersionRow } from './model.ts';
 export { modelHandlers } from './model-handlers.ts';
 export { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
+export { seedModels } from './seed.ts';
+export { pinnedModels } from './store.ts';
 export { bodyOfVersion, inputKindsOf, showModel, showVersion } from './translate.ts';
 export { modelTypeHandlers } from './type-handlers.ts';
 export { modelVersionHandlers } from './version-handlers.ts';

@@ -190,7 +190,7 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       id: id || newId(),
       statusCode: madeStatus(row.typeId, settings.pretrainedModelConfig !== undefined),
       statusDetails: '',
-      visibility: readVisibility(settings.visibility),
+      visibility: settings.visibility ? readVisibility(settings.visibility) : row.visibility,
       conceptIds: concepts.map((concept) => concept.id),
       license: settings.license,
       description: settings.description,

@@ -58,6 +58,12 @@ export interface ModelWithVersion {
   readonly version: VersionRow | undefined;
 }
 
+/** A model with a version that is certainly there. */
+export interface PinnedModel {
+  readonly model: ModelRow;
+  readonly version: VersionRow;
+}
+
 export type NewModel = Pick<
   ModelRow,
   | 'id'

@@ -3,7 +3,7 @@ import { visibility } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
-import type { ModelRow, ModelWithVersion, NewModel } from './model.ts';
+import type { ModelRow, ModelWithVersion, NewModel, PinnedModel } from './model.ts';
 import { readVersionColumns, versionColumns, type VersionColumns } from './version-columns.ts';
 
 const modelColumns = sql`m.key, m.app_key as "appKey", m.id, m.name, m.type_id as "typeId", m.visibility, m.toolkits,
@@ -214,3 +214,26 @@ export async function deleteModelRows(db: Db, grant: AppGrant, ids: readonly str
 /** Marks a model as changed: its newest version is another one. */
 export const touchModel = (db: Db, grant: AppGrant, key: number) =>
   run(db, sql`update models set modified_at = now() where app_key = ${grant.appKey} and key = ${key}`);
+
+/**
+ * Versions that somebody pinned earlier, by key, as far as the app may still use them: its own, those of its
+ * caller's other apps, and public ones.
+ */
+export async function pinnedModels(db: Db, grant: AppGrant, versionKeys: readonly number[]): Promise<Map<number, PinnedModel>> {
+  if (versionKeys.length === 0) return new Map();
+  const found = await rows<ModelRow & VersionColumns>(
+    db,
+    sql`select ${modelColumns}, ${versionColumns}
+        from model_versions v join models m on m.key = v.model_key ${ownerJoin}
+        where v.key = any(${[...versionKeys]}::bigint[]) and a.deleted_at is null and (
+          m.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
+          or (v.visibility >= ${visibility.public} and m.visibility >= ${visibility.public}
+            and a.visibility >= ${visibility.public} and u.visibility >= ${visibility.public}))`,
+  );
+  const byKey = new Map<number, PinnedModel>();
+  for (const row of found) {
+    const version = readVersionColumns(row);
+    if (version) byKey.set(version.key, { model: row, version });
+  }
+  return byKey;
+}

@@ -153,7 +153,7 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       id: settings.id || newId(),
       statusCode: trains ? StatusCode.MODEL_QUEUED_FOR_TRAINING : StatusCode.MODEL_TRAINED,
       statusDetails: '',
-      visibility: readVisibility(settings.visibility),
+      visibility: settings.visibility ? readVisibility(settings.visibility) : model.visibility,
       conceptIds: concepts.map((concept) => concept.id),
       license: settings.license,
       description: settings.description || note,

@@ -23,6 +23,12 @@ export const predictionFault = {
     new Fault('not_implemented', StatusCode.NOT_IMPLEMENTED, `The model '${id}' of type '${typeId}' has no network on this server.`),
   needsRegions: (typeId: string) =>
     new Fault('bad_request', StatusCode.MODEL_INVALID_ARGUMENT, `A model of type '${typeId}' takes regions; put it behind a detector in a workflow.`),
+  wrongLength: (wanted: number, found: number) =>
+    new Fault(
+      'bad_request',
+      StatusCode.MODEL_INVALID_ARGUMENT,
+      `The model was trained on embeddings of ${wanted} numbers, and this one has ${found}.`,
+    ),
   damagedHead: (id: string, cause: unknown) =>
     new Fault('internal', StatusCode.MODEL_PREDICTION_FAILED, 'The trained part of the model could not be read.', {
       log: `head of model ${id} unreadable`,

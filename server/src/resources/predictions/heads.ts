@@ -38,6 +38,7 @@ export function openHeads(objects: ObjectStore): Heads {
       } catch (cause) {
         throw predictionFault.damagedHead(modelId, cause);
       }
+      if (embedding.length !== head.dims) throw predictionFault.wrongLength(head.dims, embedding.length);
       return applyHead(head, embedding);
     },
   };

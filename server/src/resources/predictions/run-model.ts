@@ -47,6 +47,10 @@ async function runNetwork(
   settings: OutputSettings,
   options: { signal?: AbortSignal; background?: boolean },
 ): Promise<Data> {
+  const given = media.data.embeddings[0]?.vector;
+  if (version.headSha && given) {
+    return showHead(version, await deps.heads.apply(model.id, version.headSha, Float32Array.from(given)));
+  }
   if (!media.kinds.includes('image')) throw predictionFault.wrongKind(model.typeId, ['an image'], media.kinds.join(', '));
   const bytes = await media.image();
   if (version.headSha) {

@@ -1,0 +1,19 @@
+import type { WorkflowDeps } from './deps.ts';
+import { workflowResultHandlers } from './result-handlers.ts';
+import { workflowVersionHandlers } from './version-handlers.ts';
+import { workflowHandlers as rowHandlers } from './workflow-handlers.ts';
+
+export { conceptsOfWorkflow } from './concepts-of-workflow.ts';
+export { baseEmbedderOf, copyWorkflowIntoApp } from './copy.ts';
+export type { WorkflowDeps } from './deps.ts';
+export { readWorkflowAnywhere } from './find.ts';
+export { type ReadyNode, readyNodes, runWorkflow } from './run-workflow.ts';
+export { seedBuiltins } from './seed.ts';
+
+/** Workflows, their versions and their results. */
+export const workflowHandlers = (deps: WorkflowDeps) => ({
+  ...rowHandlers(deps),
+  ...workflowVersionHandlers(deps),
+  ...workflowResultHandlers(deps),
+});
+

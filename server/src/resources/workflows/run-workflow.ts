@@ -1,0 +1,176 @@
+import { clone, create } from '@bufbuild/protobuf';
+import {
+  type Data,
+  DataSchema,
+  type Input,
+  type Output,
+  type OutputConfig,
+  OutputSchema,
+  type Region,
+  RegionSchema,
+  StatusCode,
+  StatusSchema,
+  timestampNow,
+  type WorkflowNode,
+  type WorkflowResult,
+  WorkflowResultSchema,
+} from '@fovea/contract';
+import { Fault } from '#domain/fault.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { newId } from '#domain/ids.ts';
+import { cropToBox } from '#engine/crop.ts';
+import { batchStatus, status, statusOfFault } from '../common/status.ts';
+import { bodyOfVersion, canonicalTypeId, type PinnedModel, pinnedModels, showModel } from '../models/index.ts';
+import {
+  eachOf,
+  echoOf,
+  itemFault,
+  type Media,
+  mediaOf,
+  openMedia,
+  type OutputSettings,
+  predictWith,
+  readSettings,
+  type RunDeps,
+} from '../predictions/index.ts';
+import { type Appetite, appetiteOf, mergedData, satisfies } from './data-flow.ts';
+import { workflowFault } from './faults.ts';
+import { bodyOfWorkflowVersion } from './translate.ts';
+import type { WorkflowVersionRow } from './workflow.ts';
+
+/** A node with the model version it is pinned to. */
+export interface ReadyNode {
+  readonly node: WorkflowNode;
+  readonly pinned: PinnedModel;
+  readonly settings: OutputSettings;
+}
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly background?: boolean;
+}
+
+const regionsAtOnce = 4;
+
+/** The nodes of a version, ready to run. @throws Fault 21200 when a pinned model is gone or not visible any more */
+export async function readyNodes(
+  deps: RunDeps,
+  grant: AppGrant,
+  version: WorkflowVersionRow | undefined,
+  asked?: OutputConfig,
+): Promise<ReadyNode[]> {
+  if (!version) return [];
+  const models = await pinnedModels(deps.db, grant, version.modelVersionKeys);
+  return bodyOfWorkflowVersion(version).nodes.map((node, index) => {
+    const pinned = models.get(version.modelVersionKeys[index] as number);
+    if (!pinned) throw workflowFault.modelGone(node.model?.id ?? node.id);
+    const own = bodyOfVersion(pinned.version).outputInfo;
+    return { node, pinned, settings: readSettings([asked, node.outputInfoOverride], own) };
+  });
+}
+
+/**
+ * Runs all nodes on one input. A node that fails says so in its own output and takes those that build on it
+ * along; the others go on.
+ *
+ * @returns one output for each node that is not suppressed, in node order
+ */
+export async function runWorkflow(deps: RunDeps, grant: AppGrant, nodes: readonly ReadyNode[], input: Input, options: RunOptions): Promise<WorkflowResult> {
+  const result = create(WorkflowResultSchema, { id: newId(), createdAt: timestampNow(), input: echoOf(input) });
+  let media: Media;
+  try {
+    media = await openMedia(deps, grant, input, options.signal);
+    // Fetched once, before any node asks: an input that cannot be had fails by itself and not once per node.
+    if (media.kinds.includes('image')) await media.image();
+  } catch (thrown) {
+    result.status = create(StatusSchema, statusOfFault(itemFault(thrown)));
+    return result;
+  }
+  if (!input.data && result.input) result.input.data = media.data;
+  const outputs = await runNodes(deps, nodes, media, options);
+  result.outputs = outputs.filter((_, index) => !nodes[index]?.node.suppressOutput);
+  const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
+  result.status = create(StatusSchema, batchStatus(outcomes));
+  return result;
+}
+
+async function runNodes(deps: RunDeps, nodes: readonly ReadyNode[], origin: Media, options: RunOptions): Promise<Output[]> {
+  const made = new Map<string, Promise<Output>>();
+  for (const ready of nodes) {
+    const parents = ready.node.nodeInputs.map(({ nodeId }) => ({ nodeId, output: made.get(nodeId) }));
+    made.set(
+      ready.node.id,
+      Promise.all(parents.map(({ output }) => output)).then((outputs) =>
+        runNode(deps, ready, outputs.filter((output) => output !== undefined), origin, options),
+      ),
+    );
+  }
+  return Promise.all(made.values());
+}
+
+async function runNode(deps: RunDeps, ready: ReadyNode, parents: readonly Output[], origin: Media, options: RunOptions): Promise<Output> {
+  const { model, version } = ready.pinned;
+  const output = create(OutputSchema, { id: newId(), createdAt: timestampNow(), model: showModel(model, version) });
+  try {
+    const failed = parents.findIndex((parent) => parent.status?.code !== StatusCode.SUCCESS);
+    if (failed >= 0) throw workflowFault.nodeFailed(ready.node.nodeInputs[failed]?.nodeId ?? '');
+    output.data = await feed(deps, ready, parents.map((parent) => parent.data ?? create(DataSchema)), origin, options);
+    output.status = create(StatusSchema, status(StatusCode.SUCCESS));
+  } catch (thrown) {
+    if (thrown instanceof Fault && thrown.kind === 'busy') throw thrown;
+    if (!(thrown instanceof Fault)) throw thrown;
+    output.status = create(StatusSchema, statusOfFault(thrown));
+  }
+  return output;
+}
+
+/** Gives a node what it looks for: what its parents made, that part by part, or the workflow's own input. */
+async function feed(deps: RunDeps, ready: ReadyNode, parents: readonly Data[], origin: Media, options: RunOptions): Promise<Data> {
+  const run = (media: Media) => predictWith(deps, ready.pinned, media, ready.settings, options);
+  if (parents.length === 0) return run(origin);
+  const data = mergedData(parents);
+  const appetite = appetiteOf(canonicalTypeId(ready.pinned.model.typeId));
+  if (appetite === 'regions' || appetite === 'any') return run(withOrigin(mediaOf(deps, data, options.signal), origin));
+  if (satisfies(data, appetite)) return run(mediaOf(deps, data, options.signal));
+  if (parents.some((parent) => parent.regions.length > 0)) return perRegion(deps, data, appetite, origin, options, run);
+  // Nothing was found to look at, so there is nothing to say: the whole picture is not what was asked about.
+  if (parents.every((parent) => isEmpty(parent))) return create(DataSchema);
+  return run(origin);
+}
+
+/** Operators on regions need the picture that the regions are in. */
+const withOrigin = (media: Media, origin: Media): Media => ({
+  ...media,
+  kinds: [...new Set([...media.kinds, ...origin.kinds])],
+  image: origin.image,
+});
+
+const isEmpty = (data: Data): boolean =>
+  data.regions.length + data.concepts.length + data.embeddings.length + data.colors.length === 0 && !data.text && !data.image;
+
+/** Runs a model on every region by itself; what it says stands in the region's data. */
+async function perRegion(
+  deps: RunDeps,
+  data: Data,
+  appetite: Appetite,
+  origin: Media,
+  options: RunOptions,
+  run: (media: Media) => Promise<Data>,
+): Promise<Data> {
+  const regions = await eachOf(data.regions, regionsAtOnce, async (region) => {
+    const media = appetite === 'image' ? await regionPicture(deps, region, origin, options) : mediaOf(deps, region.data ?? create(DataSchema), options.signal);
+    const shown = clone(RegionSchema, region);
+    shown.data = await run(media);
+    return shown;
+  });
+  return create(DataSchema, { regions });
+}
+
+/** The region cut out by a cropper before, or cut out now. */
+async function regionPicture(deps: RunDeps, region: Region, origin: Media, options: RunOptions): Promise<Media> {
+  if (region.data?.image?.base64.length) return mediaOf(deps, region.data, options.signal);
+  const box = region.regionInfo?.boundingBox;
+  if (!box) return origin;
+  const cut = await cropToBox(await origin.image(), { top: box.topRow, left: box.leftCol, bottom: box.bottomRow, right: box.rightCol });
+  return mediaOf(deps, create(DataSchema, { image: { base64: cut } }), options.signal);
+}
