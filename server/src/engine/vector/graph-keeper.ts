@@ -19,12 +19,17 @@ const rebuildBelow = 0.85;
 /** Rows sent to the builder at once; a few hundred milliseconds of work. */
 const rowsPerMessage = 128;
 const serverDeathsMax = 3;
+/** A scope whose graph failed so often is scanned from then on. */
+const failuresMax = 3;
 
 interface Kept {
   name: string;
   view: ScopeView;
   graph?: Graph | undefined;
+  /** The serving process's number for the graph; a newer graph of the scope has another. */
+  graphNumber?: number | undefined;
   busy: boolean;
+  failures: number;
 }
 
 /** Owns the graph processes: one that serves all graphs, and one for the graph being built, one at a time. */
@@ -36,6 +41,7 @@ export class GraphKeeper {
   #builder: GraphClient | undefined;
   #lastBuild: Promise<void> = Promise.resolve();
   #serverDeaths = 0;
+  #graphsOpened = 0;
   #closed = false;
 
   constructor(settings: WorkerSettings, report: (message: FromWorker) => void) {
@@ -45,7 +51,7 @@ export class GraphKeeper {
 
   know(scope: number, name: string, view: ScopeView): void {
     const kept = this.#kept.get(scope);
-    if (kept === undefined) this.#kept.set(scope, { name, view, busy: false });
+    if (kept === undefined) this.#kept.set(scope, { name, view, busy: false, failures: 0 });
     else kept.view = view;
   }
 
@@ -58,11 +64,12 @@ export class GraphKeeper {
     const kept = this.#kept.get(scope);
     if (kept === undefined || kept.busy || this.#closed || kept.view.size <= this.#settings.flatMax) return;
     if (kept.graph !== undefined && kept.graph.shareOf(kept.view) >= rebuildBelow) return;
-    if (this.#serverDeaths >= serverDeathsMax) return;
+    if (this.#serverDeaths >= serverDeathsMax || kept.failures >= failuresMax) return;
     kept.busy = true;
     try {
       if (kept.graph !== undefined || !(await this.#load(scope, kept))) await this.#queueBuild(scope, kept);
     } catch (error) {
+      kept.failures += 1;
       this.#state(scope, kept.graph === undefined ? 'failed' : 'ready');
       this.#warn(kept.name, error, 'graph could not be made; searches scan instead');
     } finally {
@@ -71,8 +78,9 @@ export class GraphKeeper {
   }
 
   async drop(scope: number, name: string): Promise<void> {
+    const graph = this.#kept.get(scope)?.graphNumber;
     this.#kept.delete(scope);
-    await this.#server?.ask({ kind: 'forget', scope }).catch(() => undefined);
+    if (graph !== undefined) await this.#server?.ask({ kind: 'forget', graph }).catch(() => undefined);
     await removeFiles(pathsFor(this.#settings.dir, name));
   }
 
@@ -171,11 +179,16 @@ export class GraphKeeper {
   async #open(scope: number, kept: Kept, rows: GraphRows, sha256: string): Promise<void> {
     const server = this.#serving();
     const { graph: file } = pathsFor(this.#settings.dir, kept.name);
-    await server.ask({ kind: 'open', scope, file, sha256, dims: kept.view.dims });
+    this.#graphsOpened += 1;
+    const graph = this.#graphsOpened;
+    await server.ask({ kind: 'open', graph, file, sha256, dims: kept.view.dims });
+    const before = kept.graphNumber;
+    kept.graphNumber = graph;
     kept.graph = new Graph(rows, async (query, k) => {
-      const reply = await server.ask({ kind: 'search', scope, query, k });
+      const reply = await server.ask({ kind: 'search', graph, query, k });
       return reply.ids ?? new Int32Array(0);
     });
+    if (before !== undefined) void server.ask({ kind: 'forget', graph: before }).catch(() => undefined);
     this.#state(scope, 'ready');
   }
 
@@ -201,6 +214,7 @@ export class GraphKeeper {
     for (const [scope, kept] of this.#kept) {
       if (kept.graph === undefined) continue;
       kept.graph = undefined;
+      kept.graphNumber = undefined;
       this.#state(scope, 'none');
       void this.settle(scope);
     }

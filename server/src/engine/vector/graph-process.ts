@@ -11,9 +11,9 @@ export type ToGraph =
   | { kind: 'begin'; number: number; dims: number }
   | { kind: 'add'; number: number; firstId: number; vectors: Float32Array }
   | { kind: 'save'; number: number; file: string }
-  | { kind: 'open'; number: number; scope: number; file: string; sha256: string; dims: number }
-  | { kind: 'search'; number: number; scope: number; query: Float32Array; k: number }
-  | { kind: 'forget'; number: number; scope: number };
+  | { kind: 'open'; number: number; graph: number; file: string; sha256: string; dims: number }
+  | { kind: 'search'; number: number; graph: number; query: Float32Array; k: number }
+  | { kind: 'forget'; number: number; graph: number };
 
 export type FromGraph =
   | { number: number; ok: true; sha256?: string; ids?: Int32Array }
@@ -78,17 +78,17 @@ async function answer(message: ToGraph): Promise<Partial<Extract<FromGraph, { ok
       const index = newIndex(message.dims);
       // Mapped, not read: the pages are shared with the file cache and given back under pressure.
       index.view(message.file);
-      open.set(message.scope, index);
+      open.set(message.graph, index);
       return {};
     }
     case 'search': {
-      const index = open.get(message.scope);
+      const index = open.get(message.graph);
       if (index === undefined) throw new Error('this graph is not open');
       const { keys } = index.search(message.query, message.k, 1);
       return { ids: Int32Array.from(keys, Number) };
     }
     case 'forget':
-      open.delete(message.scope);
+      open.delete(message.graph);
       return {};
   }
 }

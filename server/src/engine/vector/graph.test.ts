@@ -163,6 +163,22 @@ test.each<[string, (file: string) => void]>([
   expect((await index.search(rowOf(300), 1, { metric: 'cosine' })).keys).toEqual([301]);
 });
 
+test('a scope that has changed much gets a new graph while the old one serves', async () => {
+  const index = await filled();
+  const fresh = clustered(800, 2);
+  index.upsert(
+    Array.from({ length: 800 }, (_, i) => 10_000 + i),
+    fresh,
+  );
+  const built = () => messages.filter((message) => message === 'vector graph built').length;
+  for (let i = 0; built() < 2; i += 1) {
+    const query = fresh.slice((i % 800) * dims, ((i % 800) + 1) * dims);
+    expect((await index.search(query, 1, { metric: 'cosine' })).keys).toEqual([10_000 + (i % 800)]);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect((await index.search(rowOf(9), 1, { metric: 'cosine' })).keys).toEqual([10]);
+});
+
 /** Process ids of this process's children that run the graph entry. */
 function graphProcesses(): number[] {
   return readdirSync('/proc')

@@ -3,6 +3,7 @@
 export { entryUrl } from './entry.ts';
 export type { Metric } from './exact-search.ts';
 export type { GraphState } from './messages.ts';
+export { scoreOf } from './score.ts';
 export {
   openVectorHost,
   type SearchOptions,
