@@ -24,7 +24,7 @@ export function insertMemberships(
         select ${grant.appKey}, n.dataset_key, n.input_key from unnest(
           ${pairs.map((p) => p.datasetKey)}::bigint[], ${pairs.map((p) => p.inputKey)}::bigint[])
           as n(dataset_key, input_key)
-        order by 1, 2, 3
+        order by n.dataset_key, n.input_key
         on conflict (dataset_key, input_key) do nothing
         returning dataset_key, input_key, created_at)
         select a.dataset_key as "datasetKey", a.input_key as "inputKey", i.id as "inputId", a.created_at as "createdAt"
