@@ -7,6 +7,7 @@ import { openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts'
 import { openDatabase, migrate } from '#store/postgres/index.ts';
 import { allMigrations } from '#migrations.ts';
 import { openEngine } from '#engine/index.ts';
+import { openVectorHost } from '#engine/vector/index.ts';
 import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
 import { appJobs } from '#resources/apps/index.ts';
@@ -16,6 +17,7 @@ import { openSealer } from '#resources/common/sealer.ts';
 import { ensureFirstUser, ensurePlatformApp, identityRoutes, openDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
 import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes } from '#resources/inputs/index.ts';
+import { openVectorCatalog } from '#resources/searches/index.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
 import { datasetParts, openService } from '#service.ts';
@@ -64,7 +66,9 @@ export async function start(config: Config) {
     indexer: openPictureIndexer(indexing),
     limits: { pixelsMax: config.imagePixelsMax },
   };
-  const service = openService(deps, directory);
+  const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
+  const vectors = openVectorCatalog(db, vectorHost);
+  const service = openService({ ...deps, engine, vectors, baseEmbedderOf }, directory);
   const jobs = await startJobs({
     db,
     handlers: { ...appJobs(db), ...datasetJobs(datasetParts(deps, directory)), ...inputJobs(deps), ...indexingJobs(indexing) },
@@ -108,6 +112,7 @@ export async function start(config: Config) {
       await gateway.close(graceMs);
       await jobs.stop();
       await engine.close();
+      await vectorHost.close();
       await fetcher.close();
       await db.close();
     },

@@ -1,15 +1,16 @@
 import type { Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
-import type { Deps } from '#resources/common/deps.ts';
-import { annotationHandlers } from '#resources/annotations/index.ts';
+import type { Engine } from '#engine/index.ts';
+import { annotationHandlers, showAnnotations } from '#resources/annotations/index.ts';
 import { type AppsParts, appHandlers } from '#resources/apps/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
 import { visibility } from '#domain/grant.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
-import { onAnnotated, reindexApp } from '#resources/indexing/index.ts';
+import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
 import { findInputs, type InputDeps, inputHandlers, showInputs } from '#resources/inputs/index.ts';
 import { notYet } from '#resources/not-yet.ts';
+import { type SearchParts, searchHandlers, type VectorCatalog } from '#resources/searches/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
 
 /** What the datasets family needs of those that stand after it; its handlers and its jobs take the same. */
@@ -20,8 +21,26 @@ export const datasetParts = (deps: InputDeps, directory: RememberedDirectory): D
   isProfilePublic: async ({ userId }) => ((await directory.userOf(userId))?.visibility ?? 0) >= visibility.public,
 });
 
+export interface ServiceDeps extends InputDeps {
+  readonly engine: Engine;
+  readonly vectors: VectorCatalog;
+  readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
+}
+
+/** What the searches family needs of the others. */
+const searchParts = (deps: ServiceDeps): SearchParts => ({
+  ...deps,
+  findInputs,
+  showAnnotations,
+  showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
+  async embedImage(builtin, image) {
+    const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;
+    return deps.engine.embed(builtin, { bytes });
+  },
+});
+
 /** The whole service in one expression: an RPC that nobody answers, and that is not listed as missing, does not compile. */
-export function openService(deps: Deps & InputDeps, directory: RememberedDirectory): Service<Call> {
+export function openService(deps: ServiceDeps, directory: RememberedDirectory): Service<Call> {
   const { db } = deps;
   // The workflows family takes this over when it lands.
   const copyWorkflowIntoApp: AppsParts['copyWorkflowIntoApp'] = async () => {};
@@ -33,6 +52,7 @@ export function openService(deps: Deps & InputDeps, directory: RememberedDirecto
     ...annotationHandlers({ ...deps, findInputs, onAnnotated }),
     ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),
+    ...searchHandlers(searchParts(deps)),
     ...appHandlers({ db, directory, copyWorkflowIntoApp, reindexApp }),
   } satisfies Service<Call>;
 }

@@ -22,6 +22,7 @@ export const searchFault = {
   badVector: () => invalid('ranks[].annotation.data.embeddings[].vector holds NaN, infinities or only zeros.'),
   unknownEmbedder: (id: string) => invalid(`No embeddings of a model version '${id}' are stored in this app.`),
   mixedEmbedders: () => invalid('All similarity ranks of one search must use the same embedder.'),
+  unreachable: (url: string, why: string) => invalid(`ranks[].annotation.data.image.url '${url}' could not be fetched: ${why}`),
   textNeedsModel: () => invalid('Ranking by text needs a model that puts text and pictures into one space; none is installed on this server.'),
   unsupported: (what: string) => invalid(`Filtering by ${what} is not supported by this server yet.`),
   noPast: () => invalid('as_of asks for the state at an earlier time; this server keeps no history of annotations yet.'),

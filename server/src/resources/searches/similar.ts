@@ -1,5 +1,6 @@
 import type { VectorIndex } from '#engine/vector/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { FetchFault } from '#store/fetcher/index.ts';
 import type { Sql } from '#store/sql.ts';
 import { searchFault } from './faults.ts';
 import { countEmbeddings, embeddingKeys, ownersOf, storedEmbedder, vectorOfInput } from './hit-store.ts';
@@ -54,7 +55,7 @@ async function unitVectorOf(parts: SearchParts, grant: AppGrant, embedder: Embed
     case 'vector':
       return unit(source.vector);
     case 'image_url':
-      return unit(await parts.embedImage(embedder.builtin, { url: source.url }));
+      return unit(await reached(source.url, parts.embedImage(embedder.builtin, { url: source.url })));
     case 'image_bytes':
       return unit(await parts.embedImage(embedder.builtin, { bytes: source.bytes }));
     case 'input': {
@@ -63,6 +64,15 @@ async function unitVectorOf(parts: SearchParts, grant: AppGrant, embedder: Embed
       if (!stored) throw searchFault.notIndexed(source.inputId);
       return unit(Float32Array.from({ length: stored.length / 4 }, (_, d) => stored.readFloatLE(d * 4)));
     }
+  }
+}
+
+/** What the fetcher could not get is the caller's to mend. */
+async function reached<T>(url: string, wanted: Promise<T>): Promise<T> {
+  try {
+    return await wanted;
+  } catch (thrown) {
+    throw thrown instanceof FetchFault ? searchFault.unreachable(url, thrown.message) : thrown;
   }
 }
 

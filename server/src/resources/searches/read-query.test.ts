@@ -1,0 +1,56 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { type FilterSchema, QuerySchema } from '@fovea/contract';
+import { expect, test } from 'vitest';
+import { annotationKind } from '#domain/annotation-kinds.ts';
+import type { Filter } from './query.ts';
+import { readQuery } from './read-query.ts';
+
+type WireFilter = MessageInitShape<typeof FilterSchema>;
+const read = (filter: WireFilter) => readQuery(create(QuerySchema, { filters: [filter] })).filters[0];
+
+test.each<[string, WireFilter, Partial<Filter> | undefined]>([
+  ['empty messages constrain nothing', { annotation: {}, input: {} }, undefined],
+  ['data: {} means no space-time info', { annotation: { data: {} } }, { annotation: { wholeInputOnly: true } }],
+  [
+    'an empty box asks for boxes',
+    { annotation: { data: { regions: [{ regionInfo: { boundingBox: {} } }] } } },
+    { annotation: { kinds: annotationKind.box } },
+  ],
+  ['empty media ask for kinds', { input: { data: { image: {}, text: {} } } }, { input: { kinds: ['image', 'text'] } }],
+  ['datasets', { input: { datasetIds: ['a', 'b'] } }, { input: { datasetIds: ['a', 'b'] } }],
+  ['a status', { input: { status: { code: 30000 } } }, { input: { statusCode: 30000 } }],
+  [
+    'miles become kilometres',
+    { annotation: { data: { geo: { geoPoint: { latitude: 1, longitude: 2 }, geoLimit: { type: 'withinMiles', value: 10 } } } } },
+    { annotation: { geo: { kind: 'circle', centre: { latitude: 1, longitude: 2 }, radiusKm: 16.09344 } } },
+  ],
+  [
+    'two corners in any order make a box',
+    { annotation: { data: { geo: { geoBox: [{ geoPoint: { latitude: 5, longitude: 9 } }, { geoPoint: { latitude: 1, longitude: 2 } }] } } } },
+    { annotation: { geo: { kind: 'box', south: 1, north: 5, west: 2, east: 9 } } },
+  ],
+  ['negation is kept', { negate: true, annotation: { taskId: 't' } }, { negate: true, annotation: { taskId: 't' } }],
+])('%s', (_, wire, expected) => {
+  const found = read(wire);
+  if (expected === undefined) expect(found).toBeUndefined();
+  else expect(JSON.parse(JSON.stringify(found))).toMatchObject(JSON.parse(JSON.stringify(expected)));
+});
+
+test.each<[string, WireFilter, string]>([
+  ['a value above 1', { annotation: { data: { concepts: [{ id: 'a', value: 2 }] } } }, 'value is 2'],
+  ['a concept without id and name', { annotation: { data: { concepts: [{ value: 1 }] } } }, 'needs an id or a name'],
+  ['an unknown distance', { annotation: { data: { geo: { geoPoint: {}, geoLimit: { type: 'withinYards', value: 1 } } } } }, 'withinYards'],
+  ['a point without distance', { annotation: { data: { geo: { geoPoint: {} } } } }, 'geo_limit'],
+  ['a latitude off the globe', { annotation: { data: { geo: { geoPoint: { latitude: 91 }, geoLimit: { type: 'withinMiles', value: 1 } } } } }, 'no place on earth'],
+])('%s is refused in words', (_, wire, words) => {
+  expect(() => read(wire)).toThrow(words);
+});
+
+test.each([
+  ['NaN', [Number.NaN, 1]],
+  ['infinities', [Number.POSITIVE_INFINITY, 1]],
+  ['only zeros', [0, 0]],
+])('a vector of %s is refused', (_, vector) => {
+  const query = create(QuerySchema, { ranks: [{ annotation: { data: { embeddings: [{ vector }] } } }] });
+  expect(() => readQuery(query)).toThrow('vector');
+});
