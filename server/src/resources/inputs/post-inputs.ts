@@ -35,7 +35,7 @@ interface Accepted {
 /** Inputs of one processing job; a job is the unit of retries and of crash isolation. */
 const inputsPerJob = 16;
 /** Files written at the same time for one request. */
-const writesAtOnce = 8;
+const writesAtOnce = 16;
 
 /**
  * Adds up to 128 inputs. Each is judged by itself: what is wrong with one comes back as its status and does not
