@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
-import { annotationKind as kind, type DataShape, kindsOf, placeKinds } from './annotation-kinds.ts';
+import { type DataShape, annotationKind as kind, kindsOf, placeKinds } from './annotation-kinds.ts';
 
 const empty: DataShape = {
-  concepts: [], colors: [], clusters: [], embeddings: [], regions: [], frames: [], timeSegments: [], tracks: [],
+  concepts: [],
+  colors: [],
+  clusters: [],
+  embeddings: [],
+  regions: [],
+  frames: [],
+  timeSegments: [],
+  tracks: [],
 };
 const place = (info: object) => ({ ...empty, regions: [{ regionInfo: { keypointLocations: [], ...info } }] });
 
@@ -13,8 +20,11 @@ test.each<[string, DataShape, number]>([
   ['a box', place({ boundingBox: {} }), kind.box],
   ['key points', place({ keypointLocations: [{}] }), kind.keypoints],
   ['a region without place', { ...empty, regions: [{}] }, kind.region],
-  ['a labelled box in a frame', { ...empty, frames: [{ data: { ...place({ boundingBox: {} }), concepts: [{}] } }] },
-    kind.frame | kind.box | kind.concepts],
+  [
+    'a labelled box in a frame',
+    { ...empty, frames: [{ data: { ...place({ boundingBox: {} }), concepts: [{}] } }] },
+    kind.frame | kind.box | kind.concepts,
+  ],
 ])('%s', (_title, data, bits) => {
   expect(kindsOf(data)).toBe(bits);
 });

@@ -9,7 +9,8 @@ const box = (topRow: number, leftCol: number, bottomRow: number, rightCol: numbe
 const boxed = (conceptId: string) => ({
   regions: [{ regionInfo: box(0.1, 0.2, 0.5, 0.6), data: { concepts: [{ id: conceptId, value: 1 }] } }],
 });
-const codes = (reply: { annotations: { status?: { code: number } }[] }) => reply.annotations.map((one) => one.status?.code);
+const codes = (reply: { annotations: { status?: { code: number } }[] }) =>
+  reply.annotations.map((one) => one.status?.code);
 
 let alice: Person;
 
@@ -22,7 +23,15 @@ describe('posting', () => {
   test('a box, a polygon, a point, a mask and a span come back as they were sent, each region with an id', async () => {
     const infos = [
       box(0.1, 0.2, 0.5, 0.6),
-      { polygon: { points: [{ row: 0.1, col: 0.1 }, { row: 0.1, col: 0.5 }, { row: 0.5, col: 0.5 }] } },
+      {
+        polygon: {
+          points: [
+            { row: 0.1, col: 0.1 },
+            { row: 0.1, col: 0.5 },
+            { row: 0.5, col: 0.5 },
+          ],
+        },
+      },
       { point: { row: 0.25, col: 0.75 } },
       { mask: { image: { base64: new Uint8Array([1, 2, 3]) } } },
       { span: { charStart: 1, charEnd: 4, rawText: 'cat' } },
@@ -35,17 +44,34 @@ describe('posting', () => {
       const got = await alice.client.getAnnotation({ inputId: 'one', annotationId: annotation.id });
       const region = got.annotation?.data?.regions[0];
       expect(region?.id).toMatch(/^[0-9a-f]{32}$/);
-      expect(Object.keys(infos[i] as object).every((kind) => region?.regionInfo?.[kind as 'mask'] !== undefined)).toBe(true);
-      expect(got.annotation).toMatchObject({ trusted: true, inputLevel: false, userId: alice.userId, status: { code: 24150 } });
+      expect(
+        Object.keys(infos[i] as object).every((kind) => region?.regionInfo?.[kind as 'mask'] !== undefined),
+      ).toBe(true);
+      expect(got.annotation).toMatchObject({
+        trusted: true,
+        inputLevel: false,
+        userId: alice.userId,
+        status: { code: 24150 },
+      });
       expect(got.annotation?.worker?.worker).toMatchObject({ case: 'user', value: { id: alice.userId } });
     }
-    const masked = await alice.client.getAnnotation({ inputId: 'one', annotationId: reply.annotations[3]?.id });
-    expect(Buffer.from(masked.annotation?.data?.regions[0]?.regionInfo?.mask?.image?.base64 ?? [])).toEqual(Buffer.of(1, 2, 3));
+    const masked = await alice.client.getAnnotation({
+      inputId: 'one',
+      annotationId: reply.annotations[3]?.id,
+    });
+    expect(Buffer.from(masked.annotation?.data?.regions[0]?.regionInfo?.mask?.image?.base64 ?? [])).toEqual(
+      Buffer.of(1, 2, 3),
+    );
   });
 
   test('a label makes its concept, by id or by name', async () => {
-    const concepts = [{ id: 'heron', value: 1 }, { name: 'grey heron', value: 1 }];
-    const reply = await alice.client.postAnnotations({ annotations: [{ inputId: 'one', data: { concepts } }] });
+    const concepts = [
+      { id: 'heron', value: 1 },
+      { name: 'grey heron', value: 1 },
+    ];
+    const reply = await alice.client.postAnnotations({
+      annotations: [{ inputId: 'one', data: { concepts } }],
+    });
     expect(reply.annotations[0]?.data?.concepts).toMatchObject([
       { id: 'heron', name: 'heron', value: 1, appId: alice.appId },
       { id: 'grey heron', name: 'grey heron', value: 1 },
@@ -80,7 +106,11 @@ describe('posting', () => {
   test('an id that the input has already is refused, on another input it is free', async () => {
     const wanted = { id: 'mine', data: boxed('cat') };
     const first = await alice.client.postAnnotations({
-      annotations: [{ ...wanted, inputId: 'one' }, { ...wanted, inputId: 'one' }, { ...wanted, inputId: 'two' }],
+      annotations: [
+        { ...wanted, inputId: 'one' },
+        { ...wanted, inputId: 'one' },
+        { ...wanted, inputId: 'two' },
+      ],
     });
     expect(codes(first)).toEqual([24150, 40010, 24150]);
     const again = await alice.client.postAnnotations({ annotations: [{ ...wanted, inputId: 'one' }] });
@@ -108,9 +138,20 @@ describe('posting', () => {
 
   test('a task, a status and a note about the annotation are kept', async () => {
     const reply = await alice.client.postAnnotations({
-      annotations: [{ inputId: 'two', data: boxed('cat'), status: { code: 24151 }, annotationInfo: { task_id: 't1', x: 1 } }],
+      annotations: [
+        {
+          inputId: 'two',
+          data: boxed('cat'),
+          status: { code: 24151 },
+          annotationInfo: { task_id: 't1', x: 1 },
+        },
+      ],
     });
-    expect(reply.annotations[0]).toMatchObject({ taskId: 't1', status: { code: 24151 }, annotationInfo: { x: 1 } });
+    expect(reply.annotations[0]).toMatchObject({
+      taskId: 't1',
+      status: { code: 24151 },
+      annotationInfo: { x: 1 },
+    });
     const bad = await alice.client.postAnnotations({
       annotations: [{ inputId: 'two', data: boxed('cat'), status: { code: 10000 } }],
     });
@@ -125,7 +166,15 @@ describe('posting', () => {
       keys: [
         {
           description: 'labels only',
-          scopes: ['Apps_Get', 'Inputs_Get', 'Annotations_Add', 'Annotations_Get', 'Concepts_Get', 'Models_Get', 'Workflows_Get'],
+          scopes: [
+            'Apps_Get',
+            'Inputs_Get',
+            'Annotations_Add',
+            'Annotations_Get',
+            'Concepts_Get',
+            'Models_Get',
+            'Workflows_Get',
+          ],
           apps: [{ id: bob.appId, userId: bob.userId }],
         },
       ],
@@ -143,7 +192,9 @@ describe('workers', () => {
   test('the owner of the app may annotate in the name of another user', async () => {
     const carol = await signedIn('carol', { app: false });
     const worker = { worker: { case: 'user' as const, value: { id: carol.userId } } };
-    const reply = await alice.client.postAnnotations({ annotations: [{ inputId: 'two', data: boxed('cat'), worker }] });
+    const reply = await alice.client.postAnnotations({
+      annotations: [{ inputId: 'two', data: boxed('cat'), worker }],
+    });
     expect(reply.annotations[0]).toMatchObject({ userId: carol.userId, trusted: true });
     const listed = await alice.client.listAnnotations({ userIds: [carol.userId] });
     expect(listed.annotations.map(({ id }) => id)).toEqual([reply.annotations[0]?.id]);
@@ -154,9 +205,14 @@ describe('workers', () => {
 
   test('an unknown user or model version is refused', async () => {
     const user = { worker: { case: 'user' as const, value: { id: 'nobody-at-all' } } };
-    const model = { worker: { case: 'model' as const, value: { id: 'm', modelVersion: { id: 'f'.repeat(32) } } } };
+    const model = {
+      worker: { case: 'model' as const, value: { id: 'm', modelVersion: { id: 'f'.repeat(32) } } },
+    };
     const reply = await alice.client.postAnnotations({
-      annotations: [{ inputId: 'two', data: boxed('cat'), worker: user }, { inputId: 'two', data: boxed('cat'), worker: model }],
+      annotations: [
+        { inputId: 'two', data: boxed('cat'), worker: user },
+        { inputId: 'two', data: boxed('cat'), worker: model },
+      ],
     });
     expect(codes(reply)).toEqual([24155, 24155]);
   });
@@ -170,7 +226,11 @@ describe('listing', () => {
     dora = await signedIn('dora');
     await uploadPictures(dora, ['a', 'b']);
     const reply = await dora.client.postAnnotations({
-      annotations: ['a', 'a', 'b'].map((inputId) => ({ inputId, data: boxed('cat'), taskId: inputId === 'b' ? 'task' : '' })),
+      annotations: ['a', 'a', 'b'].map((inputId) => ({
+        inputId,
+        data: boxed('cat'),
+        taskId: inputId === 'b' ? 'task' : '',
+      })),
     });
     posted = reply.annotations.map(({ id }) => id);
   });
@@ -221,7 +281,8 @@ describe('listing', () => {
 
 describe('patching', () => {
   const post = async (data: ReturnType<typeof boxed>) =>
-    (await alice.client.postAnnotations({ annotations: [{ inputId: 'three', data }] })).annotations[0]?.id as string;
+    (await alice.client.postAnnotations({ annotations: [{ inputId: 'three', data }] })).annotations[0]
+      ?.id as string;
 
   test('merging a box without a region id leaves one region, with the new box', async () => {
     const id = await post(boxed('cat'));
@@ -255,7 +316,9 @@ describe('patching', () => {
 
   test('what is left empty by a removal is deleted on demand, but never the annotation of the input as a whole', async () => {
     const id = (
-      await alice.client.postAnnotations({ annotations: [{ inputId: 'three', data: { concepts: [{ id: 'cat', value: 1 }] } }] })
+      await alice.client.postAnnotations({
+        annotations: [{ inputId: 'three', data: { concepts: [{ id: 'cat', value: 1 }] } }],
+      })
     ).annotations[0]?.id as string;
     const { annotations } = await alice.client.listAnnotations({ inputIds: ['three'] });
     const whole = annotations.find(({ inputLevel }) => inputLevel)?.id as string;
@@ -263,11 +326,18 @@ describe('patching', () => {
     const reply = await alice.client.patchAnnotations({
       action: 'remove',
       deleteIfEmptyData: true,
-      annotations: [{ id, inputId: 'three', data: gone }, { id: whole, inputId: 'three', data: gone }],
+      annotations: [
+        { id, inputId: 'three', data: gone },
+        { id: whole, inputId: 'three', data: gone },
+      ],
     });
     expect(reply.status?.code).toBe(10000);
-    expect((await alice.client.getAnnotation({ inputId: 'three', annotationId: id })).status?.code).toBe(11101);
-    expect((await alice.client.getAnnotation({ inputId: 'three', annotationId: whole })).status?.code).toBe(10000);
+    expect((await alice.client.getAnnotation({ inputId: 'three', annotationId: id })).status?.code).toBe(
+      11101,
+    );
+    expect((await alice.client.getAnnotation({ inputId: 'three', annotationId: whole })).status?.code).toBe(
+      10000,
+    );
   });
 
   test('an unknown annotation or action, and a patch that ends badly, are refused with their own codes', async () => {
@@ -275,12 +345,21 @@ describe('patching', () => {
     const bad = { regions: [{ regionInfo: box(0.9, 0, 0.1, 1) }] };
     const reply = await alice.client.patchAnnotations({
       action: 'merge',
-      annotations: [{ id: 'nope', inputId: 'three', data: boxed('cat') }, { id, inputId: 'three', data: bad }],
+      annotations: [
+        { id: 'nope', inputId: 'three', data: boxed('cat') },
+        { id, inputId: 'three', data: bad },
+      ],
     });
     expect(reply.status?.code).toBe(10020);
     expect(codes(reply)).toEqual([11101, 24155]);
-    const unknown = await alice.client.patchAnnotations({ action: 'delete', annotations: [{ id, inputId: 'three' }] });
-    expect(unknown.status).toMatchObject({ code: 11102, details: expect.stringContaining("Unrecognized action 'delete'") });
+    const unknown = await alice.client.patchAnnotations({
+      action: 'delete',
+      annotations: [{ id, inputId: 'three' }],
+    });
+    expect(unknown.status).toMatchObject({
+      code: 11102,
+      details: expect.stringContaining("Unrecognized action 'delete'"),
+    });
   });
 
   test('the labels of the input as a whole show in GetInput', async () => {
@@ -295,10 +374,19 @@ describe('patching', () => {
   });
 
   test('statuses change by task and report how many did', async () => {
-    const waiting = { inputId: 'three', data: boxed('cat'), taskId: 'review', status: { code: 24151 as const } };
+    const waiting = {
+      inputId: 'three',
+      data: boxed('cat'),
+      taskId: 'review',
+      status: { code: 24151 as const },
+    };
     await alice.client.postAnnotations({ annotations: [waiting, waiting] });
     const path = 'task/review/annotations/status';
-    const reply = await alice.rest('PATCH', path, { status_code: 24150, status_codes: [24151], action: 'overwrite' });
+    const reply = await alice.rest('PATCH', path, {
+      status_code: 24150,
+      status_codes: [24151],
+      action: 'overwrite',
+    });
     expect(reply.json).toMatchObject({ status: { code: 10000 }, updated_count: 2 });
     const listed = await alice.client.listAnnotations({ taskId: 'review', statuses: [{ code: 24150 }] });
     expect(listed.annotations).toHaveLength(2);
@@ -308,12 +396,15 @@ describe('patching', () => {
 
 describe('deleting', () => {
   let fay: Person;
-  const count = async (inputId: string) => (await fay.client.listAnnotations({ inputIds: [inputId] })).annotations.length;
+  const count = async (inputId: string) =>
+    (await fay.client.listAnnotations({ inputIds: [inputId] })).annotations.length;
 
   beforeAll(async () => {
     fay = await signedIn('fay');
     await uploadPictures(fay, ['a', 'b']);
-    const annotations = ['x', 'y', 'z'].flatMap((id) => ['a', 'b'].map((inputId) => ({ id, inputId, data: boxed('cat') })));
+    const annotations = ['x', 'y', 'z'].flatMap((id) =>
+      ['a', 'b'].map((inputId) => ({ id, inputId, data: boxed('cat') })),
+    );
     await fay.client.postAnnotations({ annotations });
   });
 
@@ -324,7 +415,10 @@ describe('deleting', () => {
   });
 
   test('pairs delete exactly those, and unknown ones are ignored', async () => {
-    const reply = await fay.client.deleteAnnotations({ inputIds: ['a', 'b', 'b'], ids: ['y', 'x', 'unknown'] });
+    const reply = await fay.client.deleteAnnotations({
+      inputIds: ['a', 'b', 'b'],
+      ids: ['y', 'x', 'unknown'],
+    });
     expect(reply.status?.code).toBe(10000);
     expect([await count('a'), await count('b')]).toEqual([2, 3]);
   });

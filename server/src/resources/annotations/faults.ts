@@ -7,10 +7,16 @@ export const annotationFault = {
     new Fault(
       'not_found',
       StatusCode.CONN_DOES_NOT_EXIST,
-      inputId === '' ? `There is no annotation '${id}' in this app.` : `The input '${inputId}' has no annotation '${id}'.`,
+      inputId === ''
+        ? `There is no annotation '${id}' in this app.`
+        : `The input '${inputId}' has no annotation '${id}'.`,
     ),
   missingInput: (id: string) =>
-    new Fault('bad_request', StatusCode.ANNOTATION_INVALID_ARGUMENT, `input_id: there is no input '${id}' in this app.`),
+    new Fault(
+      'bad_request',
+      StatusCode.ANNOTATION_INVALID_ARGUMENT,
+      `input_id: there is no input '${id}' in this app.`,
+    ),
   duplicate: (id: string, inputId: string) =>
     new Fault(
       'bad_request',

@@ -54,12 +54,17 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
     patchAnnotations: (req, call) => patchAnnotations(parts, req, call),
 
     async patchAnnotationsStatus(req, call) {
-      if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
+      if (req.action !== '' && req.action !== 'overwrite')
+        throw commonFault.unknownAction(req.action, ['overwrite']);
       if (!isAnnotationStatus(req.statusCode)) {
-        throw annotationFault.invalid(`status_code is ${req.statusCode}; an annotation has one of 24150 to 24159.`);
+        throw annotationFault.invalid(
+          `status_code is ${req.statusCode}; an annotation has one of 24150 to 24159.`,
+        );
       }
       if (req.userIds.length === 0 && req.taskId === '' && req.statusCodes.length === 0) {
-        throw annotationFault.invalid('Name user_ids, task_id or status_codes; without any, all annotations would change.');
+        throw annotationFault.invalid(
+          'Name user_ids, task_id or status_codes; without any, all annotations would change.',
+        );
       }
       const userIds = withCaller(req.userIds, call);
       const filter = { userIds, taskId: req.taskId, statusCodes: req.statusCodes };
@@ -89,7 +94,10 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
       }
       if (req.ids.length === 0) {
         const inputs = await findInputs(db, call.app, req.inputIds);
-        await deleteAllOf(call.app, inputs.map(({ key }) => key));
+        await deleteAllOf(
+          call.app,
+          inputs.map(({ key }) => key),
+        );
         return {};
       }
       checkPairs(req);

@@ -8,7 +8,13 @@ import { annotationFault } from './faults.ts';
 import { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
 import { patchedData, type Sent } from './patch-data.ts';
 import { placeTrouble } from './place.ts';
-import { bumpSearchRevision, insertAnnotations, inputLevelRows, lockInputLevel, updateAnnotation } from './store.ts';
+import {
+  bumpSearchRevision,
+  inputLevelRows,
+  insertAnnotations,
+  lockInputLevel,
+  updateAnnotation,
+} from './store.ts';
 import { type InputLevelData, nameConcepts, showInputLevel, unpackData } from './translate.ts';
 
 /** A new input and what its sender says of it as a whole. */
@@ -35,7 +41,11 @@ export async function insertInputLevelAnnotations(
   grant: AppGrant,
   items: readonly InputLevelItem[],
 ): Promise<void> {
-  const settled = await settleLabels(tx, grant, items.map(({ data }) => inputLevelPart(data)));
+  const settled = await settleLabels(
+    tx,
+    grant,
+    items.map(({ data }) => inputLevelPart(data)),
+  );
   await insertAnnotations(
     tx,
     grant,
@@ -56,7 +66,8 @@ export async function insertInputLevelAnnotations(
   await bumpSearchRevision(tx, grant);
 }
 
-const inputLevelPart = ({ concepts, metadata, geo }: Data): Data => create(DataSchema, { concepts, metadata, geo });
+const inputLevelPart = ({ concepts, metadata, geo }: Data): Data =>
+  create(DataSchema, { concepts, metadata, geo });
 
 /** Concepts (named), metadata and geo of inputs, by input row key. Inputs without an annotation are left out. */
 export async function inputLevelData(
@@ -65,7 +76,11 @@ export async function inputLevelData(
   inputKeys: readonly number[],
 ): Promise<Map<number, InputLevelData>> {
   const rows = await inputLevelRows(db, grant, inputKeys);
-  const datas = await nameConcepts(db, grant, rows.map((row) => unpackData(row.data)));
+  const datas = await nameConcepts(
+    db,
+    grant,
+    rows.map((row) => unpackData(row.data)),
+  );
   return new Map(rows.map((row, i) => [row.inputKey, showInputLevel(datas[i] as Data)]));
 }
 
@@ -90,9 +105,13 @@ export async function patchInputLevel(
   const before = await lockInputLevel(tx, grant, inputKey);
   if (!before) return;
   const kept = unpackData(before.data);
-  const [named = part] = action === 'remove' ? [await identifyLabels(tx, grant, part)] : await settleLabels(tx, grant, [part]);
+  const [named = part] =
+    action === 'remove' ? [await identifyLabels(tx, grant, part)] : await settleLabels(tx, grant, [part]);
   const after = patchedData(action, kept, named, sent as Sent);
-  await updateAnnotation(tx, grant, { ...before, data: action === 'overwrite' ? { ...kept, ...pick(after) } : after });
+  await updateAnnotation(tx, grant, {
+    ...before,
+    data: action === 'overwrite' ? { ...kept, ...pick(after) } : after,
+  });
   await bumpSearchRevision(tx, grant);
 }
 

@@ -36,7 +36,8 @@ export function labelsOf(data: Data): Label[] {
 }
 
 /** What is kept of a concept inside an annotation: the rest belongs to the concept itself and may change there. */
-export const mention = ({ id, value }: { id: string; value: number }): Concept => create(ConceptSchema, { id, value });
+export const mention = ({ id, value }: { id: string; value: number }): Concept =>
+  create(ConceptSchema, { id, value });
 
 /** A concept sent twice in one list counts once: the last one, in the place of the first. */
 export function onePerConcept(concepts: readonly Concept[]): Concept[] {

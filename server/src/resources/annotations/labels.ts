@@ -9,7 +9,8 @@ import { conceptsIn, mention, onePerConcept, withConcepts } from './labels-in-da
 /** Why the labels in some data cannot be stored, or undefined when they can. */
 export function labelTrouble(data: Data | undefined): string | undefined {
   for (const { id, name, value } of conceptsIn(data)) {
-    if (id === '' && idFromName(name) === '') return 'data.concepts[] holds a concept with neither id nor name.';
+    if (id === '' && idFromName(name) === '')
+      return 'data.concepts[] holds a concept with neither id nor name.';
     const trouble = id === '' ? undefined : idTrouble(id, 'concept');
     if (trouble) return `data.concepts[]: ${trouble}`;
     if (!(value >= 0 && value <= 1)) {
@@ -33,11 +34,17 @@ export async function settleLabels(db: Db, grant: AppGrant, batch: readonly Data
   const idOf = (concept: Concept) => concept.id || (idByName.get(concept.name) as string);
   await makeMissing(db, grant, named, idOf);
   return batch.map((data) =>
-    withConcepts(data, (concepts) => onePerConcept(concepts.map((c) => mention({ id: idOf(c), value: c.value })))),
+    withConcepts(data, (concepts) =>
+      onePerConcept(concepts.map((c) => mention({ id: idOf(c), value: c.value }))),
+    ),
   );
 }
 
-async function idsOfNames(db: Db, grant: AppGrant, concepts: readonly Concept[]): Promise<Map<string, string>> {
+async function idsOfNames(
+  db: Db,
+  grant: AppGrant,
+  concepts: readonly Concept[],
+): Promise<Map<string, string>> {
   const names = [...new Set(concepts.filter((c) => c.id === '').map((c) => c.name))];
   const ids = new Map(names.map((name) => [name, idFromName(name)]));
   if (names.length === 0) return ids;
@@ -45,7 +52,12 @@ async function idsOfNames(db: Db, grant: AppGrant, concepts: readonly Concept[])
   return ids;
 }
 
-async function makeMissing(db: Db, grant: AppGrant, named: readonly Concept[], idOf: (concept: Concept) => string) {
+async function makeMissing(
+  db: Db,
+  grant: AppGrant,
+  named: readonly Concept[],
+  idOf: (concept: Concept) => string,
+) {
   const nameById = new Map<string, string>();
   for (const concept of named) {
     const id = idOf(concept);
@@ -56,7 +68,11 @@ async function makeMissing(db: Db, grant: AppGrant, named: readonly Concept[], i
   if (!grant.holds('Concepts_Add')) {
     throw commonFault.scopeNeeded('Concepts_Add', `to make the concept '${[...nameById.keys()][0]}'`);
   }
-  await ensureConcepts(db, grant, [...nameById].map(([id, name]) => ({ id, name: name || id })));
+  await ensureConcepts(
+    db,
+    grant,
+    [...nameById].map(([id, name]) => ({ id, name: name || id })),
+  );
 }
 
 /** The same data with an id for every concept that is only named; makes nothing. For what is to be removed. */

@@ -18,7 +18,12 @@ export interface AnnotationFilter {
 }
 
 /** Keys of a page of annotations, newest first. */
-export async function pageOfAnnotations(db: Db, grant: AppGrant, filter: AnnotationFilter, page: Page): Promise<number[]> {
+export async function pageOfAnnotations(
+  db: Db,
+  grant: AppGrant,
+  filter: AnnotationFilter,
+  page: Page,
+): Promise<number[]> {
   const found = await rows<{ key: number }>(
     db,
     sql`select key from ${pageKeys('annotations', conditions(grant, filter), sql`key desc`, page)} p order by position`,
@@ -43,9 +48,15 @@ function conditions(grant: AppGrant, filter: AnnotationFilter): Sql<unknown> {
 }
 
 /** Any of the workers named, of whichever kind. */
-function workerIn({ userIds, modelVersionIds, workflowVersionIds }: AnnotationFilter): Sql<unknown> | undefined {
+function workerIn({
+  userIds,
+  modelVersionIds,
+  workflowVersionIds,
+}: AnnotationFilter): Sql<unknown> | undefined {
   const parts = [
-    userIds.length > 0 ? sql`worker_user_key in (select key from users where id = any(${[...userIds]}))` : undefined,
+    userIds.length > 0
+      ? sql`worker_user_key in (select key from users where id = any(${[...userIds]}))`
+      : undefined,
     modelVersionIds.length > 0
       ? sql`worker_model_version_key in (select key from model_versions where id = any(${[...modelVersionIds]}))`
       : undefined,
@@ -96,7 +107,11 @@ export async function setStatuses(
 }
 
 /** Keys of the annotations of some inputs, less the ones about the inputs as a whole, locked in key order. */
-export async function lockAnnotationsOf(db: Db, grant: AppGrant, inputKeys: readonly number[]): Promise<number[]> {
+export async function lockAnnotationsOf(
+  db: Db,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+): Promise<number[]> {
   const found = await rows<{ key: number }>(
     db,
     sql`select key from annotations

@@ -5,7 +5,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import type { PatchAction } from '#domain/patch.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { commonFault } from '../common/faults.ts';
-import { status, type StatusInit } from '../common/status.ts';
+import { type StatusInit, status } from '../common/status.ts';
 import type { AnnotationParts } from './deps.ts';
 import { annotationFault } from './faults.ts';
 import { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
@@ -15,8 +15,8 @@ import { checkedData, readData, readStatus, readTaskId } from './read-annotation
 import {
   bumpSearchRevision,
   deleteAnnotationRows,
-  lockAnnotations,
   type LockedAnnotation,
+  lockAnnotations,
   updateAnnotation,
 } from './store.ts';
 import { type ShownAnnotation, unpackData } from './translate.ts';
@@ -55,7 +55,8 @@ export async function patchAnnotations(
     const moved: number[] = [];
     const results: (number | Fault)[] = [];
     for (const patch of patches) {
-      const outcome = patch instanceof Fault ? patch : asOutcome(() => applied(action, patch, current, emptied));
+      const outcome =
+        patch instanceof Fault ? patch : asOutcome(() => applied(action, patch, current, emptied));
       results.push(outcome instanceof Fault ? outcome : outcome.key);
       if (outcome instanceof Fault || patch instanceof Fault) continue;
       const { row, wire } = patch;
@@ -107,7 +108,9 @@ async function openPatches(
       ? await Promise.all(batch.map((data) => identifyLabels(tx, grant, data)))
       : await settleLabels(tx, grant, batch);
   const namedOf = new Map(good.map((patch, i) => [patch, named[i] as Data]));
-  return patches.map((patch) => (patch instanceof Fault ? patch : { ...patch, sent: namedOf.get(patch) ?? patch.sent }));
+  return patches.map((patch) =>
+    patch instanceof Fault ? patch : { ...patch, sent: namedOf.get(patch) ?? patch.sent },
+  );
 }
 
 /** `current` remembers what earlier patches of the same request made of an annotation. */
@@ -126,4 +129,3 @@ function applied(
   current.set(row.key, data);
   return { key: row.key, data, statusCode };
 }
-

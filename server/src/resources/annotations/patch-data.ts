@@ -35,7 +35,8 @@ function mergedData(before: Data, sent: Data, raw: Sent): Data {
     ? []
     : mergedParts(before.timeSegments, sent.timeSegments, isSameId);
   after.tracks = isEmptyList(raw, 'tracks') ? [] : mergedParts(before.tracks, sent.tracks, isSameId);
-  if (sent.metadata) after.metadata = merged(before.metadata as Json, sent.metadata as Json) as Data['metadata'];
+  if (sent.metadata)
+    after.metadata = merged(before.metadata as Json, sent.metadata as Json) as Data['metadata'];
   if (sent.geo) after.geo = sent.geo;
   if (sent.text) after.text = sent.text;
   if (sent.colors.length > 0) after.colors = sent.colors;
@@ -65,7 +66,11 @@ function mergedRegion(before: Region, sent: Region, raw: Sent): Region {
   return {
     ...before,
     regionInfo: sent.regionInfo ? mergedPlace(before.regionInfo, sent.regionInfo, raw) : before.regionInfo,
-    data: sent.data ? (before.data ? mergedData(before.data, sent.data, raw?.data as Sent) : sent.data) : before.data,
+    data: sent.data
+      ? before.data
+        ? mergedData(before.data, sent.data, raw?.data as Sent)
+        : sent.data
+      : before.data,
     value: sent.value || before.value,
     trackId: sent.trackId || before.trackId,
   };
@@ -96,7 +101,11 @@ const isSameFrame = (a: Frame, b: Frame): boolean =>
     ? a.id === b.id
     : a.frameInfo?.time === b.frameInfo?.time && a.frameInfo?.number === b.frameInfo?.number;
 
-function mergedParts<P extends Part>(before: readonly P[], sent: readonly P[], isSame: (a: P, b: P) => boolean): P[] {
+function mergedParts<P extends Part>(
+  before: readonly P[],
+  sent: readonly P[],
+  isSame: (a: P, b: P) => boolean,
+): P[] {
   const after = [...before];
   for (const part of sent) {
     const place = after.findIndex((other) => isSame(other, part));
@@ -112,14 +121,17 @@ const mergedPartData = (before: Data | undefined, sent: Data | undefined) =>
 
 /** Fields of a part that say something beside its data. */
 function setFields<P extends Part>(part: P): Partial<P> {
-  const said = Object.entries(part).filter(([name, value]) => name !== 'data' && value !== undefined && value !== '');
+  const said = Object.entries(part).filter(
+    ([name, value]) => name !== 'data' && value !== undefined && value !== '',
+  );
   return Object.fromEntries(said) as Partial<P>;
 }
 
 function removedData(before: Data, sent: Data): Data {
   const gone = new Set(sent.concepts.map(({ id }) => id));
   const after: Data = { ...before, concepts: before.concepts.filter(({ id }) => !gone.has(id)) };
-  if (sent.metadata) after.metadata = removed(before.metadata as Json, sent.metadata as Json) as Data['metadata'];
+  if (sent.metadata)
+    after.metadata = removed(before.metadata as Json, sent.metadata as Json) as Data['metadata'];
   if (sent.geo) after.geo = undefined;
   if (sent.text) after.text = undefined;
   after.regions = removedRegions(before.regions, sent.regions);
@@ -135,12 +147,17 @@ function removedRegions(before: readonly Region[], sent: readonly Region[]): Reg
   for (const region of sent) {
     const only = after.length === 1 ? after[0] : undefined;
     if (region.id !== '') after = after.filter(({ id }) => id !== region.id);
-    else if (only) after = region.data && only.data ? [{ ...only, data: removedData(only.data, region.data) }] : [];
+    else if (only)
+      after = region.data && only.data ? [{ ...only, data: removedData(only.data, region.data) }] : [];
   }
   return after;
 }
 
-function removedParts<P extends Part>(before: readonly P[], sent: readonly P[], isSame: (a: P, b: P) => boolean): P[] {
+function removedParts<P extends Part>(
+  before: readonly P[],
+  sent: readonly P[],
+  isSame: (a: P, b: P) => boolean,
+): P[] {
   return before.flatMap((part) => {
     const named = sent.find((other) => isSame(part, other));
     if (!named) return [part];
@@ -151,7 +168,21 @@ function removedParts<P extends Part>(before: readonly P[], sent: readonly P[], 
 
 /** True when nothing is left that says anything. */
 export function isEmptyData(data: Data): boolean {
-  const { concepts, regions, frames, timeSegments, tracks, metadata, geo, text, colors, clusters, embeddings } = data;
+  const {
+    concepts,
+    regions,
+    frames,
+    timeSegments,
+    tracks,
+    metadata,
+    geo,
+    text,
+    colors,
+    clusters,
+    embeddings,
+  } = data;
   const lists = [concepts, regions, frames, timeSegments, tracks, colors, clusters, embeddings];
-  return lists.every((list) => list.length === 0) && !geo && !text && Object.keys(metadata ?? {}).length === 0;
+  return (
+    lists.every((list) => list.length === 0) && !geo && !text && Object.keys(metadata ?? {}).length === 0
+  );
 }

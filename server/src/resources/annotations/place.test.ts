@@ -9,7 +9,9 @@ const withRegion = (regionInfo: Info) => create(DataSchema, { regions: [{ region
 const box = (topRow: number, leftCol: number, bottomRow: number, rightCol: number) => ({
   boundingBox: { topRow, leftCol, bottomRow, rightCol },
 });
-const points = (...pairs: [number, number][]): Info => ({ polygon: { points: pairs.map(([row, col]) => ({ row, col })) } });
+const points = (...pairs: [number, number][]): Info => ({
+  polygon: { points: pairs.map(([row, col]) => ({ row, col })) },
+});
 
 test.each<[string, Info]>([
   ['a whole picture', box(0, 0, 1, 1)],
@@ -18,7 +20,15 @@ test.each<[string, Info]>([
   ['a point on the edge', { point: { row: 1, col: 0 } }],
   ['a small mask', { mask: { image: { base64: new Uint8Array(10) } } }],
   ['a span of characters', { span: { charStart: 2, charEnd: 5 } }],
-  ['key points', { keypointLocations: [{ row: 0.5, col: 0.5 }, { row: 0, col: 0 }] }],
+  [
+    'key points',
+    {
+      keypointLocations: [
+        { row: 0.5, col: 0.5 },
+        { row: 0, col: 0 },
+      ],
+    },
+  ],
 ])('%s is accepted', (_title, info) => {
   expect(shapeTrouble(withRegion(info))).toBeUndefined();
 });
@@ -57,6 +67,9 @@ test('small overshoot is moved to the edge, and parts without id get one', () =>
     timeSegments: [{ id: 'kept' }, {}],
   });
   const settled = settleShape(data, () => 'made');
-  expect(settled.regions[0]).toMatchObject({ id: 'made', regionInfo: { boundingBox: { topRow: 0, bottomRow: 1 } } });
+  expect(settled.regions[0]).toMatchObject({
+    id: 'made',
+    regionInfo: { boundingBox: { topRow: 0, bottomRow: 1 } },
+  });
   expect(settled.timeSegments.map(({ id }) => id)).toEqual(['kept', 'made']);
 });

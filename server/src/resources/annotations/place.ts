@@ -14,8 +14,10 @@ export const maskBytesMax = 4 * 1024 * 1024;
 export function placeTrouble({ geoPoint }: Geo): string | undefined {
   if (!geoPoint) return undefined;
   const { latitude, longitude } = geoPoint;
-  if (!(Math.abs(latitude) <= 90)) return `data.geo.geo_point.latitude is ${latitude}; it goes from -90 to 90.`;
-  if (!(Math.abs(longitude) <= 180)) return `data.geo.geo_point.longitude is ${longitude}; it goes from -180 to 180.`;
+  if (!(Math.abs(latitude) <= 90))
+    return `data.geo.geo_point.latitude is ${latitude}; it goes from -90 to 90.`;
+  if (!(Math.abs(longitude) <= 180))
+    return `data.geo.geo_point.longitude is ${longitude}; it goes from -180 to 180.`;
   return undefined;
 }
 
@@ -60,7 +62,9 @@ function regionTrouble(region: Region, path: string): string | undefined {
 
 function kindsTrouble(info: RegionInfo, path: string): string | undefined {
   const { boundingBox, mask, polygon, point, span, token, keypointLocations } = info;
-  const set = [boundingBox, mask, polygon, point, span, token, keypointLocations[0]].filter((one) => one !== undefined);
+  const set = [boundingBox, mask, polygon, point, span, token, keypointLocations[0]].filter(
+    (one) => one !== undefined,
+  );
   return set.length > 1 ? `${path} holds ${set.length} kinds of places; a region has one.` : undefined;
 }
 
@@ -79,17 +83,25 @@ function infoTrouble(info: RegionInfo, path: string): string | undefined {
 }
 
 function boxTrouble(box: BoundingBox, path: string): string | undefined {
-  const edges = { top_row: box.topRow, left_col: box.leftCol, bottom_row: box.bottomRow, right_col: box.rightCol };
+  const edges = {
+    top_row: box.topRow,
+    left_col: box.leftCol,
+    bottom_row: box.bottomRow,
+    right_col: box.rightCol,
+  };
   for (const [name, value] of Object.entries(edges)) {
     if (isOutside(value)) return outside(`${path}.${name}`, value);
   }
-  if (!(clamped(box.topRow) < clamped(box.bottomRow))) return `${path}: top_row has to be less than bottom_row.`;
-  if (!(clamped(box.leftCol) < clamped(box.rightCol))) return `${path}: left_col has to be less than right_col.`;
+  if (!(clamped(box.topRow) < clamped(box.bottomRow)))
+    return `${path}: top_row has to be less than bottom_row.`;
+  if (!(clamped(box.leftCol) < clamped(box.rightCol)))
+    return `${path}: left_col has to be less than right_col.`;
   return undefined;
 }
 
 function polygonTrouble({ points }: Polygon, path: string): string | undefined {
-  if (points.length < pointsMin) return `${path}.points holds ${points.length} points; a polygon needs ${pointsMin}.`;
+  if (points.length < pointsMin)
+    return `${path}.points holds ${points.length} points; a polygon needs ${pointsMin}.`;
   for (const [i, point] of points.entries()) {
     const trouble = pointTrouble(point, `${path}.points[${i}]`);
     if (trouble) return trouble;
@@ -104,7 +116,8 @@ function pointTrouble({ row, col }: Point, path: string): string | undefined {
 
 function maskTrouble({ mask }: RegionInfo, path: string): string | undefined {
   const image = mask?.image;
-  if (!image || (image.base64.length === 0 && image.url === '')) return `${path}.image is empty; send its bytes as base64.`;
+  if (!image || (image.base64.length === 0 && image.url === ''))
+    return `${path}.image is empty; send its bytes as base64.`;
   if (image.base64.length > maskBytesMax) {
     return `${path}.image holds ${image.base64.length} bytes; a mask has ${maskBytesMax} at most. Send it as a PNG.`;
   }
@@ -112,9 +125,14 @@ function maskTrouble({ mask }: RegionInfo, path: string): string | undefined {
 }
 
 const isOutside = (value: number) => !(value >= -overshootMax && value <= 1 + overshootMax);
-const outside = (path: string, value: number) => `${path} is ${value}; coordinates go from 0 to 1 of the picture.`;
+const outside = (path: string, value: number) =>
+  `${path} is ${value}; coordinates go from 0 to 1 of the picture.`;
 const clamped = (value: number): number => Math.min(1, Math.max(0, value));
-const clampedPoint = (point: Point): Point => ({ ...point, row: clamped(point.row), col: clamped(point.col) });
+const clampedPoint = (point: Point): Point => ({
+  ...point,
+  row: clamped(point.row),
+  col: clamped(point.col),
+});
 
 /** The same data with every coordinate inside 0..1 and an id for every region, segment and track. */
 export function settleShape(data: Data, makeId: () => string): Data {

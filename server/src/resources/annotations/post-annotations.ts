@@ -43,14 +43,23 @@ export async function postAnnotations(
   return showOutcomes(parts, call.app, req.annotations, outcomes);
 }
 
-async function store(parts: AnnotationParts, tx: Tx, grant: AppGrant, sent: readonly Annotation[]): Promise<Outcome[]> {
+async function store(
+  parts: AnnotationParts,
+  tx: Tx,
+  grant: AppGrant,
+  sent: readonly Annotation[],
+): Promise<Outcome[]> {
   const inputs = await inputsById(parts, tx, grant, sent);
   const workers = sent.map((wire) => readWorker(wire, grant));
   const workerOf = await openWorkers(tx, grant, workers);
   const taken = new Set<string>();
   const read = sent.map((wire, i) =>
     asOutcome(() => {
-      const wanted = readAnnotation(wire, inputs.get(wire.inputId), workerOf(workers[i] as (typeof workers)[number]));
+      const wanted = readAnnotation(
+        wire,
+        inputs.get(wire.inputId),
+        workerOf(workers[i] as (typeof workers)[number]),
+      );
       const name = nameOf(wanted);
       if (taken.has(name)) throw annotationFault.duplicate(wanted.id, wanted.inputId);
       taken.add(name);
@@ -58,7 +67,11 @@ async function store(parts: AnnotationParts, tx: Tx, grant: AppGrant, sent: read
     }),
   );
   const wanted = read.filter((one): one is NewAnnotation => !(one instanceof Fault));
-  const settled = await settleLabels(tx, grant, wanted.map(({ data }) => data));
+  const settled = await settleLabels(
+    tx,
+    grant,
+    wanted.map(({ data }) => data),
+  );
   const stored = await insertAnnotations(
     tx,
     grant,
@@ -85,7 +98,11 @@ async function inputsById(
 ): Promise<Map<string, FoundInput>> {
   const ids = [...new Set(sent.map(({ inputId }) => inputId).filter((id) => id !== ''))];
   const found = await findInputs(tx, grant, ids);
-  const held = await holdInputs(tx, grant, found.map(({ key }) => key));
+  const held = await holdInputs(
+    tx,
+    grant,
+    found.map(({ key }) => key),
+  );
   return new Map(found.filter(({ key }) => held.has(key)).map((input) => [input.id, input]));
 }
 

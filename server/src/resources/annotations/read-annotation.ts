@@ -13,8 +13,20 @@ const success = 24150;
 
 /** What an annotation says; the medium itself and what only answers carry are left out. */
 export function readData(wire: Data | undefined): Data {
-  const { concepts, metadata, geo, colors, clusters, embeddings, regions, frames, text, tracks, timeSegments, heatmaps } =
-    wire ?? create(DataSchema);
+  const {
+    concepts,
+    metadata,
+    geo,
+    colors,
+    clusters,
+    embeddings,
+    regions,
+    frames,
+    text,
+    tracks,
+    timeSegments,
+    heatmaps,
+  } = wire ?? create(DataSchema);
   return create(DataSchema, {
     concepts,
     metadata,
@@ -39,8 +51,13 @@ export function checkedData(data: Data): Data {
 }
 
 /** @throws Fault saying what is wrong with one annotation of a batch. */
-export function readAnnotation(wire: Annotation, input: FoundInput | undefined, worker: WorkerKeys): NewAnnotation {
-  if (wire.inputId === '') throw annotationFault.invalid('input_id is empty; an annotation is about an input.');
+export function readAnnotation(
+  wire: Annotation,
+  input: FoundInput | undefined,
+  worker: WorkerKeys,
+): NewAnnotation {
+  if (wire.inputId === '')
+    throw annotationFault.invalid('input_id is empty; an annotation is about an input.');
   if (!input) throw annotationFault.missingInput(wire.inputId);
   if (input.statusCode !== downloaded) {
     throw annotationFault.invalid(

@@ -26,7 +26,11 @@ const workers = sql`
   left join users wfu on wfu.key = wfa.user_key`;
 
 /** Annotations by row key, in the order of the keys. */
-export async function annotationsByKey(db: Db, grant: AppGrant, keys: readonly number[]): Promise<AnnotationRow[]> {
+export async function annotationsByKey(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+): Promise<AnnotationRow[]> {
   if (keys.length === 0) return [];
   return rows<AnnotationRow>(
     db,
@@ -200,7 +204,8 @@ export async function bumpSearchRevision(db: Db, grant: AppGrant): Promise<void>
 }
 
 const packData = (data: Data): Buffer => Buffer.from(toBinary(DataSchema, data));
-const json = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
+const json = (value: object | undefined): string | null =>
+  value === undefined ? null : JSON.stringify(value);
 
 function placeOf(data: Data): { latitude: number | null; longitude: number | null } {
   const point = data.geo?.geoPoint;
@@ -218,7 +223,11 @@ export async function holdInputs(db: Db, grant: AppGrant, keys: readonly number[
 }
 
 /** Deletes annotations with their labels and vectors. @returns how many went. */
-export async function deleteAnnotationRows(db: Db, grant: AppGrant, keys: readonly number[]): Promise<number> {
+export async function deleteAnnotationRows(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+): Promise<number> {
   const gone = await rows(
     db,
     sql`delete from annotations where app_key = ${grant.appKey} and key = any(${[...keys]}) returning key`,

@@ -1,5 +1,12 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { type Concept, type Data, DataSchema, type Geo, type ReplyOf, type StatusCode } from '@fovea/contract';
+import {
+  type Concept,
+  type Data,
+  DataSchema,
+  type Geo,
+  type ReplyOf,
+  type StatusCode,
+} from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Db } from '#store/sql.ts';
 import { status } from '../common/status.ts';
@@ -27,9 +34,17 @@ export async function nameConcepts(db: Db, grant: AppGrant, batch: readonly Data
 }
 
 /** Annotations as the contract shows them, in the order of the keys; those of other apps or gone are left out. */
-export async function showAnnotations(db: Db, grant: AppGrant, keys: readonly number[]): Promise<ShownAnnotation[]> {
+export async function showAnnotations(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+): Promise<ShownAnnotation[]> {
   const rows = await annotationsByKey(db, grant, keys);
-  const datas = await nameConcepts(db, grant, rows.map((row) => unpackData(row.data)));
+  const datas = await nameConcepts(
+    db,
+    grant,
+    rows.map((row) => unpackData(row.data)),
+  );
   return rows.map((row, i) => showAnnotation(row, datas[i] as Data));
 }
 
@@ -94,4 +109,8 @@ export interface InputLevelData {
   readonly geo?: Geo | undefined;
 }
 
-export const showInputLevel = ({ concepts, metadata, geo }: Data): InputLevelData => ({ concepts, metadata, geo });
+export const showInputLevel = ({ concepts, metadata, geo }: Data): InputLevelData => ({
+  concepts,
+  metadata,
+  geo,
+});

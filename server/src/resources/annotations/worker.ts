@@ -47,7 +47,8 @@ export async function openWorkers(db: Db, grant: AppGrant, named: readonly Named
   const models = await modelVersionKeys(db, grant, idsOf('model'));
   const workflows = await workflowVersionKeys(db, grant, idsOf('workflow'));
   return ({ kind, id }) => {
-    if (kind === 'user' && id !== grant.caller.userId && grant.role !== 'owner') throw annotationFault.othersName();
+    if (kind === 'user' && id !== grant.caller.userId && grant.role !== 'owner')
+      throw annotationFault.othersName();
     const key = { user: users, model: models, workflow: workflows }[kind].get(id);
     if (key === undefined) throw annotationFault.unknownWorker(kind, id);
     if (kind === 'user') return { userKey: key };

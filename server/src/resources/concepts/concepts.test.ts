@@ -33,16 +33,27 @@ test('pages follow each other without gaps and end with an empty one', async () 
 
 test('the id filter of the list finds parts, whatever the case', async () => {
   const alice = await signedIn('alice');
-  await alice.client.postConcepts({ concepts: [{ id: 'blackbird' }, { id: 'Birdhouse' }, { id: '100%' .replace('%', '_') }] });
-  expect((await alice.client.listConcepts({ id: 'bird' })).concepts.map((c) => c.id)).toEqual(['blackbird', 'Birdhouse']);
+  await alice.client.postConcepts({
+    concepts: [{ id: 'blackbird' }, { id: 'Birdhouse' }, { id: '100%'.replace('%', '_') }],
+  });
+  expect((await alice.client.listConcepts({ id: 'bird' })).concepts.map((c) => c.id)).toEqual([
+    'blackbird',
+    'Birdhouse',
+  ]);
 });
 
 test('a patch overwrites what it names and keeps the rest', async () => {
   const alice = await signedIn('alice');
   await alice.client.postConcepts({ concepts: [{ id: 'cat', name: 'Cat', definition: 'purrs' }] });
-  const reply = await alice.client.patchConcepts({ action: 'overwrite', concepts: [{ id: 'cat', name: 'Katze' }] });
+  const reply = await alice.client.patchConcepts({
+    action: 'overwrite',
+    concepts: [{ id: 'cat', name: 'Katze' }],
+  });
   expect(reply.concepts[0]).toMatchObject({ id: 'cat', name: 'Katze', definition: 'purrs' });
-  const missing = await alice.client.patchConcepts({ action: 'overwrite', concepts: [{ id: 'yeti', name: 'x' }] });
+  const missing = await alice.client.patchConcepts({
+    action: 'overwrite',
+    concepts: [{ id: 'yeti', name: 'x' }],
+  });
   expect(missing.status?.code).toBe(11101);
   const unknown = await alice.client.patchConcepts({ action: 'merge', concepts: [{ id: 'cat' }] });
   expect(unknown.status?.details).toContain("Unrecognized action 'merge'");
@@ -51,12 +62,21 @@ test('a patch overwrites what it names and keeps the rest', async () => {
 test('a concept has names in other languages', async () => {
   const alice = await signedIn('alice');
   await alice.client.postConcepts({ concepts: [{ id: 'cat' }] });
-  await alice.client.postConceptLanguages({ conceptId: 'cat', conceptLanguages: [{ id: 'de', name: 'Katze' }] });
-  await alice.client.patchConceptLanguages({ conceptId: 'cat', action: 'overwrite', conceptLanguages: [{ id: 'de', definition: 'schnurrt' }] });
+  await alice.client.postConceptLanguages({
+    conceptId: 'cat',
+    conceptLanguages: [{ id: 'de', name: 'Katze' }],
+  });
+  await alice.client.patchConceptLanguages({
+    conceptId: 'cat',
+    action: 'overwrite',
+    conceptLanguages: [{ id: 'de', definition: 'schnurrt' }],
+  });
   const one = await alice.client.getConceptLanguage({ conceptId: 'cat', language: 'de' });
   expect(one.conceptLanguage).toMatchObject({ id: 'de', name: 'Katze', definition: 'schnurrt' });
   expect((await alice.client.listConceptLanguages({ conceptId: 'cat' })).conceptLanguages).toHaveLength(1);
-  expect((await alice.client.getConceptLanguage({ conceptId: 'cat', language: 'fr' })).status?.code).toBe(11101);
+  expect((await alice.client.getConceptLanguage({ conceptId: 'cat', language: 'fr' })).status?.code).toBe(
+    11101,
+  );
 });
 
 test('over REST the value of a concept is shown even when it is zero', async () => {
@@ -64,5 +84,10 @@ test('over REST the value of a concept is shown even when it is zero', async () 
   await alice.rest('POST', 'concepts', { concepts: [{ id: 'cat' }] });
   const { http, json } = await alice.rest('GET', 'concepts/cat');
   expect(http).toBe(200);
-  expect(json.concept).toMatchObject({ id: 'cat', value: 0, app_id: alice.appId, visibility: { gettable: 10 } });
+  expect(json.concept).toMatchObject({
+    id: 'cat',
+    value: 0,
+    app_id: alice.appId,
+    visibility: { gettable: 10 },
+  });
 });

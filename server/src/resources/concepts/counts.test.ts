@@ -9,7 +9,11 @@ async function countsOf(person: Person, id: string) {
   const counts = conceptCounts.find((one) => one.id === id);
   const { positive = 0, negative = 0 } = counts?.conceptTypeCount ?? {};
   const processed = counts?.detailConceptCount?.processed;
-  return { positive, negative, processed: processed && { positive: processed.positive, negative: processed.negative } };
+  return {
+    positive,
+    negative,
+    processed: processed && { positive: processed.positive, negative: processed.negative },
+  };
 }
 
 test('an input counts once per concept and sign, however many labels say so, and no more once the last is gone', async () => {
@@ -23,13 +27,20 @@ test('an input counts once per concept and sign, however many labels say so, and
     ],
   });
   expect(posted.status?.code).toBe(10000);
-  expect(await countsOf(alice, 'cat')).toEqual({ positive: 2, negative: 1, processed: { positive: 2, negative: 1 } });
+  expect(await countsOf(alice, 'cat')).toEqual({
+    positive: 2,
+    negative: 1,
+    processed: { positive: 2, negative: 1 },
+  });
 
   await alice.client.deleteAnnotations({ inputIds: ['a', 'a'], ids: ['again', 'no'] });
   expect(await countsOf(alice, 'cat')).toMatchObject({ positive: 2, negative: 0 });
 
   // The sign of a label turns.
-  await alice.client.patchAnnotations({ action: 'merge', annotations: [{ id: 'yes', inputId: 'b', data: label('cat', 0) }] });
+  await alice.client.patchAnnotations({
+    action: 'merge',
+    annotations: [{ id: 'yes', inputId: 'b', data: label('cat', 0) }],
+  });
   expect(await countsOf(alice, 'cat')).toMatchObject({ positive: 1, negative: 1 });
 
   await alice.client.deleteInputs({ ids: ['a'] });
@@ -44,12 +55,19 @@ test('counts stay exact when many write labels of the same concepts and inputs a
     // Each writer goes through the inputs in another order, so that locks meet from both ends.
     const order = writer % 2 ? ids : [...ids].reverse();
     for (const part of [order.slice(0, 6), order.slice(6)]) {
-      const annotations = part.map((inputId) => ({ inputId, id: `by-${writer}`, data: label('cat', writer % 3 ? 1 : 0) }));
+      const annotations = part.map((inputId) => ({
+        inputId,
+        id: `by-${writer}`,
+        data: label('cat', writer % 3 ? 1 : 0),
+      }));
       const reply = await bob.client.postAnnotations({ annotations });
       expect(reply.status?.code).toBe(10000);
     }
     const undone = order.slice(0, 6);
-    const gone = await bob.client.deleteAnnotations({ inputIds: undone, ids: undone.map(() => `by-${writer}`) });
+    const gone = await bob.client.deleteAnnotations({
+      inputIds: undone,
+      ids: undone.map(() => `by-${writer}`),
+    });
     expect(gone.status?.code).toBe(10000);
   });
   await Promise.all(writers);

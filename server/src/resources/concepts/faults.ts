@@ -13,5 +13,9 @@ export const conceptFault = {
   missing: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no concept '${id}' in this app.`),
   missingLanguage: (conceptId: string, id: string) =>
-    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `The concept '${conceptId}' has no language '${id}'.`),
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `The concept '${conceptId}' has no language '${id}'.`,
+    ),
 } as const;

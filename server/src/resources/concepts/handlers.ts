@@ -60,7 +60,8 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
     },
 
     async patchConcepts(req, call) {
-      if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
+      if (req.action !== '' && req.action !== 'overwrite')
+        throw commonFault.unknownAction(req.action, ['overwrite']);
       const rows = await db.transaction(async (tx) => {
         const patched = [];
         for (const concept of req.concepts) patched.push(await overwriteConcept(tx, call, concept));
@@ -110,10 +111,16 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
     return row;
   }
 
-  async function storeLanguages(call: Call, conceptId: string, sent: readonly ConceptLanguage[], replace: boolean) {
+  async function storeLanguages(
+    call: Call,
+    conceptId: string,
+    sent: readonly ConceptLanguage[],
+    replace: boolean,
+  ) {
     if (!(await findConcept(db, call.app, conceptId))) throw conceptFault.missing(conceptId);
     const nameless = sent.find((language) => language.id === '');
-    if (nameless) throw conceptFault.invalid('concept_languages[].id is empty; it is a language code such as "en".');
+    if (nameless)
+      throw conceptFault.invalid('concept_languages[].id is empty; it is a language code such as "en".');
     return db.transaction(async (tx) => {
       const stored = await putLanguages(tx, call.app, conceptId, sent, replace);
       const known = sent.find((language) => !stored.some((row) => row.id === language.id));
@@ -121,7 +128,6 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
       return stored;
     });
   }
-
 }
 
 /** Fields of a sparse message that say something: clients send only what they want to change. */

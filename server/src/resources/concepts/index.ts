@@ -1,5 +1,12 @@
 export type { ConceptMention } from './concept.ts';
 export { idFromName } from './concept.ts';
 export { conceptHandlers } from './handlers.ts';
-export { conceptIdsByName, conceptsById, ensureConcepts, insertConcepts, pageOfConcepts, pageOfConceptsInLanguage } from './store.ts';
+export {
+  conceptIdsByName,
+  conceptsById,
+  ensureConcepts,
+  insertConcepts,
+  pageOfConcepts,
+  pageOfConceptsInLanguage,
+} from './store.ts';
 export { showConcept } from './translate.ts';

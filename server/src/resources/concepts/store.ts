@@ -7,7 +7,11 @@ import type { ConceptMention, ConceptRow, NewConcept } from './concept.ts';
 const columns = sql`c.id, c.name, c.language, c.visibility, c.body, c.created_at as "createdAt", c.modified_at as "modifiedAt"`;
 
 /** Inserts concepts in the order sent. @returns those stored; an id that existed is missing from them. */
-export function insertConcepts(db: Db, grant: AppGrant, concepts: readonly NewConcept[]): Promise<ConceptRow[]> {
+export function insertConcepts(
+  db: Db,
+  grant: AppGrant,
+  concepts: readonly NewConcept[],
+): Promise<ConceptRow[]> {
   return rows<ConceptRow>(
     db,
     sql`insert into concepts as c (app_key, id, name, language, visibility, body)
@@ -23,7 +27,11 @@ export function insertConcepts(db: Db, grant: AppGrant, concepts: readonly NewCo
 }
 
 /** Makes the concepts that labels mention and the app does not know yet. Locks nothing that exists. */
-export async function ensureConcepts(db: Db, grant: AppGrant, mentions: readonly ConceptMention[]): Promise<void> {
+export async function ensureConcepts(
+  db: Db,
+  grant: AppGrant,
+  mentions: readonly ConceptMention[],
+): Promise<void> {
   if (mentions.length === 0) return;
   await run(
     db,
@@ -78,7 +86,13 @@ export function pageOfConcepts(
 }
 
 /** Concepts with a name like the pattern in a language other than their own. */
-export function pageOfConceptsInLanguage(db: Db, grant: AppGrant, language: string, namePattern: string, page: Page) {
+export function pageOfConceptsInLanguage(
+  db: Db,
+  grant: AppGrant,
+  language: string,
+  namePattern: string,
+  page: Page,
+) {
   const where = allOf([
     sql`app_key = ${grant.appKey} and visibility >= ${grant.visibleFrom}`,
     sql`(language = ${language} and ${wildcard(sql`name`, namePattern)}) or id in (

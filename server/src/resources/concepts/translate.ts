@@ -5,7 +5,17 @@ import { type ConceptRow, conceptTrouble, idFromName, type NewConcept } from './
 import { conceptFault } from './faults.ts';
 
 /** Fields with a column of their own, or that belong to a mention and not to the concept. */
-export const columns = ['id', 'name', 'language', 'visibility', 'value', 'createdAt', 'appId', 'userId', 'extraInfo'] as const;
+export const columns = [
+  'id',
+  'name',
+  'language',
+  'visibility',
+  'value',
+  'createdAt',
+  'appId',
+  'userId',
+  'extraInfo',
+] as const;
 
 /** @throws Fault 40003 naming what is wrong with the id. */
 export function readConcept(wire: Concept, grant: AppGrant): NewConcept {

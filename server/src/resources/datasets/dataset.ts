@@ -5,7 +5,17 @@ import { commonFault } from '../common/faults.ts';
 import { packBody, readVisibility, searchWords, unpackBody } from '../common/translate.ts';
 
 /** Fields with a column of their own, or that only answers carry. */
-const columns = ['id', 'createdAt', 'modifiedAt', 'appId', 'userId', 'visibility', 'version', 'isStarred', 'starCount'] as const;
+const columns = [
+  'id',
+  'createdAt',
+  'modifiedAt',
+  'appId',
+  'userId',
+  'visibility',
+  'version',
+  'isStarred',
+  'starCount',
+] as const;
 const notesBytesMax = 64 * 1024;
 
 export interface DatasetRow {
@@ -76,7 +86,9 @@ export function patchedDataset(
   const after: Dataset = { ...before };
   if (action === 'remove') {
     if (!sent.image?.url || sent.image.url !== before.image?.url) {
-      throw commonFault.invalid(`'remove' takes away the image of dataset '${row.id}' when image.url equals the present one.`);
+      throw commonFault.invalid(
+        `'remove' takes away the image of dataset '${row.id}' when image.url equals the present one.`,
+      );
     }
     after.image = undefined;
     return { ...packed(after), id: row.id, visibility: undefined };

@@ -17,10 +17,19 @@ describe('datasets', () => {
       datasets: [{ id: 'birds', description: 'Waders of the coast', notes: 'n', metadata: { a: 1 } }],
     });
     expect(made.status?.code).toBe(10000);
-    expect(made.datasets[0]).toMatchObject({ id: 'birds', appId: alice.appId, userId: alice.userId, visibility: { gettable: 10 } });
+    expect(made.datasets[0]).toMatchObject({
+      id: 'birds',
+      appId: alice.appId,
+      userId: alice.userId,
+      visibility: { gettable: 10 },
+    });
     const got = await alice.rest('GET', 'datasets/birds');
     expect(got.http).toBe(200);
-    expect(got.json.dataset).toMatchObject({ id: 'birds', description: 'Waders of the coast', metadata: { a: 1 } });
+    expect(got.json.dataset).toMatchObject({
+      id: 'birds',
+      description: 'Waders of the coast',
+      metadata: { a: 1 },
+    });
     expect(got.json.dataset.created_at).toMatch(/\.\d{6}Z$/);
   });
 
@@ -33,57 +42,93 @@ describe('datasets', () => {
   test('a dataset without id gets one; a public one needs a public profile', async () => {
     const reply = await alice.client.postDatasets({ datasets: [{ description: 'no id' }] });
     expect(reply.datasets[0]?.id).toMatch(/^[0-9a-f]{32}$/);
-    const open = await alice.client.postDatasets({ datasets: [{ id: 'open', visibility: { gettable: 50 } }] });
+    const open = await alice.client.postDatasets({
+      datasets: [{ id: 'open', visibility: { gettable: 50 } }],
+    });
     expect(open.status?.details).toContain('user profile has to be set public');
   });
 
   test('a patch changes what it names and keeps the rest; metadata merges or is replaced', async () => {
     await alice.client.postDatasets({ datasets: [{ id: 'patched', description: 'd', metadata: { a: 1 } }] });
-    const merged = await alice.client.patchDatasets({ action: 'merge', datasets: [{ id: 'patched', metadata: { b: 2 } }] });
+    const merged = await alice.client.patchDatasets({
+      action: 'merge',
+      datasets: [{ id: 'patched', metadata: { b: 2 } }],
+    });
     expect(merged.datasets[0]).toMatchObject({ description: 'd', metadata: { a: 1, b: 2 } });
-    const over = await alice.client.patchDatasets({ action: 'overwrite', datasets: [{ id: 'patched', metadata: { c: 3 } }] });
+    const over = await alice.client.patchDatasets({
+      action: 'overwrite',
+      datasets: [{ id: 'patched', metadata: { c: 3 } }],
+    });
     expect(over.datasets[0]?.metadata).toEqual({ c: 3 });
-    const cleared = await alice.rest('PATCH', 'datasets', { action: 'merge', datasets: [{ id: 'patched', description: '' }] });
+    const cleared = await alice.rest('PATCH', 'datasets', {
+      action: 'merge',
+      datasets: [{ id: 'patched', description: '' }],
+    });
     expect(cleared.json.datasets[0].description).toBeUndefined();
   });
 
   test('a patch is all or nothing, and removes only an image', async () => {
     const reply = await alice.client.patchDatasets({
       action: 'overwrite',
-      datasets: [{ id: 'birds', description: 'changed' }, { id: 'nowhere', description: 'x' }],
+      datasets: [
+        { id: 'birds', description: 'changed' },
+        { id: 'nowhere', description: 'x' },
+      ],
     });
     expect(reply.status?.code).toBe(11101);
-    expect((await alice.client.getDataset({ datasetId: 'birds' })).dataset?.description).toBe('Waders of the coast');
+    expect((await alice.client.getDataset({ datasetId: 'birds' })).dataset?.description).toBe(
+      'Waders of the coast',
+    );
     const image = { url: 'https://example.com/a.png' };
     await alice.client.patchDatasets({ action: 'overwrite', datasets: [{ id: 'birds', image }] });
-    const wrong = await alice.client.patchDatasets({ action: 'remove', datasets: [{ id: 'birds', image: { url: 'other' } }] });
+    const wrong = await alice.client.patchDatasets({
+      action: 'remove',
+      datasets: [{ id: 'birds', image: { url: 'other' } }],
+    });
     expect(wrong.status?.code).toBe(11102);
     const right = await alice.client.patchDatasets({ action: 'remove', datasets: [{ id: 'birds', image }] });
     expect(right.datasets[0]?.image).toBeUndefined();
-    expect((await alice.client.patchDatasets({ action: 'x', datasets: [] })).status?.details).toContain('Unrecognized action');
+    expect((await alice.client.patchDatasets({ action: 'x', datasets: [] })).status?.details).toContain(
+      'Unrecognized action',
+    );
   });
 
   test('lists are searched by words and prefixes, filtered by part of an id, sorted and paged', async () => {
     const bob = await signedIn('bob');
     await bob.client.postDatasets({
-      datasets: [{ id: 'b-gulls', description: 'satisfied gulls' }, { id: 'a-terns', notes: 'clarifai' }, { id: 'c-ducks' }],
+      datasets: [
+        { id: 'b-gulls', description: 'satisfied gulls' },
+        { id: 'a-terns', notes: 'clarifai' },
+        { id: 'c-ducks' },
+      ],
     });
-    const list = async (filter: Parameters<typeof bob.client.listDatasets>[0]) => ids((await bob.client.listDatasets(filter)).datasets);
+    const list = async (filter: Parameters<typeof bob.client.listDatasets>[0]) =>
+      ids((await bob.client.listDatasets(filter)).datasets);
     expect(await list({ search: 'satisfy' })).toEqual(['b-gulls']);
     expect(await list({ search: 'clari' })).toEqual(['a-terns']);
     expect(await list({ id: 'UCK' })).toEqual(['c-ducks']);
-    expect(await list({ sortBy: { case: 'sortById', value: true }, sortAscending: true })).toEqual(['a-terns', 'b-gulls', 'c-ducks']);
-    expect(await list({ sortBy: { case: 'sortById', value: true }, page: 2, perPage: 2 })).toEqual(['a-terns']);
+    expect(await list({ sortBy: { case: 'sortById', value: true }, sortAscending: true })).toEqual([
+      'a-terns',
+      'b-gulls',
+      'c-ducks',
+    ]);
+    expect(await list({ sortBy: { case: 'sortById', value: true }, page: 2, perPage: 2 })).toEqual([
+      'a-terns',
+    ]);
     await bob.client.patchDatasets({ action: 'merge', datasets: [{ id: 'a-terns', description: 'new' }] });
     expect((await list({}))[0]).toBe('a-terns');
     expect(await list({ starredOnly: true })).toEqual([]);
     expect(await list({ page: 9 })).toEqual([]);
-    expect((await bob.client.listDatasets({ sortBy: { case: 'sortByRelevance', value: true } })).status?.code).toBe(11102);
+    expect(
+      (await bob.client.listDatasets({ sortBy: { case: 'sortByRelevance', value: true } })).status?.code,
+    ).toBe(11102);
   });
 
   test('deleting an unknown dataset deletes none; deleting none is a success', async () => {
     await alice.client.postDatasets({ datasets: [{ id: 'doomed' }] });
-    expect((await alice.client.deleteDatasets({ datasetIds: ['doomed', 'nowhere'] })).status?.code).toBe(11101);
+    expect((await alice.client.deleteDatasets({ datasetIds: ['doomed', 'nowhere'] })).status?.code).toBe(
+      11101,
+    );
     expect((await alice.client.getDataset({ datasetId: 'doomed' })).status?.code).toBe(10000);
     expect((await alice.client.deleteDatasets({ datasetIds: [] })).status?.code).toBe(10000);
     expect((await alice.client.deleteDatasets({ datasetIds: ['doomed'] })).status?.code).toBe(10000);
@@ -111,7 +156,10 @@ describe('inputs of datasets', () => {
   });
 
   test('each input is added on its own: new, twice, in already, missing', async () => {
-    const reply = await dora.client.postDatasetInputs({ datasetId: 'one', datasetInputs: named('a', 'a', 'b', 'nowhere') });
+    const reply = await dora.client.postDatasetInputs({
+      datasetId: 'one',
+      datasetInputs: named('a', 'a', 'b', 'nowhere'),
+    });
     expect(reply.status?.code).toBe(10010);
     expect(reply.datasetInputs.map(({ input }) => input?.status?.code)).toEqual([64100, 64101, 64100, 11101]);
     const again = await dora.client.postDatasetInputs({ datasetId: 'one', datasetInputs: named('a') });
@@ -124,8 +172,12 @@ describe('inputs of datasets', () => {
     expect(datasetInputs.map(({ input }) => input?.id).sort()).toEqual(['a', 'b']);
     expect(datasetInputs[0]?.input?.data?.image?.hosted?.prefix).toBeTruthy();
     expect(datasetInputs[0]?.createdAt).toBeDefined();
-    expect((await dora.client.listDatasetInputs({ datasetId: 'one', page: 2, perPage: 1 })).datasetInputs).toHaveLength(1);
-    expect((await dora.client.getDatasetInput({ datasetId: 'one', inputId: 'a' })).datasetInput?.input?.id).toBe('a');
+    expect(
+      (await dora.client.listDatasetInputs({ datasetId: 'one', page: 2, perPage: 1 })).datasetInputs,
+    ).toHaveLength(1);
+    expect(
+      (await dora.client.getDatasetInput({ datasetId: 'one', inputId: 'a' })).datasetInput?.input?.id,
+    ).toBe('a');
     expect((await dora.client.getDatasetInput({ datasetId: 'one', inputId: 'c' })).status?.code).toBe(11101);
     expect((await dora.client.listDatasetInputs({ datasetId: 'nowhere' })).status?.code).toBe(11101);
   });
@@ -136,7 +188,11 @@ describe('inputs of datasets', () => {
       search: { query: { filters: [{ input: { datasetIds: ['one'] } }] } },
     });
     expect(reply.status?.code).toBe(10000);
-    expect(reply.bulkOperation).toMatchObject({ appId: dora.appId, createdBy: dora.userId, status: { code: 25402 } });
+    expect(reply.bulkOperation).toMatchObject({
+      appId: dora.appId,
+      createdBy: dora.userId,
+      status: { code: 25402 },
+    });
     const deadline = Date.now() + 10_000;
     while ((await members('two')).length < 2 && Date.now() < deadline) await sleep(50);
     expect((await members('two')).sort()).toEqual(['a', 'b']);
@@ -175,14 +231,26 @@ describe('versions', () => {
 
   beforeAll(async () => {
     fay = await signedIn('fay');
-    await uploadPictures(fay, ['a', 'b', 'c'], { a: [{ id: 'cat', value: 1 }], b: [{ id: 'cat', value: 0 }] });
+    await uploadPictures(fay, ['a', 'b', 'c'], {
+      a: [{ id: 'cat', value: 1 }],
+      b: [{ id: 'cat', value: 0 }],
+    });
     const regionInfo = { boundingBox: { topRow: 0, leftCol: 0, bottomRow: 0.5, rightCol: 0.5 } };
     const regions = [{ regionInfo, data: { concepts: [{ id: 'dog', value: 1 }] } }];
     await fay.client.postAnnotations({
-      annotations: [{ inputId: 'a', data: { regions } }, { inputId: 'a', data: { regions } }, { inputId: 'b', data: { metadata: { x: 1 } } }],
+      annotations: [
+        { inputId: 'a', data: { regions } },
+        { inputId: 'a', data: { regions } },
+        { inputId: 'b', data: { metadata: { x: 1 } } },
+      ],
     });
-    await fay.client.postDatasets({ datasets: [{ id: 'd', defaultProcessingInfo: { frameInterpolationInfo: { sampleMs: 40 } } }] });
-    await fay.client.postDatasetInputs({ datasetId: 'd', datasetInputs: ['a', 'b', 'c'].map((id) => ({ input: { id } })) });
+    await fay.client.postDatasets({
+      datasets: [{ id: 'd', defaultProcessingInfo: { frameInterpolationInfo: { sampleMs: 40 } } }],
+    });
+    await fay.client.postDatasetInputs({
+      datasetId: 'd',
+      datasetInputs: ['a', 'b', 'c'].map((id) => ({ input: { id } })),
+    });
   });
 
   test('a version becomes ready with counts of what was there', async () => {
@@ -204,16 +272,32 @@ describe('versions', () => {
 
   test('groups tell inputs apart by type, concept and numbers', async () => {
     const groups = async (filter: object = {}) => {
-      const reply = await fay.rest('GET', `datasets/d/versions/v1/metrics?${new URLSearchParams(filter as Record<string, string>)}`);
+      const reply = await fay.rest(
+        'GET',
+        `datasets/d/versions/v1/metrics?${new URLSearchParams(filter as Record<string, string>)}`,
+      );
       expect(reply.json.status.code).toBe(10000);
-      return reply.json.dataset_version_metrics_groups.map((group: { type: number; value: unknown; metrics: { inputs_count: string } }) => [
-        group.type,
-        group.value,
-        Number(group.metrics.inputs_count),
-      ]);
+      return reply.json.dataset_version_metrics_groups.map(
+        (group: { type: number; value: unknown; metrics: { inputs_count: string } }) => [
+          group.type,
+          group.value,
+          Number(group.metrics.inputs_count),
+        ],
+      );
     };
-    expect(await groups()).toEqual(expect.arrayContaining([[2, 'image', 3], [10, 'cat', 1], [10, 'dog', 1], [20, 2, 1], [20, 0, 2]]));
-    expect(await groups({ types: '10' })).toEqual([[10, 'cat', 1], [10, 'dog', 1]]);
+    expect(await groups()).toEqual(
+      expect.arrayContaining([
+        [2, 'image', 3],
+        [10, 'cat', 1],
+        [10, 'dog', 1],
+        [20, 2, 1],
+        [20, 0, 2],
+      ]),
+    );
+    expect(await groups({ types: '10' })).toEqual([
+      [10, 'cat', 1],
+      [10, 'dog', 1],
+    ]);
     expect(await groups({ parent_paths: 'elsewhere' })).toEqual([]);
   });
 
@@ -234,7 +318,8 @@ describe('versions', () => {
     await fay.client.postDatasets({ datasets: [{ id: 'empty' }] });
     await fay.client.postDatasetVersions({ datasetId: 'empty', datasetVersions: [{ id: 'v' }] });
     const deadline = Date.now() + 15_000;
-    const read = () => fay.client.listDatasetVersionMetricsGroups({ datasetId: 'empty', datasetVersionId: 'v' });
+    const read = () =>
+      fay.client.listDatasetVersionMetricsGroups({ datasetId: 'empty', datasetVersionId: 'v' });
     while ((await read()).datasetVersionMetricsGroups.length === 0 && Date.now() < deadline) await sleep(30);
     expect((await read()).datasetVersionMetricsGroups).toHaveLength(1);
   });
@@ -243,7 +328,9 @@ describe('versions', () => {
     const listed = await fay.client.listDatasetVersions({ datasetId: 'd' });
     expect(ids(listed.datasetVersions)).toEqual(['v3', 'v2', 'v1']);
     expect((await fay.client.getDataset({ datasetId: 'd' })).dataset?.version?.id).toBe('v3');
-    expect((await fay.client.listDatasetVersions({ datasetId: 'd', requestOrigins: [2] })).datasetVersions).toEqual([]);
+    expect(
+      (await fay.client.listDatasetVersions({ datasetId: 'd', requestOrigins: [2] })).datasetVersions,
+    ).toEqual([]);
     const patched = await fay.client.patchDatasetVersions({
       datasetId: 'd',
       action: 'overwrite',
@@ -252,8 +339,15 @@ describe('versions', () => {
     expect(patched.datasetVersions[0]).toMatchObject({ description: 'renamed', metadata: { k: 1 } });
     const again = await fay.client.postDatasetVersions({ datasetId: 'd', datasetVersions: [{ id: 'v1' }] });
     expect(again.status?.code).toBe(40010);
-    expect((await fay.client.deleteDatasetVersions({ datasetId: 'd', datasetVersionIds: ['v1', 'zz'] })).status?.code).toBe(11101);
-    expect((await fay.client.deleteDatasetVersions({ datasetId: 'd', datasetVersionIds: ['v1'] })).status?.code).toBe(10000);
-    expect((await fay.client.getDatasetVersion({ datasetId: 'd', datasetVersionId: 'v1' })).status?.code).toBe(11101);
+    expect(
+      (await fay.client.deleteDatasetVersions({ datasetId: 'd', datasetVersionIds: ['v1', 'zz'] })).status
+        ?.code,
+    ).toBe(11101);
+    expect(
+      (await fay.client.deleteDatasetVersions({ datasetId: 'd', datasetVersionIds: ['v1'] })).status?.code,
+    ).toBe(10000);
+    expect(
+      (await fay.client.getDatasetVersion({ datasetId: 'd', datasetVersionId: 'v1' })).status?.code,
+    ).toBe(11101);
   });
 });

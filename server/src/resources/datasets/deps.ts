@@ -1,7 +1,7 @@
 import type { Input, Search } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Deps } from '../common/deps.ts';
 import type { FindInputs } from '../annotations/index.ts';
+import type { Deps } from '../common/deps.ts';
 
 export interface DatasetParts extends Deps {
   readonly findInputs: FindInputs;

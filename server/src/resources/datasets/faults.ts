@@ -5,7 +5,15 @@ export const datasetFault = {
   missing: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no dataset '${id}' in this app.`),
   missingInput: (id: string, datasetId: string) =>
-    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `The dataset '${datasetId}' does not hold the input '${id}'.`),
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `The dataset '${datasetId}' does not hold the input '${id}'.`,
+    ),
   missingVersion: (id: string, datasetId: string) =>
-    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `The dataset '${datasetId}' has no version '${id}'.`),
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `The dataset '${datasetId}' has no version '${id}'.`,
+    ),
 } as const;

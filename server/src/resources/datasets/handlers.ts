@@ -3,7 +3,6 @@ import type { Call } from '#domain/call.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import { readPage } from '#domain/page.ts';
 import { commonFault } from '../common/faults.ts';
-import { showVersionsOf } from './version-show.ts';
 import { type DatasetPatch, type DatasetRow, patchedDataset, readDataset } from './dataset.ts';
 import type { DatasetParts } from './deps.ts';
 import { datasetFault } from './faults.ts';
@@ -19,6 +18,7 @@ import {
 } from './store.ts';
 import { showDataset } from './translate.ts';
 import { versionHandlers } from './version-handlers.ts';
+import { showVersionsOf } from './version-show.ts';
 
 type Rpc = 'postDatasets' | 'getDataset' | 'listDatasets' | 'patchDatasets' | 'deleteDatasets';
 
@@ -78,7 +78,11 @@ function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
       if (!action) throw commonFault.unknownAction(req.action, actions);
       const raws = (call.sent?.datasets as Record<string, unknown>[] | undefined) ?? [];
       const rows = await db.transaction(async (tx) => {
-        const before = await lockDatasets(tx, call.app, req.datasets.map(({ id }) => id));
+        const before = await lockDatasets(
+          tx,
+          call.app,
+          req.datasets.map(({ id }) => id),
+        );
         const current = new Map(before.map((row) => [row.id, row]));
         for (const [i, sent] of req.datasets.entries()) {
           const row = current.get(sent.id);
@@ -101,7 +105,11 @@ function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
           const rows = await lockDatasets(tx, call.app, ids);
           const unknown = ids.find((id) => !rows.some((row) => row.id === id));
           if (unknown !== undefined) throw datasetFault.missing(unknown);
-          await deleteDatasetRows(tx, call.app, rows.map(({ key }) => key));
+          await deleteDatasetRows(
+            tx,
+            call.app,
+            rows.map(({ key }) => key),
+          );
         },
         { timeoutMs: 120_000 },
       );
@@ -109,7 +117,10 @@ function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     },
   };
 
-  async function checkPublic(grant: AppGrant, wanted: readonly Pick<DatasetPatch, 'visibility'>[]): Promise<void> {
+  async function checkPublic(
+    grant: AppGrant,
+    wanted: readonly Pick<DatasetPatch, 'visibility'>[],
+  ): Promise<void> {
     if (!wanted.some((dataset) => (dataset.visibility ?? 0) >= visibility.public)) return;
     if (!(await parts.isProfilePublic(grant))) throw commonFault.profilePrivate();
   }

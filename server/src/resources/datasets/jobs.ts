@@ -18,8 +18,16 @@ interface AddSearch {
 }
 
 /** Adds all hits of a search to a dataset, in the background. Takes part in the caller's transaction. */
-export function enqueueAddSearch(tx: Queryable, grant: AppGrant, datasetId: string, search: Search): Promise<void> {
-  const payload: AddSearch = { datasetId, search: Buffer.from(toBinary(SearchSchema, search)).toString('base64') };
+export function enqueueAddSearch(
+  tx: Queryable,
+  grant: AppGrant,
+  datasetId: string,
+  search: Search,
+): Promise<void> {
+  const payload: AddSearch = {
+    datasetId,
+    search: Buffer.from(toBinary(SearchSchema, search)).toString('base64'),
+  };
   return enqueue(tx, { kind: addKind, payload, appKey: grant.appKey });
 }
 
@@ -38,7 +46,12 @@ export function datasetJobs(parts: DatasetParts): Record<string, JobHandler> {
   };
 }
 
-async function addHits(parts: DatasetParts, grant: AppGrant, job: AddSearch, signal: AbortSignal): Promise<void> {
+async function addHits(
+  parts: DatasetParts,
+  grant: AppGrant,
+  job: AddSearch,
+  signal: AbortSignal,
+): Promise<void> {
   const search = fromBinary(SearchSchema, Buffer.from(job.search, 'base64'));
   const keys = await searchedInputKeys(parts, parts.db, grant, search);
   for (let done = 0; done < keys.length; done += chunk) {
@@ -47,7 +60,11 @@ async function addHits(parts: DatasetParts, grant: AppGrant, job: AddSearch, sig
       const datasetKey = (await findDatasetKeys(tx, grant, [job.datasetId])).get(job.datasetId);
       if (datasetKey === undefined) return;
       const held = await holdMembers(tx, grant, keys.slice(done, done + chunk));
-      await insertMemberships(tx, grant, [...held].map((inputKey) => ({ datasetKey, inputKey })));
+      await insertMemberships(
+        tx,
+        grant,
+        [...held].map((inputKey) => ({ datasetKey, inputKey })),
+      );
     });
   }
 }

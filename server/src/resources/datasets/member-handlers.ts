@@ -1,11 +1,19 @@
 import { create } from '@bufbuild/protobuf';
-import { type DatasetInput, type Input, InputSchema, type RequestOf, type ServicePart, StatusCode, StatusSchema } from '@fovea/contract';
+import {
+  type DatasetInput,
+  type Input,
+  InputSchema,
+  type RequestOf,
+  type ServicePart,
+  StatusCode,
+  StatusSchema,
+} from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { readPage } from '#domain/page.ts';
 import { commonFault } from '../common/faults.ts';
-import { batchStatus, status, type StatusInit } from '../common/status.ts';
+import { batchStatus, type StatusInit, status } from '../common/status.ts';
 import { showTime } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
 import { datasetFault } from './faults.ts';
@@ -31,7 +39,9 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
   return {
     async listDatasetInputs(req, call) {
       const dataset = await readDatasetRow(call.app, req.datasetId);
-      return { datasetInputs: await show(call.app, await pageOfMembers(db, call.app, dataset.key, readPage(req))) };
+      return {
+        datasetInputs: await show(call.app, await pageOfMembers(db, call.app, dataset.key, readPage(req))),
+      };
     },
 
     async getDatasetInput(req, call) {
@@ -57,7 +67,12 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
       const dataset = await readDatasetRow(call.app, req.datasetId);
       const inputs = await findInputs(db, call.app, req.inputIds);
       if (inputs.length > 0) {
-        await deleteMemberships(db, call.app, dataset.key, inputs.map(({ key }) => key));
+        await deleteMemberships(
+          db,
+          call.app,
+          dataset.key,
+          inputs.map(({ key }) => key),
+        );
       }
       return {};
     },
@@ -74,7 +89,11 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     const ids = sent.map(({ input }) => input?.id ?? '');
     const { keyOf, added } = await db.transaction(async (tx) => {
       const found = await findInputs(tx, grant, [...new Set(ids.filter((id) => id !== ''))]);
-      const held = await holdMembers(tx, grant, found.map(({ key }) => key));
+      const held = await holdMembers(
+        tx,
+        grant,
+        found.map(({ key }) => key),
+      );
       const known = found.filter(({ key }) => held.has(key));
       const pairs = known.map(({ key }) => ({ datasetKey, inputKey: key }));
       return {
@@ -88,8 +107,16 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
       // Only the first mention of an id in a request adds it.
       shown.delete(id);
       const isAdded = item !== undefined;
-      const outcome = isAdded ? status(StatusCode.DATASET_INPUT_SUCCESS) : keyOf.has(id) ? duplicate(id) : missing(id);
-      return { isAdded, createdAt: item?.createdAt, input: withStatus(item?.input ?? create(InputSchema, { id }), outcome) };
+      const outcome = isAdded
+        ? status(StatusCode.DATASET_INPUT_SUCCESS)
+        : keyOf.has(id)
+          ? duplicate(id)
+          : missing(id);
+      return {
+        isAdded,
+        createdAt: item?.createdAt,
+        input: withStatus(item?.input ?? create(InputSchema, { id }), outcome),
+      };
     });
     return {
       status: batchStatus(outcomes.map(({ isAdded }) => isAdded)),
@@ -120,7 +147,10 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
   }
 
   async function show(grant: AppGrant, members: readonly MembershipRow[]) {
-    const shown = await showInputs(grant, members.map(({ inputKey }) => inputKey));
+    const shown = await showInputs(
+      grant,
+      members.map(({ inputKey }) => inputKey),
+    );
     const byId = new Map(shown.map((input) => [input.id, input]));
     return members.flatMap(({ inputId, createdAt }) => {
       const input = byId.get(inputId);
@@ -130,7 +160,10 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
 }
 
 /** The outcome travels in the input's status: a dataset input has none of its own. */
-const withStatus = (input: Input, outcome: StatusInit): Input => ({ ...input, status: create(StatusSchema, outcome) });
+const withStatus = (input: Input, outcome: StatusInit): Input => ({
+  ...input,
+  status: create(StatusSchema, outcome),
+});
 const duplicate = (id: string): StatusInit =>
   status(StatusCode.DATASET_INPUT_DUPLICATE, `duplicate: the input '${id}' is in the dataset already.`);
 const missing = (id: string): StatusInit =>

@@ -4,7 +4,11 @@ import { type Db, first, rows, run, sql } from '#store/sql.ts';
 import { pageKeys } from '../common/paging.ts';
 
 /** Row keys of datasets by id; unknown ids are missing from the map. */
-export async function findDatasetKeys(db: Db, grant: AppGrant, ids: readonly string[]): Promise<Map<string, number>> {
+export async function findDatasetKeys(
+  db: Db,
+  grant: AppGrant,
+  ids: readonly string[],
+): Promise<Map<string, number>> {
   const found = await rows<{ id: string; key: number }>(
     db,
     sql`select id, key from datasets where app_key = ${grant.appKey} and id = any(${[...new Set(ids)]})`,
@@ -39,7 +43,12 @@ export interface MembershipRow {
 }
 
 /** A page of a dataset's inputs, the last added first. */
-export function pageOfMembers(db: Db, grant: AppGrant, datasetKey: number, page: Page): Promise<MembershipRow[]> {
+export function pageOfMembers(
+  db: Db,
+  grant: AppGrant,
+  datasetKey: number,
+  page: Page,
+): Promise<MembershipRow[]> {
   const where = sql`dataset_key = ${datasetKey} and app_key = ${grant.appKey}`;
   return rows<MembershipRow>(
     db,
@@ -74,7 +83,11 @@ export async function deleteMemberships(
 }
 
 /** Keeps inputs from being deleted until the commit. @returns those that exist. */
-export async function holdMembers(db: Db, grant: AppGrant, inputKeys: readonly number[]): Promise<Set<number>> {
+export async function holdMembers(
+  db: Db,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+): Promise<Set<number>> {
   const held = await rows<{ key: number }>(
     db,
     sql`select key from inputs where app_key = ${grant.appKey} and key = any(${[...inputKeys]}) order by key for key share`,

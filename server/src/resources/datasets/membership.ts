@@ -14,7 +14,11 @@ export async function addInputsToDatasets(
   pairs: readonly { datasetId: string; inputKey: number }[],
 ): Promise<void> {
   if (pairs.length === 0) return;
-  const keys = await findDatasetKeys(tx, grant, pairs.map(({ datasetId }) => datasetId));
+  const keys = await findDatasetKeys(
+    tx,
+    grant,
+    pairs.map(({ datasetId }) => datasetId),
+  );
   const known = pairs.map(({ datasetId, inputKey }) => {
     const datasetKey = keys.get(datasetId);
     if (datasetKey === undefined) throw datasetFault.missing(datasetId);

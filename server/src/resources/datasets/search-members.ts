@@ -1,4 +1,4 @@
-import { type Filter, type Search } from '@fovea/contract';
+import type { Filter, Search } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Db } from '#store/sql.ts';
 import { commonFault } from '../common/faults.ts';
@@ -11,7 +11,8 @@ const chunk = 10_000;
 /** The filters we can evaluate ourselves: inputs by dataset or id. Anything else in a filter needs a search engine. */
 function isSimple({ negate, annotation, input, lastUpdatedTimeRange }: Filter): boolean {
   if (negate || lastUpdatedTimeRange || !input) return false;
-  const asksAnnotation = annotation && (annotation.data || annotation.worker || annotation.status || annotation.userId);
+  const asksAnnotation =
+    annotation && (annotation.data || annotation.worker || annotation.status || annotation.userId);
   return !asksAnnotation && !input.data && !input.status && (input.datasetIds.length > 0 || input.id !== '');
 }
 
@@ -28,7 +29,9 @@ export async function checkSearch(parts: DatasetParts, grant: AppGrant, search: 
   if (unknown !== undefined) throw datasetFault.missing(unknown);
   if (parts.searchInputKeys) return;
   if (filters.length > 0 && filters.every(isSimple) && (search.query?.ranks.length ?? 0) === 0) return;
-  throw commonFault.invalid('search.query.filters: only input.dataset_ids and input.id can be searched by here.');
+  throw commonFault.invalid(
+    'search.query.filters: only input.dataset_ids and input.id can be searched by here.',
+  );
 }
 
 /** Row keys of all inputs a search hits. */

@@ -132,7 +132,11 @@ export async function countGroups(db: Db, versionKey: number): Promise<CountedGr
   );
 }
 
-export async function storeGroups(db: Db, versionKey: number, groups: readonly CountedGroup[]): Promise<void> {
+export async function storeGroups(
+  db: Db,
+  versionKey: number,
+  groups: readonly CountedGroup[],
+): Promise<void> {
   await run(
     db,
     sql`insert into dataset_version_groups (version_key, position, type, value, metrics)
@@ -143,7 +147,12 @@ export async function storeGroups(db: Db, versionKey: number, groups: readonly C
   );
 }
 
-export async function finishVersion(db: Db, versionKey: number, statusCode: number, metrics: Buffer | null): Promise<void> {
+export async function finishVersion(
+  db: Db,
+  versionKey: number,
+  statusCode: number,
+  metrics: Buffer | null,
+): Promise<void> {
   await run(
     db,
     sql`update dataset_versions set status_code = ${statusCode}, metrics = coalesce(${metrics}, metrics), modified_at = now()

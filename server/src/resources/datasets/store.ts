@@ -58,7 +58,12 @@ export interface DatasetFilter {
   readonly ascending: boolean;
 }
 
-export function pageOfDatasets(db: Db, grant: AppGrant, filter: DatasetFilter, page: Page): Promise<DatasetRow[]> {
+export function pageOfDatasets(
+  db: Db,
+  grant: AppGrant,
+  filter: DatasetFilter,
+  page: Page,
+): Promise<DatasetRow[]> {
   const where = allOf([
     sql`app_key = ${grant.appKey} and visibility >= ${grant.visibleFrom} and is_bookmark = ${filter.bookmarks}`,
     wordsMatch(sql`words`, filter.search),

@@ -1,8 +1,8 @@
 import { fromBinary, fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
 import {
   DatasetSchema,
-  DatasetVersionMetricsSchema,
   type DatasetVersionMetricsGroupType,
+  DatasetVersionMetricsSchema,
   type ServicePart,
   ValueSchema,
 } from '@fovea/contract';
@@ -45,7 +45,8 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     /** Makes versions, all or none; what is in them is copied in the background (64005, then 64015). */
     async postDatasetVersions(req, call) {
       const dataset = await readDatasetRow(call.app, req.datasetId);
-      if (req.datasetVersions.length === 0) throw commonFault.invalid('dataset_versions is empty; send at least one.');
+      if (req.datasetVersions.length === 0)
+        throw commonFault.invalid('dataset_versions is empty; send at least one.');
       const { defaultProcessingInfo } = unpackBody(DatasetSchema, dataset.body);
       const wanted = req.datasetVersions.map((wire) => readVersion(wire, defaultProcessingInfo));
       for (const version of wanted) await checkPublic(call.app, version.visibility);
@@ -73,18 +74,27 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     },
 
     async patchDatasetVersions(req, call) {
-      if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
+      if (req.action !== '' && req.action !== 'overwrite')
+        throw commonFault.unknownAction(req.action, ['overwrite']);
       const dataset = await readDatasetRow(call.app, req.datasetId);
       const raws = (call.sent?.dataset_versions as Record<string, unknown>[] | undefined) ?? [];
       const rows = await db.transaction(async (tx) => {
-        const locked = await lockVersions(tx, call.app, dataset.key, req.datasetVersions.map(({ id }) => id));
+        const locked = await lockVersions(
+          tx,
+          call.app,
+          dataset.key,
+          req.datasetVersions.map(({ id }) => id),
+        );
         const keys: number[] = [];
         for (const [i, sent] of req.datasetVersions.entries()) {
           const row = locked.find(({ id }) => id === sent.id);
           if (!row) throw datasetFault.missingVersion(sent.id, req.datasetId);
           const wanted = sent.visibility && readVisibility(sent.visibility);
           await checkPublic(call.app, wanted ?? 0);
-          await updateVersion(tx, call.app, row.key, { body: overwrittenBody(row, sent, raws[i]), visibility: wanted });
+          await updateVersion(tx, call.app, row.key, {
+            body: overwrittenBody(row, sent, raws[i]),
+            visibility: wanted,
+          });
           keys.push(row.key);
         }
         return versionsByKey(tx, call.app, keys);
@@ -98,7 +108,11 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
         const rows = await lockVersions(tx, call.app, dataset.key, req.datasetVersionIds);
         const unknown = req.datasetVersionIds.find((id) => !rows.some((row) => row.id === id));
         if (unknown !== undefined) throw datasetFault.missingVersion(unknown, req.datasetId);
-        await deleteVersionRows(tx, call.app, rows.map(({ key }) => key));
+        await deleteVersionRows(
+          tx,
+          call.app,
+          rows.map(({ key }) => key),
+        );
       });
       return {};
     },
@@ -107,7 +121,8 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     async listDatasetVersionMetricsGroups(req, call) {
       const version = await readVersionRow(call.app, req);
       // All our groups are of the version as a whole, whose path is empty.
-      if (req.parentPaths.length > 0 && !req.parentPaths.includes('')) return { datasetVersionMetricsGroups: [] };
+      if (req.parentPaths.length > 0 && !req.parentPaths.includes(''))
+        return { datasetVersionMetricsGroups: [] };
       const filter = { types: req.types, values: req.values.map((value) => toJson(ValueSchema, value)) };
       const rows = await pageOfGroups(db, call.app, version.key, filter, readPage(req));
       return {
@@ -133,6 +148,7 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
   }
 
   async function checkPublic(grant: AppGrant, wanted: number): Promise<void> {
-    if (wanted >= visibility.public && !(await parts.isProfilePublic(grant))) throw commonFault.profilePrivate();
+    if (wanted >= visibility.public && !(await parts.isProfilePublic(grant)))
+      throw commonFault.profilePrivate();
   }
 }

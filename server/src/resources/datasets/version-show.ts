@@ -16,17 +16,17 @@ import { latestVersions } from './version-store.ts';
 
 export const showVersion = (row: VersionRow, grant: AppGrant): DatasetVersion =>
   create(DatasetVersionSchema, {
-  ...unpackBody(DatasetVersionSchema, row.body),
-  id: row.id,
-  createdAt: showTime(row.createdAt),
-  modifiedAt: showTime(row.modifiedAt),
-  appId: grant.appId,
-  userId: grant.userId,
-  datasetId: row.datasetId,
-  status: create(StatusSchema, status(row.statusCode as StatusCode)),
-  visibility: showVisibility(row.visibility),
-  requestOrigin: row.requestOrigin as DatasetVersionRequestOrigin,
-  metrics: row.metrics ? { '': fromBinary(DatasetVersionMetricsSchema, row.metrics) } : {},
+    ...unpackBody(DatasetVersionSchema, row.body),
+    id: row.id,
+    createdAt: showTime(row.createdAt),
+    modifiedAt: showTime(row.modifiedAt),
+    appId: grant.appId,
+    userId: grant.userId,
+    datasetId: row.datasetId,
+    status: create(StatusSchema, status(row.statusCode as StatusCode)),
+    visibility: showVisibility(row.visibility),
+    requestOrigin: row.requestOrigin as DatasetVersionRequestOrigin,
+    metrics: row.metrics ? { '': fromBinary(DatasetVersionMetricsSchema, row.metrics) } : {},
   });
 
 /** The latest version of each dataset, by dataset row key. */
@@ -36,6 +36,10 @@ export async function showVersionsOf(
   datasets: readonly { key: number }[],
 ): Promise<Map<number, DatasetVersion>> {
   if (datasets.length === 0) return new Map();
-  const rows = await latestVersions(db, grant, datasets.map(({ key }) => key));
+  const rows = await latestVersions(
+    db,
+    grant,
+    datasets.map(({ key }) => key),
+  );
   return new Map(rows.map((row) => [row.datasetKey, showVersion(row, grant)]));
 }

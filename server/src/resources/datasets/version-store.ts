@@ -37,7 +37,12 @@ export function versionsByKey(db: Db, grant: AppGrant, keys: readonly number[]):
   );
 }
 
-export function findVersion(db: Db, grant: AppGrant, datasetId: string, id: string): Promise<VersionRow | undefined> {
+export function findVersion(
+  db: Db,
+  grant: AppGrant,
+  datasetId: string,
+  id: string,
+): Promise<VersionRow | undefined> {
   return first<VersionRow>(
     db,
     sql`select ${columns} from dataset_versions v join datasets d on d.key = v.dataset_key
@@ -66,7 +71,11 @@ export function pageOfVersions(
 }
 
 /** The latest version of each dataset. */
-export function latestVersions(db: Db, grant: AppGrant, datasetKeys: readonly number[]): Promise<VersionRow[]> {
+export function latestVersions(
+  db: Db,
+  grant: AppGrant,
+  datasetKeys: readonly number[],
+): Promise<VersionRow[]> {
   return rows<VersionRow>(
     db,
     sql`select ${columns} from datasets d join lateral (
@@ -77,7 +86,12 @@ export function latestVersions(db: Db, grant: AppGrant, datasetKeys: readonly nu
 }
 
 /** Versions of one dataset, locked in key order until the commit. */
-export function lockVersions(db: Db, grant: AppGrant, datasetKey: number, ids: readonly string[]): Promise<VersionRow[]> {
+export function lockVersions(
+  db: Db,
+  grant: AppGrant,
+  datasetKey: number,
+  ids: readonly string[],
+): Promise<VersionRow[]> {
   return rows<VersionRow>(
     db,
     sql`select ${columns} from dataset_versions v join datasets d on d.key = v.dataset_key
@@ -101,7 +115,10 @@ export async function updateVersion(
 }
 
 export async function deleteVersionRows(db: Db, grant: AppGrant, keys: readonly number[]): Promise<void> {
-  await run(db, sql`delete from dataset_versions where app_key = ${grant.appKey} and key = any(${[...keys]})`);
+  await run(
+    db,
+    sql`delete from dataset_versions where app_key = ${grant.appKey} and key = any(${[...keys]})`,
+  );
 }
 
 export interface GroupRow {

@@ -1,4 +1,4 @@
-import { type DatasetVersion, DatasetVersionSchema, type DatasetVersionMetrics } from '@fovea/contract';
+import { type DatasetVersion, type DatasetVersionMetrics, DatasetVersionSchema } from '@fovea/contract';
 import { idTrouble, newId } from '#domain/ids.ts';
 import { commonFault } from '../common/faults.ts';
 import { packBody, readVisibility, unpackBody } from '../common/translate.ts';
@@ -48,13 +48,21 @@ export function readVersion(wire: DatasetVersion, defaults: DatasetVersion['proc
   if (trouble) throw commonFault.invalid(trouble);
   const config = wire.dataConfig;
   if (config.case === 'modelPredictConfig') {
-    throw commonFault.invalid('model_predict_config: versions of predictions are not built yet on this server.');
+    throw commonFault.invalid(
+      'model_predict_config: versions of predictions are not built yet on this server.',
+    );
   }
   const filter = config.value?.annotationFilter;
   if (filter && (filter.id !== '' || filter.search)) {
-    throw commonFault.invalid('annotation_filter_config.annotation_filter: annotation filters are not built yet on this server.');
+    throw commonFault.invalid(
+      'annotation_filter_config.annotation_filter: annotation filters are not built yet on this server.',
+    );
   }
-  const body = packBody(DatasetVersionSchema, { ...wire, processingInfo: wire.processingInfo ?? defaults }, columns);
+  const body = packBody(
+    DatasetVersionSchema,
+    { ...wire, processingInfo: wire.processingInfo ?? defaults },
+    columns,
+  );
   return { id, body, visibility: readVisibility(wire.visibility) };
 }
 
@@ -65,7 +73,11 @@ export function leavesOutEmpty(body: Buffer): boolean {
 }
 
 /** The body after an overwrite: only description and metadata are for people to change. */
-export function overwrittenBody(row: VersionRow, sent: DatasetVersion, raw: Record<string, unknown> | undefined): Buffer {
+export function overwrittenBody(
+  row: VersionRow,
+  sent: DatasetVersion,
+  raw: Record<string, unknown> | undefined,
+): Buffer {
   const body = unpackBody(DatasetVersionSchema, row.body);
   if (raw ? 'description' in raw : sent.description) body.description = sent.description;
   if (raw ? 'metadata' in raw : sent.metadata) body.metadata = sent.metadata;
