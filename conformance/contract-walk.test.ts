@@ -43,20 +43,16 @@ function call(rule: MethodRule, authorization: string | undefined, person = alic
       );
       return;
     }
-    const stream =
-      rule.kind === 'server_streaming'
-        ? channel.makeServerStreamRequest(rule.path, write, read, request, metadata)
-        : channel.makeBidiStreamRequest(rule.path, write, read, metadata);
+    const bidi = rule.kind === 'bidi_streaming' ? channel.makeBidiStreamRequest(rule.path, write, read, metadata) : undefined;
+    const stream = bidi ?? channel.makeServerStreamRequest(rule.path, write, read, request, metadata);
     let first: Message | undefined;
     stream.on('data', (message: Message) => {
       first ??= message;
     });
     stream.on('end', () => resolve(answer(first)));
     stream.on('error', reject);
-    if ('write' in stream) {
-      stream.write(request);
-      stream.end();
-    }
+    bidi?.write(request);
+    bidi?.end();
   });
 }
 

@@ -14,7 +14,7 @@ import { appJobs } from '#resources/apps/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { datasetJobs } from '#resources/datasets/index.ts';
 import { openSealer } from '#resources/common/sealer.ts';
-import { ensureFirstUser, ensurePlatformApp, identityRoutes, openDirectory } from '#resources/identity/index.ts';
+import { ensureFirstUser, ensurePlatformApp, type FirstUser, identityRoutes, openDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
 import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes } from '#resources/inputs/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
@@ -149,13 +149,21 @@ export async function main(): Promise<void> {
   }
 }
 
-function welcome(url: string, first: { userId: string; pat: string }): string {
+/** What a newcomer needs first. The token is shown at the start that made it, and never again. */
+function welcome(url: string, first: FirstUser): string {
+  const token = first.isNew ? first.pat : '(shown at the first start; FOVEA_PAT sets a new one)';
   return `
 Fovea is ready.
 
   Web page   ${url}/
   User id    ${first.userId}
-  Token      ${first.pat}
+  Token      ${token}
+
+With the official Node client (npm install clarifai-nodejs):
+
+  import { Model } from 'clarifai-nodejs';
+  const model = new Model({ modelId: 'general-image-detection', authConfig: { base: '${url}', userId: 'clarifai', appId: 'main', pat: TOKEN } });
+  console.log((await model.predictByFilepath({ filepath: 'photo.jpg', inputType: 'image' }))[0].data.regionsList);
 `;
 }
 
