@@ -20,9 +20,16 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /**
  * The built server as a process of its own, for scripts that stop and kill it.
  *
- * @param {{ port: number, dataDir: string, token: string, env?: NodeJS.ProcessEnv }} settings
+ * @param {{ port: number, dataDir: string, token: string, env?: NodeJS.ProcessEnv, main?: string }} settings
+ * `main` names another build than the project's own.
  */
-export function liveServer({ port, dataDir, token, env = {} }) {
+export function liveServer({
+  port,
+  dataDir,
+  token,
+  env = {},
+  main = join(root, 'server', 'dist', 'main.js'),
+}) {
   const url = `http://127.0.0.1:${port}`;
   let child;
   let said = '';
@@ -30,7 +37,7 @@ export function liveServer({ port, dataDir, token, env = {} }) {
 
   const start = () => {
     said = '';
-    child = spawn(process.execPath, ['--enable-source-maps', join(root, 'server', 'dist', 'main.js')], {
+    child = spawn(process.execPath, ['--enable-source-maps', main], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
