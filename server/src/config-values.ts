@@ -75,7 +75,7 @@ export interface FetchAllow {
   ranges: string[];
 }
 
-export const roleNames = ['api', 'worker', 'inference', 'search'] as const;
+export const roleNames = ['api', 'worker'] as const;
 
 /** What a process does; one process plays all roles unless told otherwise. */
 export type Role = (typeof roleNames)[number];

@@ -46,7 +46,7 @@ test('an empty environment is a working one: this machine, port 8080, the embedd
     logLevel: 'info',
     warnings: [],
   });
-  expect([...config.roles]).toEqual(['api', 'worker', 'inference', 'search']);
+  expect([...config.roles]).toEqual(['api', 'worker']);
   expect(config.inferenceThreads).toBeGreaterThanOrEqual(1);
 });
 

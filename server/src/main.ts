@@ -100,6 +100,7 @@ export async function start(config: Config) {
     metrics,
     names: config.jsonNames,
     requestBytesMax: config.requestBytesMax,
+    rateLimit: config.rateLimit,
     tls: config.tls && { cert: Buffer.from(config.tls.cert), key: Buffer.from(config.tls.key) },
   });
   const port = await gateway.listen(config.host, config.port);

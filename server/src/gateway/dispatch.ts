@@ -6,6 +6,7 @@ import type { Fault } from '#domain/fault.ts';
 import type { Authorizer, Grants, HeaderOf } from './authorize.ts';
 import { gatewayFault } from './faults.ts';
 import type { GatewayLog, GatewayMetrics } from './observe.ts';
+import type { RateLimiter } from './rate-limit.ts';
 import { asFault, httpStatusOf, statusOf } from './status.ts';
 
 /** What a transport knows about one call beside its messages. */
@@ -34,8 +35,9 @@ export function openDispatcher(parts: {
   authorizer: Authorizer;
   log: GatewayLog;
   metrics: GatewayMetrics;
+  limiter?: RateLimiter | undefined;
 }) {
-  const { service, authorizer, log, metrics } = parts;
+  const { service, authorizer, log, metrics, limiter } = parts;
   const handlerOf = (rule: MethodRule): Handler => (service as unknown as Record<string, Handler>)[rule.localName] as Handler;
 
   async function unary(rule: MethodRule, request: Message, meta: CallMeta): Promise<Reply> {
@@ -77,6 +79,7 @@ export function openDispatcher(parts: {
 
   async function openCall(rule: MethodRule, request: Message | undefined, meta: CallMeta, requestId: string): Promise<Call> {
     const grants = rule.auth === 'NoAuth' ? undefined : await authorizer.authorize(rule, meta.header, namedApp(request));
+    if (grants) limiter?.take(grants.caller);
     return new GatewayCall(rule.name, requestId, meta, grants, authorizer);
   }
 

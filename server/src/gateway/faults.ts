@@ -86,6 +86,12 @@ export const gatewayFault = {
       `${verb} is not allowed here; this path takes ${allowed.join(', ')}.`,
     ),
   badFormat: (details: string) => new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, details),
+  throttled: (requests: number, windowMs: number) =>
+    new Fault(
+      'throttled',
+      StatusCode.CONN_THROTTLED,
+      `The limit is ${requests} requests per ${windowMs === 1000 ? 'second' : windowMs === 60_000 ? 'minute' : 'hour'} for each key; slow down and try again.`,
+    ),
   tooLarge: (sizeBytesMax: number) =>
     new Fault(
       'too_large',

@@ -8,6 +8,7 @@ import { type HttpRoute, openHttp } from './http.ts';
 import type { NameStyle } from './json/index.ts';
 import type { GatewayLog, GatewayMetrics } from './observe.ts';
 import { openPort } from './port.ts';
+import { openRateLimiter, type RateLimit } from './rate-limit.ts';
 
 export { type Authorizer, type HeaderOf, openAuthorizer } from './authorize.ts';
 export { gatewayFault } from './faults.ts';
@@ -22,6 +23,7 @@ export interface GatewayParts {
   metrics: GatewayMetrics;
   names: NameStyle;
   requestBytesMax: number;
+  rateLimit?: RateLimit | undefined;
   tls?: { cert: Buffer; key: Buffer } | undefined;
 }
 
@@ -29,7 +31,8 @@ const largeBodyBytes = 256 * 1024;
 
 /** Opens the whole wire; `listen` binds the one port. */
 export function openGateway(parts: GatewayParts) {
-  const dispatcher = openDispatcher(parts);
+  const limiter = parts.rateLimit && openRateLimiter(parts.rateLimit);
+  const dispatcher = openDispatcher({ ...parts, limiter });
   const grpc = openGrpc(dispatcher, { requestBytesMax: parts.requestBytesMax });
   const http = openHttp({
     dispatcher,
