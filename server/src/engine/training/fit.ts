@@ -5,6 +5,7 @@ import { panelWidth } from './matrix-kernel.ts';
 import { Net, type Standard, standardOf } from './net.ts';
 import { type HeadProblem, positivesOf } from './problem.ts';
 import { randomFrom, shuffle } from './random.ts';
+import { Schedule } from './schedule.ts';
 
 /** How well the head did on rows it was not trained on. */
 export interface HeldOut {
@@ -46,6 +47,7 @@ const strengthsTried = [0.05, 0.3, 1.2];
 const strengthUsual = 0.7;
 const stepsWanted = 500;
 const epochsMin = 4;
+const patienceMin = 4;
 /** The highest rate of a run of `epochsMin` passes; longer runs, of smaller sets, can afford longer steps. */
 const peakRate = 0.004;
 const peakRateMax = 0.016;
@@ -54,8 +56,8 @@ const peakRateMax = 0.016;
  * Learns a head. The same problem gives the same bits.
  *
  * Adam over shuffled mini-batches with a rate that falls to zero; the strength of l2 that did best on
- * held-out rows is kept, and those rows also set the calibration. Stopping at an early epoch instead was tried
- * and dropped: before its rate has fallen a head is noisy, and scored 1 to 2 points lower.
+ * held-out rows is kept, and those rows also set the calibration. A run whose held-out loss has stopped falling
+ * cools down and ends early.
  */
 export function fitHead(problem: HeadProblem, watch: Watch): Fit {
   const rows = usableRows(problem);
@@ -68,15 +70,15 @@ export function fitHead(problem: HeadProblem, watch: Watch): Fit {
   const passes = strengths.length + (refits ? 1 : 0);
   const tried = strengths.map((strength, i) => {
     const part = watchPart(watch, i / passes, (i + 1) / passes);
-    const trained = train(problem, { standard, rows: kept, strength }, part);
+    const trained = train(problem, { standard, rows: kept, test, strength }, part);
     return { ...trained, ...examine(problem, logitsOf(trained.net, test, problem.classes), test) };
   });
   const best = tried.reduce((one, other) => (other.calibratedLoss < one.calibratedLoss ? other : one));
-  const { calibration, heldOut, strength, epochs, losses, net } = best;
+  const { calibration, heldOut, strength, epochs, coolAfter, losses, net } = best;
   const facts = { calibration, heldOut, l2: strength, epochsRun: epochs, losses };
   if (!refits) return { ...net.plain(), ...facts };
   const part = watchPart(watch, 1 - 1 / passes, 1);
-  const again = train(problem, { standard, rows, strength }, part);
+  const again = train(problem, { standard, rows, strength, coolAfter }, part);
   return { ...again.net.plain(), ...facts };
 }
 
@@ -130,16 +132,22 @@ interface Round {
   standard: Standard;
   rows: Int32Array;
   strength: number;
+  /** Rows to tell by when to stop. */
+  test?: Int32Array;
+  /** Or when to stop, known from an earlier run. */
+  coolAfter?: number | undefined;
 }
 
 interface Trained {
   strength: number;
   net: Net;
   epochs: number;
+  coolAfter: number | undefined;
   losses: number[];
 }
 
-function train(problem: HeadProblem, { standard, rows, strength }: Round, watch: Watch): Trained {
+function train(problem: HeadProblem, round: Round, watch: Watch): Trained {
+  const { standard, rows, strength, test = new Int32Array(0), coolAfter } = round;
   const net = new Net(problem, standard, batchFor(rows.length));
   net.setBias(priorBias(problem));
   const loss = lossOf(problem);
@@ -147,24 +155,56 @@ function train(problem: HeadProblem, { standard, rows, strength }: Round, watch:
   const order = Int32Array.from(rows);
   const stepsPerEpoch = Math.ceil(rows.length / net.batch);
   const epochs = Math.min(problem.epochsMax, Math.max(epochsMin, Math.ceil(stepsWanted / stepsPerEpoch)));
+  const peak = Math.min(peakRateMax, peakRate * Math.sqrt(Math.max(1, epochs / epochsMin)));
+  const schedule = new Schedule(epochs, stepsPerEpoch, peak);
+  if (coolAfter !== undefined) schedule.stopAfter(coolAfter);
   // In standardised space a vector of unit length has a squared length of `dims`.
   const decay = (strength * problem.dims) / rows.length;
-  const peak = Math.min(peakRateMax, peakRate * Math.sqrt(Math.max(1, epochs / epochsMin)));
+  const plateau = new Plateau(Math.max(patienceMin, Math.ceil(epochs / 8)));
   const losses: number[] = [];
-  for (let epoch = 1; epoch <= epochs; epoch += 1) {
+  for (let epoch = 1; epoch <= schedule.epochs; epoch += 1) {
     shuffle(order, random);
     let sum = 0;
     for (let step = 0; step < stepsPerEpoch; step += 1) {
       if (watch.cancelled()) throw new Cancelled('training was cancelled');
-      const done = (epoch - 1) * stepsPerEpoch + step;
-      const rate = rateAt(done / (epochs * stepsPerEpoch), peak);
-      sum += learn(net, loss, order, step * net.batch, rate, decay);
-      if (done % 16 === 0) watch.progress(done / (epochs * stepsPerEpoch));
+      const made = (epoch - 1) * stepsPerEpoch + step;
+      sum += learn(net, loss, order, step * net.batch, schedule.rate(made), decay);
+      if (made % 16 === 0) watch.progress(made / (epochs * stepsPerEpoch));
     }
     losses.push(sum / rows.length);
+    if (test.length > 0 && plateau.reachedBy(lossOver(net, loss, test))) schedule.stopAfter(epoch);
   }
   watch.progress(1);
-  return { strength, net, epochs, losses };
+  return { strength, net, epochs: schedule.epochs, coolAfter: schedule.coolAfter, losses };
+}
+
+/** Notices that a loss has not become better by a thousandth for some epochs. */
+class Plateau {
+  readonly #patience: number;
+  #best = Number.POSITIVE_INFINITY;
+  #since = 0;
+
+  constructor(patience: number) {
+    this.#patience = patience;
+  }
+
+  reachedBy(loss: number): boolean {
+    if (loss < this.#best * 0.999) {
+      this.#best = loss;
+      this.#since = 0;
+    } else this.#since += 1;
+    return this.#since >= this.#patience;
+  }
+}
+
+function lossOver(net: Net, loss: Loss, rows: Int32Array): number {
+  let sum = 0;
+  for (let from = 0; from < rows.length; from += net.batch) {
+    const to = Math.min(rows.length, from + net.batch);
+    net.forward(rows, from, to);
+    sum += loss(net, rows, from, to);
+  }
+  return sum / rows.length;
 }
 
 function learn(net: Net, loss: Loss, order: Int32Array, from: number, rate: number, decay: number): number {
@@ -173,12 +213,6 @@ function learn(net: Net, loss: Loss, order: Int32Array, from: number, rate: numb
   const sum = loss(net, order, from, to);
   net.step(rate, decay);
   return sum;
-}
-
-/** A short rise, then half a cosine down to zero. */
-function rateAt(done: number, peak: number): number {
-  const rise = Math.min(1, (done + 0.005) / 0.05);
-  return peak * rise * 0.5 * (1 + Math.cos(Math.PI * done));
 }
 
 /** Starts each class at its frequency, so that the first steps are not spent on finding it. */
