@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
+import { removeConnection, writeConnection } from '#connection-file.ts';
 import { openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { openDatabase, migrate } from '#store/postgres/index.ts';
 import { allMigrations } from '#migrations.ts';
@@ -141,11 +142,18 @@ export async function main(): Promise<void> {
     return;
   }
   const server = await start(config);
+  const { userId, pat } = server.first;
+  // Programs on this machine reach the port here, whatever the public URL of a proxy in front says.
+  const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
+  const url = `${config.tls ? 'https' : 'http'}://${host}:${server.port}`;
+  await writeConnection(config.dataDir, { url, userId, pat: config.secretKey ? undefined : pat });
   console.log(welcome(server.publicUrl, server.first));
   let stopping: Promise<void> | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      stopping ??= server.stop().then(() => process.exit(0));
+      stopping ??= removeConnection(config.dataDir)
+        .then(server.stop)
+        .then(() => process.exit(0));
     });
   }
 }
