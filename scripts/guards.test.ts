@@ -23,7 +23,9 @@ const fromRegistry = Object.entries(lock).filter(
 );
 
 const serverSources = filesBelow(['server/src'])
-  .filter((path: string) => path.endsWith('.ts') && !/\.test\.ts$|[\\/]testing([\\/]|\.ts$)/.test(path))
+  .filter(
+    (path: string) => path.endsWith('.ts') && !/\.test\.ts$|[\\/]testing[\\/]|[./\\]testing\.ts$/.test(path),
+  )
   .map((path: string) => ({ path: relative(root, path), source: readFileSync(path, 'utf8') }));
 
 /** Calls `visit` for each node of the syntax tree. */

@@ -69,6 +69,7 @@ test.each([
 
 test('a test may look into anything, and nothing may import a test', () => {
   expect(brokenRules(importsOf('server/src/store/a.test.ts', "import '#gateway/b.ts';"))).toEqual([]);
+  expect(brokenRules(importsOf('server/src/store/x.testing.ts', "import './testing.ts';"))).toEqual([]);
   expect(brokenRules(importsOf('server/src/store/testing.ts', "import '#gateway/b.ts';"))).toEqual([]);
   expect(brokenRules(importsOf('server/src/store/a.ts', "import './b.test.ts';"))).toHaveLength(1);
   expect(brokenRules(importsOf('server/src/store/a.ts', "import './testing.ts';"))).toHaveLength(1);

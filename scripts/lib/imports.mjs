@@ -14,7 +14,8 @@ const builtins = new Set(builtinModules);
  *   from the root with forward slashes; `to` is `package:<name>` for what is not ours
  */
 
-const isTest = (path) => /\.test\.tsx?$|(^|\/)testing(\.ts$|\/)/.test(path);
+/** Tests, and what serves only them: `x.test.ts`, `x.testing.ts`, `testing.ts`, anything in `testing/`. */
+const isTest = (path) => /\.test\.tsx?$|[./]testing\.ts$|(^|\/)testing\//.test(path);
 
 /** Every import of the project's sources, type-only ones, re-exports and literal `import()` too. */
 export function readImports(paths = sourcePaths()) {
@@ -91,7 +92,7 @@ function misdirected({ from, to, line, request }) {
     return mayUsePackages(zone, name) ? [] : [`${where} ${zone} may not use the package ${name}`];
   }
   const target = zoneOf(to);
-  if (/(\.test|\/testing)\.tsx?$/.test(to)) return [`${where} imports test code (${request})`];
+  if (/\.test\.tsx?$|[./]testing\.ts$/.test(to)) return [`${where} imports test code (${request})`];
   if (target === undefined) return [`${where} imports ${request}, which lies in no known place`];
   const why = mayImport(zone, target, to);
   return why === true ? [] : [`${where} imports ${request}: ${why}`];
