@@ -17,5 +17,10 @@ export function boxOf(data: Data): BoxInFraction | undefined {
   if (points.length === 0) return undefined;
   const rows = points.map(({ row }) => row);
   const cols = points.map(({ col }) => col);
-  return { top: Math.min(...rows), left: Math.min(...cols), bottom: Math.max(...rows), right: Math.max(...cols) };
+  return {
+    top: Math.min(...rows),
+    left: Math.min(...cols),
+    bottom: Math.max(...rows),
+    right: Math.max(...cols),
+  };
 }

@@ -1,5 +1,5 @@
-import type { Engine } from '#engine/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { Engine } from '#engine/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { Deps } from '../common/deps.ts';
@@ -19,4 +19,3 @@ export interface IndexingDeps extends Deps {
   /** Runs the other nodes of the base workflow on new inputs and writes what they say as annotations. */
   readonly runBaseWorkflow?: (grant: AppGrant, inputKeys: readonly number[]) => Promise<void>;
 }
-

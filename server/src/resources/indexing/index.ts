@@ -1,5 +1,5 @@
-import { enqueue } from '#jobs/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { enqueue } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import { annotationJobs, appJob } from './kinds.ts';

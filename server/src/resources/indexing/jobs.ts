@@ -1,8 +1,8 @@
-import { cropToBox } from '#engine/crop.ts';
-import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
+import { DataSchema } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { DataSchema } from '@fovea/contract';
+import { cropToBox } from '#engine/crop.ts';
+import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
 import { unpackBody } from '../common/translate.ts';
 import { readImageBytes } from '../inputs/index.ts';
@@ -18,7 +18,14 @@ import {
   type WorkflowPayload,
   workflowKind,
 } from './kinds.ts';
-import { annotationsToIndex, annotationsWithout, dropEmbeddings, lockAnnotations, putEmbeddings, type ToIndex } from './store.ts';
+import {
+  annotationsToIndex,
+  annotationsWithout,
+  dropEmbeddings,
+  lockAnnotations,
+  putEmbeddings,
+  type ToIndex,
+} from './store.ts';
 import { packVector } from './vector.ts';
 
 const annotationsPerLook = 256;
@@ -32,14 +39,20 @@ export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
   return {
     [annotationsKind]: {
       concurrency: 2,
-      run: ([job], context) => withGrant(job as Job, (grant) => indexAnnotations(deps, grant, (job as Job<AnnotationsPayload>).payload, context)),
+      run: ([job], context) =>
+        withGrant(job as Job, (grant) =>
+          indexAnnotations(deps, grant, (job as Job<AnnotationsPayload>).payload, context),
+        ),
     },
     [appKind]: {
-      run: ([job]) => withGrant(job as Job, (grant) => indexApp(deps, grant, (job as Job<AppPayload>).payload)),
+      run: ([job]) =>
+        withGrant(job as Job, (grant) => indexApp(deps, grant, (job as Job<AppPayload>).payload)),
     },
     [workflowKind]: {
       run: ([job]) =>
-        withGrant(job as Job, async (grant) => deps.runBaseWorkflow?.(grant, (job as Job<WorkflowPayload>).payload.inputKeys)),
+        withGrant(job as Job, async (grant) =>
+          deps.runBaseWorkflow?.(grant, (job as Job<WorkflowPayload>).payload.inputKeys),
+        ),
     },
   };
 }
@@ -48,17 +61,31 @@ export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
  * Embeds annotations as they are now. Run twice, it writes the same vectors again; where an annotation changed
  * meanwhile its vector is left to the job of that change.
  */
-async function indexAnnotations(deps: IndexingDeps, grant: AppGrant, payload: AnnotationsPayload, context: JobContext): Promise<void> {
+async function indexAnnotations(
+  deps: IndexingDeps,
+  grant: AppGrant,
+  payload: AnnotationsPayload,
+  context: JobContext,
+): Promise<void> {
   const embedder = await deps.baseEmbedderOf(deps.db, grant);
   if (!embedder) return;
   const wanted = await annotationsToIndex(deps.db, grant, payload.annotationKeys);
   const vectors = new Map<number, Buffer>();
   for (const inputKey of new Set(wanted.map((one) => one.inputKey))) {
     const own = wanted.filter((one) => one.inputKey === inputKey);
-    for (const [key, vector] of await embedParts(deps, grant, embedder, inputKey, own, context)) vectors.set(key, vector);
+    for (const [key, vector] of await embedParts(deps, grant, embedder, inputKey, own, context))
+      vectors.set(key, vector);
   }
   await deps.db.transaction(async (tx) => {
-    const locked = new Map((await lockAnnotations(tx, grant, wanted.map((one) => one.annotationKey))).map((row) => [row.annotationKey, row]));
+    const locked = new Map(
+      (
+        await lockAnnotations(
+          tx,
+          grant,
+          wanted.map((one) => one.annotationKey),
+        )
+      ).map((row) => [row.annotationKey, row]),
+    );
     const same = wanted.filter((one) => isSamePlace(one.data, locked.get(one.annotationKey)?.data));
     await putEmbeddings(
       tx,
@@ -68,7 +95,9 @@ async function indexAnnotations(deps: IndexingDeps, grant: AppGrant, payload: An
         return vector ? [{ annotationKey, inputKey, modelVersionKey: embedder.modelVersionKey, vector }] : [];
       }),
     );
-    const without = same.filter(({ annotationKey }) => !vectors.has(annotationKey)).map(({ annotationKey }) => annotationKey);
+    const without = same
+      .filter(({ annotationKey }) => !vectors.has(annotationKey))
+      .map(({ annotationKey }) => annotationKey);
     if ((await dropEmbeddings(tx, grant, without)) > 0) await bumpSearchRevision(tx, grant);
   });
 }
@@ -99,7 +128,10 @@ async function embedParts(
     for (const { key, box } of parts) {
       signal.throwIfAborted();
       const shown = box ? await cropToBox(bytes, box) : bytes;
-      vectors.set(key, packVector(await deps.engine.embed(builtin, { bytes: shown }, { background: true, signal })));
+      vectors.set(
+        key,
+        packVector(await deps.engine.embed(builtin, { bytes: shown }, { background: true, signal })),
+      );
     }
   } catch (thrown) {
     // Deleted meanwhile, or its bytes cannot be read as a picture any more: nothing to find.
@@ -113,7 +145,13 @@ async function embedParts(
 async function indexApp(deps: IndexingDeps, grant: AppGrant, { afterKey }: AppPayload): Promise<void> {
   const embedder = await deps.baseEmbedderOf(deps.db, grant);
   if (!embedder) return;
-  const keys = await annotationsWithout(deps.db, grant, embedder.modelVersionKey, afterKey, annotationsPerLook);
+  const keys = await annotationsWithout(
+    deps.db,
+    grant,
+    embedder.modelVersionKey,
+    afterKey,
+    annotationsPerLook,
+  );
   const last = keys.at(-1);
   if (last === undefined) return;
   await deps.db.transaction(async (tx) => {

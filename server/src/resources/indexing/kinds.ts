@@ -1,5 +1,5 @@
-import type { NewJob } from '#jobs/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { NewJob } from '#jobs/index.ts';
 
 export const annotationsKind = 'index.annotations';
 export const appKind = 'index.app';

@@ -13,7 +13,11 @@ export interface NewEmbedding {
  * Stores vectors, replacing older ones of the same annotation and model. Annotations that are gone are passed
  * over. A replaced row gets the new transaction id, by which indexes notice it.
  */
-export async function putEmbeddings(db: Db, grant: AppGrant, embeddings: readonly NewEmbedding[]): Promise<void> {
+export async function putEmbeddings(
+  db: Db,
+  grant: AppGrant,
+  embeddings: readonly NewEmbedding[],
+): Promise<void> {
   if (embeddings.length === 0) return;
   await run(
     db,
@@ -31,7 +35,11 @@ export async function putEmbeddings(db: Db, grant: AppGrant, embeddings: readonl
 }
 
 /** Removes the vectors of annotations that no longer show a part of a picture. @returns how many there were */
-export async function dropEmbeddings(db: Db, grant: AppGrant, annotationKeys: readonly number[]): Promise<number> {
+export async function dropEmbeddings(
+  db: Db,
+  grant: AppGrant,
+  annotationKeys: readonly number[],
+): Promise<number> {
   if (annotationKeys.length === 0) return 0;
   const gone = await rows<{ key: number }>(
     db,
@@ -57,7 +65,11 @@ export interface ToIndex {
 }
 
 /** Annotations of processed pictures, by input; others of the keys are left out. */
-export function annotationsToIndex(db: Db, grant: AppGrant, annotationKeys: readonly number[]): Promise<ToIndex[]> {
+export function annotationsToIndex(
+  db: Db,
+  grant: AppGrant,
+  annotationKeys: readonly number[],
+): Promise<ToIndex[]> {
   return rows<ToIndex>(
     db,
     sql`select a.key as "annotationKey", a.input_key as "inputKey", a.input_level as "inputLevel", a.data

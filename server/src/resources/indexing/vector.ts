@@ -4,7 +4,7 @@ export function packVector(vector: Float32Array): Buffer {
   for (const x of vector) squares += x * x;
   const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
   const packed = Buffer.allocUnsafe(vector.length * 4);
-  vector.forEach((x, i) => packed.writeFloatLE(x * scale, i * 4));
+  for (const [i, x] of vector.entries()) packed.writeFloatLE(x * scale, i * 4);
   return packed;
 }
 

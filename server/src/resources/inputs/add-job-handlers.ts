@@ -9,7 +9,9 @@ import { move } from './process.ts';
 import { lockInputs } from './store.ts';
 import { showAddJob } from './translate.ts';
 
-export function addJobRpcs({ db }: InputDeps): ServicePart<Call, 'getInputsAddJob' | 'listInputsAddJobs' | 'cancelInputsAddJob'> {
+export function addJobRpcs({
+  db,
+}: InputDeps): ServicePart<Call, 'getInputsAddJob' | 'listInputsAddJobs' | 'cancelInputsAddJob'> {
   return {
     async getInputsAddJob(req, call) {
       const row = await findAddJob(db, call.app, req.id);

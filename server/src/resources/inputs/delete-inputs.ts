@@ -1,5 +1,5 @@
-import { enqueue } from '#jobs/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { enqueue } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
 import { shiftCounts } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
@@ -22,10 +22,18 @@ export async function deleteInputs(deps: InputDeps, grant: AppGrant, ids: readon
 function deleteSome(deps: InputDeps, grant: AppGrant, ids: readonly string[]): Promise<void> {
   return deps.db.transaction(async (tx) => {
     const found = await findInputs(tx, grant, ids);
-    const locked = await lockInputs(tx, grant, found.map(({ key }) => key));
+    const locked = await lockInputs(
+      tx,
+      grant,
+      found.map(({ key }) => key),
+    );
     if (locked.length === 0) return;
     await shiftCounts(tx, grant, shiftsOf(locked.map((input) => ({ ...input, to: undefined }))));
-    await deleteInputRows(tx, grant, locked.map(({ key }) => key));
+    await deleteInputRows(
+      tx,
+      grant,
+      locked.map(({ key }) => key),
+    );
     await bumpSearchRevision(tx, grant);
     await enqueue(tx, freeingJobs(locked.map(({ mediaSha }) => mediaSha)));
   });

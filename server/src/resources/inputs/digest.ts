@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, type ImageInfo } from '@fovea/contract';
-import { type ImageInfo as EngineImageInfo, readImageInfo, renderThumbnails } from '#engine/image.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { type ImageInfo as EngineImageInfo, readImageInfo, renderThumbnails } from '#engine/image.ts';
 import { FetchFault } from '#store/fetcher/index.ts';
 import type { Indexed, InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
@@ -54,7 +54,8 @@ export function openDigester(deps: InputDeps, decodesAtOnce: number) {
     return fetching(async () => {
       try {
         const sizeBytesMax = bytesMaxOf(row.kind, limits);
-        return (await deps.fetcher.fetch(row.url, { sizeBytesMax, timeoutMs: limits.fetchTimeoutMs, signal })).bytes;
+        return (await deps.fetcher.fetch(row.url, { sizeBytesMax, timeoutMs: limits.fetchTimeoutMs, signal }))
+          .bytes;
       } catch (thrown) {
         throw faultOfFetch(thrown);
       }
@@ -70,7 +71,11 @@ export function openDigester(deps: InputDeps, decodesAtOnce: number) {
       media: create(DataSchema, {
         image: {
           imageInfo: showInfo(info),
-          hostedImageInfo: { tiny: jpegInfo(tiny), small: jpegInfo(small), large: isLargeOwn ? showInfo(info) : jpegInfo(large) },
+          hostedImageInfo: {
+            tiny: jpegInfo(tiny),
+            small: jpegInfo(small),
+            large: isLargeOwn ? showInfo(info) : jpegInfo(large),
+          },
         },
       }),
       kept: [
@@ -88,7 +93,8 @@ const showInfo = ({ width, height, format, colorMode }: EngineImageInfo) =>
   ({ width, height, format, colorMode }) as ImageInfo;
 
 /** Renditions are colour JPEGs, whatever they were made from. */
-const jpegInfo = (bytes: Buffer) => showInfo({ ...(jpegSize(bytes) ?? { width: 0, height: 0 }), format: 'JPEG', colorMode: 'YUV' });
+const jpegInfo = (bytes: Buffer) =>
+  showInfo({ ...(jpegSize(bytes) ?? { width: 0, height: 0 }), format: 'JPEG', colorMode: 'YUV' });
 
 function readText(bytes: Buffer): { media: Data; kept: [] } {
   let text: string;

@@ -44,11 +44,19 @@ export const inputFault = {
       `${kind === 'audio' ? 'Audio' : 'Video'} inputs are not processed by this server yet.`,
     ),
   notText: () =>
-    new Fault('bad_request', StatusCode.ALL_INPUT_INVALID_BYTES, 'The text is not UTF-8; please convert it first.'),
+    new Fault(
+      'bad_request',
+      StatusCode.ALL_INPUT_INVALID_BYTES,
+      'The text is not UTF-8; please convert it first.',
+    ),
   /** Ours to look after: worth another try and a line in the log. */
   broken: (details: string) => new Fault('internal', StatusCode.INPUT_FAILED, details),
   noSuchDataset: (id: string) =>
-    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `dataset_ids: there is no dataset '${id}' in this app.`),
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `dataset_ids: there is no dataset '${id}' in this app.`,
+    ),
 } as const;
 
 function shortened(url: string): string {

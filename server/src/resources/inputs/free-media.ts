@@ -1,6 +1,6 @@
 import type { JobHandler, NewJob } from '#jobs/index.ts';
-import type { Deps } from '../common/deps.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
+import type { Deps } from '../common/deps.ts';
 import { mediaKey, seizeMedia } from './media.ts';
 import { mediaSizes } from './media-url.ts';
 import { unusedMedia } from './store.ts';
@@ -32,7 +32,10 @@ export function freeMediaHandler(deps: MediaDeps): JobHandler<FreePayload> {
   return {
     batch: 4,
     async run(jobs) {
-      await free(deps, jobs.flatMap(({ payload }) => payload.shas.map((hash) => Buffer.from(hash, 'hex'))));
+      await free(
+        deps,
+        jobs.flatMap(({ payload }) => payload.shas.map((hash) => Buffer.from(hash, 'hex'))),
+      );
     },
   };
 }
@@ -50,7 +53,10 @@ export function sweepMediaHandler(deps: MediaDeps): JobHandler<object> {
           context.signal.throwIfAborted();
           const objects = await deps.objects.list(`media/${size}/`, after, objectsPerLook);
           const old = objects.filter(({ modifiedAt }) => Date.now() - modifiedAt.getTime() > sweepAgeMsMin);
-          await free(deps, old.map(({ key }) => Buffer.from(key.slice(-64), 'hex')));
+          await free(
+            deps,
+            old.map(({ key }) => Buffer.from(key.slice(-64), 'hex')),
+          );
           if (objects.length < objectsPerLook) break;
           after = objects.at(-1)?.key ?? '';
         }

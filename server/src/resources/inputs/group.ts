@@ -21,7 +21,7 @@ export function openSlots(n: number) {
  */
 export function openGroups<Item>(commit: (items: Item[]) => Promise<void>) {
   let waiting: { item: Item; resolve: () => void; reject: (error: unknown) => void }[] = [];
-  let draining: Promise<void> | undefined;
+  let isDraining = false;
   const drain = async () => {
     while (waiting.length > 0) {
       const group = waiting;
@@ -33,11 +33,13 @@ export function openGroups<Item>(commit: (items: Item[]) => Promise<void>) {
         for (const { reject } of group) reject(error);
       }
     }
-    draining = undefined;
+    isDraining = false;
   };
   return (item: Item): Promise<void> =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      draining ??= Promise.resolve().then(drain);
+      if (isDraining) return;
+      isDraining = true;
+      void Promise.resolve().then(drain);
     });
 }

@@ -68,7 +68,11 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
     async getInputCount(_req, call) {
       const counts = await countsByStatus(db, call.app);
       const of = (code: number) => counts.find(({ statusCode }) => statusCode === code)?.n ?? 0;
-      const [processed, toProcess, processing] = [inputStatus.processed, inputStatus.pending, inputStatus.inProgress].map(of);
+      const [processed, toProcess, processing] = [
+        inputStatus.processed,
+        inputStatus.pending,
+        inputStatus.inProgress,
+      ].map(of);
       const all = counts.reduce((sum, { n }) => sum + n, 0);
       const errors = all - (processed ?? 0) - (toProcess ?? 0) - (processing ?? 0);
       return { counts: { processed, toProcess, processing, errors } };

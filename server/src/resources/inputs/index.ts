@@ -1,10 +1,10 @@
-import type { JobHandler } from '#jobs/index.ts';
-import type { Deps } from '../common/deps.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { JobHandler } from '#jobs/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
+import type { Deps } from '../common/deps.ts';
 import type { InputDeps } from './deps.ts';
-import { freeMediaHandler, freeMediaKind, sweepMediaHandler, sweepMediaKind } from './free-media.ts';
 import { inputFault } from './faults.ts';
+import { freeMediaHandler, freeMediaKind, sweepMediaHandler, sweepMediaKind } from './free-media.ts';
 import { readOriginal } from './media.ts';
 import { processHandler, processKind } from './process.ts';
 import { inputRows } from './store.ts';

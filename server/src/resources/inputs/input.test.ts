@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { inputIdTrouble, jpegSize, laterTwins, suffixedIds, urlTrouble } from './input.ts';
 import { openGroups, openSlots } from './group.ts';
+import { inputIdTrouble, jpegSize, laterTwins, suffixedIds, urlTrouble } from './input.ts';
+import { picture } from './inputs.testing.ts';
 import { mediaSuffix, originalUrl, ownOriginal, readMediaPath } from './media-url.ts';
 import { shiftsOf } from './process.ts';
-import { picture } from './testing.ts';
 
 test.each([
   ['http://example.org/a.jpg', undefined],
@@ -19,8 +19,12 @@ test.each([
   else expect(urlTrouble(url)).toContain(trouble);
 });
 
-test.each(['dog.tiff', 'my cat 1', '日本', 'a_b-c'])('the input id %s is fine', (id) => expect(inputIdTrouble(id)).toBeUndefined());
-test.each(['a/b', 'a?b', '..', 'a\nb', 'x'.repeat(300)])('the input id %j is refused', (id) => expect(inputIdTrouble(id)).toBeDefined());
+test.each(['dog.tiff', 'my cat 1', '日本', 'a_b-c'])('the input id %s is fine', (id) =>
+  expect(inputIdTrouble(id)).toBeUndefined(),
+);
+test.each(['a/b', 'a?b', '..', 'a\nb', 'x'.repeat(300)])('the input id %j is refused', (id) =>
+  expect(inputIdTrouble(id)).toBeDefined(),
+);
 
 test('of equal ids in one request the first is kept', () => {
   const ids = ['a', 'b', 'a', 'c', 'a'].map((id, position) => ({ position, id }));
@@ -41,7 +45,11 @@ test('a hosted URL tells whose medium it is, and only its own app takes it for o
   expect(ownOriginal('http://host', grant as never, url)).toEqual(sha);
   expect(ownOriginal('http://host', { ...grant, appId: 'other' } as never, url)).toBeUndefined();
   expect(ownOriginal('http://elsewhere', grant as never, url)).toBeUndefined();
-  for (const path of [`/media/orig/${mediaSuffix(grant, 'image', sha)}x`, '/media/orig/users/a/apps/b/inputs/image/abc', '/media/%E0/users/a'])
+  for (const path of [
+    `/media/orig/${mediaSuffix(grant, 'image', sha)}x`,
+    '/media/orig/users/a/apps/b/inputs/image/abc',
+    '/media/%E0/users/a',
+  ])
     expect(readMediaPath(path)).toBeUndefined();
 });
 
@@ -54,11 +62,18 @@ test.each([
   [30001, undefined, -1, 0, 0, 1],
   [30003, undefined, 0, -1, 0, 1],
 ])('counts of an add job from %s to %s', (statusCode, to, pending, inProgress, success, failed) => {
-  expect(shiftsOf([{ addJobKey: 5, statusCode, to }])).toEqual([{ addJobKey: 5, pending, inProgress, success, failed }]);
+  expect(shiftsOf([{ addJobKey: 5, statusCode, to }])).toEqual([
+    { addJobKey: 5, pending, inProgress, success, failed },
+  ]);
 });
 
 test('an input that is deleted after its end stays counted, and one without a job counts nowhere', () => {
-  expect(shiftsOf([{ addJobKey: 5, statusCode: 30000, to: undefined }, { addJobKey: null, statusCode: 30001, to: 30003 }])).toEqual([]);
+  expect(
+    shiftsOf([
+      { addJobKey: 5, statusCode: 30000, to: undefined },
+      { addJobKey: null, statusCode: 30001, to: 30003 },
+    ]),
+  ).toEqual([]);
 });
 
 test('slots never let more than their number run at once', async () => {

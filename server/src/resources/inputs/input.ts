@@ -45,7 +45,8 @@ export function urlTrouble(url: string): string | undefined {
   } catch {
     return 'is not a URL';
   }
-  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return 'must begin with http:// or https://';
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')
+    return 'must begin with http:// or https://';
   if (parsed.username !== '' || parsed.password !== '') return 'must not hold a user name or password';
   return undefined;
 }

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { signedIn } from '#testing/people.ts';
-import { imageInput, inputOf, picture, settled } from './testing.ts';
+import { imageInput, inputOf, picture, settled } from './inputs.testing.ts';
 
 const jpeg = await picture(900, { width: 1500, height: 900 });
 
@@ -21,22 +21,35 @@ test('every size is served to its owner, and to nobody else', async () => {
   const lengths: number[] = [];
   for (const size of ['orig', 'large', 'small', 'tiny']) {
     const reply = await fetch(url(size), { headers: key });
-    expect([reply.status, reply.headers.get('content-type'), reply.headers.get('x-content-type-options')]).toEqual([200, 'image/jpeg', 'nosniff']);
+    expect([
+      reply.status,
+      reply.headers.get('content-type'),
+      reply.headers.get('x-content-type-options'),
+    ]).toEqual([200, 'image/jpeg', 'nosniff']);
     lengths.push((await reply.arrayBuffer()).byteLength);
   }
   expect(lengths).toEqual([...lengths].sort((a, b) => b - a));
   expect(lengths[0]).toBe(jpeg.length);
-  const codeFor = async (headers: Record<string, string>, target = url('orig')) => (await fetch(target, { headers })).status;
+  const codeFor = async (headers: Record<string, string>, target = url('orig')) =>
+    (await fetch(target, { headers })).status;
   expect(await codeFor({})).toBe(404);
   expect(await codeFor({ authorization: 'Key 0123456789abcdef0123456789abcdef' })).toBe(401);
   expect(await codeFor({ authorization: 'Basic abc' })).toBe(401);
   expect(await codeFor({ authorization: `Key ${mallory.pat}` })).toBe(404);
   expect(await codeFor({ cookie: 'a=b; x_clarifai_session_token=nonsense' })).toBe(401);
   expect(await codeFor(key, url('huge'))).toBe(404);
-  expect(await codeFor(key, url('orig').replace(/.$/, (c) => (c === '0' ? '1' : '0')))).toBe(404);
+  expect(
+    await codeFor(
+      key,
+      url('orig').replace(/.$/, (c) => (c === '0' ? '1' : '0')),
+    ),
+  ).toBe(404);
   expect(await codeFor(key, `${url('orig')}/../../../../etc/passwd`)).toBe(404);
   // The same hash under one's own app opens nothing that is not in it.
-  const own = url('orig').replace(`/users/${alice.userId}/apps/${alice.appId}/`, `/users/${mallory.userId}/apps/${mallory.appId}/`);
+  const own = url('orig').replace(
+    `/users/${alice.userId}/apps/${alice.appId}/`,
+    `/users/${mallory.userId}/apps/${mallory.appId}/`,
+  );
   expect(await codeFor({ authorization: `Key ${mallory.pat}` }, own)).toBe(404);
 });
 
@@ -45,7 +58,8 @@ test('ranges, HEAD and copies that are still good', async () => {
   await alice.client.postInputs({ inputs: [imageInput('p', jpeg)] });
   const { data } = await inputOf(alice, 'p');
   const url = data?.image?.url as string;
-  const ask = (headers: Record<string, string>, method = 'GET') => fetch(url, { method, headers: { authorization: `Key ${alice.pat}`, ...headers } });
+  const ask = (headers: Record<string, string>, method = 'GET') =>
+    fetch(url, { method, headers: { authorization: `Key ${alice.pat}`, ...headers } });
   const part = await ask({ range: 'bytes=100-199' });
   expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 100-199/${jpeg.length}`]);
   expect(Buffer.from(await part.arrayBuffer())).toEqual(jpeg.subarray(100, 200));
@@ -54,7 +68,11 @@ test('ranges, HEAD and copies that are still good', async () => {
   const etag = (await ask({})).headers.get('etag') as string;
   expect((await ask({ 'if-none-match': etag })).status).toBe(304);
   const head = await ask({}, 'HEAD');
-  expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, String(jpeg.length), '']);
+  expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([
+    200,
+    String(jpeg.length),
+    '',
+  ]);
 });
 
 test('what is no picture is never shown inline', async () => {
@@ -95,7 +113,9 @@ const photos = process.env.FOVEA_TEST_PHOTOS;
 test.skipIf(!photos)('real photographs are processed, or refused with a reason', async () => {
   const alice = await signedIn('alice');
   const names = (await readdir(photos as string)).filter((name) => /\.(jpe?g|png)$/.test(name));
-  const inputs = await Promise.all(names.map(async (name) => imageInput(name, await readFile(`${photos}/${name}`))));
+  const inputs = await Promise.all(
+    names.map(async (name) => imageInput(name, await readFile(`${photos}/${name}`))),
+  );
   await alice.client.postInputs({ inputs });
   await settled(alice);
   const { inputs: listed } = await alice.client.listInputs({});

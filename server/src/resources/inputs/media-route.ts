@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Db } from '#store/sql.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
+import type { Db } from '#store/sql.ts';
 import { openMedium } from './media.ts';
 import { type MediaAddress, mediaPath, readMediaPath } from './media-url.ts';
 import { inputOfMedium } from './store.ts';
@@ -17,11 +17,19 @@ export type MediaGrant = (header: HeaderOf, userId: string, appId: string) => Pr
 export interface MediaRoute {
   readonly verb: 'GET';
   readonly path: string;
-  answer(request: IncomingMessage, response: ServerResponse, context: { url: URL; requestId: string; header: HeaderOf }): Promise<void>;
+  answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: { url: URL; requestId: string; header: HeaderOf },
+  ): Promise<void>;
 }
 
 /** How long a browser may show a copy before it asks again whether it still may. */
-const always = { 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache', vary: 'authorization, cookie, x-clarifai-session-token' };
+const always = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'private, no-cache',
+  vary: 'authorization, cookie, x-clarifai-session-token',
+};
 
 /**
  * Hosted media: prefix/size/suffix, for whoever may read the inputs of that app. A wrong credential is answered
@@ -47,7 +55,11 @@ export function mediaRoutes(deps: { db: Db; objects: ObjectStore; mediaGrant: Me
 }
 
 /** The grant, or the HTTP number to refuse with. */
-async function grantOr(mediaGrant: MediaGrant, header: HeaderOf, address: MediaAddress): Promise<AppGrant | 401 | 404> {
+async function grantOr(
+  mediaGrant: MediaGrant,
+  header: HeaderOf,
+  address: MediaAddress,
+): Promise<AppGrant | 401 | 404> {
   const hasCredential = (header('authorization') ?? header('x-clarifai-session-token') ?? '') !== '';
   if (!hasCredential) return 404;
   try {
@@ -64,7 +76,9 @@ const readingEndpoints = ['GetInput', 'ListInputs', 'StreamInputs'].map((rpc) =>
 /** A key may see media if it may see inputs. */
 function mayRead(grant: AppGrant): boolean {
   const { endpoints } = grant.caller;
-  return grant.holds('Inputs_Get') && (endpoints.size === 0 || readingEndpoints.some((one) => endpoints.has(one)));
+  return (
+    grant.holds('Inputs_Get') && (endpoints.size === 0 || readingEndpoints.some((one) => endpoints.has(one)))
+  );
 }
 
 const sessionHeader = 'x-clarifai-session-token';
@@ -142,7 +156,7 @@ async function send(
 }
 
 const knows = (ifNoneMatch: string | undefined, etag: string): boolean =>
-  ifNoneMatch !== undefined && ifNoneMatch.split(',').some((one) => ['*', etag, `W/${etag}`].includes(one.trim()));
+  (ifNoneMatch?.split(',') ?? []).some((one) => ['*', etag, `W/${etag}`].includes(one.trim()));
 
 /** One range of bytes; several at once, suffixes (last n bytes) and what cannot be read are answered whole (RFC 9110, 14.2). */
 function rangeOf(range: string | undefined, ifRange: string | undefined, etag: string) {
@@ -150,10 +164,14 @@ function rangeOf(range: string | undefined, ifRange: string | undefined, etag: s
   const [, firstByte, lastByte] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(range.trim()) ?? [];
   if (firstByte === undefined) return undefined;
   if (lastByte === undefined || lastByte === '') return { firstByte: Number(firstByte) };
-  return Number(lastByte) < Number(firstByte) ? undefined : { firstByte: Number(firstByte), lastByte: Number(lastByte) };
+  return Number(lastByte) < Number(firstByte)
+    ? undefined
+    : { firstByte: Number(firstByte), lastByte: Number(lastByte) };
 }
 
 function refuse(response: ServerResponse, code: 401 | 404 | 416): void {
   response.writeHead(code, { ...always, 'content-type': 'text/plain; charset=utf-8' });
-  response.end(code === 401 ? 'The credential is not valid.\n' : code === 404 ? 'Not found.\n' : 'No such range.\n');
+  response.end(
+    code === 401 ? 'The credential is not valid.\n' : code === 404 ? 'Not found.\n' : 'No such range.\n',
+  );
 }

@@ -17,7 +17,11 @@ export interface MediaAddress {
 }
 
 /** Suffix of the hosted URL of a medium; ids are escaped, the hash is lower-case hex. */
-export const mediaSuffix = (grant: Pick<AppGrant, 'userId' | 'appId'>, kind: InputKind, sha: Uint8Array): string =>
+export const mediaSuffix = (
+  grant: Pick<AppGrant, 'userId' | 'appId'>,
+  kind: InputKind,
+  sha: Uint8Array,
+): string =>
   `users/${encodeURIComponent(grant.userId)}/apps/${encodeURIComponent(grant.appId)}/inputs/${kind}/${Buffer.from(sha).toString('hex')}`;
 
 export const originalUrl = (publicUrl: string, grant: AppGrant, kind: InputKind, sha: Uint8Array): string =>
@@ -48,6 +52,7 @@ export function readMediaPath(path: string): MediaAddress | undefined {
 export function ownOriginal(publicUrl: string, grant: AppGrant, url: string): Buffer | undefined {
   if (publicUrl === '' || !url.startsWith(`${publicUrl}${mediaPath}/`)) return undefined;
   const address = readMediaPath(url.slice(publicUrl.length));
-  if (address?.size !== 'orig' || address.userId !== grant.userId || address.appId !== grant.appId) return undefined;
+  if (address?.size !== 'orig' || address.userId !== grant.userId || address.appId !== grant.appId)
+    return undefined;
   return address.sha;
 }

@@ -14,7 +14,12 @@ export const mediaKey = (size: MediaSize, sha: Uint8Array): string => {
 export const shaOf = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
 
 /** Stores bytes under their hash unless they are there; on disk when it returns. */
-export async function keepMedium(objects: ObjectStore, size: MediaSize, sha: Buffer, bytes: Buffer): Promise<void> {
+export async function keepMedium(
+  objects: ObjectStore,
+  size: MediaSize,
+  sha: Buffer,
+  bytes: Buffer,
+): Promise<void> {
   const key = mediaKey(size, sha);
   const found = await objects.stat(key);
   if (found?.sizeBytes !== bytes.length) await objects.put(key, bytes);
@@ -22,7 +27,8 @@ export async function keepMedium(objects: ObjectStore, size: MediaSize, sha: Buf
 
 const lockSpace = 0x464d; // one number for all locks on media hashes
 const stripeOf = (sha: Uint8Array): number => ((sha[0] as number) << 2) | ((sha[1] as number) >> 6);
-const stripesOf = (shas: readonly Uint8Array[]): number[] => [...new Set(shas.map(stripeOf))].sort((a, b) => a - b);
+const stripesOf = (shas: readonly Uint8Array[]): number[] =>
+  [...new Set(shas.map(stripeOf))].sort((a, b) => a - b);
 
 /**
  * Keeps these media from being freed until the transaction ends. After it, check once more that the objects
@@ -51,7 +57,8 @@ export async function readOriginal(objects: ObjectStore, grant: AppGrant, sha: B
   const stored = await objects.get(mediaKey('orig', sha));
   if (!stored) throw inputFault.broken(`The stored bytes are missing (app ${grant.appId}).`);
   const bytes = await bytesOf(stored);
-  if (!shaOf(bytes).equals(sha)) throw inputFault.broken(`The stored bytes are damaged (app ${grant.appId}).`);
+  if (!shaOf(bytes).equals(sha))
+    throw inputFault.broken(`The stored bytes are damaged (app ${grant.appId}).`);
   return bytes;
 }
 

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signedIn } from '#testing/people.ts';
-import { codesOf, imageInput, inputOf, picture, settled, textInput, urlInput, webServer } from './testing.ts';
+import {
+  codesOf,
+  imageInput,
+  inputOf,
+  picture,
+  settled,
+  textInput,
+  urlInput,
+  webServer,
+} from './inputs.testing.ts';
 
 let web: Awaited<ReturnType<typeof webServer>>;
 const png = await picture(1, { width: 300, height: 200, format: 'png' });
@@ -33,7 +42,9 @@ test('a picture posted as bytes is readable at once, processed soon, and its ori
   expect(base64?.length).toBe(0);
   expect(hosted).toMatchObject({ sizes: ['orig', 'tiny', 'small', 'large'], crossorigin: 'use-credentials' });
   expect(url).toBe(`${hosted?.prefix}/orig/${hosted?.suffix}`);
-  expect(hosted?.suffix).toMatch(new RegExp(`^users/${alice.userId}/apps/${alice.appId}/inputs/image/[0-9a-f]{64}$`));
+  expect(hosted?.suffix).toMatch(
+    new RegExp(`^users/${alice.userId}/apps/${alice.appId}/inputs/image/[0-9a-f]{64}$`),
+  );
   expect(hostedImageInfo?.tiny).toMatchObject({ width: 100, height: 67, format: 'JPEG' });
   const original = await fetch(url as string, { headers: { authorization: `Key ${alice.pat}` } });
   expect(original.headers.get('content-type')).toBe('image/png');
@@ -49,7 +60,10 @@ test('over REST an input shows its canonical shape, and a label without value co
         id: 'demo1',
         data: {
           image: { base64: png.toString('base64') },
-          concepts: [{ id: 'cat', name: 'Cat' }, { id: 'dog', value: 0 }],
+          concepts: [
+            { id: 'cat', name: 'Cat' },
+            { id: 'dog', value: 0 },
+          ],
           metadata: { place: { city: 'Riga' }, tags: ['a'] },
           geo: { geo_point: { longitude: -30, latitude: 40 } },
         },
@@ -93,7 +107,9 @@ test('one bad input in a batch does not sink its neighbours', async () => {
     ],
   });
   expect(reply.status?.code).toBe(10010);
-  expect(codesOf(reply)).toEqual([30001, 30104, 30104, 40010, 30104, 30104, 30104, 11101, 30106, 30104, 30001]);
+  expect(codesOf(reply)).toEqual([
+    30001, 30104, 30104, 40010, 30104, 30104, 30104, 11101, 30106, 30104, 30001,
+  ]);
   expect(reply.inputs[3]?.status?.details).toBe('Input has a duplicate ID.');
   expect(reply.inputs[7]?.status?.details).toContain("'nowhere'");
   expect(reply.inputs.map(({ id }) => id)[8]).toBe('ftp');
@@ -108,7 +124,12 @@ test('an id that exists is refused with the words that clients compare, or gets 
   expect(again.status?.code).toBe(10020);
   expect(again.inputs[0]?.status).toMatchObject({ code: 40010, details: 'Input has a duplicate ID.' });
   const suffixed = async () =>
-    (await alice.client.postInputs({ inputs: [imageInput('cat', png), imageInput('cat', png)], inputIdConflictResolution: 2 })).inputs;
+    (
+      await alice.client.postInputs({
+        inputs: [imageInput('cat', png), imageInput('cat', png)],
+        inputIdConflictResolution: 2,
+      })
+    ).inputs;
   const [first, twin] = await suffixed();
   expect([first?.id, first?.status?.code, twin?.status?.code]).toEqual(['cat-1', 30001, 40010]);
   for (let n = 2; n <= 9; n++) await suffixed();
@@ -119,14 +140,26 @@ test('a URL is taken once per app unless duplicates are allowed', async () => {
   const alice = await signedIn('alice');
   const url = `${web.url}/a.jpg`;
   const reply = await alice.client.postInputs({
-    inputs: [urlInput('one', url), urlInput('two', url), urlInput('three', url, true), urlInput('four', `${web.url}/b.jpg`)],
+    inputs: [
+      urlInput('one', url),
+      urlInput('two', url),
+      urlInput('three', url, true),
+      urlInput('four', `${web.url}/b.jpg`),
+    ],
   });
   expect(codesOf(reply)).toEqual([30001, 30100, 30001, 30001]);
-  expect(codesOf(await alice.client.postInputs({ inputs: [urlInput('five', url), urlInput('one', url, true)] }))).toEqual([30100, 40010]);
+  expect(
+    codesOf(await alice.client.postInputs({ inputs: [urlInput('five', url), urlInput('one', url, true)] })),
+  ).toEqual([30100, 40010]);
   await settled(alice);
   const { data, status } = await inputOf(alice, 'one');
   expect([status?.code, data?.image?.url]).toEqual([30000, url]);
-  expect(data?.image?.imageInfo).toMatchObject({ width: 1600, height: 1200, format: 'JPEG', colorMode: 'YUV' });
+  expect(data?.image?.imageInfo).toMatchObject({
+    width: 1600,
+    height: 1200,
+    format: 'JPEG',
+    colorMode: 'YUV',
+  });
   expect(data?.image?.hostedImageInfo.large).toMatchObject({ width: 1024, height: 768 });
 });
 
@@ -134,7 +167,9 @@ test('two uploads of the same URL or id at the same time leave one input', async
   const alice = await signedIn('alice');
   const url = `${web.url}/b.jpg`;
   const replies = await Promise.all(
-    Array.from({ length: 6 }, (_, i) => alice.client.postInputs({ inputs: [urlInput(`url-${i}`, url), textInput('same', `text ${i}`)] })),
+    Array.from({ length: 6 }, (_, i) =>
+      alice.client.postInputs({ inputs: [urlInput(`url-${i}`, url), textInput('same', `text ${i}`)] }),
+    ),
   );
   const codes = replies.flatMap(codesOf).sort();
   expect(codes).toEqual([30001, 30001, ...Array(5).fill(30100), ...Array(5).fill(40010)]);
@@ -144,9 +179,12 @@ test('two uploads of the same URL or id at the same time leave one input', async
 
 test('what cannot be fetched or decoded ends in a status that says why, and the rest is processed', async () => {
   const alice = await signedIn('alice');
-  const bomb = await (await import('sharp')).default({
-    create: { width: 15_000, height: 15_000, channels: 3, background: '#123456' },
-  }).png({ compressionLevel: 9 }).toBuffer();
+  const bomb = await (await import('sharp'))
+    .default({
+      create: { width: 15_000, height: 15_000, channels: 3, background: '#123456' },
+    })
+    .png({ compressionLevel: 9 })
+    .toBuffer();
   const cases = [
     [urlInput('private', 'http://10.1.2.3/a.jpg'), 30106],
     [urlInput('metadata', 'http://169.254.169.254/latest/meta-data/'), 30106],
@@ -176,7 +214,9 @@ test('what cannot be fetched or decoded ends in a status that says why, and the 
 
 test('bytes over the limit are refused at once', async () => {
   const alice = await signedIn('alice');
-  const reply = await alice.client.postInputs({ inputs: [imageInput('fat', Buffer.alloc(20_000_001)), textInput('thin', 'x')] });
+  const reply = await alice.client.postInputs({
+    inputs: [imageInput('fat', Buffer.alloc(20_000_001)), textInput('thin', 'x')],
+  });
   expect(codesOf(reply)).toEqual([30105, 30001]);
 });
 
@@ -193,10 +233,15 @@ test('a request with more than 128 inputs, or none, is refused as a whole', asyn
 test('a text is hosted, and a text beside a picture stays with it', async () => {
   const alice = await signedIn('alice');
   const raw = 'Liels paldies, Ülo! 🐟';
-  await alice.client.postInputs({ inputs: [textInput('note', raw), { id: 'both', data: { image: { base64: png }, text: { raw } } }] });
+  await alice.client.postInputs({
+    inputs: [textInput('note', raw), { id: 'both', data: { image: { base64: png }, text: { raw } } }],
+  });
   await settled(alice);
   const { data } = await inputOf(alice, 'note');
-  expect(data?.text).toMatchObject({ textInfo: { charCount: [...raw].length, encoding: 'UTF-8' }, hosted: { sizes: ['orig'] } });
+  expect(data?.text).toMatchObject({
+    textInfo: { charCount: [...raw].length, encoding: 'UTF-8' },
+    hosted: { sizes: ['orig'] },
+  });
   expect(data?.image).toBeUndefined();
   const original = await fetch(data?.text?.url as string, { headers: { authorization: `Key ${alice.pat}` } });
   expect(await original.text()).toBe(raw);

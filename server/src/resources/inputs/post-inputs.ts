@@ -1,13 +1,13 @@
 import type { Input, PostInputsRequest, StatusCode } from '@fovea/contract';
 import { InputIDConflictResolution } from '@fovea/contract';
-import { enqueue } from '#jobs/index.ts';
 import type { Call } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
+import { enqueue } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
-import { insertInputLevelAnnotations, inputLevelData } from '../annotations/index.ts';
-import { batchStatus, status, type StatusInit, statusOfFault } from '../common/status.ts';
+import { inputLevelData, insertInputLevelAnnotations } from '../annotations/index.ts';
+import { batchStatus, type StatusInit, status, statusOfFault } from '../common/status.ts';
 import { addInputsToDatasets, findDatasetKeys } from '../datasets/index.ts';
 import { addPending } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
@@ -15,7 +15,7 @@ import { inputFault } from './faults.ts';
 import { defaultMediaLimits, inputsPerRequestMax, laterTwins, suffixedIds } from './input.ts';
 import { holdMedia, keepMedium, shaOf } from './media.ts';
 import { ownOriginal } from './media-url.ts';
-import { processKind, type ProcessPayload } from './process.ts';
+import { type ProcessPayload, processKind } from './process.ts';
 import type { AddJobRow, InputRow } from './rows.ts';
 import { inputOfMedium, insertInputs, lockUrls, takenIds, takenUrls } from './store.ts';
 import { type Draft, readInput, showAddJob, showInput } from './translate.ts';
@@ -46,7 +46,9 @@ export async function postInputs(deps: InputDeps, req: PostInputsRequest, call: 
   const { inputs } = req;
   if (inputs.length === 0) throw inputFault.invalidRequest('inputs is empty; send 1 to 128 inputs.');
   if (inputs.length > inputsPerRequestMax) {
-    throw inputFault.invalidRequest(`inputs holds ${inputs.length} items; at most ${inputsPerRequestMax} go into one request.`);
+    throw inputFault.invalidRequest(
+      `inputs holds ${inputs.length} items; at most ${inputsPerRequestMax} go into one request.`,
+    );
   }
   const faults = new Map<number, Fault>();
   const drafts = readAll(deps, inputs, faults);
@@ -104,7 +106,11 @@ async function keepBytes(
   return wanted.filter((item) => item !== undefined);
 }
 
-async function shaOfDraft(deps: InputDeps, grant: AppGrant, { kind, url, bytes }: Draft): Promise<Buffer | undefined> {
+async function shaOfDraft(
+  deps: InputDeps,
+  grant: AppGrant,
+  { kind, url, bytes }: Draft,
+): Promise<Buffer | undefined> {
   if (bytes) {
     const sha = shaOf(bytes);
     await keepMedium(deps.objects, 'orig', sha, bytes);
@@ -112,7 +118,8 @@ async function shaOfDraft(deps: InputDeps, grant: AppGrant, { kind, url, bytes }
   }
   const sha = ownOriginal(deps.publicUrl(), grant, url);
   if (!sha) return undefined;
-  if (!(await inputOfMedium(deps.db, grant, kind, sha))) throw inputFault.badUrl(url, 'names no medium of this app');
+  if (!(await inputOfMedium(deps.db, grant, kind, sha)))
+    throw inputFault.badUrl(url, 'names no medium of this app');
   return sha;
 }
 
@@ -128,7 +135,8 @@ async function storeAll(
   await holdBytes(deps, tx, wanted);
   const known = await withKnownDatasets(tx, grant, wanted, refused);
   const single = await withFreshUrls(tx, grant, await withFreeIds(tx, grant, known, req, refused), refused);
-  const addJob = req.inputsAddJobId === '' ? undefined : await addPending(tx, grant, req.inputsAddJobId, single.length);
+  const addJob =
+    req.inputsAddJobId === '' ? undefined : await addPending(tx, grant, req.inputsAddJobId, single.length);
   const accepted = await insertAll(tx, grant, addJob, single, refused);
   const counted =
     addJob && accepted.length < single.length
@@ -147,11 +155,25 @@ async function storeAll(
   await addInputsToDatasets(
     tx,
     grant,
-    accepted.flatMap(({ row, wanted: { draft } }) => draft.datasetIds.map((datasetId) => ({ datasetId, inputKey: row.key }))),
+    accepted.flatMap(({ row, wanted: { draft } }) =>
+      draft.datasetIds.map((datasetId) => ({ datasetId, inputKey: row.key })),
+    ),
   );
-  await enqueue(tx, jobsFor(grant, accepted.map(({ row }) => row.key)));
+  await enqueue(
+    tx,
+    jobsFor(
+      grant,
+      accepted.map(({ row }) => row.key),
+    ),
+  );
   const isLabelled = accepted.some(({ wanted: { draft } }) => hasLabel(draft));
-  const labels = isLabelled ? await inputLevelData(tx, grant, accepted.map(({ row }) => row.key)) : undefined;
+  const labels = isLabelled
+    ? await inputLevelData(
+        tx,
+        grant,
+        accepted.map(({ row }) => row.key),
+      )
+    : undefined;
   return { accepted, addJob: counted, labels };
 }
 
@@ -161,13 +183,23 @@ const hasLabel = ({ label }: Draft): boolean =>
 /** From here to the commit nobody frees these media; what was freed a moment ago is written again. */
 async function holdBytes(deps: InputDeps, tx: Tx, wanted: readonly Wanted[]): Promise<void> {
   const withBytes = wanted.filter(({ sha }) => sha !== undefined);
-  await holdMedia(tx, withBytes.map(({ sha }) => sha as Buffer));
+  await holdMedia(
+    tx,
+    withBytes.map(({ sha }) => sha as Buffer),
+  );
   await Promise.all(
-    withBytes.map(({ sha, draft: { bytes } }) => bytes && keepMedium(deps.objects, 'orig', sha as Buffer, bytes)),
+    withBytes.map(
+      ({ sha, draft: { bytes } }) => bytes && keepMedium(deps.objects, 'orig', sha as Buffer, bytes),
+    ),
   );
 }
 
-async function withKnownDatasets(tx: Tx, grant: AppGrant, wanted: readonly Wanted[], refused: Map<number, Fault>) {
+async function withKnownDatasets(
+  tx: Tx,
+  grant: AppGrant,
+  wanted: readonly Wanted[],
+  refused: Map<number, Fault>,
+) {
   const asked = [...new Set(wanted.flatMap(({ draft }) => draft.datasetIds))];
   if (asked.length === 0) return wanted;
   const keys = await findDatasetKeys(tx, grant, asked);
@@ -199,17 +231,33 @@ async function withFreeIds(
   const used = new Set([...candidates, ...own]);
   return wanted.map((item) => {
     if (!taken.has(item.draft.id)) return item;
-    const id = suffixedIds(item.draft.id).find((one) => !used.has(one)) ?? `${item.draft.id}-${newId().slice(0, 12)}`;
+    const id =
+      suffixedIds(item.draft.id).find((one) => !used.has(one)) ?? `${item.draft.id}-${newId().slice(0, 12)}`;
     used.add(id);
     return { ...item, draft: { ...item.draft, id } };
   });
 }
 
 /** Refuses URLs that the app has already, or that came earlier in the request, unless duplicates are allowed. */
-async function withFreshUrls(tx: Tx, grant: AppGrant, wanted: readonly Wanted[], refused: Map<number, Fault>) {
-  const judged = wanted.map(({ draft }) => draft).filter(({ url, allowDuplicateUrl }) => url !== '' && !allowDuplicateUrl);
-  await lockUrls(tx, grant, judged.map(({ url }) => url));
-  const known = await takenUrls(tx, grant, judged.map(({ url }) => url));
+async function withFreshUrls(
+  tx: Tx,
+  grant: AppGrant,
+  wanted: readonly Wanted[],
+  refused: Map<number, Fault>,
+) {
+  const judged = wanted
+    .map(({ draft }) => draft)
+    .filter(({ url, allowDuplicateUrl }) => url !== '' && !allowDuplicateUrl);
+  await lockUrls(
+    tx,
+    grant,
+    judged.map(({ url }) => url),
+  );
+  const known = await takenUrls(
+    tx,
+    grant,
+    judged.map(({ url }) => url),
+  );
   return wanted.filter(({ position, draft: { url, allowDuplicateUrl } }) => {
     if (url === '') return true;
     const isDuplicate = !allowDuplicateUrl && known.has(url);

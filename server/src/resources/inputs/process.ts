@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import type { Job, JobContext, JobHandler } from '#jobs/index.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { Job, JobContext, JobHandler } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { type Shift, shiftCounts } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
@@ -44,14 +44,29 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
         if (!grant) return;
         const own = jobs.filter((job) => job.appKey === appKey);
         for (const job of own.filter(({ crashes }) => crashes > 0)) await runCarefully(grant, job, context);
-        await runTogether(grant, own.filter(({ crashes }) => crashes === 0), context);
+        await runTogether(
+          grant,
+          own.filter(({ crashes }) => crashes === 0),
+          context,
+        );
       }),
     );
   }
 
-  async function runTogether(grant: AppGrant, jobs: Job<ProcessPayload>[], context: JobContext): Promise<void> {
+  async function runTogether(
+    grant: AppGrant,
+    jobs: Job<ProcessPayload>[],
+    context: JobContext,
+  ): Promise<void> {
     const settle = openGroups<Result>((results) => commit(grant, results));
-    const open = new Map((await begin(grant, jobs.flatMap(({ payload }) => payload.inputKeys))).map((row) => [row.key, row]));
+    const open = new Map(
+      (
+        await begin(
+          grant,
+          jobs.flatMap(({ payload }) => payload.inputKeys),
+        )
+      ).map((row) => [row.key, row]),
+    );
     await Promise.all(
       jobs.flatMap((job) =>
         job.payload.inputKeys.map(async (key) => {
@@ -73,7 +88,14 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
     const suspects = await putBack(grant, job.payload.inputKeys, job.crashes >= crashesSuspicious);
     await commit(
       grant,
-      suspects.map((key) => ({ key, fault: new Fault('internal', inputStatus.failed, 'The server crashed each time it processed this input.') })),
+      suspects.map((key) => ({
+        key,
+        fault: new Fault(
+          'internal',
+          inputStatus.failed,
+          'The server crashed each time it processed this input.',
+        ),
+      })),
     );
     for (const key of job.payload.inputKeys) {
       const [row] = await begin(grant, [key]);
@@ -95,10 +117,15 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
   async function begin(grant: AppGrant, keys: readonly number[]): Promise<InputRow[]> {
     const open = await deps.db.transaction(async (tx) => {
       const locked = await lockInputs(tx, grant, keys);
-      await move(tx, grant, locked.filter(({ statusCode }) => statusCode === inputStatus.pending), () => ({
-        statusCode: inputStatus.inProgress,
-        details: '',
-      }));
+      await move(
+        tx,
+        grant,
+        locked.filter(({ statusCode }) => statusCode === inputStatus.pending),
+        () => ({
+          statusCode: inputStatus.inProgress,
+          details: '',
+        }),
+      );
       return locked.filter(({ statusCode }) => isOpenStatus(statusCode)).map(({ key }) => key);
     });
     return open.length === 0 ? [] : inputRows(deps.db, grant, open);
@@ -107,7 +134,9 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
   /** Makes inputs that a crash left in progress pending again, unless they are suspect. @returns the suspects */
   function putBack(grant: AppGrant, keys: readonly number[], areSuspect: boolean): Promise<number[]> {
     return deps.db.transaction(async (tx) => {
-      const left = (await lockInputs(tx, grant, keys)).filter(({ statusCode }) => statusCode === inputStatus.inProgress);
+      const left = (await lockInputs(tx, grant, keys)).filter(
+        ({ statusCode }) => statusCode === inputStatus.inProgress,
+      );
       if (areSuspect) return left.map(({ key }) => key);
       await move(tx, grant, left, () => ({ statusCode: inputStatus.pending, details: '' }));
       return [];
@@ -119,9 +148,18 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
     const byKey = new Map(results.map((result) => [result.key, result]));
     const digests = results.flatMap(({ digest: one }) => one ?? []);
     return deps.db.transaction(async (tx) => {
-      await holdMedia(tx, digests.map(({ sha }) => sha));
-      await Promise.all(digests.flatMap(({ sha, kept }) => kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes))));
-      const open = (await lockInputs(tx, grant, [...byKey.keys()])).filter(({ statusCode }) => isOpenStatus(statusCode));
+      await holdMedia(
+        tx,
+        digests.map(({ sha }) => sha),
+      );
+      await Promise.all(
+        digests.flatMap(({ sha, kept }) =>
+          kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes)),
+        ),
+      );
+      const open = (await lockInputs(tx, grant, [...byKey.keys()])).filter(({ statusCode }) =>
+        isOpenStatus(statusCode),
+      );
       await move(tx, grant, open, ({ key }) => outcomeOf(byKey.get(key) as Result));
       const indexed = open.flatMap(({ key }) => {
         const found = byKey.get(key)?.digest?.indexed;
@@ -135,7 +173,9 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
   async function onDead(job: Job<ProcessPayload>, error: string, tx: Tx): Promise<void> {
     const grant = job.appKey === null ? undefined : await deps.jobGrant(job.appKey);
     if (!grant) return;
-    const open = (await lockInputs(tx, grant, job.payload.inputKeys)).filter(({ statusCode }) => isOpenStatus(statusCode));
+    const open = (await lockInputs(tx, grant, job.payload.inputKeys)).filter(({ statusCode }) =>
+      isOpenStatus(statusCode),
+    );
     deps.log.error({ kind: processKind, inputs: open.length, error }, 'inputs could not be processed');
     await move(tx, grant, open, () => ({
       statusCode: inputStatus.failed,
@@ -147,7 +187,8 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
 }
 
 function outcomeOf({ digest, fault }: Result): Omit<Outcome, 'key'> {
-  if (fault || !digest) return { statusCode: fault?.code ?? inputStatus.failed, details: fault?.details ?? '' };
+  if (fault || !digest)
+    return { statusCode: fault?.code ?? inputStatus.failed, details: fault?.details ?? '' };
   return {
     statusCode: inputStatus.processed,
     details: '',
@@ -165,7 +206,11 @@ export async function move(
   outcomeFor: (input: LockedInput) => Omit<Outcome, 'key'>,
 ): Promise<void> {
   const outcomes = inputs.map((input) => ({ ...outcomeFor(input), key: input.key }));
-  await shiftCounts(tx, grant, shiftsOf(inputs.map((input, i) => ({ ...input, to: (outcomes[i] as Outcome).statusCode }))));
+  await shiftCounts(
+    tx,
+    grant,
+    shiftsOf(inputs.map((input, i) => ({ ...input, to: (outcomes[i] as Outcome).statusCode }))),
+  );
   await settleInputs(tx, grant, outcomes);
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { signedIn } from '#testing/people.ts';
-import { codesOf, imageInput, inputOf, picture, settled, textInput } from './testing.ts';
+import { codesOf, imageInput, inputOf, picture, settled, textInput } from './inputs.testing.ts';
 
 const png = await picture(11, { format: 'png' });
 
@@ -60,7 +60,9 @@ test('a stream goes on behind an id, forwards or backwards, by time or by id', a
 
 test('a list by ids holds those that exist, newest first, and can be narrowed by status', async () => {
   const alice = await signedIn('alice');
-  await alice.client.postInputs({ inputs: [imageInput('good', png), imageInput('bad', Buffer.from('junk')), textInput('text', 'x')] });
+  await alice.client.postInputs({
+    inputs: [imageInput('good', png), imageInput('bad', Buffer.from('junk')), textInput('text', 'x')],
+  });
   await settled(alice);
   const list = async (asked: object) => (await alice.client.listInputs(asked)).inputs.map(({ id }) => id);
   expect(await list({ ids: ['good', 'nobody', 'bad', 'text'] })).toEqual(['text', 'bad', 'good']);
@@ -68,8 +70,16 @@ test('a list by ids holds those that exist, newest first, and can be narrowed by
   expect(await list({ ids: ['good', 'bad', 'text'], perPage: 2, page: 2 })).toEqual(['good']);
   const { json } = await alice.rest('GET', 'inputs?status.code=30000&per_page=1&page=2');
   expect(json.inputs.map(({ id }: { id: string }) => id)).toEqual(['good']);
-  expect((await alice.rest('GET', 'inputs?page=99')).json).toMatchObject({ status: { code: 10000 }, inputs: [] });
-  expect((await alice.rest('GET', 'inputs/status')).json.counts).toMatchObject({ processed: 2, to_process: 0, errors: 1, processing: 0 });
+  expect((await alice.rest('GET', 'inputs?page=99')).json).toMatchObject({
+    status: { code: 10000 },
+    inputs: [],
+  });
+  expect((await alice.rest('GET', 'inputs/status')).json.counts).toMatchObject({
+    processed: 2,
+    to_process: 0,
+    errors: 1,
+    processing: 0,
+  });
 });
 
 test('nobody sees, changes or deletes the inputs of another person', async () => {
@@ -92,7 +102,10 @@ test('an empty list of ids deletes nothing, unknown ids are ignored, and a delet
   expect((await alice.client.listInputs({})).inputs.length).toBe(3);
   expect((await alice.client.deleteInputs({ ids: ['a', 'nobody'] })).status?.code).toBe(10000);
   expect((await alice.client.deleteInput({ inputId: 'b' })).status?.code).toBe(10000);
-  expect((await alice.client.getInput({ inputId: 'a' })).status).toMatchObject({ code: 11101, description: 'Resource does not exist' });
+  expect((await alice.client.getInput({ inputId: 'a' })).status).toMatchObject({
+    code: 11101,
+    description: 'Resource does not exist',
+  });
   expect((await alice.rest('GET', 'inputs/b')).http).toBe(404);
   expect((await alice.client.listInputs({})).inputs.map(({ id }) => id)).toEqual(['c']);
   expect(codesOf(await alice.client.postInputs({ inputs: [textInput('a', 'again')] }))).toEqual([30001]);
@@ -101,14 +114,31 @@ test('an empty list of ids deletes nothing, unknown ids are ignored, and a delet
 test('a patch merges, overwrites and removes labels and metadata and leaves the picture alone', async () => {
   const alice = await signedIn('alice');
   await alice.client.postInputs({
-    inputs: [{ id: 'p', data: { image: { base64: png }, concepts: [{ id: 'cat', value: 1 }, { id: 'dog', value: 1 }], metadata: { a: 1 } } }],
+    inputs: [
+      {
+        id: 'p',
+        data: {
+          image: { base64: png },
+          concepts: [
+            { id: 'cat', value: 1 },
+            { id: 'dog', value: 1 },
+          ],
+          metadata: { a: 1 },
+        },
+      },
+    ],
   });
   await settled(alice);
   const before = await inputOf(alice, 'p');
-  const patch = (action: string, data: object) => alice.rest('PATCH', 'inputs', { action, inputs: [{ id: 'p', data }] });
-  const concepts = async () => (await inputOf(alice, 'p')).data?.concepts.map(({ id, value }) => `${id}:${value}`);
+  const patch = (action: string, data: object) =>
+    alice.rest('PATCH', 'inputs', { action, inputs: [{ id: 'p', data }] });
+  const concepts = async () =>
+    (await inputOf(alice, 'p')).data?.concepts.map(({ id, value }) => `${id}:${value}`);
 
-  const merged = await patch('merge', { concepts: [{ id: 'dog', value: 0 }, { id: 'cow' }], metadata: { b: { c: 2 } } });
+  const merged = await patch('merge', {
+    concepts: [{ id: 'dog', value: 0 }, { id: 'cow' }],
+    metadata: { b: { c: 2 } },
+  });
   expect([merged.json.status.code, merged.json.inputs[0].status.code]).toEqual([10000, 30200]);
   expect(await concepts()).toEqual(['cat:1', 'dog:0', 'cow:1']);
   expect((await inputOf(alice, 'p')).data?.metadata).toMatchObject({ a: 1, b: { c: 2 } });

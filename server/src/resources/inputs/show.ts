@@ -12,7 +12,10 @@ export async function showInputs(
   inputKeys: readonly number[],
 ): Promise<Input[]> {
   if (inputKeys.length === 0) return [];
-  const [rows, labels] = await Promise.all([inputRows(db, grant, inputKeys), inputLevelData(db, grant, inputKeys)]);
+  const [rows, labels] = await Promise.all([
+    inputRows(db, grant, inputKeys),
+    inputLevelData(db, grant, inputKeys),
+  ]);
   const byKey = new Map(rows.map((row) => [row.key, row]));
   return inputKeys.flatMap((key) => {
     const row = byKey.get(key);

@@ -75,7 +75,10 @@ export async function lockUrls(db: Db, grant: AppGrant, urls: readonly string[])
 }
 
 export function findInputRow(db: Db, grant: AppGrant, id: string): Promise<InputRow | undefined> {
-  return first<InputRow>(db, sql`select ${columns} from inputs i where i.app_key = ${grant.appKey} and i.id = ${id}`);
+  return first<InputRow>(
+    db,
+    sql`select ${columns} from inputs i where i.app_key = ${grant.appKey} and i.id = ${id}`,
+  );
 }
 
 export function inputRows(db: Db, grant: AppGrant, keys: readonly number[]): Promise<InputRow[]> {
@@ -125,7 +128,12 @@ export async function pageOfIds(
  * The tallies tell in which bucket of 1,024 keys the page begins, so that only that bucket is walked,
  * however far the page lies.
  */
-export async function pageOfAll(db: Db, grant: AppGrant, statusCode: number | undefined, page: Page): Promise<number[]> {
+export async function pageOfAll(
+  db: Db,
+  grant: AppGrant,
+  statusCode: number | undefined,
+  page: Page,
+): Promise<number[]> {
   const skipped = firstPosition(page);
   const ofStatus = statusCode ? sql`and status_code = ${statusCode}` : sql``;
   const found = await rows<{ key: number }>(
@@ -161,7 +169,12 @@ export interface StreamPosition {
 export async function keysBehind(db: Db, grant: AppGrant, at: StreamPosition): Promise<number[]> {
   const column = at.byId ? sql`id` : sql`key`;
   const value = at.byId ? sql`${at.after?.id}::text` : sql`${at.after?.key}::bigint`;
-  const behind = at.after === undefined ? sql`` : at.descending ? sql`and ${column} < ${value}` : sql`and ${column} > ${value}`;
+  const behind =
+    at.after === undefined
+      ? sql``
+      : at.descending
+        ? sql`and ${column} < ${value}`
+        : sql`and ${column} > ${value}`;
   const found = await rows<{ key: number }>(
     db,
     sql`select key from inputs where app_key = ${grant.appKey} ${behind}
@@ -234,7 +247,10 @@ export async function deleteInputRows(db: Db, grant: AppGrant, keys: readonly nu
     db,
     sql`select from input_tallies where app_key = ${grant.appKey} and bucket = -1 order by status_code for no key update`,
   );
-  await run(db, sql`delete from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`);
+  await run(
+    db,
+    sql`delete from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`,
+  );
 }
 
 /** Which of these media nothing refers to any more, in any app. Read under `seizeMedia`. */

@@ -1,17 +1,17 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  AudioSchema,
   type Data,
   DataSchema,
-  AudioSchema,
   type HostedURL,
   HostedURLSchema,
   type Image,
   ImageSchema,
   type Input,
   InputSchema,
+  InputSettingsSchema,
   type InputsAddJob,
   InputsAddJobSchema,
-  InputSettingsSchema,
   type StatusCode,
   TextSchema,
   VideoSchema,
@@ -22,7 +22,14 @@ import { inputLevelTrouble } from '../annotations/index.ts';
 import { status } from '../common/status.ts';
 import { packBody, showTime, unpackBody } from '../common/translate.ts';
 import { inputFault } from './faults.ts';
-import { bytesMaxOf, type InputKind, inputIdTrouble, inputStatus, type MediaLimits, urlTrouble } from './input.ts';
+import {
+  bytesMaxOf,
+  type InputKind,
+  inputIdTrouble,
+  inputStatus,
+  type MediaLimits,
+  urlTrouble,
+} from './input.ts';
 import { mediaPath, mediaSuffix, originalUrl } from './media-url.ts';
 import type { AddJobRow, InputRow } from './rows.ts';
 
@@ -50,7 +57,8 @@ export function readInput(wire: Input, limits: MediaLimits): Draft {
   if (trouble) throw inputFault.invalid(trouble);
   const { data } = wire;
   const { kind, url, allowDuplicateUrl, bytes } = readMedium(data);
-  if (bytes && bytes.length > bytesMaxOf(kind, limits)) throw inputFault.tooManyBytes(kind, bytesMaxOf(kind, limits));
+  if (bytes && bytes.length > bytesMaxOf(kind, limits))
+    throw inputFault.tooManyBytes(kind, bytesMaxOf(kind, limits));
   const labelTrouble = inputLevelTrouble(data);
   if (labelTrouble) throw inputFault.invalid(labelTrouble);
   return {
@@ -86,13 +94,16 @@ function readMedium(data: Data | undefined): Medium {
   if (sent.length > 1 && !isMultimodal) {
     throw inputFault.invalid(`data holds ${sent.join(' and ')}; only image and text may go together.`);
   }
-  if (isMultimodal && data.text?.url) throw inputFault.invalid('data.text beside an image must be given as text.raw.');
+  if (isMultimodal && data.text?.url)
+    throw inputFault.invalid('data.text beside an image must be given as text.raw.');
   const medium = kind === 'text' ? readText(data) : readBinary(kind, data);
   if (medium.url !== '' && medium.bytes) {
     throw inputFault.invalid(`data.${kind} holds a url and bytes; send one of them.`);
   }
   if (medium.url === '' && !medium.bytes) {
-    throw inputFault.invalid(`data.${kind} is empty: it needs a url or ${kind === 'text' ? 'raw text' : 'base64 bytes'}.`);
+    throw inputFault.invalid(
+      `data.${kind} is empty: it needs a url or ${kind === 'text' ? 'raw text' : 'base64 bytes'}.`,
+    );
   }
   const why = medium.url === '' ? undefined : urlTrouble(medium.url);
   if (why) throw inputFault.badUrl(medium.url, why);
@@ -134,7 +145,12 @@ export interface InputLabel {
 }
 
 /** The contract's stored representation of an input. */
-export function showInput(row: InputRow, label: InputLabel | undefined, grant: AppGrant, publicUrl: string): Input {
+export function showInput(
+  row: InputRow,
+  label: InputLabel | undefined,
+  grant: AppGrant,
+  publicUrl: string,
+): Input {
   const media = unpackMediaData(row.media);
   const hosted = row.mediaSha ? showHosted(row, row.mediaSha, grant, publicUrl) : undefined;
   const url = row.url || (row.mediaSha ? originalUrl(publicUrl, grant, row.kind, row.mediaSha) : '');
@@ -187,7 +203,12 @@ export const addJobStatus = jobStatus;
 /** An add job is over when nothing of it is open; a cancelled one stays cancelled until inputs are added to it. */
 export function showAddJob(row: AddJobRow): InputsAddJob {
   const isOver = row.pendingCount === 0 && row.inProgressCount === 0;
-  const code = row.statusCode === jobStatus.cancelled ? row.statusCode : isOver ? jobStatus.completed : jobStatus.running;
+  const code =
+    row.statusCode === jobStatus.cancelled
+      ? row.statusCode
+      : isOver
+        ? jobStatus.completed
+        : jobStatus.running;
   return create(InputsAddJobSchema, {
     id: row.id,
     progress: {

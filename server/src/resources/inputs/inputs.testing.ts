@@ -6,7 +6,10 @@ import sharp from 'sharp';
 import type { Person } from '#testing/people.ts';
 
 /** A picture that no other call makes: noise of a seed, so that it neither compresses nor repeats. */
-export function picture(seed: number, options: { width?: number; height?: number; format?: 'jpeg' | 'png' | 'webp' } = {}): Promise<Buffer> {
+export function picture(
+  seed: number,
+  options: { width?: number; height?: number; format?: 'jpeg' | 'png' | 'webp' } = {},
+): Promise<Buffer> {
   const { width = 64, height = 48, format = 'jpeg' } = options;
   const pixels = Buffer.alloc(width * height * 3);
   let state = seed + 1;
@@ -14,14 +17,20 @@ export function picture(seed: number, options: { width?: number; height?: number
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     pixels[i] = state >>> 24;
   }
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).toFormat(format).toBuffer();
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .toFormat(format)
+    .toBuffer();
 }
 
 export const imageInput = (id: string, base64: Buffer) => ({ id, data: { image: { base64 } } });
-export const urlInput = (id: string, url: string, allowDuplicateUrl = false) => ({ id, data: { image: { url, allowDuplicateUrl } } });
+export const urlInput = (id: string, url: string, allowDuplicateUrl = false) => ({
+  id,
+  data: { image: { url, allowDuplicateUrl } },
+});
 export const textInput = (id: string, raw: string) => ({ id, data: { text: { raw } } });
 
-export const codesOf = (reply: { inputs: readonly Input[] }) => reply.inputs.map(({ status }) => status?.code as number);
+export const codesOf = (reply: { inputs: readonly Input[] }) =>
+  reply.inputs.map(({ status }) => status?.code as number);
 
 /** Waits until nothing of the app waits or is under work; then its inputs are what they will be. */
 export async function settled(person: Person, withinMs = 60_000): Promise<void> {
