@@ -11,6 +11,7 @@ import { annotationFault } from './faults.ts';
 import {
   type AnnotationFilter,
   findAnnotationKey,
+  findWorkerKeys,
   lockAnnotationsOf,
   pageOfAnnotations,
   setStatuses,
@@ -67,7 +68,9 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
         );
       }
       const userIds = withCaller(req.userIds, call);
-      const filter = { userIds, taskId: req.taskId, statusCodes: req.statusCodes };
+      const named = { userIds, modelVersionIds: [], workflowVersionIds: [] };
+      const workers = userIds.length > 0 ? await findWorkerKeys(db, named) : undefined;
+      const filter = { workers, taskId: req.taskId, statusCodes: req.statusCodes };
       const updatedCount = await db.transaction(
         async (tx) => {
           const changed = await setStatuses(tx, call.app, filter, req.statusCode);
@@ -128,9 +131,9 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
       inputKeys: inputs?.map(({ key }) => key),
       statusCodes: req.statuses.map(({ code }) => code),
       taskId: req.taskId,
-      userIds: withCaller(req.userIds, { caller: grant.caller }),
-      modelVersionIds: req.modelVersionIds,
-      workflowVersionIds: req.workflowVersionIds,
+      workers: workersNamed
+        ? await findWorkerKeys(db, { ...req, userIds: withCaller(req.userIds, grant) })
+        : undefined,
       trustedOnly: !req.listAllAnnotations && !workersNamed,
     };
   }

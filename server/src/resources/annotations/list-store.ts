@@ -11,10 +11,37 @@ export interface AnnotationFilter {
   readonly inputKeys: readonly number[] | undefined;
   readonly statusCodes: readonly number[];
   readonly taskId: string;
-  readonly userIds: readonly string[];
-  readonly modelVersionIds: readonly string[];
-  readonly workflowVersionIds: readonly string[];
+  /** Annotations of any of these; undefined: of anybody. */
+  readonly workers: WorkerKeyLists | undefined;
   readonly trustedOnly: boolean;
+}
+
+/** Row keys, looked up before: with them the planner knows how rare a worker is. */
+export interface WorkerKeyLists {
+  readonly users: readonly number[];
+  readonly modelVersions: readonly number[];
+  readonly workflowVersions: readonly number[];
+}
+
+/** Row keys of the workers that somebody names by their ids. */
+export async function findWorkerKeys(
+  db: Db,
+  named: {
+    userIds: readonly string[];
+    modelVersionIds: readonly string[];
+    workflowVersionIds: readonly string[];
+  },
+): Promise<WorkerKeyLists> {
+  const found = await rows<{ kind: keyof WorkerKeyLists; key: number }>(
+    db,
+    sql`select 'users' as kind, key from users where id = any(${[...named.userIds]}::text[])
+        union all
+        select 'modelVersions', key from model_versions where id = any(${[...named.modelVersionIds]}::text[])
+        union all
+        select 'workflowVersions', key from workflow_versions where id = any(${[...named.workflowVersionIds]}::text[])`,
+  );
+  const of = (kind: keyof WorkerKeyLists) => found.filter((row) => row.kind === kind).map(({ key }) => key);
+  return { users: of('users'), modelVersions: of('modelVersions'), workflowVersions: of('workflowVersions') };
 }
 
 /** Keys of a page of annotations, newest first. */
@@ -35,37 +62,25 @@ function conditions(grant: AppGrant, filter: AnnotationFilter): Sql<unknown> {
   const { ids, pairedInputIds, inputKeys, statusCodes, taskId } = filter;
   return allOf([
     sql`app_key = ${grant.appKey}`,
-    pairedInputIds.length > 0
-      ? sql`(id, input_id) in (select * from unnest(${[...ids]}::text[], ${[...pairedInputIds]}::text[]))`
-      : undefined,
+    pairedInputIds.length > 0 ? isPair(grant, ids, pairedInputIds) : undefined,
     ids.length > 0 ? sql`id = any(${[...ids]})` : undefined,
     inputKeys ? sql`input_key = any(${[...inputKeys]}::bigint[])` : undefined,
     statusCodes.length > 0 ? sql`status_code = any(${[...statusCodes]}::int[])` : undefined,
     taskId === '' ? undefined : sql`task_id = ${taskId}`,
-    workerIn(filter),
+    filter.workers ? workerIn(filter.workers) : undefined,
     filter.trustedOnly ? sql`trusted` : undefined,
   ]);
 }
 
-/** Any of the workers named, of whichever kind. */
-function workerIn({
-  userIds,
-  modelVersionIds,
-  workflowVersionIds,
-}: AnnotationFilter): Sql<unknown> | undefined {
-  const parts = [
-    userIds.length > 0
-      ? sql`worker_user_key in (select key from users where id = any(${[...userIds]}))`
-      : undefined,
-    modelVersionIds.length > 0
-      ? sql`worker_model_version_key in (select key from model_versions where id = any(${[...modelVersionIds]}))`
-      : undefined,
-    workflowVersionIds.length > 0
-      ? sql`worker_workflow_version_key in (select key from workflow_versions where id = any(${[...workflowVersionIds]}))`
-      : undefined,
-  ].filter((part) => part !== undefined);
-  return parts.length === 0 ? undefined : sql.join(parts, sql` or `);
-}
+const workerIn = ({ users, modelVersions, workflowVersions }: WorkerKeyLists): Sql<unknown> =>
+  sql`worker_user_key = any(${[...users]}::bigint[]) or worker_model_version_key = any(${[...modelVersions]}::bigint[])
+    or worker_workflow_version_key = any(${[...workflowVersions]}::bigint[])`;
+
+/** Annotation ids repeat between inputs, so pairs are found by the input. */
+const isPair = (grant: AppGrant, ids: readonly string[], inputIds: readonly string[]): Sql<unknown> =>
+  sql`(input_key, id) in (
+    select i.key, p.id from unnest(${[...ids]}::text[], ${[...inputIds]}::text[]) as p(id, input_id)
+    join inputs i on i.app_key = ${grant.appKey} and i.id = p.input_id)`;
 
 export async function findAnnotationKey(
   db: Db,
@@ -75,7 +90,8 @@ export async function findAnnotationKey(
 ): Promise<number | undefined> {
   const [found] = await rows<{ key: number }>(
     db,
-    sql`select key from annotations where app_key = ${grant.appKey} and id = ${id} and input_id = ${inputId}`,
+    sql`select key from annotations
+        where app_key = ${grant.appKey} and ${isPair(grant, [id], [inputId])}`,
   );
   return found?.key;
 }
@@ -84,7 +100,7 @@ export async function findAnnotationKey(
 export async function setStatuses(
   db: Db,
   grant: AppGrant,
-  filter: Pick<AnnotationFilter, 'userIds' | 'taskId' | 'statusCodes'>,
+  filter: Pick<AnnotationFilter, 'workers' | 'taskId' | 'statusCodes'>,
   statusCode: number,
 ): Promise<number> {
   const where = conditions(grant, {
@@ -92,8 +108,6 @@ export async function setStatuses(
     ids: [],
     pairedInputIds: [],
     inputKeys: undefined,
-    modelVersionIds: [],
-    workflowVersionIds: [],
     trustedOnly: false,
   });
   const [changed] = await rows<{ n: number }>(

@@ -150,8 +150,10 @@ export function lockAnnotations(db: Db, grant: AppGrant, pairs: readonly { input
   return rows<LockedAnnotation>(
     db,
     sql`select ${lockedColumns} from annotations
-        where app_key = ${grant.appKey} and (id, input_id) in (
-          select * from unnest(${pairs.map((p) => p.id)}::text[], ${pairs.map((p) => p.inputId)}::text[]))
+        where app_key = ${grant.appKey} and (input_key, id) in (
+          select i.key, p.id
+          from unnest(${pairs.map((p) => p.id)}::text[], ${pairs.map((p) => p.inputId)}::text[]) as p(id, input_id)
+          join inputs i on i.app_key = ${grant.appKey} and i.id = p.input_id)
         order by key for no key update`,
   );
 }

@@ -147,7 +147,7 @@ create table annotations (
 );
 create index annotations_order on annotations (app_key, key);
 create unique index annotations_input_level on annotations (input_key) where input_level;
-create index annotations_input on annotations (input_key, key);
+create index annotations_unfinished on annotations (app_key, status_code, key) where status_code <> 24150;
 create index annotations_metadata on annotations using gin (metadata jsonb_path_ops) with (fastupdate = off) where metadata is not null;
 create index annotations_place on annotations (app_key, latitude, longitude) where latitude is not null;
 create index annotations_id on annotations (app_key, id);
