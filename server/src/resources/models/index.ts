@@ -13,3 +13,6 @@ export { bodyOfVersion, inputKindsOf, showModel, showVersion } from './translate
 export { modelTypeHandlers } from './type-handlers.ts';
 export { modelVersionHandlers } from './version-handlers.ts';
 export { findVersion, findVersionByKey } from './version-store.ts';
+export type { Embedder, TrainingDeps } from './training/deps.ts';
+export { enqueueTraining, trainingJobs } from './training/jobs.ts';
+export { trainLogRoute } from './training/log-route.ts';

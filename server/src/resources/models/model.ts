@@ -45,6 +45,7 @@ export interface VersionRow {
   readonly license: string;
   readonly description: string;
   readonly inputCount: number;
+  readonly percentCompleted: number;
   readonly body: Buffer;
   readonly trainLogToken: string;
   readonly createdAt: Date;

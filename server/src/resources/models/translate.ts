@@ -128,7 +128,10 @@ export function showVersion(row: VersionRow, owner: { userId: string; appId: str
     createdAt: showTime(row.createdAt),
     modifiedAt: showTime(row.modifiedAt),
     completedAt: showTime(row.completedAt),
-    status: create(StatusSchema, status(row.statusCode as StatusCode, row.statusDetails)),
+    status: create(StatusSchema, {
+      ...status(row.statusCode as StatusCode, row.statusDetails),
+      percentCompleted: row.percentCompleted,
+    }),
     activeConceptCount: row.conceptIds.length,
     totalInputCount: row.inputCount,
     description: row.description,

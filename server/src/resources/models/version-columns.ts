@@ -6,7 +6,7 @@ export const versionColumns = sql`v.key as "vKey", v.app_key as "vAppKey", v.mod
   v.status_code as "vStatusCode", v.status_details as "vStatusDetails", v.visibility as "vVisibility",
   v.builtin as "vBuiltin", v.head_sha as "vHeadSha", v.base_model_version_key as "vBaseModelVersionKey",
   v.concept_ids as "vConceptIds", v.license as "vLicense", v.description as "vDescription",
-  v.input_count as "vInputCount", v.body as "vBody", v.train_log_token as "vTrainLogToken",
+  v.input_count as "vInputCount", v.percent_completed as "vPercentCompleted", v.body as "vBody", v.train_log_token as "vTrainLogToken",
   v.created_at as "vCreatedAt", v.modified_at as "vModifiedAt", v.completed_at as "vCompletedAt"`;
 
 export type VersionColumns = { [Name in keyof VersionRow as `v${Capitalize<Name>}`]: VersionRow[Name] | null };
@@ -29,6 +29,7 @@ export function readVersionColumns(row: VersionColumns): VersionRow | undefined 
     license: row.vLicense,
     description: row.vDescription,
     inputCount: row.vInputCount,
+    percentCompleted: row.vPercentCompleted,
     body: row.vBody,
     trainLogToken: row.vTrainLogToken,
     createdAt: row.vCreatedAt,

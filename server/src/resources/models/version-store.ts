@@ -1,6 +1,6 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
-import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { type Db, first, rows, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { NewVersion, VersionRow } from './model.ts';
 import { readVersionColumns, versionColumns, type VersionColumns } from './version-columns.ts';
@@ -116,16 +116,11 @@ export async function deleteVersion(db: Db, grant: AppGrant, modelKey: number, i
   return gone !== undefined;
 }
 
-/** Status while training goes on. @returns false when the version is gone, or no longer waits for this */
-export async function setTrainingStatus(
-  db: Db,
-  grant: AppGrant,
-  key: number,
-  status: { code: number; details: string },
-): Promise<boolean> {
+/** Says that training runs, and how far it is. @returns false when the version is gone, or was ended already */
+export async function setProgress(db: Db, grant: AppGrant, key: number, percent: number, log: string): Promise<boolean> {
   const row = await first(
     db,
-    sql`update model_versions set status_code = ${status.code}, status_details = ${status.details}, modified_at = now()
+    sql`update model_versions set status_code = 21101, percent_completed = ${percent}, train_log = ${log}, modified_at = now()
         where app_key = ${grant.appKey} and key = ${key} and status_code in (21101, 21103) returning key`,
   );
   return row !== undefined;
@@ -135,27 +130,34 @@ export interface TrainingResult {
   readonly code: number;
   readonly details: string;
   readonly log: string;
-  readonly headSha?: Buffer;
-  readonly baseModelVersionKey?: number;
+  /** What makes the version predict: the trained head, and the network that it stands on. */
+  readonly head?: {
+    readonly sha: Buffer;
+    readonly builtin: string;
+    readonly baseModelVersionKey: number;
+    readonly conceptIds: readonly string[];
+    /** The version's message, where training settled what was left open. */
+    readonly body: Buffer;
+  };
   readonly inputCount?: number;
   readonly metrics?: Uint8Array;
 }
 
 /** The end of a training. @returns false when the version is gone or was ended already */
 export async function endTraining(db: Db, grant: AppGrant, key: number, result: TrainingResult): Promise<boolean> {
+  const { head } = result;
   const row = await first(
     db,
     sql`update model_versions set status_code = ${result.code}, status_details = ${result.details},
-          train_log = ${result.log}, head_sha = ${result.headSha ?? null},
-          base_model_version_key = ${result.baseModelVersionKey ?? null}, input_count = ${result.inputCount ?? 0},
+          train_log = ${result.log}, input_count = ${result.inputCount ?? 0}, percent_completed = ${head ? 100 : 0},
+          head_sha = ${head?.sha ?? null}, builtin = ${head?.builtin ?? null},
+          base_model_version_key = ${head?.baseModelVersionKey ?? null},
+          concept_ids = coalesce(${head ? [...head.conceptIds] : null}::text[], concept_ids), body = coalesce(${head?.body ?? null}, body),
           metrics = ${result.metrics ? Buffer.from(result.metrics) : null}, modified_at = now(), completed_at = now()
         where app_key = ${grant.appKey} and key = ${key} and status_code in (21101, 21103) returning key`,
   );
   return row !== undefined;
 }
-
-export const setTrainLog = (db: Db, grant: AppGrant, key: number, log: string) =>
-  run(db, sql`update model_versions set train_log = ${log} where app_key = ${grant.appKey} and key = ${key}`);
 
 /**
  * The training log behind a token. The token is the proof: official clients fetch the log without signing in

@@ -42,6 +42,8 @@ create table model_versions (
   license text not null default '',
   description text not null default '',
   input_count int not null default 0,
+  -- How far a training has come.
+  percent_completed smallint not null default 0,
   body bytea not null default '',
   metrics bytea,
   train_log text not null default '',
@@ -52,6 +54,7 @@ create table model_versions (
   unique (model_key, id)
 );
 create index model_versions_order on model_versions (model_key, key);
+create index model_versions_log on model_versions (train_log_token) where train_log_token <> '';
 
 create table workflows (
   key bigint generated always as identity primary key,

@@ -1,0 +1,139 @@
+import { regionKinds } from '#domain/annotation-kinds.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
+
+/** A label on an input, or on a region of it. */
+export interface LabelRow {
+  readonly inputKey: number;
+  /** The region's annotation; 0 for labels on the whole input. */
+  readonly regionKey: number;
+  /** The annotation whose embedding stands for what is labelled; null where the input has none. */
+  readonly vectorKey: number | null;
+  readonly conceptId: string;
+  /** Present (1) or absent (0); where people disagree, present wins. */
+  readonly value: number;
+}
+
+/** Which inputs are trained on: all of the app, the members of a dataset, or those of one of its versions. */
+export type DataScope = { readonly kind: 'app' } | { readonly kind: 'dataset' | 'version'; readonly key: number };
+
+const inScope = (scope: DataScope, inputKey: Sql<unknown>): Sql<unknown> => {
+  switch (scope.kind) {
+    case 'app':
+      return sql`true`;
+    case 'dataset':
+      return sql`exists (select 1 from dataset_inputs d where d.dataset_key = ${scope.key} and d.input_key = ${inputKey})`;
+    case 'version':
+      return sql`exists (select 1 from dataset_version_inputs d where d.version_key = ${scope.key} and d.input_key = ${inputKey})`;
+  }
+};
+
+/** Trusted labels with these concepts on processed images, each input and region once per concept. */
+export function labelsOf(db: Db, grant: AppGrant, scope: DataScope, conceptIds: readonly string[]): Promise<LabelRow[]> {
+  if (scope.kind === 'version') return labelsOfVersion(db, grant, scope.key, conceptIds);
+  return rows<LabelRow>(
+    db,
+    sql`select l.input_key as "inputKey", l.region_key as "regionKey", l.concept_id as "conceptId", l.value,
+          case when l.region_key = 0 then w.key else l.region_key end as "vectorKey"
+        from (
+          select a.input_key, case when (a.kinds & ${sql.lit(regionKinds)}) <> 0 then a.key else 0 end as region_key,
+            c.concept_id, max(c.value) as value
+          from annotation_concepts c
+          join annotations a on a.key = c.annotation_key
+          join inputs i on i.key = a.input_key
+          where c.app_key = ${grant.appKey} and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted
+            and a.status_code = 24150 and i.status_code = 30000 and i.kind = 'image' and ${inScope(scope, sql`a.input_key`)}
+          group by 1, 2, 3) l
+        left join annotations w on w.input_key = l.input_key and w.input_level
+        order by 1, 2, 3`,
+  );
+}
+
+/** Labels as they were when the version was made; embeddings are those of today. */
+function labelsOfVersion(db: Db, grant: AppGrant, versionKey: number, conceptIds: readonly string[]): Promise<LabelRow[]> {
+  return rows<LabelRow>(
+    db,
+    sql`select l.input_key as "inputKey", l.region_key as "regionKey", l.concept_id as "conceptId", l.value,
+          case when l.region_key = 0 then w.key else l.region_key end as "vectorKey"
+        from (
+          select v.input_key, case when (v.kinds & ${sql.lit(regionKinds)}) <> 0 then a.key else 0 end as region_key,
+            s.concept_id, max(s.value)::real as value
+          from dataset_version_annotations v
+          join inputs i on i.key = v.input_key
+          left join annotations a on a.input_key = v.input_key and a.id = v.annotation_id
+          cross join lateral (
+            select unnest(v.positive) as concept_id, 1 as value union all select unnest(v.negative), 0) s
+          where v.version_key = ${versionKey} and i.app_key = ${grant.appKey} and i.status_code = 30000 and i.kind = 'image'
+            and s.concept_id = any(${[...conceptIds]}::text[])
+            and ((v.kinds & ${sql.lit(regionKinds)}) = 0 or a.key is not null)
+          group by 1, 2, 3) l
+        left join annotations w on w.input_key = l.input_key and w.input_level
+        order by 1, 2, 3`,
+  );
+}
+
+/** Concepts that people have labelled anything in scope with, most used first; at most 1,000. */
+export async function labelledConcepts(db: Db, grant: AppGrant, scope: DataScope): Promise<string[]> {
+  const found = await rows<{ id: string }>(
+    db,
+    sql`select c.concept_id as id from annotation_concepts c join inputs i on i.key = c.input_key
+        where c.app_key = ${grant.appKey} and c.trusted and i.kind = 'image' and ${inScope(scope, sql`c.input_key`)}
+        group by 1 order by count(*) desc, 1 limit 1000`,
+  );
+  return found.map((row) => row.id);
+}
+
+/** Stored vectors by annotation, little-endian float32. */
+export async function vectorsOf(
+  db: Db,
+  grant: AppGrant,
+  modelVersionKey: number,
+  annotationKeys: readonly number[],
+): Promise<Map<number, Buffer>> {
+  const found = await rows<{ key: number; vector: Buffer }>(
+    db,
+    sql`select annotation_key as key, vector from embeddings
+        where app_key = ${grant.appKey} and model_version_key = ${modelVersionKey}
+          and annotation_key = any(${[...annotationKeys]}::bigint[])`,
+  );
+  return new Map(found.map((row) => [row.key, row.vector]));
+}
+
+/**
+ * Vectors of images that nobody has said any of the concepts of: they stand in as negatives where a concept has
+ * none. Spread over the app, and the same ones every time.
+ */
+export async function unlabelledVectors(
+  db: Db,
+  grant: AppGrant,
+  modelVersionKey: number,
+  conceptIds: readonly string[],
+  limit: number,
+): Promise<Buffer[]> {
+  const found = await rows<{ vector: Buffer }>(
+    db,
+    sql`select e.vector from inputs i
+        join annotations w on w.input_key = i.key and w.input_level
+        join embeddings e on e.annotation_key = w.key and e.model_version_key = ${modelVersionKey}
+        where i.app_key = ${grant.appKey} and i.status_code = 30000 and not exists (
+          select 1 from annotation_concepts c
+          where c.input_key = i.key and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted and c.value >= 0.5)
+        order by md5(i.id), i.key limit ${limit}`,
+  );
+  return found.map((row) => row.vector);
+}
+
+/** The annotation that a region was labelled by: where it lies is in its data. */
+export const regionData = (db: Db, grant: AppGrant, annotationKey: number) =>
+  first<{ data: Buffer }>(db, sql`select data from annotations where app_key = ${grant.appKey} and key = ${annotationKey}`);
+
+/** @returns the row key and status of a dataset's version, or undefined */
+export const findDatasetVersion = (db: Db, grant: AppGrant, datasetKey: number, id: string) =>
+  first<{ key: number; statusCode: number }>(
+    db,
+    sql`select key, status_code as "statusCode" from dataset_versions
+        where app_key = ${grant.appKey} and dataset_key = ${datasetKey} and id = ${id}`,
+  );
+
+export const findDataset = (db: Db, grant: AppGrant, id: string) =>
+  first<{ key: number }>(db, sql`select key from datasets where app_key = ${grant.appKey} and id = ${id}`);
