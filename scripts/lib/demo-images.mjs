@@ -24,8 +24,10 @@ const imagesIn = (dir) =>
  * @param {string} dir
  * @param {number} limit most images per concept and part
  * @returns {DemoImage[]}
+ * @throws Error when there is no such folder
  */
 export function imagesOfFolder(dir, limit) {
+  if (!existsSync(dir)) throw new Error(`there is no folder ${dir}`);
   if (existsSync(join(dir, 'train')) && existsSync(join(dir, 'test'))) {
     return [
       ...imagesOfConcepts(join(dir, 'train'), limit, () => false),

@@ -34,21 +34,17 @@ export function table(rows) {
   ].join('\n');
 }
 
-/** The closing table of the demo. */
-export function report({ answers, neighbours, byConcept, timings }) {
+/** The closing tables of the demo. */
+export function report({ answers, query, near, labelled, timings }) {
   const { accuracy, rows } = scoreAnswers(answers);
   const quality = [
     ['concept', 'held out', 'precision', 'recall'],
     ...rows.map((row) => [row.concept, String(row.images), percent(row.precision), percent(row.recall)]),
     ['all', String(answers.length), 'accuracy', percent(accuracy)],
   ];
-  const near = [
-    [`nearest to ${neighbours.query}`, 'score'],
-    ...neighbours.hits.map(({ id, score }) => [id, score.toFixed(4)]),
-  ];
-  const labelled = [
-    [`labelled ${byConcept.concept}`, 'score'],
-    ...byConcept.hits.map(({ id, score }) => [id, score.toFixed(4)]),
+  const hitRows = (heading, hits) => [
+    [heading, 'concept', 'score'],
+    ...hits.map(({ id, concept, score }) => [id, concept, score.toFixed(4)]),
   ];
   const times = [
     ['step', 'seconds', 'per item'],
@@ -58,5 +54,12 @@ export function report({ answers, neighbours, byConcept, timings }) {
       items ? `${(ms / items).toFixed(1)} ms` : '',
     ]),
   ];
-  return [quality, near, labelled, times].map(table).join('\n\n');
+  return [
+    quality,
+    hitRows(`nearest to ${query.id} (${query.concept})`, near),
+    hitRows(`surest of concept ${query.concept}`, labelled),
+    times,
+  ]
+    .map(table)
+    .join('\n\n');
 }
