@@ -12,7 +12,7 @@ const modelId = 'demo-classifier';
 // Statuses of the contract (status_code.proto).
 const trained = 21100;
 const onTheWay = new Set([21101, 21102, 21103]);
-const good = new Set([10000, 24150, 24151, 30000, 30001, 30003, 64100]);
+const good = new Set([10000, 24150, 24151, 30000, 30001, 30003, 64100, 64101]);
 const processed = 30000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -155,7 +155,10 @@ export function demoSteps(call, app) {
       for (const batch of batchesOf(images)) {
         const dataset_inputs = batch.map(({ id }) => ({ input: { id } }));
         const reply = await call('PostDatasetInputs', { ...scope, dataset_id: datasetId, dataset_inputs });
-        refuse(reply.dataset_inputs, 'members of the dataset');
+        refuse(
+          reply.dataset_inputs.map(({ input }) => input),
+          'members of the dataset',
+        );
       }
     });
 
