@@ -10,7 +10,9 @@ export const uncalibrated = (classes: number): Calibration => ({
 });
 
 /** Fewer positives or negatives than this say nothing about calibration. */
-const labelsMin = 5;
+const labelsMin = 3;
+/** Fewer rows than this say nothing about a temperature. */
+const rowsMin = 10;
 /** A steeper or flatter correction than this comes from too few rows, not from the head. */
 const slopeMax = 10;
 
@@ -73,12 +75,14 @@ function newtonStep(known: number[], logits: Float32Array, wanted: number[], a: 
 
 /**
  * The one slope that makes a softmax's confidence fit the rows given (temperature scaling; Guo et al. 2017).
+ * Targets are smoothed by how few rows there are, as Platt's are: ten right answers are no proof of certainty.
  *
  * @param logits float32 [rows, classes]
  * @param truth class per row
  */
 export function fitTemperature(logits: Float32Array, truth: Int32Array, classes: number): number {
-  if (truth.length < 4 * labelsMin) return 1;
+  if (truth.length < rowsMin) return 1;
+  const doubt = 1 / (truth.length + 2);
   const lossAt = (logSlope: number): number => {
     const slope = Math.exp(logSlope);
     let loss = 0;
@@ -86,8 +90,13 @@ export function fitTemperature(logits: Float32Array, truth: Int32Array, classes:
       const at = row * classes;
       const own = (logits[at + (truth[row] as number)] as number) * slope;
       let sum = 0;
-      for (let c = 0; c < classes; c += 1) sum += Math.exp((logits[at + c] as number) * slope - own);
-      loss += Math.log(sum);
+      let mean = 0;
+      for (let c = 0; c < classes; c += 1) {
+        const value = (logits[at + c] as number) * slope - own;
+        sum += Math.exp(value);
+        mean += value / classes;
+      }
+      loss += Math.log(sum) - doubt * mean;
     }
     return loss;
   };

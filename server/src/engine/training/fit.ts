@@ -1,4 +1,4 @@
-import { stratifiedHoldOut } from '#engine/metrics/split.ts';
+import { stratifiedFolds, stratifiedHoldOut } from '#engine/metrics/split.ts';
 import { type Calibration, fitSigmoid, fitTemperature, uncalibrated } from './calibration.ts';
 import { type Loss, lossOf } from './loss.ts';
 import { panelWidth } from './matrix-kernel.ts';
@@ -24,7 +24,7 @@ export interface Fit {
   /** The strength of l2 used. */
   l2: number;
   epochsRun: number;
-  /** Training loss per row, by epoch of the first pass. */
+  /** Training loss per row, by epoch. */
   losses: number[];
   heldOut: HeldOut | null;
 }
@@ -37,14 +37,20 @@ export interface Watch {
 
 export class Cancelled extends Error {}
 
-/** Below so many rows none is held out: every one is needed to learn from. */
-const holdOutRowsMin = 40;
+/** Up to so many rows, every row is held out once, in turn; above, one part of them once and for all. */
+const crossRowsMax = 400;
+const folds = 5;
+/** With fewer rows, or a class of fewer, nothing is held out: every row is needed to learn from. */
+const crossRowsMin = 10;
+const classRowsMin = 3;
 /** Up to so many rows the head is trained again on all of them. */
 const refitRowsMax = 10_000;
 /** Up to so many rows * dims * classes, several strengths of l2 are tried and the best kept. */
 const trialsWorkMax = 60_000_000;
 const strengthsTried = [0.05, 0.3, 1.2];
 const strengthUsual = 0.7;
+/** Nothing can be calibrated on a handful of rows; weaker l2 keeps their head from saying "perhaps" to all. */
+const strengthOfFew = 0.05;
 const stepsWanted = 500;
 const epochsMin = 4;
 const patienceMin = 4;
@@ -61,30 +67,89 @@ const peakRateMax = 0.016;
  */
 export function fitHead(problem: HeadProblem, watch: Watch): Fit {
   const rows = usableRows(problem);
-  const held = heldOutRows(problem, rows);
-  const kept = rows.filter((_, i) => held[i] === 0);
-  const test = rows.filter((_, i) => held[i] === 1);
-  const standard = standardOf(problem, kept);
-  const strengths = strengthsFor(problem, rows.length, test.length);
-  const refits = test.length > 0 && rows.length <= refitRowsMax;
-  const passes = strengths.length + (refits ? 1 : 0);
-  const tried = strengths.map((strength, i) => {
-    const part = watchPart(watch, i / passes, (i + 1) / passes);
-    const trained = train(problem, { standard, rows: kept, test, strength }, part);
-    return { ...trained, ...examine(problem, logitsOf(trained.net, test, problem.classes), test) };
-  });
+  const parts = partsOf(problem, rows);
+  const strengths = strengthsFor(problem, rows.length, parts.length);
+  const refits = rows.length <= refitRowsMax;
+  const passes = strengths.length * parts.length + (refits ? 1 : 0);
+  let pass = 0;
+  const nextWatch = () => {
+    pass += 1;
+    return watchPart(watch, (pass - 1) / passes, pass / passes);
+  };
+  const tried = strengths.map((strength) => tryOut(problem, parts, strength, nextWatch));
   const best = tried.reduce((one, other) => (other.calibratedLoss < one.calibratedLoss ? other : one));
-  const { calibration, heldOut, strength, epochs, coolAfter, losses, net } = best;
-  const facts = { calibration, heldOut, l2: strength, epochsRun: epochs, losses };
-  if (!refits) return { ...net.plain(), ...facts };
-  const part = watchPart(watch, 1 - 1 / passes, 1);
-  const again = train(problem, { standard, rows, strength, coolAfter }, part);
-  return { ...again.net.plain(), ...facts };
+  const { calibration, heldOut, strength, coolAfter } = best;
+  const last = refits
+    ? train(problem, { standard: standardOf(problem, rows), rows, strength, coolAfter }, nextWatch())
+    : best.last;
+  if (last === undefined) throw new Error('nothing was trained');
+  return {
+    ...last.net.plain(),
+    calibration,
+    heldOut,
+    l2: strength,
+    epochsRun: last.epochs,
+    losses: last.losses,
+  };
 }
 
-function strengthsFor({ l2, dims, classes }: HeadProblem, rows: number, testRows: number): number[] {
+/** Rows to learn from, and rows to judge by. */
+interface Part {
+  kept: Int32Array;
+  test: Int32Array;
+}
+
+interface TryOut {
+  strength: number;
+  calibration: Calibration;
+  heldOut: HeldOut | null;
+  calibratedLoss: number;
+  coolAfter: number | undefined;
+  last: Trained | undefined;
+}
+
+/** Learns from each part with one strength of l2, and judges the strength by all rows held out. */
+function tryOut(problem: HeadProblem, parts: Part[], strength: number, nextWatch: () => Watch): TryOut {
+  const { classes } = problem;
+  const judged = parts.reduce((sum, { test }) => sum + test.length, 0);
+  const rows = new Int32Array(judged);
+  const logits = new Float32Array(judged * classes);
+  const stops: number[] = [];
+  let at = 0;
+  let last: Trained | undefined;
+  for (const { kept, test } of parts) {
+    last = train(problem, { standard: standardOf(problem, kept), rows: kept, test, strength }, nextWatch());
+    rows.set(test, at);
+    logits.set(logitsOf(last.net, test, classes), at * classes);
+    at += test.length;
+    stops.push(last.coolAfter ?? Number.POSITIVE_INFINITY);
+  }
+  const middle = stops.sort((a, b) => a - b)[stops.length >> 1] ?? Number.POSITIVE_INFINITY;
+  const coolAfter = Number.isFinite(middle) ? middle : undefined;
+  return { strength, coolAfter, last, ...examine(problem, logits, rows) };
+}
+
+function partsOf(problem: HeadProblem, rows: Int32Array): Part[] {
+  const groups = groupsOf(problem, rows);
+  if (rows.length > crossRowsMax) {
+    // A tenth of each class; fewer where there are plenty.
+    const wanted = Math.min(rows.length * 0.1, Math.max(2000, 20 * problem.classes));
+    const held = stratifiedHoldOut(groups, wanted / rows.length, problem.seed);
+    return [{ kept: rows.filter((_, i) => held[i] === 0), test: rows.filter((_, i) => held[i] === 1) }];
+  }
+  const rarest = positivesOf(problem).reduce((least, count) => (count > 0 ? Math.min(least, count) : least));
+  if (rows.length < crossRowsMin || rarest < classRowsMin) return [];
+  const foldOf = stratifiedFolds(groups, folds, problem.seed);
+  return Array.from({ length: folds }, (_, fold) => ({
+    kept: rows.filter((_, i) => foldOf[i] !== fold),
+    test: rows.filter((_, i) => foldOf[i] === fold),
+  }));
+}
+
+function strengthsFor({ l2, dims, classes }: HeadProblem, rows: number, parts: number): number[] {
   if (l2 !== undefined) return [l2];
-  return testRows > 0 && rows * dims * classes <= trialsWorkMax ? strengthsTried : [strengthUsual];
+  if (parts === 0) return [strengthOfFew];
+  return rows * dims * classes <= trialsWorkMax ? strengthsTried : [strengthUsual];
 }
 
 const watchPart = (watch: Watch, from: number, to: number): Watch => ({
@@ -98,16 +163,6 @@ function usableRows({ vectors, dims, classes, exclusive, classIndex, labels }: H
   return all.filter((row) =>
     labels?.subarray(row * classes, (row + 1) * classes).some((label) => label >= 0),
   );
-}
-
-/** A tenth of each class, fewer when there are plenty of rows, none when there are few. */
-function heldOutRows(problem: HeadProblem, rows: Int32Array): Uint8Array {
-  if (rows.length < holdOutRowsMin) return new Uint8Array(rows.length);
-  const wanted = Math.min(
-    rows.length * (rows.length < 200 ? 0.2 : 0.1),
-    Math.max(2000, 20 * problem.classes),
-  );
-  return stratifiedHoldOut(groupsOf(problem, rows), wanted / rows.length, problem.seed);
 }
 
 /** Rows are grouped by class; with several labels, by the rarest class they have. */
