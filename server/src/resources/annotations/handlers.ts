@@ -18,7 +18,7 @@ import {
 } from './list-store.ts';
 import { patchAnnotations } from './patch-annotations.ts';
 import { postAnnotations } from './post-annotations.ts';
-import { bumpSearchRevision, deleteAnnotationRows, lockAnnotations, updateAnnotation } from './store.ts';
+import { bumpSearchRevision, deleteAnnotationRows, lockAnnotations, updateAnnotations } from './store.ts';
 import { showAnnotations, showWorker } from './translate.ts';
 import { type WorkerRow, workersOf } from './worker-store.ts';
 
@@ -143,9 +143,12 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
     return db.transaction(async (tx) => {
       const rows = await lockAnnotations(tx, grant, pairs);
       // Every input keeps the annotation about it as a whole; deleting that one empties it.
-      for (const row of rows.filter(({ inputLevel }) => inputLevel)) {
-        await updateAnnotation(tx, grant, { ...row, data: create(DataSchema) });
-      }
+      const whole = rows.filter(({ inputLevel }) => inputLevel);
+      await updateAnnotations(
+        tx,
+        grant,
+        whole.map((row) => ({ ...row, data: create(DataSchema) })),
+      );
       const keys = rows.filter(({ inputLevel }) => !inputLevel).map(({ key }) => key);
       await deleteAnnotationRows(tx, grant, keys);
       if (rows.length > 0) await bumpSearchRevision(tx, grant);

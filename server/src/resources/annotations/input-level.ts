@@ -13,7 +13,7 @@ import {
   inputLevelRows,
   insertAnnotations,
   lockInputLevel,
-  updateAnnotation,
+  updateAnnotations,
 } from './store.ts';
 import { type InputLevelData, nameConcepts, showInputLevel, unpackData } from './translate.ts';
 
@@ -105,13 +105,11 @@ export async function patchInputLevel(
   const before = await lockInputLevel(tx, grant, inputKey);
   if (!before) return;
   const kept = unpackData(before.data);
-  const [named = part] =
-    action === 'remove' ? [await identifyLabels(tx, grant, part)] : await settleLabels(tx, grant, [part]);
+  const settle = action === 'remove' ? identifyLabels : settleLabels;
+  const [named = part] = await settle(tx, grant, [part]);
   const after = patchedData(action, kept, named, sent as Sent);
-  await updateAnnotation(tx, grant, {
-    ...before,
-    data: action === 'overwrite' ? { ...kept, ...pick(after) } : after,
-  });
+  const whole = action === 'overwrite' ? { ...kept, ...pick(after) } : after;
+  await updateAnnotations(tx, grant, [{ ...before, data: whole }]);
   await bumpSearchRevision(tx, grant);
 }
 

@@ -76,9 +76,8 @@ async function makeMissing(
 }
 
 /** The same data with an id for every concept that is only named; makes nothing. For what is to be removed. */
-export async function identifyLabels(db: Db, grant: AppGrant, data: Data): Promise<Data> {
-  const idByName = await idsOfNames(db, grant, conceptsIn(data));
-  return withConcepts(data, (concepts) =>
-    concepts.map((c) => mention({ id: c.id || (idByName.get(c.name) as string), value: c.value })),
-  );
+export async function identifyLabels(db: Db, grant: AppGrant, batch: readonly Data[]): Promise<Data[]> {
+  const idByName = await idsOfNames(db, grant, batch.flatMap(conceptsIn));
+  const named = (c: Concept) => mention({ id: c.id || (idByName.get(c.name) as string), value: c.value });
+  return batch.map((data) => withConcepts(data, (concepts) => concepts.map(named)));
 }

@@ -1,11 +1,12 @@
-import type { Annotation, Data, ReplyOf, RequestOf } from '@fovea/contract';
+import { create } from '@bufbuild/protobuf';
+import { type Annotation, AnnotationSchema, type Data, type ReplyOf, type RequestOf } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { PatchAction } from '#domain/patch.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { commonFault } from '../common/faults.ts';
-import { type StatusInit, status } from '../common/status.ts';
+import { status } from '../common/status.ts';
 import type { AnnotationParts } from './deps.ts';
 import { annotationFault } from './faults.ts';
 import { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
@@ -13,13 +14,14 @@ import { isEmptyData, patchedData, type Sent } from './patch-data.ts';
 import { asOutcome, checkBatch, showOutcomes } from './post-annotations.ts';
 import { checkedData, readData, readStatus, readTaskId } from './read-annotation.ts';
 import {
+  type AnnotationChange,
   bumpSearchRevision,
   deleteAnnotationRows,
   type LockedAnnotation,
   lockAnnotations,
-  updateAnnotation,
+  updateAnnotations,
 } from './store.ts';
-import { type ShownAnnotation, unpackData } from './translate.ts';
+import { unpackData } from './translate.ts';
 
 const actions = ['merge', 'overwrite', 'remove'] as const;
 
@@ -47,40 +49,54 @@ export async function patchAnnotations(
   const action = readAction(req.action);
   checkBatch(req.annotations);
   const raws = (call.sent?.annotations as Sent[] | undefined) ?? [];
-  const emptied = new Map<number, ShownAnnotation>();
-  const outcomes = await parts.db.transaction(async (tx) => {
-    emptied.clear();
+  const deletes = req.deleteIfEmptyData && action === 'remove';
+  const { outcomes, gone } = await parts.db.transaction(async (tx) => {
     const patches = await openPatches(tx, call.app, action, req.annotations, raws);
-    const current = new Map<number, Data>();
-    const moved: number[] = [];
-    const results: (number | Fault)[] = [];
-    for (const patch of patches) {
-      const outcome =
-        patch instanceof Fault ? patch : asOutcome(() => applied(action, patch, current, emptied));
-      results.push(outcome instanceof Fault ? outcome : outcome.key);
-      if (outcome instanceof Fault || patch instanceof Fault) continue;
-      const { row, wire } = patch;
-      if (req.deleteIfEmptyData && action === 'remove' && !row.inputLevel && isEmptyData(outcome.data)) {
-        await deleteAnnotationRows(tx, call.app, [row.key]);
-        emptied.set(row.key, { id: row.id, inputId: row.inputId, data: {}, status: status(24150) });
-        continue;
-      }
-      await updateAnnotation(tx, call.app, {
-        ...row,
-        data: outcome.data,
-        statusCode: outcome.statusCode,
-        taskId: readTaskId(wire) || undefined,
-        annotationInfo: wire.annotationInfo,
-      });
-      if (patch.sent.regions.length > 0 || action === 'overwrite') moved.push(row.key);
-    }
-    if (moved.length > 0) await parts.onAnnotated(tx, call.app, [...new Set(moved)]);
-    if (results.some((result) => !(result instanceof Fault))) await bumpSearchRevision(tx, call.app);
-    return results;
+    const result = resultOf(action, patches, deletes);
+    await store(parts, tx, call.app, result);
+    return result;
   });
   const reply = await showOutcomes(parts, call.app, req.annotations, outcomes);
-  const annotations = reply.annotations.map((shown, i) => emptied.get(outcomes[i] as number) ?? shown);
-  return { status: reply.status as StatusInit, annotations };
+  const annotations = reply.annotations.map((shown, i) =>
+    gone.has(outcomes[i] as number)
+      ? create(AnnotationSchema, { id: shown.id, inputId: shown.inputId, data: {}, status: status(24150) })
+      : shown,
+  );
+  return { status: reply.status, annotations };
+}
+
+interface PatchResult {
+  /** In the order sent: the key of what was changed or deleted, or why not. */
+  readonly outcomes: (number | Fault)[];
+  readonly changes: Map<number, AnnotationChange>;
+  readonly gone: Set<number>;
+  /** Those whose region may have moved. */
+  readonly moved: Set<number>;
+}
+
+/** What the patches make of their annotations; an annotation named twice is patched twice. Writes nothing. */
+function resultOf(action: PatchAction, patches: readonly (Patch | Fault)[], deletes: boolean): PatchResult {
+  const result: PatchResult = { outcomes: [], changes: new Map(), gone: new Set(), moved: new Set() };
+  for (const patch of patches) {
+    const outcome = patch instanceof Fault ? patch : asOutcome(() => changeOf(action, patch, result));
+    result.outcomes.push(outcome instanceof Fault ? outcome : outcome.key);
+    if (outcome instanceof Fault || patch instanceof Fault) continue;
+    result.changes.set(outcome.key, outcome);
+    if (patch.sent.regions.length > 0 || action === 'overwrite') result.moved.add(outcome.key);
+    if (deletes && !patch.row.inputLevel && isEmptyData(outcome.data)) result.gone.add(outcome.key);
+  }
+  return result;
+}
+
+async function store(parts: AnnotationParts, tx: Tx, grant: AppGrant, result: PatchResult): Promise<void> {
+  const { changes, gone, moved } = result;
+  if (changes.size === 0) return;
+  const kept = [...changes.values()].filter(({ key }) => !gone.has(key));
+  await updateAnnotations(tx, grant, kept);
+  await deleteAnnotationRows(tx, grant, [...gone]);
+  const toIndex = [...moved].filter((key) => !gone.has(key));
+  if (toIndex.length > 0) await parts.onAnnotated(tx, grant, toIndex);
+  await bumpSearchRevision(tx, grant);
 }
 
 /** Finds and locks what is to be changed, and gives ids to the concepts that are only named. */
@@ -104,28 +120,24 @@ async function openPatches(
   const good = patches.filter((patch): patch is Patch => !(patch instanceof Fault));
   const batch = good.map((patch) => patch.sent);
   const named =
-    action === 'remove'
-      ? await Promise.all(batch.map((data) => identifyLabels(tx, grant, data)))
-      : await settleLabels(tx, grant, batch);
+    action === 'remove' ? await identifyLabels(tx, grant, batch) : await settleLabels(tx, grant, batch);
   const namedOf = new Map(good.map((patch, i) => [patch, named[i] as Data]));
   return patches.map((patch) =>
     patch instanceof Fault ? patch : { ...patch, sent: namedOf.get(patch) ?? patch.sent },
   );
 }
 
-/** `current` remembers what earlier patches of the same request made of an annotation. */
-function applied(
-  action: PatchAction,
-  { row, wire, sent, raw }: Patch,
-  current: Map<number, Data>,
-  gone: ReadonlyMap<number, unknown>,
-) {
-  if (gone.has(row.key)) throw annotationFault.missing(row.id, row.inputId);
-  const before = current.get(row.key) ?? unpackData(row.data);
-  const statusCode = readStatus(wire);
-  // A patch of the status alone must not wipe the data.
-  const after = wire.data ? patchedData(action, before, sent, raw) : before;
-  const data = checkedData(after);
-  current.set(row.key, data);
-  return { key: row.key, data, statusCode };
+/** @throws Fault where the annotation was deleted by an earlier patch of the request, or would end up invalid. */
+function changeOf(action: PatchAction, { row, wire, sent, raw }: Patch, so: PatchResult): AnnotationChange {
+  if (so.gone.has(row.key)) throw annotationFault.missing(row.id, row.inputId);
+  const earlier = so.changes.get(row.key);
+  const before = earlier?.data ?? unpackData(row.data);
+  return {
+    ...row,
+    // A patch of the status alone must not wipe the data.
+    data: checkedData(wire.data ? patchedData(action, before, sent, raw) : before),
+    statusCode: readStatus(wire) ?? earlier?.statusCode,
+    taskId: readTaskId(wire) || earlier?.taskId,
+    annotationInfo: wire.annotationInfo ?? earlier?.annotationInfo,
+  };
 }

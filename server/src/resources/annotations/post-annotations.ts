@@ -1,4 +1,5 @@
-import type { Annotation, ReplyOf, RequestOf } from '@fovea/contract';
+import { create } from '@bufbuild/protobuf';
+import { type Annotation, AnnotationSchema, type ReplyOf, type RequestOf } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
@@ -11,7 +12,7 @@ import { annotationFault } from './faults.ts';
 import { settleLabels } from './labels.ts';
 import { readAnnotation } from './read-annotation.ts';
 import { bumpSearchRevision, holdInputs, insertAnnotations } from './store.ts';
-import { type ShownAnnotation, showAnnotations } from './translate.ts';
+import { showAnnotations } from './translate.ts';
 import { openWorkers, readWorker } from './worker.ts';
 
 const annotationsMax = 128;
@@ -128,10 +129,11 @@ export async function showOutcomes(
   const shownByKey = new Map(shown.map((annotation, i) => [keys[i], annotation]));
   return {
     status: batchStatus(outcomes.map((outcome) => typeof outcome === 'number')),
-    annotations: outcomes.map((outcome, i): ShownAnnotation => {
+    annotations: outcomes.map((outcome, i): Annotation => {
       const { id, inputId } = sent[i] as Annotation;
-      if (outcome instanceof Fault) return { id, inputId, status: statusOfFault(outcome) };
-      return shownByKey.get(outcome) ?? { id, inputId };
+      if (outcome instanceof Fault)
+        return create(AnnotationSchema, { id, inputId, status: statusOfFault(outcome) });
+      return shownByKey.get(outcome) ?? create(AnnotationSchema, { id, inputId });
     }),
   };
 }

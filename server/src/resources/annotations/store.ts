@@ -177,27 +177,56 @@ export interface AnnotationChange {
   readonly annotationInfo?: object | undefined;
 }
 
-/** Puts new data in place of the old, labels included. The annotation has to be locked by `lock…` before. */
-export async function updateAnnotation(db: Db, grant: AppGrant, change: AnnotationChange): Promise<void> {
-  const { data } = change;
-  const place = placeOf(data);
+/**
+ * Puts new data in place of the old, labels included. The annotations have to be locked by `lock…` before, and
+ * none named twice. Locks their inputs until the commit, so that writers of the same labels follow each other.
+ */
+export async function updateAnnotations(
+  db: Db,
+  grant: AppGrant,
+  changes: readonly AnnotationChange[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  await lockInputsOf(
+    db,
+    grant,
+    changes.map(({ inputKey }) => inputKey),
+  );
+  const column = <T>(read: (change: AnnotationChange) => T): T[] => changes.map(read);
   await run(
     db,
-    sql`update annotations set
-          data = ${packData(data)}, kinds = ${kindsOf(data)}, metadata = ${json(data.metadata)}::jsonb,
-          latitude = ${place.latitude}, longitude = ${place.longitude},
-          status_code = coalesce(${change.statusCode ?? null}::int, status_code),
-          task_id = coalesce(${change.taskId ?? null}::text, task_id),
-          annotation_info = coalesce(${json(change.annotationInfo)}::jsonb, annotation_info),
-          modified_at = now()
-        where app_key = ${grant.appKey} and key = ${change.key}`,
+    sql`update annotations a set
+          data = n.data, kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
+          status_code = coalesce(n.status_code, a.status_code), task_id = coalesce(n.task_id, a.task_id),
+          annotation_info = coalesce(n.annotation_info, a.annotation_info), modified_at = now()
+        from unnest(
+          ${column((c) => c.key)}::bigint[], ${column((c) => packData(c.data))}::bytea[],
+          ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
+          ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
+          ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
+          ${column((c) => json(c.annotationInfo))}::jsonb[])
+          as n(key, data, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info)
+        where a.app_key = ${grant.appKey} and a.key = n.key`,
   );
-  const kept = labelsOf(data).map((label) => label.conceptId);
+  const kept = changes.flatMap(({ key, data }) =>
+    labelsOf(data).map(({ conceptId }) => ({ key, conceptId })),
+  );
   await run(
     db,
-    sql`delete from annotation_concepts where annotation_key = ${change.key} and not concept_id = any(${kept})`,
+    sql`delete from annotation_concepts c
+        where c.annotation_key = any(${column(({ key }) => key)}::bigint[]) and (c.annotation_key, c.concept_id) not in (
+          select * from unnest(${kept.map(({ key }) => key)}::bigint[], ${kept.map(({ conceptId }) => conceptId)}::text[]))`,
   );
-  await putLabels(db, grant, [change]);
+  await putLabels(db, grant, changes);
+}
+
+/** In key order, as every writer of labels takes them. */
+async function lockInputsOf(db: Db, grant: AppGrant, inputKeys: readonly number[]): Promise<void> {
+  await run(
+    db,
+    sql`select from inputs where app_key = ${grant.appKey} and key = any(${[...inputKeys]}::bigint[])
+        order by key for no key update`,
+  );
 }
 
 /** Tells searches that what they may have remembered is old. The last statement of a transaction: it locks the app's row. */
@@ -224,15 +253,32 @@ export async function holdInputs(db: Db, grant: AppGrant, keys: readonly number[
   return new Set(held.map(({ key }) => key));
 }
 
-/** Deletes annotations with their labels and vectors. @returns how many went. */
+/**
+ * Deletes annotations with their labels and vectors. @returns how many went.
+ *
+ * The labels go first, in one statement: left to the cascade they would go annotation by annotation, and two
+ * deleters would meet the counters of the same inputs in different orders.
+ */
 export async function deleteAnnotationRows(
   db: Db,
   grant: AppGrant,
   keys: readonly number[],
 ): Promise<number> {
+  if (keys.length === 0) return 0;
+  await run(
+    db,
+    sql`select from inputs where app_key = ${grant.appKey} and key in (
+          select input_key from annotations where key = any(${[...keys]}::bigint[]))
+        order by key for no key update`,
+  );
+  await run(
+    db,
+    sql`delete from annotation_concepts
+        where app_key = ${grant.appKey} and annotation_key = any(${[...keys]}::bigint[])`,
+  );
   const gone = await rows(
     db,
-    sql`delete from annotations where app_key = ${grant.appKey} and key = any(${[...keys]}) returning key`,
+    sql`delete from annotations where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[]) returning key`,
   );
   return gone.length;
 }

@@ -1,11 +1,13 @@
-import { fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import {
+  type Annotation,
+  AnnotationSchema,
   type Concept,
   type Data,
   DataSchema,
   type Geo,
-  type ReplyOf,
   type StatusCode,
+  type WorkerSchema,
 } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Db } from '#store/sql.ts';
@@ -16,7 +18,8 @@ import type { AnnotationRow } from './annotation.ts';
 import { conceptsIn, withConcepts } from './labels-in-data.ts';
 import { annotationsByKey } from './store.ts';
 
-export type ShownAnnotation = NonNullable<ReplyOf<'getAnnotation'>['annotation']>;
+/** An annotation as the contract shows it, ready to be put into any reply. */
+export type ShownAnnotation = Annotation;
 
 export const unpackData = (packed: Uint8Array): Data => fromBinary(DataSchema, packed);
 
@@ -38,7 +41,7 @@ export async function showAnnotations(
   db: Db,
   grant: AppGrant,
   keys: readonly number[],
-): Promise<ShownAnnotation[]> {
+): Promise<Annotation[]> {
   const rows = await annotationsByKey(db, grant, keys);
   const datas = await nameConcepts(
     db,
@@ -48,8 +51,8 @@ export async function showAnnotations(
   return rows.map((row, i) => showAnnotation(row, datas[i] as Data));
 }
 
-function showAnnotation(row: AnnotationRow, data: Data): ShownAnnotation {
-  return {
+function showAnnotation(row: AnnotationRow, data: Data): Annotation {
+  return create(AnnotationSchema, {
     id: row.id,
     inputId: row.inputId,
     data,
@@ -64,7 +67,7 @@ function showAnnotation(row: AnnotationRow, data: Data): ShownAnnotation {
     modifiedAt: showTime(row.modifiedAt),
     trusted: row.trusted,
     inputLevel: row.inputLevel,
-  };
+  });
 }
 
 type WorkerNames = Pick<
@@ -82,7 +85,7 @@ type WorkerNames = Pick<
   | 'workflowUserId'
 >;
 
-export function showWorker(row: WorkerNames): ShownAnnotation['worker'] {
+export function showWorker(row: WorkerNames): MessageInitShape<typeof WorkerSchema> | undefined {
   if (row.workerUserId) return { worker: { case: 'user', value: { id: row.workerUserId } } };
   if (row.modelVersionId) {
     const owner = { appId: row.modelAppId ?? '', userId: row.modelUserId ?? '' };
