@@ -17,8 +17,10 @@ import { datasetJobs } from '#resources/datasets/index.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { ensureFirstUser, ensurePlatformApp, type FirstUser, identityRoutes, openDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
-import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes } from '#resources/inputs/index.ts';
+import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes, readImageBytes } from '#resources/inputs/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
+import { trainingJobs, trainLogRoute } from '#resources/models/index.ts';
+import { baseEmbedderOf, seedBuiltins } from '#resources/workflows/index.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
 import { datasetParts, openService } from '#service.ts';
@@ -39,7 +41,7 @@ export async function start(config: Config) {
   await migrate(db, allMigrations);
   const sealer = openSealer(config.secretKey ?? (await keptMasterKey(config.dataDir)));
   const first = await ensureFirstUser(db, sealer, { userId: config.user, pat: config.pat });
-  await ensurePlatformApp(db);
+  const platformAppKey = await ensurePlatformApp(db);
   const directory = await openDirectory(db);
   let publicUrl = config.publicUrl ?? '';
   const common: Deps = { db, log, sealer, publicUrl: () => publicUrl };
@@ -56,8 +58,9 @@ export async function start(config: Config) {
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
   const { jobGrant } = authorizer;
-  // The workflows family takes this over when it lands.
-  const baseEmbedderOf: IndexingDeps['baseEmbedderOf'] = async () => undefined;
+  const mainGrant = () => jobGrant(platformAppKey);
+  const platformGrant = await mainGrant();
+  if (platformGrant) await seedBuiltins(db, platformGrant, engine.builtins());
   const indexing: IndexingDeps = { ...common, objects, engine, jobGrant, baseEmbedderOf };
   const deps: InputDeps = {
     ...common,
@@ -72,7 +75,21 @@ export async function start(config: Config) {
   const service = openService({ ...deps, engine, vectors, baseEmbedderOf }, directory);
   const jobs = await startJobs({
     db,
-    handlers: { ...appJobs(db), ...datasetJobs(datasetParts(deps, directory)), ...inputJobs(deps), ...indexingJobs(indexing) },
+    handlers: {
+      ...appJobs(db),
+      ...datasetJobs(datasetParts(deps, directory)),
+      ...inputJobs(deps),
+      ...indexingJobs(indexing),
+      ...trainingJobs({
+        ...common,
+        objects,
+        engine,
+        jobGrant,
+        mainGrant,
+        baseEmbedderOf,
+        readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
+      }),
+    },
     periodic: inputPeriodicJobs,
     reclaimAll: config.databaseUrl === undefined,
     log,
@@ -87,6 +104,7 @@ export async function start(config: Config) {
         objects,
         mediaGrant: async (header, userId, appId) => authorizer.appGrantFor(await authorizer.signIn(header), userId, appId),
       }),
+      trainLogRoute(db),
       ...referenceRoutes(),
       ...identityRoutes({
         db,

@@ -2,23 +2,47 @@ import type { Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { Engine } from '#engine/index.ts';
 import { annotationHandlers, showAnnotations } from '#resources/annotations/index.ts';
-import { type AppsParts, appHandlers } from '#resources/apps/index.ts';
+import { appHandlers } from '#resources/apps/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
-import { visibility } from '#domain/grant.ts';
+import { type AppGrant, visibility } from '#domain/grant.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
-import { findInputs, type InputDeps, inputHandlers, showInputs } from '#resources/inputs/index.ts';
+import { findInputs, type InputDeps, inputHandlers, readImageBytes, showInputs } from '#resources/inputs/index.ts';
+import {
+  enqueueTraining,
+  modelConceptHandlers,
+  modelHandlers,
+  modelTypeHandlers,
+  modelVersionHandlers,
+} from '#resources/models/index.ts';
 import { notYet } from '#resources/not-yet.ts';
+import { openHeads, predictionHandlers } from '#resources/predictions/index.ts';
 import { type SearchParts, searchHandlers, type VectorCatalog } from '#resources/searches/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
+import { conceptsOfWorkflow, copyWorkflowIntoApp, type WorkflowDeps, workflowHandlers } from '#resources/workflows/index.ts';
 
 /** What the datasets family needs of those that stand after it; its handlers and its jobs take the same. */
 export const datasetParts = (deps: InputDeps, directory: RememberedDirectory): DatasetParts => ({
   ...deps,
   findInputs,
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
-  isProfilePublic: async ({ userId }) => ((await directory.userOf(userId))?.visibility ?? 0) >= visibility.public,
+  isProfilePublic: isProfilePublic(directory),
+});
+
+const isProfilePublic = (directory: RememberedDirectory) => async ({ userId }: { userId: string }) =>
+  ((await directory.userOf(userId))?.visibility ?? 0) >= visibility.public;
+
+/** What predictions, workflows and models need of the others. */
+export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory): WorkflowDeps => ({
+  ...deps,
+  isProfilePublic: isProfilePublic(directory),
+  heads: openHeads(deps.objects),
+  async findStoredInput(grant, id) {
+    const [found] = await findInputs(deps.db, grant, [id]);
+    const [input] = found ? await showInputs(deps, grant, [found.key]) : [];
+    return found && input && { input, kind: found.kind, bytes: () => readImageBytes(deps, grant, found.key) };
+  },
 });
 
 export interface ServiceDeps extends InputDeps {
@@ -42,8 +66,12 @@ const searchParts = (deps: ServiceDeps): SearchParts => ({
 /** The whole service in one expression: an RPC that nobody answers, and that is not listed as missing, does not compile. */
 export function openService(deps: ServiceDeps, directory: RememberedDirectory): Service<Call> {
   const { db } = deps;
-  // The workflows family takes this over when it lands.
-  const copyWorkflowIntoApp: AppsParts['copyWorkflowIntoApp'] = async () => {};
+  const parts = workflowParts(deps, directory);
+  const models = {
+    ...parts,
+    enqueueTraining,
+    conceptsOfWorkflow: (call: Call, grant: AppGrant, id: string) => conceptsOfWorkflow(db, call, grant, id),
+  };
   return {
     ...notYet,
     ...statusCodeHandlers(),
@@ -52,6 +80,12 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...annotationHandlers({ ...deps, findInputs, onAnnotated }),
     ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),
+    ...modelTypeHandlers(),
+    ...modelHandlers(models),
+    ...modelVersionHandlers(models),
+    ...modelConceptHandlers(models),
+    ...predictionHandlers(parts),
+    ...workflowHandlers(parts),
     ...searchHandlers(searchParts(deps)),
     ...appHandlers({ db, directory, copyWorkflowIntoApp, reindexApp }),
   } satisfies Service<Call>;
