@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { HeldOut } from './fit.ts';
+import type { HeldOut } from './judge.ts';
 import { padTo, panelsOf, panelWidth, rowStep, Workbench } from './matrix-kernel.ts';
 
 /** A trained linear head over embeddings, with its calibration. */

@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { exactScore } from './exact-search.ts';
-import { openVectorHost, type VectorHost, type VectorIndex } from './vector-host.ts';
+import { openVectorHost, type VectorHost } from './vector-host.ts';
+import type { VectorIndex } from './vector-index.ts';
 
 /** Wide enough that a search of the whole scope is not worth doing where it is asked. */
 const dims = 128;

@@ -4,12 +4,5 @@ export { entryUrl } from './entry.ts';
 export type { Metric } from './exact-search.ts';
 export type { GraphState } from './messages.ts';
 export { scoreOf } from './score.ts';
-export {
-  openVectorHost,
-  type SearchOptions,
-  type SearchResult,
-  type VectorHost,
-  type VectorHostOptions,
-  type VectorIndex,
-  type VectorLog,
-} from './vector-host.ts';
+export { openVectorHost, type VectorHost, type VectorHostOptions, type VectorLog } from './vector-host.ts';
+export type { SearchOptions, SearchResult, VectorIndex } from './vector-index.ts';

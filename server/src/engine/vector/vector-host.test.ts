@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { exactScore, type Metric } from './exact-search.ts';
-import { openVectorHost, type VectorHost, type VectorIndex } from './vector-host.ts';
+import { openVectorHost, type VectorHost } from './vector-host.ts';
+import type { VectorIndex } from './vector-index.ts';
 
 let dir: string;
 let host: VectorHost;

@@ -2,64 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ArenaPool } from './arena.ts';
 import { entryUrl } from './entry.ts';
-import { exactSearch, type Metric, markCandidates, type Ranked, scoreEach } from './exact-search.ts';
-import type {
-  FromWorker,
-  GraphState,
-  ScoreRequest,
-  SearchRequest,
-  ToWorker,
-  WorkerSettings,
-} from './messages.ts';
-import { checkKey, ScopeWriter, squaredNorm } from './scope-writer.ts';
-
-export interface SearchOptions {
-  /** Only these keys may be returned, and then exactly the nearest of them. Any order; unknown keys are ignored. */
-  candidates?: Float64Array | undefined;
-  /** Cosine: the smallest similarity kept. Euclidean: the largest distance kept. */
-  minScore?: number | undefined;
-  metric: Metric;
-}
-
-export interface SearchResult {
-  /** Nearest first; equal scores by key. */
-  keys: number[];
-  /** Cosine similarity, -1..1, larger is nearer; or euclidean distance, >= 0, smaller is nearer. */
-  scores: number[];
-  /** 'graph' when a graph was asked: then a near vector may be missing. */
-  way: 'exact' | 'graph';
-}
-
-/** The vectors of one scope. Changes are visible to every search that starts after the call returns. */
-export interface VectorIndex {
-  readonly dims: number;
-  readonly size: number;
-  /** 'ready' once searches may use the graph. */
-  readonly graphState: GraphState;
-  /**
-   * Adds or replaces vectors; nothing is changed when any of them is refused.
-   *
-   * @param keys whole numbers from 0 to 2^53 - 1; of equal keys the last wins
-   * @param vectors float32 [keys, dims], row by row; copied
-   * @throws RangeError naming what does not fit
-   */
-  upsert(keys: Float64Array | number[], vectors: Float32Array): void;
-  /** Removes vectors; unknown keys are ignored. @returns how many were there */
-  remove(keys: Float64Array | number[]): number;
-  has(key: number): boolean;
-  /** A copy of one vector. */
-  vectorOf(key: number): Float32Array | undefined;
-  /** All keys, ascending. */
-  keys(): Float64Array;
-  search(query: Float32Array, k: number, options: SearchOptions): Promise<SearchResult>;
-  /**
-   * Raw similarity of each candidate in the order given, NaN for keys without a vector: for callers that
-   * combine several queries. See SearchResult for the meaning by metric (default cosine).
-   */
-  scoreAll(query: Float32Array, candidates: Float64Array, metric?: Metric): Promise<Float32Array>;
-  /** Forgets all vectors and the graph file of this scope. */
-  drop(): void;
-}
+import type { FromWorker, ScoreRequest, SearchRequest, ToWorker, WorkerSettings } from './messages.ts';
+import { Scope, type ScopeHost } from './scope.ts';
+import type { VectorIndex } from './vector-index.ts';
 
 export interface VectorHost {
   /** Opens or finds a scope. @throws RangeError when it is open with other dimensions */
@@ -88,16 +33,14 @@ interface Running {
   attempts: number;
 }
 
-/** Scans up to so many floats (about 0.15 ms) run on the calling thread: asking the worker costs as much. */
-const inlineFloatsMax = 262_144;
-const settleAfterMs = 400;
+/** A request is handed to so many threads before it is refused. */
 const attemptsMax = 3;
 
 export function openVectorHost(options: VectorHostOptions): VectorHost {
   return new Host(options);
 }
 
-class Host implements VectorHost {
+class Host implements VectorHost, ScopeHost {
   readonly #settings: WorkerSettings;
   readonly #log: VectorLog;
   readonly #pool = new ArenaPool((index, arena) => this.post({ kind: 'arena', index, arena }));
@@ -249,177 +192,5 @@ class Host implements VectorHost {
   #refuseAll(error: Error): void {
     for (const running of this.#running.values()) running.reject(error);
     this.#running.clear();
-  }
-}
-
-class Scope implements VectorIndex {
-  readonly name: string;
-  readonly number: number;
-  readonly dims: number;
-  graphState: GraphState = 'none';
-  readonly #host: Host;
-  readonly #writer: ScopeWriter;
-  #settling: NodeJS.Timeout | undefined;
-  #dropped = false;
-
-  constructor(host: Host, number: number, name: string, dims: number, pool: ArenaPool) {
-    this.#host = host;
-    this.number = number;
-    this.name = name;
-    this.dims = dims;
-    this.#writer = new ScopeWriter(dims, pool, () => this.introduce());
-    this.introduce();
-  }
-
-  get size(): number {
-    return this.#writer.size;
-  }
-
-  /** Tells the worker where this scope lies now. */
-  introduce(): void {
-    this.#host.post({ kind: 'scope', scope: this.number, name: this.name, shared: this.#writer.shared });
-    if (this.#writer.size > this.#host.flatMax) this.#settleSoon();
-  }
-
-  upsert(keys: Float64Array | number[], vectors: Float32Array): void {
-    this.#checkOpen();
-    const { dims } = this;
-    if (vectors.length !== keys.length * dims) {
-      throw new RangeError(`${keys.length} keys need ${keys.length * dims} floats, not ${vectors.length}.`);
-    }
-    for (let i = 0; i < keys.length; i += 1) {
-      checkKey(keys[i] as number);
-      squaredNorm(vectors.subarray(i * dims, (i + 1) * dims));
-    }
-    this.#writer.settle(this.#host.oldestRunning);
-    for (let i = 0; i < keys.length; i += 1) {
-      this.#writer.set(keys[i] as number, vectors.subarray(i * dims, (i + 1) * dims), this.#host.issued);
-    }
-    if (this.size > this.#host.flatMax) this.#settleSoon();
-  }
-
-  remove(keys: Float64Array | number[]): number {
-    this.#checkOpen();
-    let removed = 0;
-    for (const key of keys) if (this.#writer.delete(key, this.#host.issued)) removed += 1;
-    this.#writer.settle(this.#host.oldestRunning);
-    if (removed > 0 && this.size > this.#host.flatMax) this.#settleSoon();
-    return removed;
-  }
-
-  has(key: number): boolean {
-    return this.#writer.view.table.find(key) >= 0;
-  }
-
-  vectorOf(key: number): Float32Array | undefined {
-    const slot = this.#writer.view.table.find(key);
-    return slot < 0 ? undefined : Float32Array.from(this.#writer.view.row(slot));
-  }
-
-  keys(): Float64Array {
-    const { view } = this.#writer;
-    const found = new Float64Array(this.size);
-    let count = 0;
-    for (let slot = 0; slot < view.blockCount * 32; slot += 1) {
-      if (view.isLive(slot)) found[count++] = view.keys[slot] as number;
-    }
-    return found.sort();
-  }
-
-  async search(query: Float32Array, k: number, options: SearchOptions): Promise<SearchResult> {
-    this.#checkOpen();
-    this.#checkQuery(query);
-    if (!Number.isSafeInteger(k) || k < 0) throw new RangeError(`k is a whole number >= 0, not ${k}.`);
-    const { metric, minScore, candidates } = options;
-    const rows = Math.min(candidates?.length ?? this.size, this.size);
-    const limit = Math.min(k, rows);
-    if (limit === 0) return { keys: [], scores: [], way: 'exact' };
-    const wanted = { query, k: limit, metric, minScore };
-    const { view } = this.#writer;
-    if (rows * view.stride <= inlineFloatsMax) {
-      const marked = candidates === undefined ? undefined : markCandidates(view, candidates);
-      return this.#show(exactSearch(view, wanted, marked?.filter), 'exact');
-    }
-    for (let attempt = 1; ; attempt += 1) {
-      const number = this.#host.nextNumber();
-      const reply = await this.#host.ask({
-        kind: 'search',
-        number,
-        scope: this.number,
-        candidates,
-        ...wanted,
-      });
-      if (reply.kind !== 'found') throw new Error('vector search: the thread answered something else');
-      const shown = this.#show(reply, reply.way === 'graph' ? 'graph' : 'exact');
-      // Rows removed or replaced while the search ran are left out; when that leaves a gap, look again.
-      if (shown.keys.length === reply.slots.length || attempt === attemptsMax) return shown;
-    }
-  }
-
-  async scoreAll(
-    query: Float32Array,
-    candidates: Float64Array,
-    metric: Metric = 'cosine',
-  ): Promise<Float32Array> {
-    this.#checkOpen();
-    this.#checkQuery(query);
-    const { view } = this.#writer;
-    if (candidates.length * view.stride <= inlineFloatsMax) return scoreEach(view, query, candidates, metric);
-    const number = this.#host.nextNumber();
-    const reply = await this.#host.ask({
-      kind: 'score',
-      number,
-      scope: this.number,
-      query,
-      candidates,
-      metric,
-    });
-    if (reply.kind !== 'scored') throw new Error('vector scores: the thread answered something else');
-    return reply.scores;
-  }
-
-  drop(): void {
-    if (this.#dropped) return;
-    this.#dropped = true;
-    clearTimeout(this.#settling);
-    this.#host.forget(this);
-    // NOTE: memory goes back to the pool only when no search that was asked before can still read it.
-    const lastSearch = this.#host.issued;
-    const release = () => {
-      if (this.#host.oldestRunning > lastSearch) this.#writer.release();
-      else setTimeout(release, 50).unref();
-    };
-    release();
-  }
-
-  #show(ranked: Ranked, way: SearchResult['way']): SearchResult {
-    const { view } = this.#writer;
-    const result: SearchResult = { keys: [], scores: [], way };
-    ranked.slots.forEach((slot, i) => {
-      if (!view.isLive(slot)) return;
-      result.keys.push(view.keys[slot] as number);
-      result.scores.push(ranked.scores[i] as number);
-    });
-    return result;
-  }
-
-  #settleSoon(): void {
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(
-      () => this.#host.post({ kind: 'settled', scope: this.number }),
-      settleAfterMs,
-    );
-    this.#settling.unref();
-  }
-
-  #checkOpen(): void {
-    if (this.#dropped) throw new Error(`vector scope ${this.name} was dropped`);
-  }
-
-  #checkQuery(query: Float32Array): void {
-    if (query.length !== this.dims) {
-      throw new RangeError(`The query has ${query.length} dimensions; this scope has ${this.dims}.`);
-    }
-    squaredNorm(query);
   }
 }

@@ -1,0 +1,50 @@
+import type { Metric } from './exact-search.ts';
+import type { GraphState } from './messages.ts';
+
+export interface SearchOptions {
+  /** Only these keys may be returned, and then exactly the nearest of them. Any order; unknown keys are ignored. */
+  candidates?: Float64Array | undefined;
+  /** Cosine: the smallest similarity kept. Euclidean: the largest distance kept. */
+  minScore?: number | undefined;
+  metric: Metric;
+}
+
+export interface SearchResult {
+  /** Nearest first; equal scores by key. */
+  keys: number[];
+  /** Cosine similarity, -1..1, larger is nearer; or euclidean distance, >= 0, smaller is nearer. */
+  scores: number[];
+  /** 'graph' when a graph was asked: then a near vector may be missing. */
+  way: 'exact' | 'graph';
+}
+
+/** The vectors of one scope. Changes are visible to every search that starts after the call returns. */
+export interface VectorIndex {
+  readonly dims: number;
+  readonly size: number;
+  /** 'ready' once searches may use the graph. */
+  readonly graphState: GraphState;
+  /**
+   * Adds or replaces vectors; nothing is changed when any of them is refused.
+   *
+   * @param keys whole numbers from 0 to 2^53 - 1; of equal keys the last wins
+   * @param vectors float32 [keys, dims], row by row; copied
+   * @throws RangeError naming what does not fit
+   */
+  upsert(keys: Float64Array | number[], vectors: Float32Array): void;
+  /** Removes vectors; unknown keys are ignored. @returns how many were there */
+  remove(keys: Float64Array | number[]): number;
+  has(key: number): boolean;
+  /** A copy of one vector. */
+  vectorOf(key: number): Float32Array | undefined;
+  /** All keys, ascending. */
+  keys(): Float64Array;
+  search(query: Float32Array, k: number, options: SearchOptions): Promise<SearchResult>;
+  /**
+   * Raw similarity of each candidate in the order given, NaN for keys without a vector: for callers that
+   * combine several queries. See SearchResult for the meaning by metric (default cosine).
+   */
+  scoreAll(query: Float32Array, candidates: Float64Array, metric?: Metric): Promise<Float32Array>;
+  /** Forgets all vectors and the graph file of this scope. */
+  drop(): void;
+}
