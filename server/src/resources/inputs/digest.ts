@@ -23,43 +23,64 @@ export interface Digest {
   readonly indexed: Indexed | undefined;
 }
 
-/** Fetches that wait for other hosts; they cost little but memory. */
+/**
+ * Fetches under way. A fetched file keeps its place until it was worked on, so that fast hosts cannot fill the
+ * memory: at most so many files of the largest size, and those under work, are held at once.
+ */
 const fetchesAtOnce = 12;
 
 /**
  * Opens the part of processing that writes nothing to the database: fetch, decode, render, store, embed.
  *
- * @param decodesAtOnce pictures decoded at the same time in this process
+ * @param worksAtOnce media held and worked on at the same time in this process
  */
-export function openDigester(deps: InputDeps, decodesAtOnce: number) {
+export function openDigester(deps: InputDeps, worksAtOnce: number) {
   const limits: MediaLimits = { ...defaultMediaLimits, ...deps.limits };
   const fetching = openSlots(fetchesAtOnce);
-  const decoding = openSlots(decodesAtOnce);
+  const working = openSlots(worksAtOnce);
 
   /** @throws Fault with the status that the input ends in; anything else is worth another try */
   async function digest(grant: AppGrant, row: InputRow, signal: AbortSignal): Promise<Digest> {
     if (row.kind === 'video' || row.kind === 'audio') throw inputFault.notServed(row.kind);
-    const bytes = await bytesFor(grant, row, signal);
+    const { mediaSha } = row;
+    if (mediaSha) {
+      return working(async () =>
+        digestBytes(grant, row, await readOriginal(deps.objects, grant, mediaSha), signal),
+      );
+    }
+    return fetching(async () => {
+      const bytes = await fetchBytes(row, signal);
+      return working(() => digestBytes(grant, row, bytes, signal));
+    });
+  }
+
+  async function digestBytes(
+    grant: AppGrant,
+    row: InputRow,
+    bytes: Buffer,
+    signal: AbortSignal,
+  ): Promise<Digest> {
+    signal.throwIfAborted();
     const sha = row.mediaSha ?? shaOf(bytes);
-    const known = row.kind === 'text' ? readText(bytes) : await decoding(() => readPicture(bytes));
+    const known = row.kind === 'text' ? readText(bytes) : await readPicture(bytes);
     const kept = [...known.kept, ...(row.mediaSha ? [] : [{ size: 'orig' as const, bytes }])];
-    await Promise.all(kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes)));
-    const indexed = row.kind === 'image' ? await deps.indexer?.prepare(grant, bytes, signal) : undefined;
+    const [indexed] = await Promise.all([
+      row.kind === 'image' ? deps.indexer?.prepare(grant, bytes, signal) : undefined,
+      ...kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes)),
+    ]);
     const before = unpackMediaData(row.media);
     return { sha, sizeBytes: bytes.length, media: packMediaData(joined(before, known.media)), kept, indexed };
   }
 
-  async function bytesFor(grant: AppGrant, row: InputRow, signal: AbortSignal): Promise<Buffer> {
-    if (row.mediaSha) return readOriginal(deps.objects, grant, row.mediaSha);
-    return fetching(async () => {
-      try {
-        const sizeBytesMax = bytesMaxOf(row.kind, limits);
-        return (await deps.fetcher.fetch(row.url, { sizeBytesMax, timeoutMs: limits.fetchTimeoutMs, signal }))
-          .bytes;
-      } catch (thrown) {
-        throw faultOfFetch(thrown);
-      }
-    });
+  async function fetchBytes(row: InputRow, signal: AbortSignal): Promise<Buffer> {
+    signal.throwIfAborted();
+    try {
+      const sizeBytesMax = bytesMaxOf(row.kind, limits);
+      return (await deps.fetcher.fetch(row.url, { sizeBytesMax, timeoutMs: limits.fetchTimeoutMs, signal }))
+        .bytes;
+    } catch (thrown) {
+      throw faultOfFetch(thrown);
+    }
   }
 
   async function readPicture(bytes: Buffer) {

@@ -13,7 +13,7 @@ import { addPending } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
 import { defaultMediaLimits, inputsPerRequestMax, laterTwins, suffixedIds } from './input.ts';
-import { holdMedia, keepMedium, shaOf } from './media.ts';
+import { holdMedia, keepMedium, mediaKey, shaOf } from './media.ts';
 import { ownOriginal } from './media-url.ts';
 import { type ProcessPayload, processKind } from './process.ts';
 import type { AddJobRow, InputRow } from './rows.ts';
@@ -132,8 +132,8 @@ async function storeAll(
   refused: Map<number, Fault>,
 ) {
   const grant = call.app;
-  await holdBytes(deps, tx, wanted);
-  const known = await withKnownDatasets(tx, grant, wanted, refused);
+  const held = await holdBytes(deps, tx, wanted, refused);
+  const known = await withKnownDatasets(tx, grant, held, refused);
   const single = await withFreshUrls(tx, grant, await withFreeIds(tx, grant, known, req, refused), refused);
   const addJob =
     req.inputsAddJobId === '' ? undefined : await addPending(tx, grant, req.inputsAddJobId, single.length);
@@ -180,18 +180,26 @@ async function storeAll(
 const hasLabel = ({ label }: Draft): boolean =>
   label.concepts.length > 0 || label.metadata !== undefined || label.geo !== undefined;
 
-/** From here to the commit nobody frees these media; what was freed a moment ago is written again. */
-async function holdBytes(deps: InputDeps, tx: Tx, wanted: readonly Wanted[]): Promise<void> {
-  const withBytes = wanted.filter(({ sha }) => sha !== undefined);
+/** From here to the commit nobody frees these media; what was freed a moment ago is written again, or refused. */
+async function holdBytes(
+  deps: InputDeps,
+  tx: Tx,
+  wanted: readonly Wanted[],
+  refused: Map<number, Fault>,
+): Promise<Wanted[]> {
   await holdMedia(
     tx,
-    withBytes.map(({ sha }) => sha as Buffer),
+    wanted.flatMap(({ sha }) => sha ?? []),
   );
   await Promise.all(
-    withBytes.map(
-      ({ sha, draft: { bytes } }) => bytes && keepMedium(deps.objects, 'orig', sha as Buffer, bytes),
-    ),
+    wanted.map(async ({ position, sha, draft: { bytes, url } }) => {
+      if (sha && bytes) await keepMedium(deps.objects, 'orig', sha, bytes);
+      else if (sha && !(await deps.objects.stat(mediaKey('orig', sha)))) {
+        refused.set(position, inputFault.badUrl(url, 'names no medium of this app'));
+      }
+    }),
   );
+  return wanted.filter(({ position }) => !refused.has(position));
 }
 
 async function withKnownDatasets(

@@ -33,7 +33,8 @@ const crashesSuspicious = 4;
  * deleted or cancelled. Status, counters and embeddings of an input commit together.
  */
 export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
-  const digest = openDigester(deps, Math.max(1, availableParallelism()));
+  // Twice the cores: while one picture waits for the disk or the network of a model, another is decoded.
+  const digest = openDigester(deps, 2 * availableParallelism());
 
   async function run(jobs: Job<ProcessPayload>[], context: JobContext): Promise<void> {
     const appKeys = [...new Set(jobs.map(({ appKey }) => appKey))];
@@ -108,8 +109,12 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
     try {
       return { key: row.key, digest: await digest(grant, row, signal) };
     } catch (thrown) {
-      if (!(thrown instanceof Fault) || !['bad_request', 'too_large'].includes(thrown.kind)) throw thrown;
-      return { key: row.key, fault: thrown };
+      if (thrown instanceof Fault && ['bad_request', 'too_large'].includes(thrown.kind)) {
+        return { key: row.key, fault: thrown };
+      }
+      // Deleted while it was worked on, and its bytes with it: nothing is left to settle.
+      if ((await inputRows(deps.db, grant, [row.key])).length === 0) return { key: row.key };
+      throw thrown;
     }
   }
 
