@@ -80,6 +80,10 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     });
     await translate(grant, outputs, settings.language);
     const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
+    if (outputs.every((output) => output.status?.code === StatusCode.MODEL_INVALID_ARGUMENT)) {
+      // The same mistake with every input is a mistake in the request.
+      throw new Fault('bad_request', StatusCode.MODEL_INVALID_ARGUMENT, outputs[0]?.status?.details ?? '');
+    }
     if (!allKnown && outcomes.every(Boolean)) return { status: status(StatusCode.MIXED_STATUS), outputs };
     return { status: batchStatus(outcomes), outputs };
   }
@@ -113,13 +117,16 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
 
 const isMissing = (fault: unknown): boolean => fault instanceof Fault && fault.code === StatusCode.MODEL_DOES_NOT_EXIST;
 
+/** Codes of the models' range that speak of one input: it is not what the model takes, or the network choked on it. */
+const inputsOwn: number[] = [StatusCode.MODEL_INVALID_ARGUMENT, StatusCode.MODEL_PREDICTION_FAILED];
+
 /**
  * What goes wrong with one input stays with it. What is wrong with the model, or with the whole request, would
  * be the same for every input and is thrown on: clients look for it, and for 21351 to try again, at the top.
  */
 export function itemFault(thrown: unknown): Fault {
   if (!(thrown instanceof Fault)) throw thrown;
-  const isModels = thrown.code >= 21_000 && thrown.code < 22_000 && thrown.code !== StatusCode.MODEL_PREDICTION_FAILED;
+  const isModels = thrown.code >= 21_000 && thrown.code < 22_000 && !inputsOwn.includes(thrown.code);
   if (isModels || thrown.kind === 'unavailable' || thrown.kind === 'not_implemented') throw thrown;
   return thrown;
 }
