@@ -18,7 +18,13 @@ import {
 } from './list-store.ts';
 import { patchAnnotations } from './patch-annotations.ts';
 import { postAnnotations } from './post-annotations.ts';
-import { bumpSearchRevision, deleteAnnotationRows, lockAnnotations, updateAnnotations } from './store.ts';
+import {
+  bumpSearchRevision,
+  deleteAnnotationRows,
+  lockAnnotations,
+  lockInputs,
+  updateAnnotations,
+} from './store.ts';
 import { showAnnotations, showWorker } from './translate.ts';
 import { type WorkerRow, workersOf } from './worker-store.ts';
 
@@ -158,6 +164,7 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
 
   function deleteAllOf(grant: AppGrant, inputKeys: readonly number[]): Promise<void> {
     return db.transaction(async (tx) => {
+      await lockInputs(tx, grant, inputKeys);
       const keys = await lockAnnotationsOf(tx, grant, inputKeys);
       if (keys.length === 0) return;
       await deleteAnnotationRows(tx, grant, keys);

@@ -145,21 +145,38 @@ export interface LockedAnnotation {
 
 const lockedColumns = sql`key, input_key as "inputKey", input_id as "inputId", id, input_level as "inputLevel", trusted, kinds, data`;
 
-/** Annotations by input id and annotation id, locked in key order until the commit. */
-export function lockAnnotations(db: Db, grant: AppGrant, pairs: readonly { inputId: string; id: string }[]) {
+/**
+ * Annotations by input id and annotation id, locked in key order until the commit. Their inputs are locked before
+ * them, in key order too, as everybody does who changes both.
+ */
+export async function lockAnnotations(
+  db: Db,
+  grant: AppGrant,
+  pairs: readonly { inputId: string; id: string }[],
+): Promise<LockedAnnotation[]> {
+  const inputs = await rows<{ key: number; id: string }>(
+    db,
+    sql`select key, id from inputs
+        where app_key = ${grant.appKey} and id = any(${pairs.map(({ inputId }) => inputId)}::text[])
+        order by key for no key update`,
+  );
+  const keyOf = new Map(inputs.map(({ key, id }) => [id, key]));
+  const known = pairs.flatMap(({ inputId, id }) => {
+    const inputKey = keyOf.get(inputId);
+    return inputKey === undefined ? [] : [{ inputKey, id }];
+  });
   return rows<LockedAnnotation>(
     db,
     sql`select ${lockedColumns} from annotations
         where app_key = ${grant.appKey} and (input_key, id) in (
-          select i.key, p.id
-          from unnest(${pairs.map((p) => p.id)}::text[], ${pairs.map((p) => p.inputId)}::text[]) as p(id, input_id)
-          join inputs i on i.app_key = ${grant.appKey} and i.id = p.input_id)
+          select * from unnest(${known.map((p) => p.inputKey)}::bigint[], ${known.map((p) => p.id)}::text[]))
         order by key for no key update`,
   );
 }
 
 /** The annotation of an input as a whole, locked until the commit. */
-export function lockInputLevel(db: Db, grant: AppGrant, inputKey: number) {
+export async function lockInputLevel(db: Db, grant: AppGrant, inputKey: number) {
+  await lockInputs(db, grant, [inputKey]);
   return first<LockedAnnotation>(
     db,
     sql`select ${lockedColumns} from annotations
@@ -178,8 +195,8 @@ export interface AnnotationChange {
 }
 
 /**
- * Puts new data in place of the old, labels included. The annotations have to be locked by `lock…` before, and
- * none named twice. Locks their inputs until the commit, so that writers of the same labels follow each other.
+ * Puts new data in place of the old, labels included. The annotations and their inputs have to be
+ * locked by `lock…` before, and none named twice.
  */
 export async function updateAnnotations(
   db: Db,
@@ -187,11 +204,6 @@ export async function updateAnnotations(
   changes: readonly AnnotationChange[],
 ): Promise<void> {
   if (changes.length === 0) return;
-  await lockInputsOf(
-    db,
-    grant,
-    changes.map(({ inputKey }) => inputKey),
-  );
   const column = <T>(read: (change: AnnotationChange) => T): T[] => changes.map(read);
   await run(
     db,
@@ -220,11 +232,11 @@ export async function updateAnnotations(
   await putLabels(db, grant, changes);
 }
 
-/** In key order, as every writer of labels takes them. */
-async function lockInputsOf(db: Db, grant: AppGrant, inputKeys: readonly number[]): Promise<void> {
+/** Locks inputs until the commit, in key order, as every writer of labels takes them. */
+export async function lockInputs(db: Db, grant: AppGrant, keys: readonly number[]): Promise<void> {
   await run(
     db,
-    sql`select from inputs where app_key = ${grant.appKey} and key = any(${[...inputKeys]}::bigint[])
+    sql`select from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])
         order by key for no key update`,
   );
 }
@@ -243,18 +255,22 @@ function placeOf(data: Data): { latitude: number | null; longitude: number | nul
   return { latitude: point?.latitude ?? null, longitude: point?.longitude ?? null };
 }
 
-/** Keeps inputs from being deleted until the commit. @returns those that exist. */
+/**
+ * Keeps inputs as they are until the commit, several writers at once. @returns those that exist.
+ *
+ * NOTE: before any concept is made, or a patch of the same input could wait for our concept and we for its lock.
+ */
 export async function holdInputs(db: Db, grant: AppGrant, keys: readonly number[]): Promise<Set<number>> {
   if (keys.length === 0) return new Set();
   const held = await rows<{ key: number }>(
     db,
-    sql`select key from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}) order by key for key share`,
+    sql`select key from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}) order by key for share`,
   );
   return new Set(held.map(({ key }) => key));
 }
 
 /**
- * Deletes annotations with their labels and vectors. @returns how many went.
+ * Deletes annotations with their labels and vectors. Lock their inputs before. @returns how many went.
  *
  * The labels go first, in one statement: left to the cascade they would go annotation by annotation, and two
  * deleters would meet the counters of the same inputs in different orders.
@@ -265,12 +281,6 @@ export async function deleteAnnotationRows(
   keys: readonly number[],
 ): Promise<number> {
   if (keys.length === 0) return 0;
-  await run(
-    db,
-    sql`select from inputs where app_key = ${grant.appKey} and key in (
-          select input_key from annotations where key = any(${[...keys]}::bigint[]))
-        order by key for no key update`,
-  );
   await run(
     db,
     sql`delete from annotation_concepts
