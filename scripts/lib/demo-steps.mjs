@@ -170,7 +170,7 @@ export function demoSteps(call, app) {
         models: [{ id: modelId, model_type_id: 'embedding-classifier' }],
       });
       const version = {
-        train_info: { params: { fields: { dataset_id: { string_value: datasetId } } } },
+        train_info: { params: { fields: { dataset_id: { stringValue: datasetId } } } },
         output_info: {
           data: { concepts: concepts.map((id) => ({ id })) },
           output_config: { concepts_mutually_exclusive: true },
