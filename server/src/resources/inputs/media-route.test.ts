@@ -53,6 +53,37 @@ test('every size is served to its owner, and to nobody else', async () => {
   expect(await codeFor({ authorization: `Key ${mallory.pat}` }, own)).toBe(404);
 });
 
+test('strangers see no media of a public app, and a key that may not read inputs sees none of its own', async () => {
+  const alice = await signedIn('alice', { visibility: 50 });
+  const bob = await signedIn('bob');
+  await alice.client.postInputs({ inputs: [imageInput('p', jpeg)] });
+  const opened = await alice.rest('PATCH', `/v2/users/${alice.userId}/apps`, {
+    action: 'overwrite',
+    apps: [{ id: alice.appId, visibility: { gettable: 50 } }],
+  });
+  expect(opened.json.status.code).toBe(10000);
+  const url = (await inputOf(alice, 'p')).data?.image?.url as string;
+  const codeFor = async (pat: string) =>
+    (await fetch(url, { headers: { authorization: `Key ${pat}` } })).status;
+  expect([await codeFor(alice.pat), await codeFor(bob.pat)]).toEqual([200, 404]);
+  const { keys } = await alice.client.postKeys({
+    userAppId: { userId: alice.userId, appId: '' },
+    keys: [
+      {
+        description: 'reads inputs',
+        scopes: ['Apps_Get', 'Inputs_Get', 'Annotations_Get', 'Concepts_Get'],
+        apps: [{ id: alice.appId, userId: alice.userId }],
+      },
+      {
+        description: 'no inputs',
+        scopes: ['Concepts_Get'],
+        apps: [{ id: alice.appId, userId: alice.userId }],
+      },
+    ],
+  });
+  expect([await codeFor(keys[0]?.id as string), await codeFor(keys[1]?.id as string)]).toEqual([200, 404]);
+});
+
 test('ranges, HEAD and copies that are still good', async () => {
   const alice = await signedIn('alice');
   await alice.client.postInputs({ inputs: [imageInput('p', jpeg)] });

@@ -11,7 +11,7 @@ import { unpackMediaData } from './translate.ts';
 
 export type HeaderOf = (name: string) => string | undefined;
 
-/** Signs a caller in and opens an app for them. @throws Fault as for any RPC about that app */
+/** Signs a caller in for reading the inputs of an app. @throws Fault as GetInput would */
 export type MediaGrant = (header: HeaderOf, userId: string, appId: string) => Promise<AppGrant>;
 
 export interface MediaRoute {
@@ -64,21 +64,12 @@ async function grantOr(
   if (!hasCredential) return 404;
   try {
     const grant = await mediaGrant(header, address.userId, address.appId);
-    return mayRead(grant) ? grant : 404;
+    // Pictures have no visibility of their own: a public app shows its models, not its inputs.
+    return grant.isMember ? grant : 404;
   } catch (thrown) {
     if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
     return thrown.kind === 'unauthenticated' ? 401 : 404;
   }
-}
-
-const readingEndpoints = ['GetInput', 'ListInputs', 'StreamInputs'].map((rpc) => `/clarifai.api.V2/${rpc}`);
-
-/** A key may see media if it may see inputs. */
-function mayRead(grant: AppGrant): boolean {
-  const { endpoints } = grant.caller;
-  return (
-    grant.holds('Inputs_Get') && (endpoints.size === 0 || readingEndpoints.some((one) => endpoints.has(one)))
-  );
 }
 
 const sessionHeader = 'x-clarifai-session-token';
