@@ -203,6 +203,63 @@ describe('workers', () => {
     expect(ids.sort()).toEqual([alice.userId, carol.userId].sort());
   });
 
+  test('what a model says is not trusted, and listed only when asked for', async () => {
+    const gina = await signedIn('gina');
+    await uploadPictures(gina, ['p']);
+    const main = gina.as({ userId: 'clarifai', appId: 'main' });
+    const model = (await main.listModels({ perPage: 1 })).models[0];
+    const versionId = model?.modelVersion?.id as string;
+    const worker = {
+      worker: { case: 'model' as const, value: { id: model?.id, modelVersion: { id: versionId } } },
+    };
+    const reply = await gina.client.postAnnotations({
+      annotations: [{ inputId: 'p', data: boxed('cat'), worker }],
+    });
+    expect(reply.annotations[0]).toMatchObject({ trusted: false, userId: '', modelVersionId: versionId });
+    expect(reply.annotations[0]?.worker?.worker).toMatchObject({
+      case: 'model',
+      value: { id: model?.id, appId: 'main', userId: 'clarifai', modelVersion: { id: versionId } },
+    });
+    const count = async (filter: Parameters<typeof gina.client.listAnnotations>[0]) =>
+      (await gina.client.listAnnotations(filter)).annotations.length;
+    expect(await count({})).toBe(1);
+    expect(await count({ listAllAnnotations: true })).toBe(2);
+    expect(await count({ modelVersionIds: [versionId] })).toBe(1);
+    expect(await count({ modelVersionIds: [versionId], userIds: ['me'] })).toBe(2);
+    expect((await gina.client.listAnnotationWorkers({})).workers).toHaveLength(2);
+    expect((await gina.client.listAnnotationWorkers({ trustedOnly: true })).workers).toHaveLength(1);
+    const counts = await gina.client.getConceptCounts({});
+    expect(counts.conceptCounts[0]?.conceptTypeCount).toMatchObject({ positive: 0, negative: 0 });
+  });
+
+  test('a collaborator annotates in their own name only', async () => {
+    const helga = await signedIn('helga', { app: false });
+    const scopes = [
+      'Apps_Get',
+      'Inputs_Get',
+      'Annotations_Add',
+      'Annotations_Get',
+      'Concepts_Get',
+      'Models_Get',
+      'Workflows_Get',
+    ];
+    const shared = await alice.client.postCollaborators({
+      collaborators: [{ user: { id: helga.userId }, scopes }],
+    });
+    expect(shared.status?.code).toBe(10000);
+    await alice.client.postConcepts({ concepts: [{ id: 'shared' }] });
+    const here = helga.as({ userId: alice.userId, appId: alice.appId });
+    const inTheNameOf = (id: string) => ({ worker: { case: 'user' as const, value: { id } } });
+    const reply = await here.postAnnotations({
+      annotations: [
+        { inputId: 'two', data: boxed('shared') },
+        { inputId: 'two', data: boxed('shared'), worker: inTheNameOf(alice.userId) },
+      ],
+    });
+    expect(codes(reply)).toEqual([24150, 24156]);
+    expect(reply.annotations[0]?.userId).toBe(helga.userId);
+  });
+
   test('an unknown user or model version is refused', async () => {
     const user = { worker: { case: 'user' as const, value: { id: 'nobody-at-all' } } };
     const model = {
