@@ -95,7 +95,7 @@ function linkPackages(outDir) {
 }
 
 /** `#x` and `@fovea/contract` are compiled in from source; every other package stays a package. */
-const sourceImports = {
+export const sourceImports = {
   name: 'source-imports',
   setup(plan) {
     plan.onResolve({ filter: /^#/ }, ({ path }) => ({ path: join(root, 'server', 'src', path.slice(1)) }));

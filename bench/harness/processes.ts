@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Clock ticks of procfs, 100 in a second on every Linux. */
+const tickMs = 10;
+
+interface Stat {
+  readonly pid: number;
+  readonly parent: number;
+  /** User and system time of the process and of those of its children that ended, in milliseconds. */
+  readonly cpuMs: number;
+}
+
+function statOf(pid: number): Stat | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  // The name in parentheses may hold spaces; fields are counted from behind it (proc(5)).
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
+  return { pid, parent: Number(fields[1]), cpuMs: ticks * tickMs };
+}
+
+/** A process and all that descend from it. */
+function treeOf(root: number): Stat[] {
+  const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (statOf(Number(name)) ?? []) : []));
+  const found = all.filter(({ pid }) => pid === root);
+  for (let at = 0; at < found.length; at++) {
+    const { pid } = found[at] as Stat;
+    found.push(...all.filter(({ parent }) => parent === pid));
+  }
+  return found;
+}
+
+export interface CpuMs {
+  readonly tree: number;
+  readonly own: number;
+}
+
+/** CPU time so far of a process tree, those of its processes that ended included, and of the process alone. */
+export function cpuOf(pid: number): CpuMs {
+  const tree = treeOf(pid);
+  if (tree.length === 0) throw new Error(`process ${pid} is gone`);
+  return { tree: tree.reduce((sum, { cpuMs }) => sum + cpuMs, 0), own: tree[0]?.cpuMs ?? 0 };
+}
+
+/** CPU time that a tree spends while some work is done, with what it has left to do just after it. */
+export async function cpuDuring<T>(pid: number, work: () => Promise<T>): Promise<CpuMs & { result: T; wallMs: number }> {
+  const before = cpuOf(pid);
+  const began = performance.now();
+  const result = await work();
+  const wallMs = performance.now() - began;
+  const after = cpuOf(pid);
+  return { result, wallMs, tree: after.tree - before.tree, own: after.own - before.own };
+}
+
+/** Memory of a process tree, shared pages counted once in all (PSS), in MB; and how many processes it is. */
+export function memoryOf(pid: number): { pssMb: number; processes: number } {
+  const tree = treeOf(pid);
+  const kilobytes = tree.reduce((sum, one) => {
+    try {
+      const rollup = readFileSync(`/proc/${one.pid}/smaps_rollup`, 'utf8');
+      return sum + Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
+    } catch {
+      return sum;
+    }
+  }, 0);
+  return { pssMb: kilobytes / 1024, processes: tree.length };
+}

@@ -1,0 +1,111 @@
+import type { Goal } from './bench.ts';
+import type { Spread, Verdict } from './judge.ts';
+
+export interface Row {
+  readonly bench: string;
+  readonly goal: Goal;
+  readonly verdict: Verdict;
+  readonly spread?: Spread;
+  /** The 80 % bound of the median that the goal was held against. */
+  readonly bound?: number;
+  readonly samples: readonly number[];
+  readonly aside?: string;
+  /** The variant broken on purpose, and whether it was caught. */
+  readonly control?: { broken: string; median: number; isCaught: boolean };
+}
+
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly node: string;
+  readonly pinning: string;
+}
+
+export interface Report {
+  readonly at: string;
+  readonly machine: Machine;
+  readonly rounds: number;
+  readonly scale: number;
+  /** Probes that moved by more than a quarter during the run; empty on a quiet machine. */
+  readonly noise: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+export const figure = (value: number, unit: string): string => {
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return `${value.toFixed(digits)}${unit === 'x' ? '×' : unit ? ` ${unit}` : ''}`;
+};
+
+const barOf = ({ better, unit }: Goal, value: number): string =>
+  `${better === 'lower' ? '≤' : '≥'} ${figure(value, unit)}`;
+
+/** The cells of a table, headings first. */
+export function cellsOf(rows: readonly Row[]): string[][] {
+  return [
+    ['goal', 'what', 'median', 'min', 'max', 'pass', 'record', 'verdict', 'control', 'aside'],
+    ...rows.map(({ goal, verdict, spread, control, aside }) => [
+      goal.id,
+      goal.what,
+      ...(spread ? [spread.median, spread.min, spread.max].map((value) => figure(value, goal.unit)) : ['', '', '']),
+      barOf(goal, goal.pass),
+      barOf(goal, goal.record),
+      verdict,
+      control ? `${control.isCaught ? 'caught' : 'NOT CAUGHT'} (${figure(control.median, goal.unit)})` : '',
+      aside ?? '',
+    ]),
+  ];
+}
+
+export function plainTable(cells: readonly string[][]): string {
+  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
+  return cells
+    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd())
+    .join('\n');
+}
+
+const markdownTable = (cells: readonly string[][]): string =>
+  cells
+    .map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
+    .flatMap((line, at) => (at === 0 ? [line, `|${' --- |'.repeat((cells[0] as string[]).length)}`] : [line]))
+    .join('\n');
+
+const begins = '<!-- written by npm run bench -- --docs: begin -->';
+const ends = '<!-- written by npm run bench -- --docs: end -->';
+
+/** The page with its tables renewed; what people wrote around them stays. */
+export function pageOf(page: string, report: Report): string {
+  const { machine, noise } = report;
+  const controls = report.rows.flatMap(({ goal, control }) => (control ? [`- ${goal.id}: ${control.broken}`] : []));
+  const text = [
+    begins,
+    '',
+    `Measured ${report.at.slice(0, 10)} on ${machine.processor}, ${machine.cores} cores, ${machine.memoryGb} GB, Node ${machine.node}; ` +
+      `${report.rounds} rounds, sizes at ${Math.round(report.scale * 100)} %. Pinning: ${machine.pinning}.`,
+    '',
+    noise.length > 0
+      ? `NOISY: the calibration probes moved between start and end (${noise.join('; ')}), so latencies are not judged.`
+      : 'The calibration probes agree between start and end.',
+    '',
+    markdownTable(cellsOf(report.rows)),
+    '',
+    'Controls, each a variant broken on purpose that has to come out as missed:',
+    '',
+    ...controls,
+    '',
+    ends,
+  ].join('\n');
+  const [from, to] = [page.indexOf(begins), page.indexOf(ends)];
+  return from < 0 || to < 0 ? `${page.trimEnd()}\n\n${text}\n` : page.slice(0, from) + text + page.slice(to + ends.length);
+}
+
+/** Goals measured now take the place of those measured before. */
+export function mergedRows(before: readonly Row[], now: readonly Row[]): Row[] {
+  const measured = new Map(now.map((row) => [row.goal.id, row]));
+  const known = new Set(before.map(({ goal }) => goal.id));
+  const merged = [
+    ...before.map((row) => measured.get(row.goal.id) ?? row),
+    ...now.filter(({ goal }) => !known.has(goal.id)),
+  ];
+  return merged.sort((a, b) => a.goal.id.localeCompare(b.goal.id, 'en', { numeric: true }));
+}

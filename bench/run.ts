@@ -1,0 +1,156 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Bench, BenchContext } from './harness/bench.ts';
+import { boundsOf, judge, medianOf, spreadOf } from './harness/judge.ts';
+import { noiseBetween, probe } from './harness/probes.ts';
+import { cellsOf, figure, type Machine, mergedRows, pageOf, plainTable, type Report, type Row } from './harness/report.ts';
+import { pinning } from './harness/server.ts';
+
+export interface RunOptions {
+  readonly benches: readonly Bench[];
+  readonly rounds: number;
+  readonly scale: number;
+  readonly serverMain: string;
+  readonly jsonFile?: string;
+  /** Folder of BENCHMARKS.md and benchmarks.json, when they are to be renewed. */
+  readonly docsFolder?: string;
+  /** Ends badly where a goal is missed, too. */
+  readonly isStrict?: boolean;
+}
+
+interface Found {
+  samples: readonly number[];
+  aside?: string;
+  control?: { broken: string; samples: readonly number[] };
+  isAbsent?: boolean;
+}
+
+/** Runs benches one after the other. @returns false where a harness could not show that it can fail, or broke */
+export async function runBenches(options: RunOptions): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'));
+  try {
+    const start = probe(folder);
+    const outcomes: { bench: Bench; found: Map<string, Found>; error?: string }[] = [];
+    for (const bench of options.benches) outcomes.push(await runOne(bench, options, join(folder, bench.name)));
+    const noise = noiseBetween(start, probe(folder));
+    const rows = outcomes.flatMap(({ bench, found }) =>
+      bench.goals.map((goal) => rowOf(bench.name, goal, found.get(goal.id), noise.length > 0)),
+    );
+    const { rounds, scale } = options;
+    const report: Report = { at: new Date().toISOString(), machine: machine(), rounds, scale, noise, rows };
+    show(report);
+    keep(report, options);
+    const broken = outcomes.filter(({ error }) => error !== undefined);
+    for (const { bench, error } of broken) console.log(`  ${bench.name} broke: ${error}`);
+    const isMissed = options.isStrict && rows.some(({ verdict }) => verdict === 'missed');
+    return broken.length === 0 && !isMissed && rows.every(({ control }) => control?.isCaught ?? true);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runOne(bench: Bench, options: RunOptions, folder: string) {
+  const found = new Map<string, Found>();
+  const undos: (() => Promise<void> | void)[] = [];
+  const began = performance.now();
+  mkdirSync(folder, { recursive: true });
+  const at = (goalId: string): Found => {
+    if (!bench.goals.some(({ id }) => id === goalId)) throw new Error(`${bench.name} has no goal ${goalId}`);
+    const known = found.get(goalId) ?? { samples: [] };
+    found.set(goalId, known);
+    return known;
+  };
+  const context: BenchContext = {
+    rounds: options.rounds,
+    scale: options.scale,
+    serverMain: options.serverMain,
+    folder,
+    say: (words) => console.log(`  ${bench.name}: ${words}`),
+    measured(goalId, samples, aside) {
+      Object.assign(at(goalId), { samples, aside });
+      const unit = bench.goals.find(({ id }) => id === goalId)?.unit ?? '';
+      console.log(`  ${bench.name}: ${goalId} ${samples.map((one) => figure(one, unit)).join(' ')}${aside ? `  (${aside})` : ''}`);
+    },
+    control(goalId, broken, samples) {
+      at(goalId).control = { broken, samples };
+    },
+    absent(goalId, peer) {
+      Object.assign(at(goalId), { isAbsent: true, aside: `${peer} is not here` });
+    },
+    sameAnswer(what, ours, theirs) {
+      if (isDeepStrictEqual(ours, theirs)) return;
+      const words = (value: unknown) => JSON.stringify(value)?.slice(0, 200);
+      throw new Error(`${what}: the two sides answer differently: ${words(ours)} and ${words(theirs)}`);
+    },
+    defer: (undo) => void undos.unshift(undo),
+  };
+  let error: string | undefined;
+  try {
+    await bench.run(context);
+  } catch (thrown) {
+    error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  }
+  for (const undo of undos) await undo();
+  rmSync(folder, { recursive: true, force: true });
+  context.say(`took ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  return { bench, found, error };
+}
+
+function rowOf(bench: string, goal: Bench['goals'][number], found: Found | undefined, isNoisy: boolean): Row {
+  const { samples = [], aside, control, isAbsent } = found ?? {};
+  if (samples.length === 0) return { bench, goal, samples, verdict: isAbsent ? 'absent' : 'not measured', aside };
+  const bounds = boundsOf(samples);
+  return {
+    bench,
+    goal,
+    samples,
+    aside,
+    verdict: judge(goal, samples, isNoisy),
+    spread: spreadOf(samples),
+    bound: goal.better === 'lower' ? bounds.lower : bounds.upper,
+    ...(control && {
+      control: {
+        broken: control.broken,
+        median: medianOf(control.samples),
+        isCaught: judge(goal, control.samples, false) === 'missed',
+      },
+    }),
+  };
+}
+
+function show({ noise, rows }: Report): void {
+  console.log(`\n${plainTable(cellsOf(rows))}\n`);
+  if (noise.length > 0) console.log(`  NOISY machine, latencies are not judged: ${noise.join('; ')}`);
+  for (const { goal, control } of rows) {
+    if (control && !control.isCaught) console.log(`  ${goal.id}: the harness did not notice: ${control.broken}`);
+  }
+}
+
+function keep(report: Report, { jsonFile, docsFolder }: RunOptions): void {
+  const text = (value: Report) => `${JSON.stringify(value, null, 2)}\n`;
+  if (jsonFile) writeFileSync(jsonFile, text(report));
+  if (!docsFolder) return;
+  const [page, json] = [join(docsFolder, 'BENCHMARKS.md'), join(docsFolder, 'benchmarks.json')];
+  const before = readOr(json, '{"rows":[]}');
+  const merged = { ...report, rows: mergedRows((JSON.parse(before) as Report).rows, report.rows) };
+  writeFileSync(json, text(merged));
+  writeFileSync(page, pageOf(readOr(page, '# Benchmarks\n'), merged));
+}
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return fallback;
+  }
+}
+
+const machine = (): Machine => ({
+  processor: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  memoryGb: Math.round(totalmem() / 2 ** 30),
+  node: process.versions.node,
+  pinning,
+});
