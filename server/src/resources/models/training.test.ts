@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { tinyPng, uploadPictures } from '#testing/inputs.ts';
+import { type Person, signedIn } from '#testing/people.ts';
+
+let alice: Person;
+const dark = Array.from({ length: 12 }, (_, i) => `dark-${i}`);
+const bright = Array.from({ length: 12 }, (_, i) => `bright-${i}`);
+
+/** Dark and bright squares: two concepts that any embedding tells apart. */
+async function uploadShades(person: Person) {
+  const input = (id: string, shade: number, concepts: { id: string; value: number }[]) => ({
+    id,
+    data: { image: { base64: tinyPng(shade, 64) }, concepts },
+  });
+  await person.client.postInputs({
+    inputs: [
+      ...dark.map((id, i) => input(id, i * 4, [{ id: 'dark', value: 1 }])),
+      ...bright.map((id, i) => input(id, 255 - i * 4, [{ id: 'bright', value: 1 }])),
+    ],
+  });
+  for (let tries = 0; tries < 600; tries++) {
+    const { inputs } = await person.client.listInputs({ perPage: 1000, status: { code: 30000 } });
+    if (inputs.length === 24) return;
+    await sleep(50);
+  }
+  throw new Error('the pictures were not processed');
+}
+
+/** Posts a version and waits until it has ended. @returns every status seen on the way, and the last version */
+async function train(person: Person, modelId: string, version: object = {}) {
+  const posted = await person.client.postModelVersions({ modelId, modelVersions: [version] });
+  expect(posted.status?.code, posted.status?.details).toBe(10000);
+  const made = posted.model?.modelVersion;
+  const seen = [made?.status?.code];
+  for (let tries = 0; tries < 600; tries++) {
+    const { modelVersion } = await person.client.getModelVersion({ modelId, versionId: made?.id ?? '' });
+    const code = modelVersion?.status?.code;
+    if (seen.at(-1) !== code) seen.push(code);
+    if (code !== 21103 && code !== 21101) return { seen, version: modelVersion };
+    await sleep(20);
+  }
+  throw new Error('the training did not end');
+}
+
+const shot = (shade: number) => ({ data: { image: { base64: tinyPng(shade, 64) } } });
+
+beforeAll(async () => {
+  alice = await signedIn('alice', { workflow: 'General' });
+  await uploadShades(alice);
+});
+
+describe('a classifier on embeddings', () => {
+  test('goes from queued to trained, tells its concepts apart, and keeps a log for everyone with its URL', async () => {
+    await alice.client.postModels({ models: [{ id: 'shades' }] });
+    const { seen, version } = await train(alice, 'shades', {
+      outputInfo: { data: { concepts: [{ id: 'dark' }, { id: 'bright' }] }, outputConfig: { conceptsMutuallyExclusive: true } },
+    });
+    expect(seen[0]).toBe(21103);
+    expect(seen.at(-1)).toBe(21100);
+    expect(version).toMatchObject({ totalInputCount: 24, activeConceptCount: 2 });
+    const log = await fetch((version?.trainLog as string).replace(/^https?:\/\/[^/]+/, alice.url));
+    expect(log.headers.get('content-type')).toContain('text/plain');
+    expect(await log.text()).toContain('24 labelled images');
+    const { outputs } = await alice.client.postModelOutputs({ modelId: 'shades', inputs: [shot(6), shot(250)] });
+    expect(outputs.map((output) => output.data?.concepts[0]?.id)).toEqual(['dark', 'bright']);
+    const sum = outputs[0]?.data?.concepts.reduce((total, concept) => total + concept.value, 0);
+    expect(sum).toBeCloseTo(1, 4);
+  });
+
+  test('the same data give the same answers again, and the newest trained version answers', async () => {
+    await train(alice, 'shades');
+    const { modelVersions } = await alice.client.listModelVersions({ modelId: 'shades', trainedOnly: true });
+    expect(modelVersions).toHaveLength(2);
+    const ask = async (versionId: string) => {
+      const { outputs } = await alice.client.postModelOutputs({ modelId: 'shades', versionId, inputs: [shot(100)] });
+      return outputs[0]?.data?.concepts.map(({ id, value }) => [id, value]);
+    };
+    expect(await ask(modelVersions[0]?.id as string)).toEqual(await ask(modelVersions[1]?.id as string));
+    expect((await alice.client.postModelOutputs({ modelId: 'shades', inputs: [shot(1)] })).outputs[0]?.model?.modelVersion?.id).toBe(modelVersions[0]?.id);
+  });
+
+  test('concepts that stand for themselves are learnt against the others, and a concept alone against the rest', async () => {
+    await alice.client.postModels({ models: [{ id: 'single' }] });
+    const { version } = await train(alice, 'single', { outputInfo: { data: { concepts: [{ id: 'dark' }] } } });
+    expect(version?.status?.code).toBe(21100);
+    const { outputs } = await alice.client.postModelOutputs({ modelId: 'single', inputs: [shot(6), shot(250)] });
+    const values = outputs.map((output) => output.data?.concepts[0]?.value ?? -1) as [number, number];
+    expect(values[0]).toBeGreaterThan(0.5);
+    expect(values[1]).toBeLessThan(0.5);
+  });
+
+  test('a dataset limits what is learnt from', async () => {
+    await alice.client.postDatasets({ datasets: [{ id: 'some' }] });
+    await alice.client.postDatasetInputs({ datasetId: 'some', datasetInputs: [...dark.slice(0, 5), ...bright.slice(0, 5)].map((id) => ({ input: { id } })) });
+    await alice.client.postModels({ models: [{ id: 'of-some' }] });
+    const { version } = await train(alice, 'of-some', { trainInfo: { params: { dataset_id: 'some' } } });
+    expect(version?.status?.code).toBe(21100);
+    expect(version?.totalInputCount).toBe(10);
+    const { concepts } = await alice.client.listModelConcepts({ modelId: 'of-some' });
+    expect(concepts.map((concept) => concept.id).sort()).toEqual(['bright', 'dark']);
+  });
+
+  test('a visual classifier is trained the same way, and says so', async () => {
+    await alice.client.postModels({ models: [{ id: 'visual', modelTypeId: 'visual-classifier' }] });
+    const { version } = await train(alice, 'visual', {
+      trainInfo: { params: { template: 'MMClassification_EfficientNet', num_epochs: 1 } },
+      outputInfo: { data: { concepts: [{ id: 'dark' }, { id: 'bright' }] } },
+    });
+    expect(version?.status?.code).toBe(21100);
+    expect(JSON.stringify(version?.metadata)).toContain('not fine-tuned');
+  });
+});
+
+describe('trainings that cannot be', () => {
+  test.each([
+    ['nothing labelled', 21110, { outputInfo: { data: { concepts: [{ id: 'unseen' }] } } }],
+    ['no dataset of that id', 21118, { trainInfo: { params: { dataset_id: 'nope' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } }],
+    ['a parameter that is no number', 21118, { trainInfo: { params: { seed: 'many' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } }],
+    ['no such embedder', 21118, { inputInfo: { baseEmbedModel: { id: 'nope' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } }],
+    [
+      'one concept that excludes itself',
+      21112,
+      { outputInfo: { data: { concepts: [{ id: 'dark' }] }, outputConfig: { conceptsMutuallyExclusive: true } } },
+    ],
+    [
+      'a concept without examples, where that is to fail',
+      21111,
+      { outputInfo: { data: { concepts: [{ id: 'dark' }, { id: 'unseen' }] }, outputConfig: { failOnMissingPositiveExamples: true } } },
+    ],
+  ])('%s ends with %i and words', async (name, code, version) => {
+    const modelId = name.replace(/\W+/g, '-');
+    await alice.client.postModels({ models: [{ id: modelId }] });
+    const { version: ended } = await train(alice, modelId, version);
+    expect(ended?.status?.code).toBe(code);
+    expect(ended?.status?.details).not.toBe('');
+    expect((await alice.client.postModelOutputs({ modelId, inputs: [shot(1)] })).status?.code).toBe(21102);
+  });
+});
+
+test('a model deleted while it is trained leaves nothing behind', async () => {
+  await alice.client.postModels({ models: [{ id: 'short-lived' }] });
+  await alice.client.postModelVersions({ modelId: 'short-lived', modelVersions: [{}] });
+  expect((await alice.client.deleteModel({ modelId: 'short-lived' })).status?.code).toBe(10000);
+  expect((await alice.client.getModel({ modelId: 'short-lived' })).status?.code).toBe(21200);
+  await alice.client.postModels({ models: [{ id: 'next' }] });
+  expect((await train(alice, 'next')).version?.status?.code).toBe(21100);
+});
+
+test('inputs that were never indexed are embedded for the training', async () => {
+  const bob = await signedIn('bob');
+  await uploadPictures(bob, ['p', 'q'], { p: [{ id: 'first', value: 1 }], q: [{ id: 'second', value: 1 }] });
+  await bob.client.postModels({ models: [{ id: 'm' }] });
+  const { version } = await train(bob, 'm');
+  expect(version?.status?.code).toBe(21100);
+  const log = await fetch((version?.trainLog as string).replace(/^https?:\/\/[^/]+/, bob.url));
+  expect(await log.text()).toContain('2 of them computed now');
+});
