@@ -17,14 +17,18 @@ export interface ConceptSearchDeps extends ModelDeps {
 
 const appConceptsMax = 10_000;
 
-export function modelConceptHandlers(deps: ConceptSearchDeps): ServicePart<Call, 'listModelConcepts' | 'postConceptsSearches'> {
+export function modelConceptHandlers(
+  deps: ConceptSearchDeps,
+): ServicePart<Call, 'listModelConcepts' | 'postConceptsSearches'> {
   const { db } = deps;
   return {
     /** Concepts of a model in the order of its output, optionally those with a part of a name or id. */
     async listModelConcepts(req, call) {
       const all = await conceptsOfModel(call.app, req.modelId, req.versionId);
       const part = req.search.toLowerCase();
-      const found = all.filter((one) => one.id.toLowerCase().includes(part) || one.name.toLowerCase().includes(part));
+      const found = all.filter(
+        (one) => one.id.toLowerCase().includes(part) || one.name.toLowerCase().includes(part),
+      );
       return { concepts: pageOf(found, readPage(req)) };
     },
 
@@ -40,8 +44,15 @@ export function modelConceptHandlers(deps: ConceptSearchDeps): ServicePart<Call,
       const pattern = query?.name ?? '';
       if (!source) return { concepts: await ownConcepts(call.app, language, pattern, page) };
       const only = query?.ignoreAppConcepts || (query?.useCases.length ?? 0) > 0;
-      const own = only ? [] : await ownConcepts(call.app, language, pattern, { number: 1, size: appConceptsMax });
-      const names = await conceptNamesIn(db, call.app, language === 'en' ? '' : language, source.map((one) => one.id));
+      const own = only
+        ? []
+        : await ownConcepts(call.app, language, pattern, { number: 1, size: appConceptsMax });
+      const names = await conceptNamesIn(
+        db,
+        call.app,
+        language === 'en' ? '' : language,
+        source.map((one) => one.id),
+      );
       for (const concept of source) concept.name = names.get(concept.id) ?? concept.name;
       const fits = matcher(pattern);
       const known = new Set(own.map((one) => one.id));
@@ -70,7 +81,12 @@ export function modelConceptHandlers(deps: ConceptSearchDeps): ServicePart<Call,
     return query.workflowId ? deps.conceptsOfWorkflow(call, call.app, query.workflowId) : undefined;
   }
 
-  async function ownConcepts(grant: AppGrant, language: string, pattern: string, page: Page): Promise<Concept[]> {
+  async function ownConcepts(
+    grant: AppGrant,
+    language: string,
+    pattern: string,
+    page: Page,
+  ): Promise<Concept[]> {
     const found =
       language === grant.defaultLanguage || pattern === ''
         ? await pageOfConcepts(db, grant, { namePattern: pattern }, page)
@@ -79,12 +95,16 @@ export function modelConceptHandlers(deps: ConceptSearchDeps): ServicePart<Call,
   }
 }
 
-const pageOf = <T>(all: readonly T[], page: Page): T[] => all.slice(firstPosition(page), firstPosition(page) + page.size);
+const pageOf = <T>(all: readonly T[], page: Page): T[] =>
+  all.slice(firstPosition(page), firstPosition(page) + page.size);
 
 /** `*` stands for anything; without one the pattern is the whole name. Upper and lower case are one. */
 function matcher(pattern: string): (name: string) => boolean {
   if (pattern === '') return () => true;
-  const parts = pattern.toLowerCase().split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const parts = pattern
+    .toLowerCase()
+    .split('*')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const expression = new RegExp(`^${parts.join('.*')}$`, 'su');
   return (name) => expression.test(name.toLowerCase());
 }

@@ -10,7 +10,15 @@ import { conceptsById, ensureConcepts } from '../concepts/index.ts';
 export async function settleConcepts(db: Db, grant: AppGrant, mentions: Concept[]): Promise<void> {
   if (mentions.length === 0) return;
   await ensureConcepts(db, grant, mentions);
-  const known = new Map((await conceptsById(db, grant, mentions.map((one) => one.id))).map((row) => [row.id, row]));
+  const known = new Map(
+    (
+      await conceptsById(
+        db,
+        grant,
+        mentions.map((one) => one.id),
+      )
+    ).map((row) => [row.id, row]),
+  );
   for (const mention of mentions) {
     mention.name = known.get(mention.id)?.name ?? mention.name;
     mention.appId = grant.appId;
@@ -19,7 +27,12 @@ export async function settleConcepts(db: Db, grant: AppGrant, mentions: Concept[
 }
 
 /** Names of concepts in a language, by id, for those that have one. */
-export async function conceptNamesIn(db: Db, grant: AppGrant, language: string, ids: readonly string[]): Promise<Map<string, string>> {
+export async function conceptNamesIn(
+  db: Db,
+  grant: AppGrant,
+  language: string,
+  ids: readonly string[],
+): Promise<Map<string, string>> {
   if (language === '' || ids.length === 0) return new Map();
   const found = await rows<{ id: string; name: string }>(
     db,

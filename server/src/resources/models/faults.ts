@@ -3,14 +3,23 @@ import { Fault } from '#domain/fault.ts';
 
 export const modelFault = {
   /** Official clients compare the description of this code when they make a workflow (SEMANTICS 1.6). */
-  missing: (id: string) => new Fault('not_found', StatusCode.MODEL_DOES_NOT_EXIST, `There is no model '${id}' in this app.`),
+  missing: (id: string) =>
+    new Fault('not_found', StatusCode.MODEL_DOES_NOT_EXIST, `There is no model '${id}' in this app.`),
   missingVersion: (id: string, versionId: string) =>
-    new Fault('not_found', StatusCode.MODEL_DOES_NOT_EXIST, `The model '${id}' has no version '${versionId}'.`),
+    new Fault(
+      'not_found',
+      StatusCode.MODEL_DOES_NOT_EXIST,
+      `The model '${id}' has no version '${versionId}'.`,
+    ),
   moved: (oldId: string, newId: string) =>
-    new Fault('moved', StatusCode.MOVED, `The model '${oldId}' is now called '${newId}'.`, { movedTo: newId }),
+    new Fault('moved', StatusCode.MOVED, `The model '${oldId}' is now called '${newId}'.`, {
+      movedTo: newId,
+    }),
   /** Where the contract asks for the general code: deleting what is not there. */
-  gone: (id: string) => new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no model '${id}' in this app.`),
-  noSuchType: (id: string) => new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no model type '${id}'.`),
+  gone: (id: string) =>
+    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no model '${id}' in this app.`),
+  noSuchType: (id: string) =>
+    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no model type '${id}'.`),
   invalid: (details: string) => new Fault('bad_request', StatusCode.MODEL_INVALID_REQUEST, details),
   invalidArgument: (details: string) => new Fault('bad_request', StatusCode.MODEL_INVALID_ARGUMENT, details),
   untrainable: (typeId: string) =>

@@ -1,7 +1,7 @@
+import { StatusCode } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Db } from '#store/sql.ts';
-import { StatusCode } from '@fovea/contract';
 import { modelFault } from './faults.ts';
 import type { ModelRow, VersionRow } from './model.ts';
 import { findModel, findModelMovedTo } from './store.ts';
@@ -36,7 +36,12 @@ export async function readTrainedVersion(
   versionId: string,
 ): Promise<{ model: ModelRow; version: VersionRow }> {
   const model = await readModelRow(db, grant, id);
-  const version = await findVersion(db, grant, model.key, versionId ? { id: versionId } : { trainedOnly: true });
+  const version = await findVersion(
+    db,
+    grant,
+    model.key,
+    versionId ? { id: versionId } : { trainedOnly: true },
+  );
   if (!version) {
     if (versionId) throw modelFault.missingVersion(id, versionId);
     const newest = await findVersion(db, grant, model.key);
@@ -48,7 +53,8 @@ export async function readTrainedVersion(
 
 /** While a training waits or runs its own code says so; after a failed one the model is simply untrained. */
 const untrainedCode = (version: VersionRow | undefined): StatusCode =>
-  version?.statusCode === StatusCode.MODEL_QUEUED_FOR_TRAINING || version?.statusCode === StatusCode.MODEL_TRAINING
+  version?.statusCode === StatusCode.MODEL_QUEUED_FOR_TRAINING ||
+  version?.statusCode === StatusCode.MODEL_TRAINING
     ? version.statusCode
     : StatusCode.MODEL_UNTRAINED;
 

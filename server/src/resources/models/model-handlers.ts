@@ -19,7 +19,7 @@ import { settleConcepts } from './concept-names.ts';
 import type { ModelDeps } from './deps.ts';
 import { modelFault } from './faults.ts';
 import { readModelAndVersion, readModelRow } from './find.ts';
-import { madeStatus, type ModelRow, type VersionRow } from './model.ts';
+import { type ModelRow, madeStatus, type VersionRow } from './model.ts';
 import { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 import {
   deleteModelRows,
@@ -32,7 +32,17 @@ import {
   renameModel,
   updateModel,
 } from './store.ts';
-import { bodyOfModel, bodyOfVersion, filedUnder, packModel, packVersion, readModel, readVersion, showModel, wordsOfModel } from './translate.ts';
+import {
+  bodyOfModel,
+  bodyOfVersion,
+  filedUnder,
+  packModel,
+  packVersion,
+  readModel,
+  readVersion,
+  showModel,
+  wordsOfModel,
+} from './translate.ts';
 import { findVersion, insertVersion } from './version-store.ts';
 
 type Rpc =
@@ -75,7 +85,9 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
 
     async listModels(req, call) {
       const found = await pageOfModels(db, scopeOf(req, call), readFilter(req), readSort(req), readPage(req));
-      return { models: found.map(({ model, version }) => showModel(model, version, { publicUrl: deps.publicUrl() })) };
+      return {
+        models: found.map(({ model, version }) => showModel(model, version, { publicUrl: deps.publicUrl() })),
+      };
     },
 
     async postModelsSearches(req, call) {
@@ -176,14 +188,25 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   async function makeModel(tx: Db, call: Call, wire: Model) {
     const wanted = readModel(wire, call.app);
     await checkVisibility(call, wanted.visibility);
-    const row = await insertModel(tx, call.app, wanted, wordsOfModel({ ...wire, id: wanted.id, name: wanted.name }, call.app.userId));
+    const row = await insertModel(
+      tx,
+      call.app,
+      wanted,
+      wordsOfModel({ ...wire, id: wanted.id, name: wanted.name }, call.app.userId),
+    );
     if (!row) throw commonFault.duplicateId('model', wanted.id);
     const settings = readVersion(wire.modelVersion, wire);
     return { model: row, version: await addVersion(tx, call, row, settings, wire.modelVersion?.id) };
   }
 
   /** A version that is made, not trained. */
-  async function addVersion(tx: Db, call: Call, row: ModelRow, settings: ReturnType<typeof readVersion>, id?: string): Promise<VersionRow> {
+  async function addVersion(
+    tx: Db,
+    call: Call,
+    row: ModelRow,
+    settings: ReturnType<typeof readVersion>,
+    id?: string,
+  ): Promise<VersionRow> {
     const concepts = settings.outputInfo?.data?.concepts ?? [];
     await settleConcepts(tx, call.app, concepts);
     const version = await insertVersion(tx, call.app, row.key, {
@@ -205,7 +228,16 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     if (!before) throw modelFault.missing(wire.id);
     const sent = sentJson(ModelSchema, wire, raw);
     const config = configOf(sent);
-    for (const key of ['id', 'user_id', 'app_id', 'created_at', 'modified_at', 'model_version', 'output_info', 'model_type_id']) {
+    for (const key of [
+      'id',
+      'user_id',
+      'app_id',
+      'created_at',
+      'modified_at',
+      'model_version',
+      'output_info',
+      'model_type_id',
+    ]) {
       delete sent[key];
     }
     const model = Object.keys(sent).length > 0 ? await patchFields(tx, call, action, before, sent) : before;
@@ -219,7 +251,13 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     return { model, version: await addVersion(tx, call, before, readVersion(settings, undefined)) };
   }
 
-  async function patchFields(tx: Db, call: Call, action: PatchAction, before: ModelRow, sent: JsonMap): Promise<ModelRow> {
+  async function patchFields(
+    tx: Db,
+    call: Call,
+    action: PatchAction,
+    before: ModelRow,
+    sent: JsonMap,
+  ): Promise<ModelRow> {
     const shown = create(ModelSchema, {
       ...bodyOfModel(before),
       name: before.name,
@@ -257,8 +295,12 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   ): Promise<Model> {
     readAction(req.action, ['overwrite']);
     const wire = create(ModelSchema, { id: req.modelId, ...tags });
-    const emptied = Object.fromEntries(Object.entries(tags).map(([name, list]) => [snakeOf[name as keyof typeof snakeOf], list]));
-    const row = await db.transaction(async (tx) => (await patchModel(tx, call, 'overwrite', wire, emptied)).model);
+    const emptied = Object.fromEntries(
+      Object.entries(tags).map(([name, list]) => [snakeOf[name as keyof typeof snakeOf], list]),
+    );
+    const row = await db.transaction(
+      async (tx) => (await patchModel(tx, call, 'overwrite', wire, emptied)).model,
+    );
     return showModel(row, undefined);
   }
 
@@ -268,9 +310,20 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   }
 }
 
-const snakeOf = { toolkits: 'toolkits', useCases: 'use_cases', languages: 'languages', checkConsents: 'check_consents' } as const;
+const snakeOf = {
+  toolkits: 'toolkits',
+  useCases: 'use_cases',
+  languages: 'languages',
+  checkConsents: 'check_consents',
+} as const;
 
-const configNames = ['output_info', 'input_info', 'train_info', 'pretrained_model_config', 'import_info'] as const;
+const configNames = [
+  'output_info',
+  'input_info',
+  'train_info',
+  'pretrained_model_config',
+  'import_info',
+] as const;
 
 /** The part of a model that decides how it predicts; older clients put output_info on the model itself. */
 function configOf(sent: JsonMap): JsonMap {
@@ -301,7 +354,12 @@ function patchedConfig(action: PatchAction, before: JsonMap, sent: JsonMap): Jso
       ...old,
       ...output,
       ...(output.output_config || old.output_config
-        ? { output_config: { ...((old.output_config ?? {}) as JsonMap), ...((output.output_config ?? {}) as JsonMap) } }
+        ? {
+            output_config: {
+              ...((old.output_config ?? {}) as JsonMap),
+              ...((output.output_config ?? {}) as JsonMap),
+            },
+          }
         : {}),
     };
   }

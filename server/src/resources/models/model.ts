@@ -103,4 +103,5 @@ export const canTrain = (typeId: string): boolean => trainedHere.has(typeId);
 export const madeStatus = (typeId: string, isPretrained: boolean): StatusCode =>
   isTrainable(typeId) && !isPretrained ? StatusCode.MODEL_UNTRAINED : StatusCode.MODEL_TRAINED;
 
-export const isTrained = (version: { statusCode: number }): boolean => version.statusCode === StatusCode.MODEL_TRAINED;
+export const isTrained = (version: { statusCode: number }): boolean =>
+  version.statusCode === StatusCode.MODEL_TRAINED;

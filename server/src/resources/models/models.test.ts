@@ -16,20 +16,36 @@ const model = async (id: string, more: object = {}) => {
 describe('making a model', () => {
   test('a model without a type is an embedding classifier, untrained, with its owner and name filled in', async () => {
     const made = await model('plain');
-    expect(made).toMatchObject({ id: 'plain', name: 'plain', modelTypeId: 'embedding-classifier', userId: alice.userId, appId: alice.appId });
+    expect(made).toMatchObject({
+      id: 'plain',
+      name: 'plain',
+      modelTypeId: 'embedding-classifier',
+      userId: alice.userId,
+      appId: alice.appId,
+    });
     expect(made?.modelVersion?.status?.code).toBe(21102);
-    expect(made?.modelVersion).toMatchObject({ appId: alice.appId, userId: alice.userId, visibility: { gettable: 10 } });
+    expect(made?.modelVersion).toMatchObject({
+      appId: alice.appId,
+      userId: alice.userId,
+      visibility: { gettable: 10 },
+    });
   });
 
   test('a type that needs no training is ready at once', async () => {
-    const made = await model('cropper', { modelTypeId: 'image-crop', modelVersion: { outputInfo: { params: { margin: 1.5 } } } });
+    const made = await model('cropper', {
+      modelTypeId: 'image-crop',
+      modelVersion: { outputInfo: { params: { margin: 1.5 } } },
+    });
     expect(made?.modelVersion?.status?.code).toBe(21100);
     expect(made?.modelVersion?.outputInfo?.params).toEqual({ margin: 1.5 });
   });
 
   test('the older singular field works over REST, and concepts are made in passing', async () => {
     const { http, json } = await alice.rest('POST', 'models', {
-      model: { id: 'legacy', output_info: { data: { concepts: [{ id: 'legacy-cat' }, { name: 'legacy dog' }] } } },
+      model: {
+        id: 'legacy',
+        output_info: { data: { concepts: [{ id: 'legacy-cat' }, { name: 'legacy dog' }] } },
+      },
     });
     expect([http, json.status.code, json.model.id]).toEqual([200, 10000, 'legacy']);
     expect(json.model.model_version.active_concept_count).toBe(2);
@@ -57,13 +73,17 @@ describe('reading models', () => {
   });
 
   test('output info shows the concepts in both places, lists leave them out', async () => {
-    await model('knowing', { modelVersion: { outputInfo: { data: { concepts: [{ id: 'k1' }, { id: 'k2' }] } } } });
+    await model('knowing', {
+      modelVersion: { outputInfo: { data: { concepts: [{ id: 'k1' }, { id: 'k2' }] } } },
+    });
     const { model: shown } = await alice.client.getModelOutputInfo({ modelId: 'knowing' });
     expect(shown?.outputInfo?.data?.concepts.map((one) => one.id)).toEqual(['k1', 'k2']);
     expect(shown?.modelVersion?.outputInfo?.data?.concepts.map((one) => one.id)).toEqual(['k1', 'k2']);
     const { model: short } = await alice.client.getModel({ modelId: 'knowing' });
     expect(short?.modelVersion?.outputInfo?.data?.concepts).toEqual([]);
-    expect(short?.modelVersion?.outputInfo?.message).toBe('Show output_info with: GET /models/{model_id}/output_info');
+    expect(short?.modelVersion?.outputInfo?.message).toBe(
+      'Show output_info with: GET /models/{model_id}/output_info',
+    );
   });
 
   test('lists filter, sort, search and page; beyond the end there is nothing', async () => {
@@ -73,25 +93,40 @@ describe('reading models', () => {
       ['b-two', 'visual-detector', 'boxes'],
       ['b-three', 'visual-classifier', 'something else'],
     ]) {
-      await bob.client.postModels({ models: [{ id: id as string, modelTypeId: modelTypeId as string, description: description as string }] });
+      await bob.client.postModels({
+        models: [
+          { id: id as string, modelTypeId: modelTypeId as string, description: description as string },
+        ],
+      });
     }
-    const ids = async (request: Parameters<typeof bob.client.listModels>[0]) => (await bob.client.listModels(request)).models.map((one) => one.id);
+    const ids = async (request: Parameters<typeof bob.client.listModels>[0]) =>
+      (await bob.client.listModels(request)).models.map((one) => one.id);
     expect(await ids({})).toEqual(['b-three', 'b-two', 'b-one']);
-    expect(await ids({ sortBy: { case: 'sortByName', value: true }, sortAscending: true })).toEqual(['b-one', 'b-three', 'b-two']);
+    expect(await ids({ sortBy: { case: 'sortByName', value: true }, sortAscending: true })).toEqual([
+      'b-one',
+      'b-three',
+      'b-two',
+    ]);
     expect(await ids({ modelTypeId: 'visual-detector' })).toEqual(['b-two']);
     expect(await ids({ search: 'satisfy' })).toEqual(['b-one']);
     expect(await ids({ name: '*thr*' })).toEqual(['b-three']);
-    expect(await ids({ inputFields: ['image'], outputFields: ['regions[...].region_info.bounding_box'] })).toEqual(['b-two']);
+    expect(
+      await ids({ inputFields: ['image'], outputFields: ['regions[...].region_info.bounding_box'] }),
+    ).toEqual(['b-two']);
     expect(await ids({ page: 2, perPage: 2 })).toEqual(['b-one']);
     expect(await ids({ page: 3, perPage: 2 })).toEqual([]);
     expect(await ids({ trainedOnly: true })).toEqual([]);
-    expect((await bob.client.listModels({ sortBy: { case: 'sortByRelevance', value: true } })).status?.code).toBe(21203);
+    expect(
+      (await bob.client.listModels({ sortBy: { case: 'sortByRelevance', value: true } })).status?.code,
+    ).toBe(21203);
   });
 
   test('without an app the list holds the platform’s models too, and nobody else’s private ones', async () => {
     await model('hidden');
     const carol = await signedIn('carol');
-    const reply = await carol.as({ userId: '', appId: '' }).listModels({ userAppId: { userId: '', appId: '' }, perPage: 1000 });
+    const reply = await carol
+      .as({ userId: '', appId: '' })
+      .listModels({ userAppId: { userId: '', appId: '' }, perPage: 1000 });
     const ids = reply.models.map((one) => one.id);
     expect(ids).toContain('general-image-recognition');
     expect(ids).not.toContain('hidden');
@@ -105,12 +140,16 @@ describe('reading models', () => {
 });
 
 describe('patching', () => {
-  const versionIds = async (id: string) => (await alice.client.listModelVersions({ modelId: id })).modelVersions.map((one) => one.id);
+  const versionIds = async (id: string) =>
+    (await alice.client.listModelVersions({ modelId: id })).modelVersions.map((one) => one.id);
 
   test('what describes a model changes in place, without a new version', async () => {
     await model('described', { description: 'old', toolkits: ['A'] });
     const before = await versionIds('described');
-    const reply = await alice.client.patchModels({ models: [{ id: 'described', description: 'new', toolkits: ['B'] }], action: 'merge' });
+    const reply = await alice.client.patchModels({
+      models: [{ id: 'described', description: 'new', toolkits: ['B'] }],
+      action: 'merge',
+    });
     expect(reply.models[0]).toMatchObject({ description: 'new', toolkits: ['A', 'B'] });
     await alice.client.patchModels({ models: [{ id: 'described', notes: 'n' }], action: 'overwrite' });
     const { model: after } = await alice.client.getModel({ modelId: 'described' });
@@ -120,7 +159,10 @@ describe('patching', () => {
 
   test('over REST an empty list empties', async () => {
     await model('tagged', { toolkits: ['A'] });
-    const { json } = await alice.rest('PATCH', 'models', { models: [{ id: 'tagged', toolkits: [] }], action: 'overwrite' });
+    const { json } = await alice.rest('PATCH', 'models', {
+      models: [{ id: 'tagged', toolkits: [] }],
+      action: 'overwrite',
+    });
     expect(json.models[0].toolkits).toEqual([]);
   });
 
@@ -128,9 +170,13 @@ describe('patching', () => {
     await model('configured', { modelVersion: { outputInfo: { data: { concepts: [{ id: 'c1' }] } } } });
     const [first] = await versionIds('configured');
     const patch = (concepts: { id: string }[], action: string) =>
-      alice.client.patchModels({ models: [{ id: 'configured', modelVersion: { outputInfo: { data: { concepts } } } }], action });
+      alice.client.patchModels({
+        models: [{ id: 'configured', modelVersion: { outputInfo: { data: { concepts } } } }],
+        action,
+      });
     await patch([{ id: 'c2' }], 'merge');
-    const conceptIds = async () => (await alice.client.listModelConcepts({ modelId: 'configured' })).concepts.map((one) => one.id);
+    const conceptIds = async () =>
+      (await alice.client.listModelConcepts({ modelId: 'configured' })).concepts.map((one) => one.id);
     expect(await conceptIds()).toEqual(['c1', 'c2']);
     expect((await versionIds('configured')).at(-1)).toBe(first);
     await patch([{ id: 'c1' }], 'remove');
@@ -149,7 +195,10 @@ describe('patching', () => {
 
   test('a new id leaves word at the old one', async () => {
     await model('before');
-    const reply = await alice.client.patchModelIds({ ids: [{ id: 'before', newId: 'after' }], action: 'overwrite' });
+    const reply = await alice.client.patchModelIds({
+      ids: [{ id: 'before', newId: 'after' }],
+      action: 'overwrite',
+    });
     expect(reply.models[0]?.id).toBe('after');
     expect((await alice.client.getModel({ modelId: 'after' })).status?.code).toBe(10000);
     expect((await alice.client.getModel({ modelId: 'before' })).status?.code).toBe(10050);
@@ -157,12 +206,34 @@ describe('patching', () => {
 
   test('tags have endpoints of their own', async () => {
     await model('tags');
-    expect((await alice.client.patchModelUseCases({ modelId: 'tags', usecases: ['x', 'y'], action: 'overwrite' })).usecases).toEqual(['x', 'y']);
-    expect((await alice.client.patchModelToolkits({ modelId: 'tags', toolkits: ['t'], action: 'overwrite' })).toolkits).toEqual(['t']);
-    expect((await alice.client.patchModelLanguages({ modelId: 'tags', languages: ['de'], action: 'overwrite' })).languages).toEqual(['de']);
-    expect((await alice.client.patchModelCheckConsents({ modelId: 'tags', checkConsents: ['c'], action: 'overwrite' })).checkConsents).toEqual(['c']);
+    expect(
+      (await alice.client.patchModelUseCases({ modelId: 'tags', usecases: ['x', 'y'], action: 'overwrite' }))
+        .usecases,
+    ).toEqual(['x', 'y']);
+    expect(
+      (await alice.client.patchModelToolkits({ modelId: 'tags', toolkits: ['t'], action: 'overwrite' }))
+        .toolkits,
+    ).toEqual(['t']);
+    expect(
+      (await alice.client.patchModelLanguages({ modelId: 'tags', languages: ['de'], action: 'overwrite' }))
+        .languages,
+    ).toEqual(['de']);
+    expect(
+      (
+        await alice.client.patchModelCheckConsents({
+          modelId: 'tags',
+          checkConsents: ['c'],
+          action: 'overwrite',
+        })
+      ).checkConsents,
+    ).toEqual(['c']);
     const { model: shown } = await alice.client.getModel({ modelId: 'tags' });
-    expect(shown).toMatchObject({ useCases: ['x', 'y'], toolkits: ['t'], languages: ['de'], checkConsents: ['c'] });
+    expect(shown).toMatchObject({
+      useCases: ['x', 'y'],
+      toolkits: ['t'],
+      languages: ['de'],
+      checkConsents: ['c'],
+    });
     expect(shown?.languagesFull[0]).toMatchObject({ id: 'de', name: 'German' });
   });
 });
@@ -170,14 +241,29 @@ describe('patching', () => {
 describe('versions', () => {
   test('a type that needs no training gets a ready version, and versions can be described and deleted', async () => {
     await model('crop2', { modelTypeId: 'image-crop' });
-    const posted = await alice.client.postModelVersions({ modelId: 'crop2', modelVersions: [{ outputInfo: { params: { margin: 2 } } }] });
+    const posted = await alice.client.postModelVersions({
+      modelId: 'crop2',
+      modelVersions: [{ outputInfo: { params: { margin: 2 } } }],
+    });
     expect(posted.model?.modelVersion?.status?.code).toBe(21100);
     const id = posted.model?.modelVersion?.id as string;
-    await alice.client.patchModelVersions({ modelId: 'crop2', modelVersions: [{ id, description: 'twice', license: 'MIT' }], action: 'merge' });
+    await alice.client.patchModelVersions({
+      modelId: 'crop2',
+      modelVersions: [{ id, description: 'twice', license: 'MIT' }],
+      action: 'merge',
+    });
     const { modelVersion } = await alice.client.getModelVersion({ modelId: 'crop2', versionId: id });
-    expect(modelVersion).toMatchObject({ description: 'twice', license: 'MIT', outputInfo: { params: { margin: 2 } } });
-    expect((await alice.client.deleteModelVersion({ modelId: 'crop2', versionId: id })).status?.code).toBe(10000);
-    expect((await alice.client.getModelVersion({ modelId: 'crop2', versionId: id })).status?.code).toBe(21200);
+    expect(modelVersion).toMatchObject({
+      description: 'twice',
+      license: 'MIT',
+      outputInfo: { params: { margin: 2 } },
+    });
+    expect((await alice.client.deleteModelVersion({ modelId: 'crop2', versionId: id })).status?.code).toBe(
+      10000,
+    );
+    expect((await alice.client.getModelVersion({ modelId: 'crop2', versionId: id })).status?.code).toBe(
+      21200,
+    );
     expect((await alice.client.listModelVersions({ modelId: 'crop2' })).modelVersions).toHaveLength(1);
   });
 
@@ -205,15 +291,23 @@ describe('types and concepts', () => {
   test('types are listed in one page and found one by one', async () => {
     const { modelTypes } = await alice.client.listModelTypes({});
     expect(modelTypes.map((type) => type.id)).toContain('clusterer');
-    expect((await alice.client.getModelType({ modelTypeId: 'visual-classifier' })).modelType?.inputFields).toEqual(['image']);
-    expect((await alice.client.getModelType({ modelTypeId: 'region-thresholder' })).modelType?.id).toBe('region-threshold');
+    expect(
+      (await alice.client.getModelType({ modelTypeId: 'visual-classifier' })).modelType?.inputFields,
+    ).toEqual(['image']);
+    expect((await alice.client.getModelType({ modelTypeId: 'region-thresholder' })).modelType?.id).toBe(
+      'region-threshold',
+    );
     expect((await alice.client.getModelType({ modelTypeId: 'none' })).status?.code).toBe(11101);
   });
 
   test('concept searches reach the app, a model, or the model alone', async () => {
     await alice.client.postConcepts({ concepts: [{ id: 'my-cat', name: 'my cat' }] });
-    const ask = async (query: object) => (await alice.client.postConceptsSearches({ conceptQuery: query })).concepts.map((one) => one.name);
-    const source = { case: 'model', value: { id: 'general-image-recognition', userId: 'clarifai', appId: 'main' } };
+    const ask = async (query: object) =>
+      (await alice.client.postConceptsSearches({ conceptQuery: query })).concepts.map((one) => one.name);
+    const source = {
+      case: 'model',
+      value: { id: 'general-image-recognition', userId: 'clarifai', appId: 'main' },
+    };
     expect(await ask({ name: '*cat*' })).toContain('my cat');
     expect(await ask({ name: '*cat*' })).not.toContain('cat');
     expect(await ask({ name: '*cat*', source })).toEqual(expect.arrayContaining(['my cat', 'cat']));
@@ -222,7 +316,10 @@ describe('types and concepts', () => {
 
   test('concepts of the platform’s models are found by a part of their name', async () => {
     const main = alice.as({ userId: 'clarifai', appId: 'main' });
-    const { concepts } = await main.listModelConcepts({ modelId: 'general-image-recognition', search: 'oothbrus' });
+    const { concepts } = await main.listModelConcepts({
+      modelId: 'general-image-recognition',
+      search: 'oothbrus',
+    });
     expect(concepts.map((one) => one.name)).toEqual(['toothbrush']);
     expect(concepts[0]?.id).toMatch(/^ai_/);
   });
@@ -231,6 +328,9 @@ describe('types and concepts', () => {
 test('strangers cannot change the platform’s models', async () => {
   const main = alice.as({ userId: 'clarifai', appId: 'main' });
   expect((await main.deleteModels({ deleteAll: true })).status?.code).not.toBe(10000);
-  expect((await main.patchModels({ models: [{ id: 'face-detection', notes: 'x' }], action: 'overwrite' })).status?.code).not.toBe(10000);
+  expect(
+    (await main.patchModels({ models: [{ id: 'face-detection', notes: 'x' }], action: 'overwrite' })).status
+      ?.code,
+  ).not.toBe(10000);
   expect((await main.getModel({ modelId: 'face-detection' })).status?.code).toBe(10000);
 });

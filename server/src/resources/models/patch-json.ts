@@ -39,7 +39,9 @@ function withEmpties(json: Json | undefined, raw: unknown): Json | undefined {
       const kept = withEmpties(after[key], value);
       if (kept !== undefined) after[key] = kept;
     }
-    return json === undefined && Object.keys(raw).length > 0 && Object.keys(after).length === 0 ? undefined : after;
+    return json === undefined && Object.keys(raw).length > 0 && Object.keys(after).length === 0
+      ? undefined
+      : after;
   }
   if (json !== undefined) return json;
   return raw === 0 || raw === '' || raw === false ? raw : undefined;

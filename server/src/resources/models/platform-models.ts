@@ -1,5 +1,5 @@
-import { create } from '@bufbuild/protobuf';
 import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
 import { type Model, ModelSchema, type ModelVersion, ModelVersionSchema } from '@fovea/contract';
 import type { BuiltinModel } from '#engine/index.ts';
 import { mainApp } from './find.ts';
@@ -47,7 +47,9 @@ function networkModel(builtin: BuiltinModel, id: string): PlatformModel {
     model: create(ModelSchema, {
       id,
       name: builtin.name,
-      description: builtin.enabled ? builtin.description : `${builtin.description} Switched off on this server.`,
+      description: builtin.enabled
+        ? builtin.description
+        : `${builtin.description} Switched off on this server.`,
       notes: notesOf(builtin),
       modelTypeId: builtin.typeId,
       visibility: { gettable: 50 },
@@ -68,7 +70,14 @@ function networkModel(builtin: BuiltinModel, id: string): PlatformModel {
         outputConfig: {},
         params: builtin.outputs === 'concepts' ? { max_concepts: 20, min_value: 0, select_concepts: [] } : {},
         fieldsMap: {},
-        data: { concepts: labels.map((label) => ({ ...label, value: 1, appId: mainApp.appId, userId: mainApp.userId })) },
+        data: {
+          concepts: labels.map((label) => ({
+            ...label,
+            value: 1,
+            appId: mainApp.appId,
+            userId: mainApp.userId,
+          })),
+        },
       },
       inputInfo: { params: {}, fieldsMap: { image: 'image' } },
       trainInfo: { params: {} },

@@ -1,8 +1,8 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { BuiltinModel } from '#engine/index.ts';
 import { type Db, first, run, sql } from '#store/sql.ts';
-import { insertConcepts } from '../concepts/index.ts';
 import { wordsOf } from '../common/paging.ts';
+import { insertConcepts } from '../concepts/index.ts';
 import { type PlatformModel, platformModels } from './platform-models.ts';
 import { filedUnder, packModel, packVersion, wordsOfModel } from './translate.ts';
 
@@ -15,7 +15,12 @@ export async function seedModels(db: Db, grant: AppGrant, builtins: readonly Bui
   await insertConcepts(
     db,
     grant,
-    [...labels.values()].map((label) => ({ ...label, language: 'en', visibility: 50, body: Buffer.alloc(0) })),
+    [...labels.values()].map((label) => ({
+      ...label,
+      language: 'en',
+      visibility: 50,
+      body: Buffer.alloc(0),
+    })),
   );
   for (const one of platformModels(builtins)) await seedModel(db, grant, one);
 }

@@ -4,7 +4,7 @@ import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
 import type { ModelRow, ModelWithVersion, NewModel, PinnedModel } from './model.ts';
-import { readVersionColumns, versionColumns, type VersionColumns } from './version-columns.ts';
+import { readVersionColumns, type VersionColumns, versionColumns } from './version-columns.ts';
 
 const modelColumns = sql`m.key, m.app_key as "appKey", m.id, m.name, m.type_id as "typeId", m.visibility, m.toolkits,
   m.use_cases as "useCases", m.languages, m.creator, m.license_type as "licenseType", m.source, m.featured, m.body, m.created_at as "createdAt", m.modified_at as "modifiedAt",
@@ -12,7 +12,12 @@ const modelColumns = sql`m.key, m.app_key as "appKey", m.id, m.name, m.type_id a
 const ownerJoin = sql`join apps a on a.key = m.app_key join users u on u.key = a.user_key`;
 
 /** @returns undefined when the id is taken */
-export function insertModel(db: Db, grant: AppGrant, model: NewModel, words: string): Promise<ModelRow | undefined> {
+export function insertModel(
+  db: Db,
+  grant: AppGrant,
+  model: NewModel,
+  words: string,
+): Promise<ModelRow | undefined> {
   return first<ModelRow>(
     db,
     sql`with m as (
@@ -167,7 +172,13 @@ function orderOf({ by, ascending }: { by: ModelSort; ascending: boolean }, searc
 
 export type ModelPatch = Omit<NewModel, 'id' | 'typeId'>;
 
-export function updateModel(db: Db, grant: AppGrant, key: number, patch: ModelPatch, words: string): Promise<ModelRow | undefined> {
+export function updateModel(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  patch: ModelPatch,
+  words: string,
+): Promise<ModelRow | undefined> {
   return first<ModelRow>(
     db,
     sql`with m as (
@@ -181,7 +192,13 @@ export function updateModel(db: Db, grant: AppGrant, key: number, patch: ModelPa
 }
 
 /** Gives a model another id and leaves word at the old one. @returns false when the new id is taken */
-export async function renameModel(db: Db, grant: AppGrant, key: number, oldId: string, newId: string): Promise<boolean> {
+export async function renameModel(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  oldId: string,
+  newId: string,
+): Promise<boolean> {
   const renamed = await first(
     db,
     sql`update models set id = ${newId}, modified_at = now()
@@ -190,7 +207,10 @@ export async function renameModel(db: Db, grant: AppGrant, key: number, oldId: s
         returning key`,
   );
   if (!renamed) return false;
-  await run(db, sql`delete from moved_ids where kind = 'model' and scope_key = ${grant.appKey} and old_id = ${newId}`);
+  await run(
+    db,
+    sql`delete from moved_ids where kind = 'model' and scope_key = ${grant.appKey} and old_id = ${newId}`,
+  );
   await run(
     db,
     sql`insert into moved_ids (kind, scope_key, old_id, new_id) values ('model', ${grant.appKey}, ${oldId}, ${newId})
@@ -200,7 +220,11 @@ export async function renameModel(db: Db, grant: AppGrant, key: number, oldId: s
 }
 
 /** Deletes models with their versions. `ids` undefined means all of the app. @returns the ids deleted */
-export async function deleteModelRows(db: Db, grant: AppGrant, ids: readonly string[] | undefined): Promise<string[]> {
+export async function deleteModelRows(
+  db: Db,
+  grant: AppGrant,
+  ids: readonly string[] | undefined,
+): Promise<string[]> {
   const which = ids ? sql`and id = any(${[...ids]}::text[])` : sql``;
   const gone = await rows<{ id: string }>(
     db,
@@ -219,7 +243,11 @@ export const touchModel = (db: Db, grant: AppGrant, key: number) =>
  * Versions that somebody pinned earlier, by key, as far as the app may still use them: its own, those of its
  * caller's other apps, and public ones.
  */
-export async function pinnedModels(db: Db, grant: AppGrant, versionKeys: readonly number[]): Promise<Map<number, PinnedModel>> {
+export async function pinnedModels(
+  db: Db,
+  grant: AppGrant,
+  versionKeys: readonly number[],
+): Promise<Map<number, PinnedModel>> {
   if (versionKeys.length === 0) return new Map();
   const found = await rows<ModelRow & VersionColumns>(
     db,

@@ -54,15 +54,21 @@ describe('a classifier on embeddings', () => {
   test('goes from queued to trained, tells its concepts apart, and keeps a log for everyone with its URL', async () => {
     await alice.client.postModels({ models: [{ id: 'shades' }] });
     const { seen, version } = await train(alice, 'shades', {
-      outputInfo: { data: { concepts: [{ id: 'dark' }, { id: 'bright' }] }, outputConfig: { conceptsMutuallyExclusive: true } },
+      outputInfo: {
+        data: { concepts: [{ id: 'dark' }, { id: 'bright' }] },
+        outputConfig: { conceptsMutuallyExclusive: true },
+      },
     });
     expect(seen[0]).toBe(21103);
     expect(seen.at(-1)).toBe(21100);
     expect(version).toMatchObject({ totalInputCount: 24, activeConceptCount: 2 });
-    const log = await fetch((version?.trainLog as string).replace(/^https?:\/\/[^/]+/, alice.url));
+    const log = await fetch((version?.trainLog ?? '').replace(/^https?:\/\/[^/]+/, alice.url));
     expect(log.headers.get('content-type')).toContain('text/plain');
     expect(await log.text()).toContain('24 labelled images');
-    const { outputs } = await alice.client.postModelOutputs({ modelId: 'shades', inputs: [shot(6), shot(250)] });
+    const { outputs } = await alice.client.postModelOutputs({
+      modelId: 'shades',
+      inputs: [shot(6), shot(250)],
+    });
     expect(outputs.map((output) => output.data?.concepts[0]?.id)).toEqual(['dark', 'bright']);
     const sum = outputs[0]?.data?.concepts.reduce((total, concept) => total + concept.value, 0);
     expect(sum).toBeCloseTo(1, 4);
@@ -73,18 +79,30 @@ describe('a classifier on embeddings', () => {
     const { modelVersions } = await alice.client.listModelVersions({ modelId: 'shades', trainedOnly: true });
     expect(modelVersions).toHaveLength(2);
     const ask = async (versionId: string) => {
-      const { outputs } = await alice.client.postModelOutputs({ modelId: 'shades', versionId, inputs: [shot(100)] });
+      const { outputs } = await alice.client.postModelOutputs({
+        modelId: 'shades',
+        versionId,
+        inputs: [shot(100)],
+      });
       return outputs[0]?.data?.concepts.map(({ id, value }) => [id, value]);
     };
     expect(await ask(modelVersions[0]?.id as string)).toEqual(await ask(modelVersions[1]?.id as string));
-    expect((await alice.client.postModelOutputs({ modelId: 'shades', inputs: [shot(1)] })).outputs[0]?.model?.modelVersion?.id).toBe(modelVersions[0]?.id);
+    expect(
+      (await alice.client.postModelOutputs({ modelId: 'shades', inputs: [shot(1)] })).outputs[0]?.model
+        ?.modelVersion?.id,
+    ).toBe(modelVersions[0]?.id);
   });
 
   test('concepts that stand for themselves are learnt against the others, and a concept alone against the rest', async () => {
     await alice.client.postModels({ models: [{ id: 'single' }] });
-    const { version } = await train(alice, 'single', { outputInfo: { data: { concepts: [{ id: 'dark' }] } } });
+    const { version } = await train(alice, 'single', {
+      outputInfo: { data: { concepts: [{ id: 'dark' }] } },
+    });
     expect(version?.status?.code).toBe(21100);
-    const { outputs } = await alice.client.postModelOutputs({ modelId: 'single', inputs: [shot(6), shot(250)] });
+    const { outputs } = await alice.client.postModelOutputs({
+      modelId: 'single',
+      inputs: [shot(6), shot(250)],
+    });
     const values = outputs.map((output) => output.data?.concepts[0]?.value ?? -1) as [number, number];
     expect(values[0]).toBeGreaterThan(0.5);
     expect(values[1]).toBeLessThan(0.5);
@@ -92,7 +110,10 @@ describe('a classifier on embeddings', () => {
 
   test('a dataset limits what is learnt from', async () => {
     await alice.client.postDatasets({ datasets: [{ id: 'some' }] });
-    await alice.client.postDatasetInputs({ datasetId: 'some', datasetInputs: [...dark.slice(0, 5), ...bright.slice(0, 5)].map((id) => ({ input: { id } })) });
+    await alice.client.postDatasetInputs({
+      datasetId: 'some',
+      datasetInputs: [...dark.slice(0, 5), ...bright.slice(0, 5)].map((id) => ({ input: { id } })),
+    });
     await alice.client.postModels({ models: [{ id: 'of-some' }] });
     const { version } = await train(alice, 'of-some', { trainInfo: { params: { dataset_id: 'some' } } });
     expect(version?.status?.code).toBe(21100);
@@ -115,18 +136,40 @@ describe('a classifier on embeddings', () => {
 describe('trainings that cannot be', () => {
   test.each([
     ['nothing labelled', 21110, { outputInfo: { data: { concepts: [{ id: 'unseen' }] } } }],
-    ['no dataset of that id', 21118, { trainInfo: { params: { dataset_id: 'nope' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } }],
-    ['a parameter that is no number', 21118, { trainInfo: { params: { seed: 'many' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } }],
-    ['no such embedder', 21118, { inputInfo: { baseEmbedModel: { id: 'nope' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } }],
+    [
+      'no dataset of that id',
+      21118,
+      { trainInfo: { params: { dataset_id: 'nope' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } },
+    ],
+    [
+      'a parameter that is no number',
+      21118,
+      { trainInfo: { params: { seed: 'many' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } },
+    ],
+    [
+      'no such embedder',
+      21118,
+      { inputInfo: { baseEmbedModel: { id: 'nope' } }, outputInfo: { data: { concepts: [{ id: 'dark' }] } } },
+    ],
     [
       'one concept that excludes itself',
       21112,
-      { outputInfo: { data: { concepts: [{ id: 'dark' }] }, outputConfig: { conceptsMutuallyExclusive: true } } },
+      {
+        outputInfo: {
+          data: { concepts: [{ id: 'dark' }] },
+          outputConfig: { conceptsMutuallyExclusive: true },
+        },
+      },
     ],
     [
       'a concept without examples, where that is to fail',
       21111,
-      { outputInfo: { data: { concepts: [{ id: 'dark' }, { id: 'unseen' }] }, outputConfig: { failOnMissingPositiveExamples: true } } },
+      {
+        outputInfo: {
+          data: { concepts: [{ id: 'dark' }, { id: 'unseen' }] },
+          outputConfig: { failOnMissingPositiveExamples: true },
+        },
+      },
     ],
   ])('%s ends with %i and words', async (name, code, version) => {
     const modelId = name.replace(/\W+/g, '-');
@@ -153,6 +196,6 @@ test('inputs that were never indexed are embedded for the training', async () =>
   await bob.client.postModels({ models: [{ id: 'm' }] });
   const { version } = await train(bob, 'm');
   expect(version?.status?.code).toBe(21100);
-  const log = await fetch((version?.trainLog as string).replace(/^https?:\/\/[^/]+/, bob.url));
+  const log = await fetch((version?.trainLog ?? '').replace(/^https?:\/\/[^/]+/, bob.url));
   expect(await log.text()).toContain('2 of them computed now');
 });

@@ -1,22 +1,29 @@
 import { clone, create } from '@bufbuild/protobuf';
 import {
+  FullTagSchema,
+  InputInfoSchema,
   type Model,
   ModelSchema,
   type ModelVersion,
-  InputInfoSchema,
   ModelVersionSchema,
+  type OutputInfo,
   OutputInfoSchema,
   type StatusCode,
   StatusSchema,
   TrainInfoSchema,
-  type OutputInfo,
-  FullTagSchema,
 } from '@fovea/contract';
-import type { JsonMap } from '#domain/patch.ts';
-import { idTrouble, newId } from '#domain/ids.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { idTrouble, newId } from '#domain/ids.ts';
+import type { JsonMap } from '#domain/patch.ts';
 import { status } from '../common/status.ts';
-import { packBody, readVisibility, searchWords, showTime, showVisibility, unpackBody } from '../common/translate.ts';
+import {
+  packBody,
+  readVisibility,
+  searchWords,
+  showTime,
+  showVisibility,
+  unpackBody,
+} from '../common/translate.ts';
 import { idFromName } from '../concepts/index.ts';
 import { canonicalTypeId, findModelType } from './catalogue/index.ts';
 import { modelFault } from './faults.ts';
@@ -85,25 +92,31 @@ export const filedUnder = (wire: Model) => ({
   featured: wire.featuredOrder !== undefined,
 });
 
-export const wordsOfModel = (model: Pick<Model, 'id' | 'name' | 'description' | 'notes'>, userId: string): string =>
-  searchWords(model.id, model.name, model.description, model.notes, userId);
+export const wordsOfModel = (
+  model: Pick<Model, 'id' | 'name' | 'description' | 'notes'>,
+  userId: string,
+): string => searchWords(model.id, model.name, model.description, model.notes, userId);
 
 /** The free fields of a model row, as a message. */
 export const bodyOfModel = (row: Pick<ModelRow, 'body'>): Model => unpackBody(ModelSchema, row.body);
-export const bodyOfVersion = (row: Pick<VersionRow, 'body'>): ModelVersion => unpackBody(ModelVersionSchema, row.body);
+export const bodyOfVersion = (row: Pick<VersionRow, 'body'>): ModelVersion =>
+  unpackBody(ModelVersionSchema, row.body);
 export const packModel = (model: Model): Buffer => packBody(ModelSchema, model, modelColumns);
-export const packVersion = (version: ModelVersion): Buffer => packBody(ModelVersionSchema, version, versionColumns);
+export const packVersion = (version: ModelVersion): Buffer =>
+  packBody(ModelVersionSchema, version, versionColumns);
 
 /** A version as it was asked for: settings from all the places where clients put them. */
 export function readVersion(wire: ModelVersion | undefined, model: Model | undefined): ModelVersion {
   const version = wire ? clone(ModelVersionSchema, wire) : create(ModelVersionSchema);
   // Older clients set output_info on the model itself.
-  if (!version.outputInfo && model?.outputInfo) version.outputInfo = clone(OutputInfoSchema, model.outputInfo);
+  if (!version.outputInfo && model?.outputInfo)
+    version.outputInfo = clone(OutputInfoSchema, model.outputInfo);
   const info = version.outputInfo;
   if (info) info.paramsSpecs = [];
   for (const concept of info?.data?.concepts ?? []) {
     concept.id ||= idFromName(concept.name);
-    if (!concept.id) throw modelFault.invalid('output_info.data.concepts[]: a concept needs an id or a name.');
+    if (!concept.id)
+      throw modelFault.invalid('output_info.data.concepts[]: a concept needs an id or a name.');
     concept.name ||= concept.id;
   }
   return version;
@@ -120,7 +133,11 @@ export interface ShowOptions {
   readonly publicUrl?: string;
 }
 
-export function showVersion(row: VersionRow, owner: { userId: string; appId: string }, options: ShowOptions = {}): ModelVersion {
+export function showVersion(
+  row: VersionRow,
+  owner: { userId: string; appId: string },
+  options: ShowOptions = {},
+): ModelVersion {
   const body = bodyOfVersion(row);
   return create(ModelVersionSchema, {
     ...body,
@@ -160,7 +177,8 @@ function showOutputInfo(info: OutputInfo | undefined, options: ShowOptions): Out
     if (shown.data) shown.data.concepts = [];
     shown.message = outputInfoHint;
   } else {
-    for (const concept of shown.data?.concepts ?? []) concept.name = options.names?.get(concept.id) ?? concept.name;
+    for (const concept of shown.data?.concepts ?? [])
+      concept.name = options.names?.get(concept.id) ?? concept.name;
   }
   return shown;
 }

@@ -9,7 +9,9 @@ export const versionColumns = sql`v.key as "vKey", v.app_key as "vAppKey", v.mod
   v.input_count as "vInputCount", v.percent_completed as "vPercentCompleted", v.body as "vBody", v.train_log_token as "vTrainLogToken",
   v.created_at as "vCreatedAt", v.modified_at as "vModifiedAt", v.completed_at as "vCompletedAt"`;
 
-export type VersionColumns = { [Name in keyof VersionRow as `v${Capitalize<Name>}`]: VersionRow[Name] | null };
+export type VersionColumns = {
+  [Name in keyof VersionRow as `v${Capitalize<Name>}`]: VersionRow[Name] | null;
+};
 
 /** The version of a joined row; undefined where the outer join found none. */
 export function readVersionColumns(row: VersionColumns): VersionRow | undefined {

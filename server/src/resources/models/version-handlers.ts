@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import {
   type ListModelVersionsRequest,
@@ -6,7 +7,6 @@ import {
   type ServicePart,
   StatusCode,
 } from '@fovea/contract';
-import { randomBytes } from 'node:crypto';
 import type { Call } from '#domain/call.ts';
 import { visibility } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
@@ -21,9 +21,17 @@ import { readModelAndVersion, readModelRow } from './find.ts';
 import { canTrain, isTrainable, type ModelRow, type VersionRow } from './model.ts';
 import { patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 import { lockModel, touchModel } from './store.ts';
-import { bodyOfVersion, packVersion, readVersion, showModel, showVersion } from './translate.ts';
 import { trainingNote } from './training/note.ts';
-import { deleteVersion, findVersion, insertVersion, pageOfVersions, showVersions, updateVersion, type VersionSort } from './version-store.ts';
+import { bodyOfVersion, packVersion, readVersion, showModel, showVersion } from './translate.ts';
+import {
+  deleteVersion,
+  findVersion,
+  insertVersion,
+  pageOfVersions,
+  showVersions,
+  updateVersion,
+  type VersionSort,
+} from './version-store.ts';
 
 type Rpc =
   | 'postModelVersions'
@@ -48,7 +56,8 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
      */
     async postModelVersions(req, call) {
       const [sent, ...others] = req.modelVersions;
-      if (others.length > 0) throw modelFault.invalid('model_versions holds more than one version; post them one by one.');
+      if (others.length > 0)
+        throw modelFault.invalid('model_versions holds more than one version; post them one by one.');
       const made = await db.transaction(async (tx) => {
         const model = await lockModel(tx, call.app, req.modelId);
         if (!model) throw modelFault.missing(req.modelId);
@@ -83,7 +92,8 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
           const before = await findVersion(tx, call.app, model.key, { id: sent.id });
           if (sent.id === '' || !before) throw modelFault.missingVersion(req.modelId, sent.id);
           const json = sentJson(ModelVersionSchema, sent, rawItem(call.sent, 'model_versions', index));
-          for (const key of ['id', 'status', 'created_at', 'modified_at', 'app_id', 'user_id']) delete json[key];
+          for (const key of ['id', 'status', 'created_at', 'modified_at', 'app_id', 'user_id'])
+            delete json[key];
           const patched = patchedMessage(ModelVersionSchema, action, editable(before), json);
           all.push(await keep(tx, call, before, patched));
         }
@@ -136,7 +146,13 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     },
   };
 
-  async function newVersion(tx: Tx, call: Call, model: ModelRow, sent: ModelVersion | undefined, note: string): Promise<VersionRow> {
+  async function newVersion(
+    tx: Tx,
+    call: Call,
+    model: ModelRow,
+    sent: ModelVersion | undefined,
+    note: string,
+  ): Promise<VersionRow> {
     const settings = readVersion(sent, undefined);
     if (settings.id) {
       const trouble = idTrouble(settings.id, 'model version');
@@ -181,7 +197,8 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     req: { modelId: string; publications: { versionId: string }[] },
     gettable: number,
   ): Promise<void> {
-    if (gettable >= visibility.public && !(await deps.isProfilePublic(call.app))) throw commonFault.profilePrivate();
+    if (gettable >= visibility.public && !(await deps.isProfilePublic(call.app)))
+      throw commonFault.profilePrivate();
     const model = await readModelRow(db, call.app, req.modelId);
     const ids = req.publications.map((one) => one.versionId);
     await db.transaction(async (tx) => {
@@ -199,7 +216,8 @@ function inherit(settings: ModelVersion, before: ModelVersion): void {
     settings.outputInfo = before.outputInfo;
     return;
   }
-  if (!settings.outputInfo.data?.concepts.length && before.outputInfo.data) settings.outputInfo.data = before.outputInfo.data;
+  if (!settings.outputInfo.data?.concepts.length && before.outputInfo.data)
+    settings.outputInfo.data = before.outputInfo.data;
   if (!settings.outputInfo.outputConfig && before.outputInfo.outputConfig) {
     settings.outputInfo.outputConfig = before.outputInfo.outputConfig;
   }

@@ -3,12 +3,17 @@ import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { NewVersion, VersionRow } from './model.ts';
-import { readVersionColumns, versionColumns, type VersionColumns } from './version-columns.ts';
+import { readVersionColumns, type VersionColumns, versionColumns } from './version-columns.ts';
 
 const read = (row: VersionColumns | undefined) => (row ? readVersionColumns(row) : undefined);
 
 /** Adds a version, the newest from now on. @returns undefined when the model has a version of this id */
-export async function insertVersion(db: Db, grant: AppGrant, modelKey: number, version: NewVersion): Promise<VersionRow | undefined> {
+export async function insertVersion(
+  db: Db,
+  grant: AppGrant,
+  modelKey: number,
+  version: NewVersion,
+): Promise<VersionRow | undefined> {
   const row = await first<VersionColumns>(
     db,
     sql`with v as (
@@ -43,7 +48,11 @@ export async function findVersion(
   return read(row);
 }
 
-export async function findVersionByKey(db: Db, grant: AppGrant, key: number): Promise<VersionRow | undefined> {
+export async function findVersionByKey(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+): Promise<VersionRow | undefined> {
   const row = await first<VersionColumns>(
     db,
     sql`select ${versionColumns} from model_versions v where v.app_key = ${grant.appKey} and v.key = ${key}`,
@@ -99,7 +108,13 @@ export async function updateVersion(
 }
 
 /** Sets the visibility of versions by id. @returns the ids that were found */
-export async function showVersions(db: Db, grant: AppGrant, modelKey: number, ids: readonly string[], visibility: number): Promise<string[]> {
+export async function showVersions(
+  db: Db,
+  grant: AppGrant,
+  modelKey: number,
+  ids: readonly string[],
+  visibility: number,
+): Promise<string[]> {
   const found = await rows<{ id: string }>(
     db,
     sql`update model_versions set visibility = ${visibility}, modified_at = now()
@@ -117,7 +132,13 @@ export async function deleteVersion(db: Db, grant: AppGrant, modelKey: number, i
 }
 
 /** Says that training runs, and how far it is. @returns false when the version is gone, or was ended already */
-export async function setProgress(db: Db, grant: AppGrant, key: number, percent: number, log: string): Promise<boolean> {
+export async function setProgress(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  percent: number,
+  log: string,
+): Promise<boolean> {
   const row = await first(
     db,
     sql`update model_versions set status_code = 21101, percent_completed = ${percent}, train_log = ${log}, modified_at = now()
@@ -144,7 +165,12 @@ export interface TrainingResult {
 }
 
 /** The end of a training. @returns false when the version is gone or was ended already */
-export async function endTraining(db: Db, grant: AppGrant, key: number, result: TrainingResult): Promise<boolean> {
+export async function endTraining(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  result: TrainingResult,
+): Promise<boolean> {
   const { head } = result;
   const row = await first(
     db,

@@ -2,9 +2,14 @@ import { StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 
 export const predictionFault = {
-  noInputs: () => new Fault('bad_request', StatusCode.CONN_INVALID_REQUEST, 'inputs is empty; send 1 to 128 inputs.'),
+  noInputs: () =>
+    new Fault('bad_request', StatusCode.CONN_INVALID_REQUEST, 'inputs is empty; send 1 to 128 inputs.'),
   emptyInput: () =>
-    new Fault('bad_request', StatusCode.INPUT_INVALID_ARGUMENT, 'The input has neither data nor the id of an input of this app.'),
+    new Fault(
+      'bad_request',
+      StatusCode.INPUT_INVALID_ARGUMENT,
+      'The input has neither data nor the id of an input of this app.',
+    ),
   noSuchInput: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no input '${id}' in this app.`),
   wrongKind: (typeId: string, wanted: readonly string[], found: string) =>
@@ -20,9 +25,17 @@ export const predictionFault = {
       `select_concepts: the model knows none of ${names.join(', ')}. Ids and names are compared exactly.`,
     ),
   noNetwork: (id: string, typeId: string) =>
-    new Fault('not_implemented', StatusCode.NOT_IMPLEMENTED, `The model '${id}' of type '${typeId}' has no network on this server.`),
+    new Fault(
+      'not_implemented',
+      StatusCode.NOT_IMPLEMENTED,
+      `The model '${id}' of type '${typeId}' has no network on this server.`,
+    ),
   needsRegions: (typeId: string) =>
-    new Fault('bad_request', StatusCode.MODEL_INVALID_ARGUMENT, `A model of type '${typeId}' takes regions; put it behind a detector in a workflow.`),
+    new Fault(
+      'bad_request',
+      StatusCode.MODEL_INVALID_ARGUMENT,
+      `A model of type '${typeId}' takes regions; put it behind a detector in a workflow.`,
+    ),
   wrongLength: (wanted: number, found: number) =>
     new Fault(
       'bad_request',
@@ -30,16 +43,28 @@ export const predictionFault = {
       `The model was trained on embeddings of ${wanted} numbers, and this one has ${found}.`,
     ),
   damagedHead: (id: string, cause: unknown) =>
-    new Fault('internal', StatusCode.MODEL_PREDICTION_FAILED, 'The trained part of the model could not be read.', {
-      log: `head of model ${id} unreadable`,
-      cause,
-    }),
+    new Fault(
+      'internal',
+      StatusCode.MODEL_PREDICTION_FAILED,
+      'The trained part of the model could not be read.',
+      {
+        log: `head of model ${id} unreadable`,
+        cause,
+      },
+    ),
   badUrl: (details: string) => new Fault('bad_request', StatusCode.INPUT_INVALID_URL, details),
   /** Official clients accept 30002 for URLs that deliver nothing. */
   notDelivered: (details: string, cause: unknown) =>
-    new Fault('bad_request', StatusCode.INPUT_FAILED, `The download failed: ${details} Check the URL.`, { cause }),
-  unreachable: (details: string, cause: unknown) => new Fault('bad_request', StatusCode.INPUT_CONNECTION_FAILED, details, { cause }),
+    new Fault('bad_request', StatusCode.INPUT_FAILED, `The download failed: ${details} Check the URL.`, {
+      cause,
+    }),
+  unreachable: (details: string, cause: unknown) =>
+    new Fault('bad_request', StatusCode.INPUT_CONNECTION_FAILED, details, { cause }),
   tooLarge: (details: string) => new Fault('too_large', StatusCode.INPUT_OVER_LIMIT, details),
   noDeployments: (id: string) =>
-    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `runner_selector: there is no deployment '${id}' on this server.`),
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `runner_selector: there is no deployment '${id}' on this server.`,
+    ),
 } as const;

@@ -16,8 +16,8 @@ import { newId } from '#domain/ids.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, status, statusOfFault } from '../common/status.ts';
 import { bodyOfVersion, conceptNamesIn, mainGrant, readTrainedVersion, showModel } from '../models/index.ts';
-import { predictionFault } from './faults.ts';
 import { eachOf } from './each-of.ts';
+import { predictionFault } from './faults.ts';
 import { echoOf, openMedia } from './media.ts';
 import { checkSelected, type OutputSettings, overridesOf, readSettings } from './output-config.ts';
 import { predictWith, type RunDeps, type Runnable } from './run-model.ts';
@@ -53,15 +53,26 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
   };
 
   /** In the app named; else, for callers that may look there, among the platform's own models. */
-  async function findRunnable(req: PostModelOutputsRequest, call: Call): Promise<{ runnable: Runnable; grant: AppGrant }> {
+  async function findRunnable(
+    req: PostModelOutputsRequest,
+    call: Call,
+  ): Promise<{ runnable: Runnable; grant: AppGrant }> {
     const deployment = req.runnerSelector?.deployment?.id;
     if (deployment) throw predictionFault.noDeployments(deployment);
     try {
-      return { runnable: await readTrainedVersion(deps.db, call.app, req.modelId, req.versionId), grant: call.app };
+      return {
+        runnable: await readTrainedVersion(deps.db, call.app, req.modelId, req.versionId),
+        grant: call.app,
+      };
     } catch (fault) {
       const main = isMissing(fault) ? await mainGrant(call) : undefined;
       if (!main || main.appKey === call.app.appKey) throw fault;
-      return { runnable: await readTrainedVersion(deps.db, main, req.modelId, req.versionId).catch(() => Promise.reject(fault)), grant: main };
+      return {
+        runnable: await readTrainedVersion(deps.db, main, req.modelId, req.versionId).catch(() =>
+          Promise.reject(fault),
+        ),
+        grant: main,
+      };
     }
   }
 
@@ -88,7 +99,12 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     return { status: batchStatus(outcomes), outputs };
   }
 
-  async function outputOf(call: Call, runnable: Runnable, input: Input, settings: OutputSettings): Promise<Output> {
+  async function outputOf(
+    call: Call,
+    runnable: Runnable,
+    input: Input,
+    settings: OutputSettings,
+  ): Promise<Output> {
     const output = create(OutputSchema, { id: newId(), createdAt: timestampNow(), input: echoOf(input) });
     try {
       const media = await openMedia(deps, call.app, input, call.signal);
@@ -107,7 +123,9 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
       ...(output.data?.concepts ?? []),
       ...(output.data?.regions ?? []).flatMap((region) => region.data?.concepts ?? []),
     ]);
-    const names = await conceptNamesIn(deps.db, grant, language, [...new Set(concepts.map((concept) => concept.id))]);
+    const names = await conceptNamesIn(deps.db, grant, language, [
+      ...new Set(concepts.map((concept) => concept.id)),
+    ]);
     for (const concept of concepts) {
       const name = names.get(concept.id);
       if (name) Object.assign(concept, { name, language });
@@ -115,7 +133,8 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
   }
 }
 
-const isMissing = (fault: unknown): boolean => fault instanceof Fault && fault.code === StatusCode.MODEL_DOES_NOT_EXIST;
+const isMissing = (fault: unknown): boolean =>
+  fault instanceof Fault && fault.code === StatusCode.MODEL_DOES_NOT_EXIST;
 
 /** Codes of the models' range that speak of one input: it is not what the model takes, or the network choked on it. */
 const inputsOwn: number[] = [StatusCode.MODEL_INVALID_ARGUMENT, StatusCode.MODEL_PREDICTION_FAILED];

@@ -16,7 +16,12 @@ export interface Media {
 }
 
 /** @throws Fault 30104 for an input without content, 11101 for an id that is not there */
-export async function openMedia(deps: PredictDeps, grant: AppGrant, input: Input, signal: AbortSignal): Promise<Media> {
+export async function openMedia(
+  deps: PredictDeps,
+  grant: AppGrant,
+  input: Input,
+  signal: AbortSignal,
+): Promise<Media> {
   const data = input.data ?? create(DataSchema);
   const kinds = kindsOf(data);
   if (kinds.length > 0) return mediaOf(deps, data, signal);
@@ -52,7 +57,8 @@ export function mediaOf(deps: PredictDeps, data: Data, signal: AbortSignal): Med
   };
 }
 
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
 
 function kindsOf(data: Data): string[] {
   const kinds: string[] = [];

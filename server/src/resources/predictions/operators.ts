@@ -1,5 +1,13 @@
 import { clone, create } from '@bufbuild/protobuf';
-import { type Concept, type Data, DataSchema, type OutputInfo, type Region, RegionSchema, TextSchema } from '@fovea/contract';
+import {
+  type Concept,
+  type Data,
+  DataSchema,
+  type OutputInfo,
+  type Region,
+  RegionSchema,
+  TextSchema,
+} from '@fovea/contract';
 import { predictionFault } from './faults.ts';
 
 /** A step that computes on data without a network: thresholds, counters, prompts. Pure but for `random-sample`. */
@@ -21,7 +29,8 @@ const comparisonNumbers: Readonly<Record<string, number>> = {
   EQUAL: 5,
 };
 
-const param = (settings: OutputInfo | undefined, name: string): unknown => (settings?.params as Record<string, unknown> | undefined)?.[name];
+const param = (settings: OutputInfo | undefined, name: string): unknown =>
+  (settings?.params as Record<string, unknown> | undefined)?.[name];
 
 const textParam = (settings: OutputInfo | undefined, name: string): string => {
   const value = param(settings, name);
@@ -71,7 +80,12 @@ function joinTexts(regions: readonly Region[]): string {
     else lines.push([region]);
   }
   return lines
-    .map((line) => line.sort((a, b) => (box(a)?.leftCol ?? 0) - (box(b)?.leftCol ?? 0)).map((region) => region.data?.text?.raw).join(' '))
+    .map((line) =>
+      line
+        .sort((a, b) => (box(a)?.leftCol ?? 0) - (box(b)?.leftCol ?? 0))
+        .map((region) => region.data?.text?.raw)
+        .join(' '),
+    )
     .join('\n');
 }
 
@@ -91,22 +105,28 @@ function classifyByRegex(data: Data, settings: OutputInfo | undefined): Data {
   const pattern = textParam(settings, 'regex');
   if (pattern.length > regexLengthMax) throw predictionFault.needsRegions('regex-based-classifier');
   const matches = new RegExp(pattern, 'u').test((data.text?.raw ?? '').slice(0, textLengthMax));
-  const concepts = matches ? (settings?.data?.concepts ?? []).map((concept) => ({ ...concept, value: 1 })) : [];
+  const concepts = matches
+    ? (settings?.data?.concepts ?? []).map((concept) => ({ ...concept, value: 1 }))
+    : [];
   return create(DataSchema, { concepts });
 }
 
 /** The operators this server computes, by model type. Those that cut pictures live with the pictures. */
 export const operators: Readonly<Record<string, Operator>> = {
-  'concept-threshold': (data, settings) => create(DataSchema, { concepts: data.concepts.filter(threshold(settings)) }),
+  'concept-threshold': (data, settings) =>
+    create(DataSchema, { concepts: data.concepts.filter(threshold(settings)) }),
   'region-threshold': thresholdRegions,
   'object-counter': countRegions,
   'text-aggregation-operator': (data) => create(DataSchema, { text: { raw: joinTexts(data.regions) } }),
   'regex-based-classifier': classifyByRegex,
   prompter: (data, settings) => {
     const template = textParam(settings, 'prompt_template') || '{data.text.raw}';
-    return create(DataSchema, { text: create(TextSchema, { raw: template.replaceAll('{data.text.raw}', () => data.text?.raw ?? '') }) });
+    return create(DataSchema, {
+      text: create(TextSchema, { raw: template.replaceAll('{data.text.raw}', () => data.text?.raw ?? '') }),
+    });
   },
-  'random-sample': (data, settings) => (numberParam(settings, 'keep_fraction', 1) > Math.random() ? data : create(DataSchema)),
+  'random-sample': (data, settings) =>
+    numberParam(settings, 'keep_fraction', 1) > Math.random() ? data : create(DataSchema),
   // Writing happens where a workflow runs as the base workflow of an app; predictions only pass the data on.
   'annotation-writer': (data) => data,
 };

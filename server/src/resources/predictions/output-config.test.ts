@@ -1,13 +1,22 @@
-import { create } from '@bufbuild/protobuf';
-import { ConceptSchema, type OutputConfig, OutputConfigSchema, type OutputInfo, OutputInfoSchema } from '@fovea/contract';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import {
+  ConceptSchema,
+  type OutputConfig,
+  OutputConfigSchema,
+  type OutputInfo,
+  OutputInfoSchema,
+} from '@fovea/contract';
 import { describe, expect, test } from 'vitest';
 import { limitConcepts, readSettings } from './output-config.ts';
 
-const config = (init: MessageInitShape<typeof OutputConfigSchema>): OutputConfig => create(OutputConfigSchema, init);
+const config = (init: MessageInitShape<typeof OutputConfigSchema>): OutputConfig =>
+  create(OutputConfigSchema, init);
 const info = (init: MessageInitShape<typeof OutputInfoSchema>): OutputInfo => create(OutputInfoSchema, init);
 
-const concepts = Array.from({ length: 30 }, (_, i) => create(ConceptSchema, { id: `c${i}`, name: `name ${i}`, value: i / 30 }));
+const concepts = Array.from({ length: 30 }, (_, i) =>
+  create(ConceptSchema, { id: `c${i}`, name: `name ${i}`, value: i / 30 }),
+);
 const shown = (asked: (OutputInfo | OutputConfig | undefined)[], own?: OutputInfo) =>
   limitConcepts(concepts, readSettings(asked, own)).map((one) => one.id);
 
@@ -20,9 +29,17 @@ describe('how much of a prediction is shown', () => {
   test.each([
     ['at most so many', config({ maxConcepts: 2 }), ['c29', 'c28']],
     ['sure enough, the limit included', config({ minValue: 27 / 30 }), ['c29', 'c28', 'c27']],
-    ['selected by id, however unsure, and more than the limit', config({ maxConcepts: 1, selectConcepts: [{ id: 'c1' }, { id: 'c2' }] }), ['c2', 'c1']],
+    [
+      'selected by id, however unsure, and more than the limit',
+      config({ maxConcepts: 1, selectConcepts: [{ id: 'c1' }, { id: 'c2' }] }),
+      ['c2', 'c1'],
+    ],
     ['selected by name', config({ selectConcepts: [{ name: 'name 3' }] }), ['c3']],
-    ['selected and sure enough', config({ minValue: 0.5, selectConcepts: [{ id: 'c1' }, { id: 'c29' }] }), ['c29']],
+    [
+      'selected and sure enough',
+      config({ minValue: 0.5, selectConcepts: [{ id: 'c1' }, { id: 'c29' }] }),
+      ['c29'],
+    ],
     ['names are compared exactly', config({ selectConcepts: [{ name: 'NAME 3' }] }), []],
     ['params of the same names', info({ params: { max_concepts: 1 } }), ['c29']],
     ['selected through params', info({ params: { select_concepts: [{ id: 'c4' }] } }), ['c4']],
@@ -37,6 +54,8 @@ describe('how much of a prediction is shown', () => {
   });
 
   test('what a model was made with does not hide what is selected', () => {
-    expect(shown([config({ selectConcepts: [{ id: 'c0' }] })], info({ params: { min_value: 0.9 } }))).toEqual(['c0']);
+    expect(shown([config({ selectConcepts: [{ id: 'c0' }] })], info({ params: { min_value: 0.9 } }))).toEqual(
+      ['c0'],
+    );
   });
 });

@@ -1,5 +1,13 @@
 import { create } from '@bufbuild/protobuf';
-import { type Concept, type Data, type Model, type OutputConfig, OutputConfigSchema, type OutputInfo, type Region } from '@fovea/contract';
+import {
+  type Concept,
+  type Data,
+  type Model,
+  type OutputConfig,
+  OutputConfigSchema,
+  type OutputInfo,
+  type Region,
+} from '@fovea/contract';
 import { predictionFault } from './faults.ts';
 
 /** How much of a prediction is shown. */
@@ -23,7 +31,10 @@ const conceptsMaxDefault = 20;
  * NOTE: from the request's model nothing but output_info is read; clients send back stale copies of everything
  * else (SEMANTICS trap 5).
  */
-export function readSettings(asked: readonly (OutputInfo | OutputConfig | undefined)[], own: OutputInfo | undefined): OutputSettings {
+export function readSettings(
+  asked: readonly (OutputInfo | OutputConfig | undefined)[],
+  own: OutputInfo | undefined,
+): OutputSettings {
   const requested = asked.filter((one) => one !== undefined).map(readOne);
   const made = own ? [readOne(own)] : [];
   const pick = <K extends keyof Read>(key: K): Read[K] | undefined =>
@@ -39,7 +50,10 @@ export function readSettings(asked: readonly (OutputInfo | OutputConfig | undefi
 }
 
 /** Where a request may hide settings of its own: on the version (new clients) or on the model (old ones). */
-export const overridesOf = (model: Model | undefined): (OutputInfo | undefined)[] => [model?.modelVersion?.outputInfo, model?.outputInfo];
+export const overridesOf = (model: Model | undefined): (OutputInfo | undefined)[] => [
+  model?.modelVersion?.outputInfo,
+  model?.outputInfo,
+];
 
 interface Read {
   conceptsMax: number | undefined;
@@ -54,7 +68,10 @@ function readOne(info: OutputInfo | OutputConfig): Read {
   const config = isConfig ? info : (info.outputConfig ?? create(OutputConfigSchema));
   const params = (isConfig ? {} : (info.params ?? {})) as Record<string, unknown>;
   const number = (value: unknown) => (typeof value === 'number' && value > 0 ? value : undefined);
-  const selected = config.selectConcepts.length > 0 ? config.selectConcepts.map((one) => one.id || one.name) : namesIn(params.select_concepts);
+  const selected =
+    config.selectConcepts.length > 0
+      ? config.selectConcepts.map((one) => one.id || one.name)
+      : namesIn(params.select_concepts);
   return {
     conceptsMax: number(config.maxConcepts) ?? number(params.max_concepts),
     valueMin: number(config.minValue) ?? number(params.min_value),
@@ -72,11 +89,14 @@ function namesIn(list: unknown): string[] {
   });
 }
 
-const isSelected = (concept: Concept, selected: readonly string[]): boolean => selected.includes(concept.id) || selected.includes(concept.name);
+const isSelected = (concept: Concept, selected: readonly string[]): boolean =>
+  selected.includes(concept.id) || selected.includes(concept.name);
 
 /** Selected words that none of the concepts has as id or name. */
-export const unknownSelected = (concepts: readonly { id: string; name: string }[], selected: readonly string[]): string[] =>
-  selected.filter((word) => !concepts.some((one) => one.id === word || one.name === word));
+export const unknownSelected = (
+  concepts: readonly { id: string; name: string }[],
+  selected: readonly string[],
+): string[] => selected.filter((word) => !concepts.some((one) => one.id === word || one.name === word));
 
 /**
  * Concepts, surest first. Selected ones are returned however sure or unsure they are: only a limit that the
@@ -85,7 +105,9 @@ export const unknownSelected = (concepts: readonly { id: string; name: string }[
 export function limitConcepts(concepts: readonly Concept[], settings: OutputSettings): Concept[] {
   const ranked = [...concepts].sort((a, b) => b.value - a.value);
   if (settings.selected.length > 0) {
-    return ranked.filter((one) => isSelected(one, settings.selected) && one.value >= (settings.valueMinAsked ?? 0));
+    return ranked.filter(
+      (one) => isSelected(one, settings.selected) && one.value >= (settings.valueMinAsked ?? 0),
+    );
   }
   return ranked.filter((one) => one.value >= (settings.valueMin ?? 0)).slice(0, settings.conceptsMax);
 }
@@ -93,7 +115,10 @@ export function limitConcepts(concepts: readonly Concept[], settings: OutputSett
 function limitRegions(regions: readonly Region[], settings: OutputSettings): Region[] {
   const kept = regions.filter((region) => {
     if (region.value < (settings.valueMin ?? 0)) return false;
-    return settings.selected.length === 0 || (region.data?.concepts.some((one) => isSelected(one, settings.selected)) ?? false);
+    return (
+      settings.selected.length === 0 ||
+      (region.data?.concepts.some((one) => isSelected(one, settings.selected)) ?? false)
+    );
   });
   return kept.sort((a, b) => b.value - a.value);
 }
@@ -106,7 +131,10 @@ export function limited(data: Data, settings: OutputSettings): Data {
 }
 
 /** @throws Fault 21202 when concepts are selected and the model knows none of them */
-export function checkSelected(concepts: readonly { id: string; name: string }[], selected: readonly string[]): boolean {
+export function checkSelected(
+  concepts: readonly { id: string; name: string }[],
+  selected: readonly string[],
+): boolean {
   if (selected.length === 0) return true;
   const unknown = unknownSelected(concepts, selected);
   if (unknown.length === selected.length) throw predictionFault.nothingSelected(selected);

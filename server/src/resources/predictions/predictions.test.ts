@@ -29,8 +29,16 @@ describe('the built-in models', () => {
   test.each([
     [recognition, 'visual-classifier', (data: Data) => data?.concepts.length === 20],
     ['aaa03c23b3724a16a56b629203edc62c', 'visual-classifier', (data: Data) => data?.concepts.length === 20],
-    ['general-image-embedding', 'visual-embedder', (data: Data) => data?.embeddings[0]?.vector.length === 256],
-    ['bbb5f41425b8468d9b7a554ff10f8581', 'visual-embedder', (data: Data) => data?.embeddings[0]?.numDimensions === 256],
+    [
+      'general-image-embedding',
+      'visual-embedder',
+      (data: Data) => data?.embeddings[0]?.vector.length === 256,
+    ],
+    [
+      'bbb5f41425b8468d9b7a554ff10f8581',
+      'visual-embedder',
+      (data: Data) => data?.embeddings[0]?.numDimensions === 256,
+    ],
     ['color-recognition', 'image-color-recognizer', (data: Data) => data?.colors[0]?.w3c?.name === 'Gray'],
     ['moderation-recognition', 'visual-classifier', (data: Data) => data?.concepts.length === 3],
     ['general-image-detection', 'visual-detector', (data: Data) => data?.regions.length === 0],
@@ -38,14 +46,20 @@ describe('the built-in models', () => {
   ])('%s of type %s answers as its type does', async (modelId, typeId, holds) => {
     const reply = await main.postModelOutputs({ modelId, inputs: [image] });
     expect(reply.status?.code, reply.status?.details).toBe(10000);
-    expect(reply.outputs[0]?.model).toMatchObject({ id: modelId, modelTypeId: typeId, userId: 'clarifai', appId: 'main' });
+    expect(reply.outputs[0]?.model).toMatchObject({
+      id: modelId,
+      modelTypeId: typeId,
+      userId: 'clarifai',
+      appId: 'main',
+    });
     expect(holds(reply.outputs[0]?.data), modelId).toBe(true);
   });
 
   test('have a card that names limits, source and licence', async () => {
     const { models } = await main.listModels({ perPage: 1000 });
     for (const model of models.filter((one) => one.modelTypeId !== 'image-crop')) {
-      for (const heading of ['Limits', 'Source', 'Licence']) expect(model.notes, model.id).toContain(`## ${heading}`);
+      for (const heading of ['Limits', 'Source', 'Licence'])
+        expect(model.notes, model.id).toContain(`## ${heading}`);
     }
   });
 
@@ -55,7 +69,9 @@ describe('the built-in models', () => {
   });
 
   test('that the operator did not switch on say so', async () => {
-    expect((await main.postModelOutputs({ modelId: 'face-embedding', inputs: [image] })).status?.code).toBe(21353);
+    expect((await main.postModelOutputs({ modelId: 'face-embedding', inputs: [image] })).status?.code).toBe(
+      21353,
+    );
   });
 });
 
@@ -66,7 +82,11 @@ describe('inputs', () => {
     await uploadPictures(alice, ['stored']);
     const reply = await alice.client.postModelOutputs({
       modelId: 'general-image-embedding',
-      inputs: [{ id: 'stored' }, { data: { image: { base64: tinyPng(0) } } }, { data: { image: { url: urlOf('/a.png') } } }],
+      inputs: [
+        { id: 'stored' },
+        { data: { image: { base64: tinyPng(0) } } },
+        { data: { image: { url: urlOf('/a.png') } } },
+      ],
     });
     expect(reply.status?.code).toBe(10000);
     const [stored, bytes, url] = reply.outputs.map((output) => output.data?.embeddings[0]?.vector);
@@ -76,9 +96,13 @@ describe('inputs', () => {
   });
 
   test('are shown back without their bytes', async () => {
-    const { json } = await alice.rest('POST', `/v2/users/clarifai/apps/main/models/color-recognition/outputs`, {
-      inputs: [{ data: { image: { base64: Buffer.from(tinyPng(9)).toString('base64') } } }],
-    });
+    const { json } = await alice.rest(
+      'POST',
+      `/v2/users/clarifai/apps/main/models/color-recognition/outputs`,
+      {
+        inputs: [{ data: { image: { base64: Buffer.from(tinyPng(9)).toString('base64') } } }],
+      },
+    );
     expect(json.outputs[0].input.data.image.base64).toBe('dHJ1ZQ==');
   });
 
@@ -96,28 +120,45 @@ describe('inputs', () => {
       ],
     });
     expect(reply.status?.code).toBe(10010);
-    expect(reply.outputs.map((output) => output.status?.code)).toEqual([10000, 30104, 30002, 30106, 30101, 21202, 11101]);
+    expect(reply.outputs.map((output) => output.status?.code)).toEqual([
+      10000, 30104, 30002, 30106, 30101, 21202, 11101,
+    ]);
     for (const output of reply.outputs.slice(1)) expect(output.status?.details).not.toBe('');
   });
 
   test('that all fail make the call fail, with the reasons in the outputs', async () => {
-    const { http, json } = await alice.rest('POST', `/v2/users/clarifai/apps/main/models/${recognition}/outputs`, { inputs: [{}, {}] });
+    const { http, json } = await alice.rest(
+      'POST',
+      `/v2/users/clarifai/apps/main/models/${recognition}/outputs`,
+      { inputs: [{}, {}] },
+    );
     expect([http, json.status.code, json.outputs[0].status.code]).toEqual([400, 10020, 30104]);
   });
 
   test('of the wrong kind throughout are a mistake in the request', async () => {
-    expect((await main.postModelOutputs({ modelId: recognition, inputs: [{ data: { text: { raw: 'x' } } }] })).status?.code).toBe(21202);
+    expect(
+      (await main.postModelOutputs({ modelId: recognition, inputs: [{ data: { text: { raw: 'x' } } }] }))
+        .status?.code,
+    ).toBe(21202);
   });
 
   test('are 1 to 128', async () => {
     expect((await main.postModelOutputs({ modelId: recognition, inputs: [] })).status?.code).toBe(11102);
-    const reply = await main.postModelOutputs({ modelId: recognition, inputs: Array.from({ length: 129 }, () => ({})) });
+    const reply = await main.postModelOutputs({
+      modelId: recognition,
+      inputs: Array.from({ length: 129 }, () => ({})),
+    });
     expect(reply.status?.details).toContain('128');
   });
 });
 
 describe('output settings', () => {
-  const ask = (outputConfig: object) => main.postModelOutputs({ modelId: recognition, inputs: [image], model: { modelVersion: { outputInfo: { outputConfig } } } });
+  const ask = (outputConfig: object) =>
+    main.postModelOutputs({
+      modelId: recognition,
+      inputs: [image],
+      model: { modelVersion: { outputInfo: { outputConfig } } },
+    });
 
   test('limit, select and refuse', async () => {
     expect((await ask({ maxConcepts: 3 })).outputs[0]?.data?.concepts).toHaveLength(3);
@@ -132,7 +173,12 @@ describe('output settings', () => {
     const reply = await main.postModelOutputs({
       modelId: recognition,
       inputs: [image],
-      model: { id: 'other', appId: 'elsewhere', modelVersion: { id: 'none' }, outputInfo: { outputConfig: { maxConcepts: 1 } } },
+      model: {
+        id: 'other',
+        appId: 'elsewhere',
+        modelVersion: { id: 'none' },
+        outputInfo: { outputConfig: { maxConcepts: 1 } },
+      },
     });
     expect(reply.outputs[0]?.data?.concepts).toHaveLength(1);
     expect(reply.outputs[0]?.model?.id).toBe(recognition);
@@ -142,7 +188,8 @@ describe('output settings', () => {
 describe('models that cannot answer', () => {
   test('a missing model, a missing version, an untrained model', async () => {
     await alice.client.postModels({ models: [{ id: 'untrained' }] });
-    const code = async (modelId: string, versionId = '') => (await alice.client.postModelOutputs({ modelId, versionId, inputs: [image] })).status?.code;
+    const code = async (modelId: string, versionId = '') =>
+      (await alice.client.postModelOutputs({ modelId, versionId, inputs: [image] })).status?.code;
     expect(await code('nowhere')).toBe(21200);
     expect(await code(recognition, 'nowhere')).toBe(21200);
     expect(await code('untrained')).toBe(21102);
@@ -150,7 +197,10 @@ describe('models that cannot answer', () => {
 
   test('a type without a network says that nothing stands behind it', async () => {
     await alice.client.postModels({ models: [{ id: 'llm', modelTypeId: 'text-to-image' }] });
-    expect((await alice.client.postModelOutputs({ modelId: 'llm', inputs: [{ data: { text: { raw: 'x' } } }] })).status?.code).toBe(10040);
+    expect(
+      (await alice.client.postModelOutputs({ modelId: 'llm', inputs: [{ data: { text: { raw: 'x' } } }] }))
+        .status?.code,
+    ).toBe(10040);
   });
 });
 
@@ -160,16 +210,43 @@ test('operators compute on what is sent: thresholds, prompts', async () => {
       {
         id: 'threshold',
         modelTypeId: 'concept-threshold',
-        modelVersion: { outputInfo: { data: { concepts: [{ id: 'a', value: 0.5 }, { id: 'b', value: 0.5 }] }, params: { concept_threshold_type: 'GREATER_THAN' } } },
+        modelVersion: {
+          outputInfo: {
+            data: {
+              concepts: [
+                { id: 'a', value: 0.5 },
+                { id: 'b', value: 0.5 },
+              ],
+            },
+            params: { concept_threshold_type: 'GREATER_THAN' },
+          },
+        },
       },
-      { id: 'prompt', modelTypeId: 'prompter', modelVersion: { outputInfo: { params: { prompt_template: 'Say: {data.text.raw}!' } } } },
+      {
+        id: 'prompt',
+        modelTypeId: 'prompter',
+        modelVersion: { outputInfo: { params: { prompt_template: 'Say: {data.text.raw}!' } } },
+      },
     ],
   });
   const kept = await alice.client.postModelOutputs({
     modelId: 'threshold',
-    inputs: [{ data: { concepts: [{ id: 'a', value: 0.9 }, { id: 'b', value: 0.5 }, { id: 'c', value: 1 }] } }],
+    inputs: [
+      {
+        data: {
+          concepts: [
+            { id: 'a', value: 0.9 },
+            { id: 'b', value: 0.5 },
+            { id: 'c', value: 1 },
+          ],
+        },
+      },
+    ],
   });
   expect(kept.outputs[0]?.data?.concepts.map((one) => one.id)).toEqual(['a']);
-  const prompted = await alice.client.postModelOutputs({ modelId: 'prompt', inputs: [{ data: { text: { raw: '$& cat' } } }] });
+  const prompted = await alice.client.postModelOutputs({
+    modelId: 'prompt',
+    inputs: [{ data: { text: { raw: '$& cat' } } }],
+  });
   expect(prompted.outputs[0]?.data?.text?.raw).toBe('Say: $& cat!');
 });

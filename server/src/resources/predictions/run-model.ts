@@ -1,14 +1,28 @@
 import { clone, create } from '@bufbuild/protobuf';
-import { type BoundingBox, type Data, DataSchema, ImageSchema, RegionSchema, TextSchema } from '@fovea/contract';
-import type { Box } from '#engine/index.ts';
+import {
+  type BoundingBox,
+  type Data,
+  DataSchema,
+  ImageSchema,
+  RegionSchema,
+  TextSchema,
+} from '@fovea/contract';
 import { cropToBox } from '#engine/crop.ts';
-import { bodyOfVersion, canonicalTypeId, inputKindsOf, mainApp, type ModelRow, type VersionRow } from '../models/index.ts';
+import type { Box } from '#engine/index.ts';
+import {
+  bodyOfVersion,
+  canonicalTypeId,
+  inputKindsOf,
+  type ModelRow,
+  mainApp,
+  type VersionRow,
+} from '../models/index.ts';
 import type { PredictDeps } from './deps.ts';
 import { predictionFault } from './faults.ts';
 import type { Heads } from './heads.ts';
 import type { Media } from './media.ts';
-import { limited, type OutputSettings } from './output-config.ts';
 import { cropMarginOf, operators } from './operators.ts';
+import { limited, type OutputSettings } from './output-config.ts';
 import { showPrediction } from './show-prediction.ts';
 
 export interface RunDeps extends PredictDeps {
@@ -35,7 +49,8 @@ export async function predictWith(
   options: { signal?: AbortSignal; background?: boolean } = {},
 ): Promise<Data> {
   const { model, version } = runnable;
-  if (version.builtin) return limited(await runNetwork(deps, runnable, version.builtin, media, settings, options), settings);
+  if (version.builtin)
+    return limited(await runNetwork(deps, runnable, version.builtin, media, settings, options), settings);
   return runOperator(model, version, media);
 }
 
@@ -51,14 +66,18 @@ async function runNetwork(
   if (version.headSha && given) {
     return showHead(version, await deps.heads.apply(model.id, version.headSha, Float32Array.from(given)));
   }
-  if (!media.kinds.includes('image')) throw predictionFault.wrongKind(model.typeId, ['an image'], media.kinds.join(', '));
+  if (!media.kinds.includes('image'))
+    throw predictionFault.wrongKind(model.typeId, ['an image'], media.kinds.join(', '));
   const bytes = await media.image();
   if (version.headSha) {
     const embedding = await deps.engine.embed(builtin, { bytes }, options);
     return showHead(version, await deps.heads.apply(model.id, version.headSha, embedding));
   }
   const confidenceMin = settings.selected.length > 0 ? settings.valueMinAsked : settings.valueMin;
-  return showPrediction(await deps.engine.predict(builtin, { bytes }, { ...options, confidenceMin }), mainApp);
+  return showPrediction(
+    await deps.engine.predict(builtin, { bytes }, { ...options, confidenceMin }),
+    mainApp,
+  );
 }
 
 /** The classes of a head are the version's concepts, in order. */
@@ -80,7 +99,10 @@ async function runOperator(model: ModelRow, version: VersionRow, media: Media): 
   const operator = operators[typeId];
   if (!operator) throw predictionFault.noNetwork(model.id, model.typeId);
   const wanted = inputKindsOf(typeId);
-  const data = wanted[0] === 'text' && media.kinds.includes('text') ? withText(media.data, await media.text()) : media.data;
+  const data =
+    wanted[0] === 'text' && media.kinds.includes('text')
+      ? withText(media.data, await media.text())
+      : media.data;
   return operator(data, settings);
 }
 

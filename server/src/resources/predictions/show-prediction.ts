@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Data, DataSchema, type Region, RegionSchema } from '@fovea/contract';
-import type { PredictedConcept, PredictedRegion, Prediction } from '#engine/index.ts';
 import { newId } from '#domain/ids.ts';
+import type { PredictedConcept, PredictedRegion, Prediction } from '#engine/index.ts';
 
 /** Whose concepts a network speaks of: for built-in ones, those of the platform's app. */
 export interface ConceptOwner {
@@ -27,7 +27,13 @@ export const showEmbedding = (vector: Float32Array | undefined) =>
   vector ? [{ vector: [...vector], numDimensions: vector.length }] : [];
 
 const showConcepts = (concepts: readonly PredictedConcept[] | undefined, owner: ConceptOwner) =>
-  (concepts ?? []).map(({ id, name, value }) => ({ id, name, value, appId: owner.appId, userId: owner.userId }));
+  (concepts ?? []).map(({ id, name, value }) => ({
+    id,
+    name,
+    value,
+    appId: owner.appId,
+    userId: owner.userId,
+  }));
 
 function showRegion(region: PredictedRegion, owner: ConceptOwner): Region {
   const { box, value, concepts, keypoints = [], embedding, ageYears } = region;

@@ -7,7 +7,12 @@ import { readWorkflow } from './find.ts';
 import { findWorkflowVersion } from './version-store.ts';
 
 /** Concepts that a workflow's models can say, each once, in node order; without an id, of the app's base workflow. */
-export async function conceptsOfWorkflow(db: Db, _call: Call, grant: AppGrant, workflowId: string): Promise<Concept[]> {
+export async function conceptsOfWorkflow(
+  db: Db,
+  _call: Call,
+  grant: AppGrant,
+  workflowId: string,
+): Promise<Concept[]> {
   const row = await readWorkflow(db, grant, workflowId);
   const version = await findWorkflowVersion(db, grant, row.key);
   const models = await pinnedModels(db, grant, version?.modelVersionKeys ?? []);

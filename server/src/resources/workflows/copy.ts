@@ -5,7 +5,12 @@ import type { Db } from '#store/sql.ts';
 import { workflowFault } from './faults.ts';
 import { findWorkflow, findWorkflowInApp, insertWorkflow, setDefaultWorkflow } from './store.ts';
 import { bodyOfWorkflow, wordsOfWorkflow } from './translate.ts';
-import { findBaseEmbedder, findWorkflowVersion, insertWorkflowVersion, newestVersions } from './version-store.ts';
+import {
+  findBaseEmbedder,
+  findWorkflowVersion,
+  insertWorkflowVersion,
+  newestVersions,
+} from './version-store.ts';
 import type { WorkflowVersionRow } from './workflow.ts';
 
 /**
@@ -14,7 +19,12 @@ import type { WorkflowVersionRow } from './workflow.ts';
  *
  * @throws Fault 11101 when there is no such workflow, or the copying caller may not see it
  */
-export async function copyWorkflowIntoApp(tx: Tx, from: AppGrant, workflowId: string, toAppKey: number): Promise<void> {
+export async function copyWorkflowIntoApp(
+  tx: Tx,
+  from: AppGrant,
+  workflowId: string,
+  toAppKey: number,
+): Promise<void> {
   const source = await findWorkflow(tx, from, workflowId);
   if (!source) throw workflowFault.missing(workflowId);
   if (source.appKey === toAppKey) return setDefaultWorkflow(tx, toAppKey, source.key);
@@ -28,7 +38,12 @@ export async function copyWorkflowIntoApp(tx: Tx, from: AppGrant, workflowId: st
   await setDefaultWorkflow(tx, toAppKey, copy.key);
 }
 
-async function copyVersion(tx: Db, appKey: number, workflowKey: number, version: WorkflowVersionRow): Promise<void> {
+async function copyVersion(
+  tx: Db,
+  appKey: number,
+  workflowKey: number,
+  version: WorkflowVersionRow,
+): Promise<void> {
   const newest = (await newestVersions(tx, 0, [workflowKey])).get(workflowKey);
   if (newest?.body.equals(version.body)) return;
   await insertWorkflowVersion(tx, appKey, workflowKey, {
@@ -40,5 +55,7 @@ async function copyVersion(tx: Db, appKey: number, workflowKey: number, version:
 }
 
 /** The embedder that indexes an app's inputs: the first of its base workflow. Undefined where nothing is indexed. */
-export const baseEmbedderOf = (db: Db, grant: AppGrant): Promise<{ modelVersionKey: number; builtin: string } | undefined> =>
-  findBaseEmbedder(db, grant);
+export const baseEmbedderOf = (
+  db: Db,
+  grant: AppGrant,
+): Promise<{ modelVersionKey: number; builtin: string } | undefined> => findBaseEmbedder(db, grant);

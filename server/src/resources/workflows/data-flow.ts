@@ -6,7 +6,19 @@ import { findModelType } from '../models/index.ts';
 export function mergedData(parents: readonly Data[]): Data {
   const merged = create(DataSchema);
   for (const parent of parents) {
-    const { concepts, colors, clusters, embeddings, regions, frames, tracks, timeSegments, hits, heatmaps, parts } = clone(DataSchema, parent);
+    const {
+      concepts,
+      colors,
+      clusters,
+      embeddings,
+      regions,
+      frames,
+      tracks,
+      timeSegments,
+      hits,
+      heatmaps,
+      parts,
+    } = clone(DataSchema, parent);
     merged.concepts.push(...concepts);
     merged.colors.push(...colors);
     merged.clusters.push(...clusters);

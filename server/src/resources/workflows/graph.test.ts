@@ -14,7 +14,11 @@ test.each([
   ['c<b a b<a', 'a b c'],
   ['d<b,c b<a c<a a', 'a b c d'],
 ])('nodes sent as %s run as %s', (sent, expected) => {
-  expect(runningOrder(nodes(sent)).map(({ id }) => id).join(' ')).toBe(expected);
+  expect(
+    runningOrder(nodes(sent))
+      .map(({ id }) => id)
+      .join(' '),
+  ).toBe(expected);
 });
 
 test.each([
@@ -23,5 +27,7 @@ test.each([
   ['a<x', 22107, "'x'"],
   ['a a', 22104, "'a'"],
 ])('nodes sent as %s are refused with %i', (sent, code, words) => {
-  expect(() => runningOrder(nodes(sent))).toThrowError(expect.objectContaining({ code, details: expect.stringContaining(words) }));
+  expect(() => runningOrder(nodes(sent))).toThrowError(
+    expect.objectContaining({ code, details: expect.stringContaining(words) }),
+  );
 });

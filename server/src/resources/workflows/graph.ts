@@ -20,14 +20,18 @@ export function runningOrder<Node extends GraphNode>(nodes: readonly Node[]): No
   }
   for (const { id, inputs } of nodes) {
     const unknown = inputs.find((input) => !ids.has(input));
-    if (unknown !== undefined) throw workflowFault.badGraph(`nodes: '${id}' takes the output of '${unknown}', which is no node.`);
+    if (unknown !== undefined)
+      throw workflowFault.badGraph(`nodes: '${id}' takes the output of '${unknown}', which is no node.`);
   }
   const ordered: Node[] = [];
   const done = new Set<string>();
   const waiting = [...nodes];
   while (waiting.length > 0) {
     const at = waiting.findIndex(({ inputs }) => inputs.every((input) => done.has(input)));
-    if (at < 0) throw workflowFault.badGraph(`nodes: ${waiting.map(({ id }) => `'${id}'`).join(', ')} wait for each other in a circle.`);
+    if (at < 0)
+      throw workflowFault.badGraph(
+        `nodes: ${waiting.map(({ id }) => `'${id}'`).join(', ')} wait for each other in a circle.`,
+      );
     const [next] = waiting.splice(at, 1) as [Node];
     done.add(next.id);
     ordered.push(next);

@@ -16,4 +16,3 @@ export const workflowHandlers = (deps: WorkflowDeps) => ({
   ...workflowVersionHandlers(deps),
   ...workflowResultHandlers(deps),
 });
-

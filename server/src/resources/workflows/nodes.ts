@@ -11,8 +11,13 @@ import { pinnedNode } from './translate.ts';
 const nodesMax = 100;
 
 /** Nodes that may be kept: in running order, each pinned to a model version that the caller may use. */
-export async function pinNodes(db: Db, call: Call, nodes: readonly WorkflowNode[]): Promise<{ nodes: WorkflowNode[]; modelVersionKeys: number[] }> {
-  if (nodes.length > nodesMax) throw workflowFault.invalid(`nodes holds ${nodes.length} nodes; at most ${nodesMax} make a workflow.`);
+export async function pinNodes(
+  db: Db,
+  call: Call,
+  nodes: readonly WorkflowNode[],
+): Promise<{ nodes: WorkflowNode[]; modelVersionKeys: number[] }> {
+  if (nodes.length > nodesMax)
+    throw workflowFault.invalid(`nodes holds ${nodes.length} nodes; at most ${nodesMax} make a workflow.`);
   const ordered = runningOrder(
     nodes.map((node) => ({ id: node.id, inputs: node.nodeInputs.map((input) => input.nodeId), node })),
   );
@@ -30,7 +35,8 @@ export async function pinNodes(db: Db, call: Call, nodes: readonly WorkflowNode[
 async function findPinned(db: Db, call: Call, node: WorkflowNode): Promise<PinnedModel> {
   const { model } = node;
   if (!model?.id) throw workflowFault.invalid(`nodes: '${node.id}' names no model.`);
-  const read = async (grant: AppGrant) => readTrainedVersion(db, grant, model.id, model.modelVersion?.id ?? '');
+  const read = async (grant: AppGrant) =>
+    readTrainedVersion(db, grant, model.id, model.modelVersion?.id ?? '');
   try {
     if (model.appId) return await read(await call.appGrant(model.userId || call.app.userId, model.appId));
     return await read(call.app).catch(async (fault) => {
@@ -39,10 +45,16 @@ async function findPinned(db: Db, call: Call, node: WorkflowNode): Promise<Pinne
       return read(main).catch(() => Promise.reject(fault));
     });
   } catch (fault) {
-    if (fault instanceof Fault && untrainedCodes.includes(fault.code)) throw workflowFault.untrained(node.id, model.id);
+    if (fault instanceof Fault && untrainedCodes.includes(fault.code))
+      throw workflowFault.untrained(node.id, model.id);
     throw fault;
   }
 }
 
-const untrainedCodes: number[] = [StatusCode.MODEL_UNTRAINED, StatusCode.MODEL_QUEUED_FOR_TRAINING, StatusCode.MODEL_TRAINING];
-const isMissing = (fault: unknown): boolean => fault instanceof Fault && fault.code === StatusCode.MODEL_DOES_NOT_EXIST;
+const untrainedCodes: number[] = [
+  StatusCode.MODEL_UNTRAINED,
+  StatusCode.MODEL_QUEUED_FOR_TRAINING,
+  StatusCode.MODEL_TRAINING,
+];
+const isMissing = (fault: unknown): boolean =>
+  fault instanceof Fault && fault.code === StatusCode.MODEL_DOES_NOT_EXIST;

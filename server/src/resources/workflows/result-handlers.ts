@@ -21,7 +21,8 @@ export function workflowResultHandlers(deps: WorkflowDeps): ServicePart<Call, 'p
       const { row, grant } = await readWorkflowAnywhere(deps.db, call, req.workflowId);
       const version = await findWorkflowVersion(deps.db, grant, row.key, req.versionId);
       if (req.versionId && !version) throw workflowFault.missingVersion(req.workflowId, req.versionId);
-      if (req.inputs.length === 0) throw workflowFault.invalidRequest('inputs is empty; send 1 to 32 inputs.');
+      if (req.inputs.length === 0)
+        throw workflowFault.invalidRequest('inputs is empty; send 1 to 32 inputs.');
       if (req.inputs.length > inputsMax) throw commonFault.tooMany('inputs', req.inputs.length, inputsMax);
       const nodes = await readyNodes(deps, grant, version, req.outputConfig);
       const results = await eachOf(req.inputs, inputsAtOnce, (input) =>

@@ -20,18 +20,24 @@ import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { cropToBox } from '#engine/crop.ts';
 import { batchStatus, status, statusOfFault } from '../common/status.ts';
-import { bodyOfVersion, canonicalTypeId, type PinnedModel, pinnedModels, showModel } from '../models/index.ts';
+import {
+  bodyOfVersion,
+  canonicalTypeId,
+  type PinnedModel,
+  pinnedModels,
+  showModel,
+} from '../models/index.ts';
 import {
   eachOf,
   echoOf,
   itemFault,
   type Media,
   mediaOf,
-  openMedia,
   type OutputSettings,
+  openMedia,
   predictWith,
-  readSettings,
   type RunDeps,
+  readSettings,
 } from '../predictions/index.ts';
 import { type Appetite, appetiteOf, mergedData, satisfies } from './data-flow.ts';
 import { workflowFault } from './faults.ts';
@@ -75,8 +81,18 @@ export async function readyNodes(
  *
  * @returns one output for each node that is not suppressed, in node order
  */
-export async function runWorkflow(deps: RunDeps, grant: AppGrant, nodes: readonly ReadyNode[], input: Input, options: RunOptions): Promise<WorkflowResult> {
-  const result = create(WorkflowResultSchema, { id: newId(), createdAt: timestampNow(), input: echoOf(input) });
+export async function runWorkflow(
+  deps: RunDeps,
+  grant: AppGrant,
+  nodes: readonly ReadyNode[],
+  input: Input,
+  options: RunOptions,
+): Promise<WorkflowResult> {
+  const result = create(WorkflowResultSchema, {
+    id: newId(),
+    createdAt: timestampNow(),
+    input: echoOf(input),
+  });
   let media: Media;
   try {
     media = await openMedia(deps, grant, input, options.signal);
@@ -94,27 +110,54 @@ export async function runWorkflow(deps: RunDeps, grant: AppGrant, nodes: readonl
   return result;
 }
 
-async function runNodes(deps: RunDeps, nodes: readonly ReadyNode[], origin: Media, options: RunOptions): Promise<Output[]> {
+async function runNodes(
+  deps: RunDeps,
+  nodes: readonly ReadyNode[],
+  origin: Media,
+  options: RunOptions,
+): Promise<Output[]> {
   const made = new Map<string, Promise<Output>>();
   for (const ready of nodes) {
     const parents = ready.node.nodeInputs.map(({ nodeId }) => ({ nodeId, output: made.get(nodeId) }));
     made.set(
       ready.node.id,
       Promise.all(parents.map(({ output }) => output)).then((outputs) =>
-        runNode(deps, ready, outputs.filter((output) => output !== undefined), origin, options),
+        runNode(
+          deps,
+          ready,
+          outputs.filter((output) => output !== undefined),
+          origin,
+          options,
+        ),
       ),
     );
   }
   return Promise.all(made.values());
 }
 
-async function runNode(deps: RunDeps, ready: ReadyNode, parents: readonly Output[], origin: Media, options: RunOptions): Promise<Output> {
+async function runNode(
+  deps: RunDeps,
+  ready: ReadyNode,
+  parents: readonly Output[],
+  origin: Media,
+  options: RunOptions,
+): Promise<Output> {
   const { model, version } = ready.pinned;
-  const output = create(OutputSchema, { id: newId(), createdAt: timestampNow(), model: showModel(model, version) });
+  const output = create(OutputSchema, {
+    id: newId(),
+    createdAt: timestampNow(),
+    model: showModel(model, version),
+  });
   try {
     const failed = parents.findIndex((parent) => parent.status?.code !== StatusCode.SUCCESS);
     if (failed >= 0) throw workflowFault.nodeFailed(ready.node.nodeInputs[failed]?.nodeId ?? '');
-    output.data = await feed(deps, ready, parents.map((parent) => parent.data ?? create(DataSchema)), origin, options);
+    output.data = await feed(
+      deps,
+      ready,
+      parents.map((parent) => parent.data ?? create(DataSchema)),
+      origin,
+      options,
+    );
     output.status = create(StatusSchema, status(StatusCode.SUCCESS));
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.kind === 'busy') throw thrown;
@@ -125,14 +168,22 @@ async function runNode(deps: RunDeps, ready: ReadyNode, parents: readonly Output
 }
 
 /** Gives a node what it looks for: what its parents made, that part by part, or the workflow's own input. */
-async function feed(deps: RunDeps, ready: ReadyNode, parents: readonly Data[], origin: Media, options: RunOptions): Promise<Data> {
+async function feed(
+  deps: RunDeps,
+  ready: ReadyNode,
+  parents: readonly Data[],
+  origin: Media,
+  options: RunOptions,
+): Promise<Data> {
   const run = (media: Media) => predictWith(deps, ready.pinned, media, ready.settings, options);
   if (parents.length === 0) return run(origin);
   const data = mergedData(parents);
   const appetite = appetiteOf(canonicalTypeId(ready.pinned.model.typeId));
-  if (appetite === 'regions' || appetite === 'any') return run(withOrigin(mediaOf(deps, data, options.signal), origin));
+  if (appetite === 'regions' || appetite === 'any')
+    return run(withOrigin(mediaOf(deps, data, options.signal), origin));
   if (satisfies(data, appetite)) return run(mediaOf(deps, data, options.signal));
-  if (parents.some((parent) => parent.regions.length > 0)) return perRegion(deps, data, appetite, origin, options, run);
+  if (parents.some((parent) => parent.regions.length > 0))
+    return perRegion(deps, data, appetite, origin, options, run);
   // Nothing was found to look at, so there is nothing to say: the whole picture is not what was asked about.
   if (parents.every((parent) => isEmpty(parent))) return create(DataSchema);
   return run(origin);
@@ -146,7 +197,9 @@ const withOrigin = (media: Media, origin: Media): Media => ({
 });
 
 const isEmpty = (data: Data): boolean =>
-  data.regions.length + data.concepts.length + data.embeddings.length + data.colors.length === 0 && !data.text && !data.image;
+  data.regions.length + data.concepts.length + data.embeddings.length + data.colors.length === 0 &&
+  !data.text &&
+  !data.image;
 
 /** Runs a model on every region by itself; what it says stands in the region's data. */
 async function perRegion(
@@ -158,7 +211,10 @@ async function perRegion(
   run: (media: Media) => Promise<Data>,
 ): Promise<Data> {
   const regions = await eachOf(data.regions, regionsAtOnce, async (region) => {
-    const media = appetite === 'image' ? await regionPicture(deps, region, origin, options) : mediaOf(deps, region.data ?? create(DataSchema), options.signal);
+    const media =
+      appetite === 'image'
+        ? await regionPicture(deps, region, origin, options)
+        : mediaOf(deps, region.data ?? create(DataSchema), options.signal);
     const shown = clone(RegionSchema, region);
     shown.data = await run(media);
     return shown;
@@ -167,10 +223,20 @@ async function perRegion(
 }
 
 /** The region cut out by a cropper before, or cut out now. */
-async function regionPicture(deps: RunDeps, region: Region, origin: Media, options: RunOptions): Promise<Media> {
+async function regionPicture(
+  deps: RunDeps,
+  region: Region,
+  origin: Media,
+  options: RunOptions,
+): Promise<Media> {
   if (region.data?.image?.base64.length) return mediaOf(deps, region.data, options.signal);
   const box = region.regionInfo?.boundingBox;
   if (!box) return origin;
-  const cut = await cropToBox(await origin.image(), { top: box.topRow, left: box.leftCol, bottom: box.bottomRow, right: box.rightCol });
+  const cut = await cropToBox(await origin.image(), {
+    top: box.topRow,
+    left: box.leftCol,
+    bottom: box.bottomRow,
+    right: box.rightCol,
+  });
   return mediaOf(deps, create(DataSchema, { image: { base64: cut } }), options.signal);
 }

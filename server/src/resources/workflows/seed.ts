@@ -1,5 +1,5 @@
-import { create } from '@bufbuild/protobuf';
 import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
 import { WorkflowNodeSchema, WorkflowSchema, WorkflowVersionSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { BuiltinModel } from '#engine/index.ts';
@@ -46,7 +46,11 @@ const platformWorkflows: readonly PlatformWorkflow[] = [
  *
  * @param grant on `clarifai/main`, as its owner
  */
-export async function seedBuiltins(db: Database, grant: AppGrant, builtins: readonly BuiltinModel[]): Promise<void> {
+export async function seedBuiltins(
+  db: Database,
+  grant: AppGrant,
+  builtins: readonly BuiltinModel[],
+): Promise<void> {
   await db.transaction(async (tx: Tx) => {
     await run(tx, sql`select pg_advisory_xact_lock(hashtext('fovea builtins'))`);
     await seedModels(tx, grant, builtins);
@@ -62,10 +66,15 @@ async function seedWorkflow(db: Db, grant: AppGrant, wanted: PlatformWorkflow): 
   if (!row) throw new Error(`the workflow ${wanted.id} could not be stored`);
   if (before && !before.body.equals(facts.body)) await updateWorkflow(db, grant, row.key, facts);
   const pinned = await Promise.all(
-    wanted.nodes.map(async ([id, modelId]) => ({ id, found: await readTrainedVersion(db, grant, modelId, '') })),
+    wanted.nodes.map(async ([id, modelId]) => ({
+      id,
+      found: await readTrainedVersion(db, grant, modelId, ''),
+    })),
   );
   const body = packWorkflowVersion(
-    create(WorkflowVersionSchema, { nodes: pinned.map(({ id, found }) => pinnedNode(create(WorkflowNodeSchema, { id }), found)) }),
+    create(WorkflowVersionSchema, {
+      nodes: pinned.map(({ id, found }) => pinnedNode(create(WorkflowNodeSchema, { id }), found)),
+    }),
   );
   const newest = (await newestVersions(db, 0, [row.key])).get(row.key);
   if (newest?.body.equals(body)) return;

@@ -17,7 +17,11 @@ export interface NewWorkflow {
 }
 
 /** @returns undefined when the id is taken */
-export function insertWorkflow(db: Db, appKey: number, workflow: NewWorkflow): Promise<WorkflowRow | undefined> {
+export function insertWorkflow(
+  db: Db,
+  appKey: number,
+  workflow: NewWorkflow,
+): Promise<WorkflowRow | undefined> {
   return first<WorkflowRow>(
     db,
     sql`with w as (
@@ -69,7 +73,9 @@ export interface WorkflowFilter {
 
 export type WorkflowSort = 'id' | 'modified_at' | 'created_at' | 'star_count' | 'relevance';
 
-export type WorkflowScope = { readonly app: AppGrant } | { readonly user: UserGrant; readonly everyones: boolean };
+export type WorkflowScope =
+  | { readonly app: AppGrant }
+  | { readonly user: UserGrant; readonly everyones: boolean };
 
 export function pageOfWorkflows(
   db: Db,
@@ -132,7 +138,13 @@ export function updateWorkflow(
 }
 
 /** @returns false when the new id is taken */
-export async function renameWorkflow(db: Db, grant: AppGrant, key: number, oldId: string, newId: string): Promise<boolean> {
+export async function renameWorkflow(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  oldId: string,
+  newId: string,
+): Promise<boolean> {
   const renamed = await first(
     db,
     sql`update workflows set id = ${newId}, modified_at = now()
@@ -141,7 +153,10 @@ export async function renameWorkflow(db: Db, grant: AppGrant, key: number, oldId
         returning key`,
   );
   if (!renamed) return false;
-  await run(db, sql`delete from moved_ids where kind = 'workflow' and scope_key = ${grant.appKey} and old_id = ${newId}`);
+  await run(
+    db,
+    sql`delete from moved_ids where kind = 'workflow' and scope_key = ${grant.appKey} and old_id = ${newId}`,
+  );
   await run(
     db,
     sql`insert into moved_ids (kind, scope_key, old_id, new_id) values ('workflow', ${grant.appKey}, ${oldId}, ${newId})
@@ -151,7 +166,11 @@ export async function renameWorkflow(db: Db, grant: AppGrant, key: number, oldId
 }
 
 /** Deletes workflows with their versions; an app whose base workflow goes is left without one. @returns the ids deleted */
-export async function deleteWorkflowRows(db: Db, grant: AppGrant, ids: readonly string[] | undefined): Promise<string[]> {
+export async function deleteWorkflowRows(
+  db: Db,
+  grant: AppGrant,
+  ids: readonly string[] | undefined,
+): Promise<string[]> {
   const which = ids ? sql`and id = any(${[...ids]}::text[])` : sql``;
   const gone = await rows<{ key: number; id: string }>(
     db,
@@ -168,8 +187,14 @@ export async function deleteWorkflowRows(db: Db, grant: AppGrant, ids: readonly 
 }
 
 export const setDefaultWorkflow = (db: Db, appKey: number, workflowKey: number) =>
-  run(db, sql`update apps set default_workflow_key = ${workflowKey}, modified_at = now() where key = ${appKey}`);
+  run(
+    db,
+    sql`update apps set default_workflow_key = ${workflowKey}, modified_at = now() where key = ${appKey}`,
+  );
 
 /** Workflow of another app with the newest version, for copying. */
 export const findWorkflowInApp = (db: Db, appKey: number, id: string) =>
-  first<WorkflowRow>(db, sql`select ${columns} from workflows w ${ownerJoin} where w.app_key = ${appKey} and w.id = ${id}`);
+  first<WorkflowRow>(
+    db,
+    sql`select ${columns} from workflows w ${ownerJoin} where w.app_key = ${appKey} and w.id = ${id}`,
+  );

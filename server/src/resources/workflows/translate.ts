@@ -2,8 +2,8 @@ import { create } from '@bufbuild/protobuf';
 import {
   ModelSchema,
   type Workflow,
-  WorkflowNodeSchema,
   type WorkflowNode,
+  WorkflowNodeSchema,
   WorkflowSchema,
   type WorkflowVersion,
   WorkflowVersionSchema,
@@ -12,16 +12,42 @@ import { packBody, searchWords, showTime, showVisibility, unpackBody } from '../
 import type { PinnedModel } from '../models/index.ts';
 import type { WorkflowRow, WorkflowVersionRow } from './workflow.ts';
 
-const workflowColumns = ['id', 'appId', 'userId', 'createdAt', 'modifiedAt', 'nodes', 'visibility', 'version', 'isStarred', 'starCount'] as const;
-const versionColumns = ['id', 'workflowId', 'createdAt', 'modifiedAt', 'visibility', 'appId', 'userId', 'isDeprecated'] as const;
+const workflowColumns = [
+  'id',
+  'appId',
+  'userId',
+  'createdAt',
+  'modifiedAt',
+  'nodes',
+  'visibility',
+  'version',
+  'isStarred',
+  'starCount',
+] as const;
+const versionColumns = [
+  'id',
+  'workflowId',
+  'createdAt',
+  'modifiedAt',
+  'visibility',
+  'appId',
+  'userId',
+  'isDeprecated',
+] as const;
 
-export const packWorkflow = (workflow: Workflow): Buffer => packBody(WorkflowSchema, workflow, workflowColumns);
-export const packWorkflowVersion = (version: WorkflowVersion): Buffer => packBody(WorkflowVersionSchema, version, versionColumns);
-export const bodyOfWorkflow = (row: Pick<WorkflowRow, 'body'>): Workflow => unpackBody(WorkflowSchema, row.body);
-export const bodyOfWorkflowVersion = (row: Pick<WorkflowVersionRow, 'body'>): WorkflowVersion => unpackBody(WorkflowVersionSchema, row.body);
+export const packWorkflow = (workflow: Workflow): Buffer =>
+  packBody(WorkflowSchema, workflow, workflowColumns);
+export const packWorkflowVersion = (version: WorkflowVersion): Buffer =>
+  packBody(WorkflowVersionSchema, version, versionColumns);
+export const bodyOfWorkflow = (row: Pick<WorkflowRow, 'body'>): Workflow =>
+  unpackBody(WorkflowSchema, row.body);
+export const bodyOfWorkflowVersion = (row: Pick<WorkflowVersionRow, 'body'>): WorkflowVersion =>
+  unpackBody(WorkflowVersionSchema, row.body);
 
-export const wordsOfWorkflow = (workflow: Pick<Workflow, 'id' | 'description' | 'notes'>, userId: string): string =>
-  searchWords(workflow.id, workflow.description, workflow.notes, userId);
+export const wordsOfWorkflow = (
+  workflow: Pick<Workflow, 'id' | 'description' | 'notes'>,
+  userId: string,
+): string => searchWords(workflow.id, workflow.description, workflow.notes, userId);
 
 /** A node as it is kept: its model named in full and pinned to a version, and nothing that goes stale. */
 export function pinnedNode(node: WorkflowNode, { model, version }: PinnedModel): WorkflowNode {

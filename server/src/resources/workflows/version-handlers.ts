@@ -50,7 +50,8 @@ export function workflowVersionHandlers(deps: WorkflowDeps): ServicePart<Call, R
       const after = await db.transaction(async (tx) => {
         const all = [];
         for (const [index, sent] of req.workflowVersions.entries()) {
-          const before = sent.id === '' ? undefined : await findWorkflowVersion(tx, call.app, row.key, sent.id);
+          const before =
+            sent.id === '' ? undefined : await findWorkflowVersion(tx, call.app, row.key, sent.id);
           if (!before) throw workflowFault.missingVersion(req.workflowId, sent.id);
           const json = sentJson(WorkflowVersionSchema, sent, rawItem(call.sent, 'workflow_versions', index));
           const known = ['description', 'metadata', 'visibility', 'license'];
@@ -93,12 +94,18 @@ export function workflowVersionHandlers(deps: WorkflowDeps): ServicePart<Call, R
     },
   };
 
-  async function publish(call: Call, req: { workflowId: string; publications: { versionId: string }[] }, gettable: number) {
-    if (gettable >= visibility.public && !(await deps.isProfilePublic(call.app))) throw commonFault.profilePrivate();
+  async function publish(
+    call: Call,
+    req: { workflowId: string; publications: { versionId: string }[] },
+    gettable: number,
+  ) {
+    if (gettable >= visibility.public && !(await deps.isProfilePublic(call.app)))
+      throw commonFault.profilePrivate();
     const row = await readWorkflow(db, call.app, req.workflowId);
     await db.transaction(async (tx) => {
       for (const { versionId } of req.publications) {
-        const before = versionId === '' ? undefined : await findWorkflowVersion(tx, call.app, row.key, versionId);
+        const before =
+          versionId === '' ? undefined : await findWorkflowVersion(tx, call.app, row.key, versionId);
         if (!before) throw workflowFault.missingVersion(req.workflowId, versionId);
         await updateWorkflowVersion(tx, call.app, before.key, { visibility: gettable, body: before.body });
       }

@@ -17,7 +17,12 @@ export interface NewWorkflowVersion {
 }
 
 /** @returns undefined when the workflow has a version of this id */
-export function insertWorkflowVersion(db: Db, appKey: number, workflowKey: number, version: NewWorkflowVersion): Promise<WorkflowVersionRow | undefined> {
+export function insertWorkflowVersion(
+  db: Db,
+  appKey: number,
+  workflowKey: number,
+  version: NewWorkflowVersion,
+): Promise<WorkflowVersionRow | undefined> {
   return first<WorkflowVersionRow>(
     db,
     sql`with v as (
@@ -30,7 +35,12 @@ export function insertWorkflowVersion(db: Db, appKey: number, workflowKey: numbe
 }
 
 /** A version by id, or the newest. */
-export function findWorkflowVersion(db: Db, grant: AppGrant, workflowKey: number, id = ''): Promise<WorkflowVersionRow | undefined> {
+export function findWorkflowVersion(
+  db: Db,
+  grant: AppGrant,
+  workflowKey: number,
+  id = '',
+): Promise<WorkflowVersionRow | undefined> {
   return first<WorkflowVersionRow>(
     db,
     sql`select ${columns} from workflow_versions v
@@ -41,7 +51,11 @@ export function findWorkflowVersion(db: Db, grant: AppGrant, workflowKey: number
 }
 
 /** The newest version of each of these workflows, by workflow key. */
-export async function newestVersions(db: Db, visibleFrom: number, workflowKeys: readonly number[]): Promise<Map<number, WorkflowVersionRow>> {
+export async function newestVersions(
+  db: Db,
+  visibleFrom: number,
+  workflowKeys: readonly number[],
+): Promise<Map<number, WorkflowVersionRow>> {
   const found = await rows<WorkflowVersionRow>(
     db,
     sql`select distinct on (v.workflow_key) ${columns} from workflow_versions v
@@ -51,8 +65,15 @@ export async function newestVersions(db: Db, visibleFrom: number, workflowKeys: 
   return new Map(found.map((row) => [row.workflowKey, row]));
 }
 
-export function pageOfWorkflowVersions(db: Db, grant: AppGrant, workflowKey: number, page: Page): Promise<WorkflowVersionRow[]> {
-  const where = allOf([sql`workflow_key = ${workflowKey} and app_key = ${grant.appKey} and visibility >= ${grant.visibleFrom}`]);
+export function pageOfWorkflowVersions(
+  db: Db,
+  grant: AppGrant,
+  workflowKey: number,
+  page: Page,
+): Promise<WorkflowVersionRow[]> {
+  const where = allOf([
+    sql`workflow_key = ${workflowKey} and app_key = ${grant.appKey} and visibility >= ${grant.visibleFrom}`,
+  ]);
   return rows<WorkflowVersionRow>(
     db,
     sql`select ${columns} from ${pageKeys('workflow_versions', where, sql`key desc`, page)} p
@@ -76,7 +97,12 @@ export function updateWorkflowVersion(
 }
 
 /** @returns the ids deleted */
-export async function deleteWorkflowVersionRows(db: Db, grant: AppGrant, workflowKey: number, ids: readonly string[]): Promise<string[]> {
+export async function deleteWorkflowVersionRows(
+  db: Db,
+  grant: AppGrant,
+  workflowKey: number,
+  ids: readonly string[],
+): Promise<string[]> {
   const gone = await rows<{ id: string }>(
     db,
     sql`delete from workflow_versions
@@ -89,7 +115,10 @@ export const touchWorkflow = (db: Db, grant: AppGrant, key: number) =>
   run(db, sql`update workflows set modified_at = now() where app_key = ${grant.appKey} and key = ${key}`);
 
 /** Version of the first node of the app's base workflow that turns whole pictures into embeddings. */
-export function findBaseEmbedder(db: Db, grant: AppGrant): Promise<{ modelVersionKey: number; builtin: string } | undefined> {
+export function findBaseEmbedder(
+  db: Db,
+  grant: AppGrant,
+): Promise<{ modelVersionKey: number; builtin: string } | undefined> {
   return first<{ modelVersionKey: number; builtin: string }>(
     db,
     sql`select m.key as "modelVersionKey", m.builtin

@@ -56,7 +56,8 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
   return {
     /** Makes workflows, all or none. Nodes keep the order they were sent in wherever that order can run. */
     async postWorkflows(req, call) {
-      if (req.workflows.length === 0) throw workflowFault.invalidRequest('workflows is empty; send at least one workflow.');
+      if (req.workflows.length === 0)
+        throw workflowFault.invalidRequest('workflows is empty; send at least one workflow.');
       const made = await db.transaction(async (tx) => {
         const all = [];
         for (const workflow of req.workflows) all.push(await makeWorkflow(tx, call, workflow));
@@ -109,13 +110,15 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
     async patchWorkflowIds(req, call) {
       readAction(req.action, ['overwrite']);
       const [change] = req.ids;
-      if (req.ids.length !== 1 || !change) throw workflowFault.invalidRequest('ids holds exactly one {id, new_id}.');
+      if (req.ids.length !== 1 || !change)
+        throw workflowFault.invalidRequest('ids holds exactly one {id, new_id}.');
       const trouble = change.newId === '' ? 'new_id is empty.' : idTrouble(change.newId, 'workflow');
       if (trouble) throw workflowFault.invalid(trouble);
       await db.transaction(async (tx) => {
         const row = await lockWorkflow(tx, call.app, change.id);
         if (!row) throw workflowFault.missing(change.id);
-        if (!(await renameWorkflow(tx, call.app, row.key, change.id, change.newId))) throw workflowFault.duplicate(change.newId);
+        if (!(await renameWorkflow(tx, call.app, row.key, change.id, change.newId)))
+          throw workflowFault.duplicate(change.newId);
       });
       const row = await readWorkflow(db, call.app, change.newId);
       return { workflows: [showWorkflow(row, await findWorkflowVersion(db, call.app, row.key))] };
@@ -145,19 +148,32 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
     const visibility = readVisibility(wire.visibility);
     await checkVisibility(call, visibility);
     const words = wordsOfWorkflow({ ...wire, id }, call.app.userId);
-    const row = await insertWorkflow(tx, call.app.appKey, { id, visibility, body: packWorkflow(wire), words });
+    const row = await insertWorkflow(tx, call.app.appKey, {
+      id,
+      visibility,
+      body: packWorkflow(wire),
+      words,
+    });
     if (!row) throw workflowFault.duplicate(id);
     return { row, version: await addVersion(tx, call, row, wire.nodes, wire) };
   }
 
-  async function addVersion(tx: Tx, call: Call, row: WorkflowRow, nodes: readonly WorkflowNode[], wire?: Workflow): Promise<WorkflowVersionRow> {
+  async function addVersion(
+    tx: Tx,
+    call: Call,
+    row: WorkflowRow,
+    nodes: readonly WorkflowNode[],
+    wire?: Workflow,
+  ): Promise<WorkflowVersionRow> {
     const pinned = await pinNodes(tx, call, nodes);
     const id = wire?.version?.id || newId();
     const version = await insertWorkflowVersion(tx, call.app.appKey, row.key, {
       id,
       visibility: wire?.version?.visibility ? readVisibility(wire.version.visibility) : row.visibility,
       modelVersionKeys: pinned.modelVersionKeys,
-      body: packWorkflowVersion(Object.assign(create(WorkflowVersionSchema, wire?.version), { nodes: pinned.nodes })),
+      body: packWorkflowVersion(
+        Object.assign(create(WorkflowVersionSchema, wire?.version), { nodes: pinned.nodes }),
+      ),
     });
     if (!version) throw workflowFault.duplicate(id);
     return version;
@@ -168,7 +184,8 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
     if (!before) throw workflowFault.missing(wire.id);
     const sent = sentJson(WorkflowSchema, wire, raw);
     const nodes = sent.nodes;
-    for (const key of ['id', 'user_id', 'app_id', 'created_at', 'modified_at', 'nodes', 'version']) delete sent[key];
+    for (const key of ['id', 'user_id', 'app_id', 'created_at', 'modified_at', 'nodes', 'version'])
+      delete sent[key];
     const row = Object.keys(sent).length > 0 ? await patchFields(tx, call, action, before, sent) : before;
     const newest = await findWorkflowVersion(tx, call.app, before.key);
     if (nodes === undefined) return { row, version: newest };
@@ -177,16 +194,32 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
     const pinned = await pinNodes(tx, call, wanted);
     const same = JSON.stringify(pinned.nodes.map(nodeJson)) === JSON.stringify(old.map(nodeJson));
     if (same && newest) return { row, version: newest };
-    return { row: row === before ? await keep(tx, call, before) : row, version: await addVersion(tx, call, before, wanted) };
+    return {
+      row: row === before ? await keep(tx, call, before) : row,
+      version: await addVersion(tx, call, before, wanted),
+    };
   }
 
-  async function patchFields(tx: Tx, call: Call, action: PatchAction, before: WorkflowRow, sent: JsonMap): Promise<WorkflowRow> {
-    const shown = create(WorkflowSchema, { ...bodyOfWorkflow(before), visibility: showVisibility(before.visibility) });
+  async function patchFields(
+    tx: Tx,
+    call: Call,
+    action: PatchAction,
+    before: WorkflowRow,
+    sent: JsonMap,
+  ): Promise<WorkflowRow> {
+    const shown = create(WorkflowSchema, {
+      ...bodyOfWorkflow(before),
+      visibility: showVisibility(before.visibility),
+    });
     const after = patchedMessage(WorkflowSchema, action, shown, sent);
     const visibility = readVisibility(after.visibility);
     if (visibility !== before.visibility) await checkVisibility(call, visibility);
     const words = wordsOfWorkflow({ ...after, id: before.id }, call.app.userId);
-    const row = await updateWorkflow(tx, call.app, before.key, { visibility, body: packWorkflow(after), words });
+    const row = await updateWorkflow(tx, call.app, before.key, {
+      visibility,
+      body: packWorkflow(after),
+      words,
+    });
     if (!row) throw workflowFault.missing(before.id);
     return row;
   }
@@ -198,7 +231,8 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
   }
 
   async function checkVisibility(call: Call, visibility: number): Promise<void> {
-    if (visibility >= visibilities.public && !(await deps.isProfilePublic(call.app))) throw commonFault.profilePrivate();
+    if (visibility >= visibilities.public && !(await deps.isProfilePublic(call.app)))
+      throw commonFault.profilePrivate();
   }
 }
 
@@ -207,10 +241,20 @@ const nodeJson = (node: WorkflowNode): JsonMap => withInputIds(jsonOf(WorkflowNo
 /** Inputs of a node match by the node they name, which patching knows as an id. */
 function withInputIds(node: JsonMap): JsonMap {
   if (!Array.isArray(node.node_inputs)) return node;
-  return { ...node, node_inputs: node.node_inputs.map((input) => ({ ...(input as JsonMap), id: (input as JsonMap).node_id ?? '' })) };
+  return {
+    ...node,
+    node_inputs: node.node_inputs.map((input) => ({
+      ...(input as JsonMap),
+      id: (input as JsonMap).node_id ?? '',
+    })),
+  };
 }
 
-function patchedNodes(action: PatchAction, before: readonly WorkflowNode[], sent: readonly JsonMap[]): WorkflowNode[] {
+function patchedNodes(
+  action: PatchAction,
+  before: readonly WorkflowNode[],
+  sent: readonly JsonMap[],
+): WorkflowNode[] {
   const after = patched(action, before.map(nodeJson), sent.map(withInputIds)) as JsonMap[];
   const renamed = new Map(sent.map((node) => [node.id, node]));
   return after.map((json) => {

@@ -22,11 +22,15 @@ beforeAll(async () => {
 describe('making a workflow', () => {
   test('nodes keep their order where it can run, and are pinned to a version', async () => {
     const reply = await alice.client.postWorkflows({
-      workflows: [{ id: 'two', nodes: [node('c', 'general-image-recognition'), node('e', 'general-image-embedding')] }],
+      workflows: [
+        { id: 'two', nodes: [node('c', 'general-image-recognition'), node('e', 'general-image-embedding')] },
+      ],
     });
     expect(reply.status?.code, reply.status?.details).toBe(10000);
     expect(reply.workflows[0]).toMatchObject({ id: 'two', userId: alice.userId, appId: alice.appId });
-    expect(reply.workflows[0]?.nodes.map((one) => [one.id, one.model?.modelVersion?.id, one.model?.modelTypeId])).toEqual([
+    expect(
+      reply.workflows[0]?.nodes.map((one) => [one.id, one.model?.modelVersion?.id, one.model?.modelTypeId]),
+    ).toEqual([
       ['c', 'aa7f35c01e0642fda5cf400f543e7c40', 'visual-classifier'],
       ['e', 'bb186755eda04f9cbb6fe32e816be104', 'visual-embedder'],
     ]);
@@ -38,7 +42,16 @@ describe('making a workflow', () => {
     ['two nodes of one name', 22104, [node('a', 'color-recognition'), node('a', 'color-recognition')]],
     ['an input nobody makes', 22107, [node('a', 'color-recognition', ['z'])]],
     ['a model nobody has', 21200, [node('a', 'no-such-model')]],
-    ['a version nobody has', 21200, [{ ...node('a', 'color-recognition'), model: { id: 'color-recognition', ...platform, modelVersion: { id: 'x' } } }]],
+    [
+      'a version nobody has',
+      21200,
+      [
+        {
+          ...node('a', 'color-recognition'),
+          model: { id: 'color-recognition', ...platform, modelVersion: { id: 'x' } },
+        },
+      ],
+    ],
     ['no model', 22104, [{ id: 'a' }]],
   ])('%s is refused with %i', async (name, code, nodes) => {
     const id = name.replace(/\W+/g, '-');
@@ -49,7 +62,9 @@ describe('making a workflow', () => {
 
   test('an untrained model is refused, and an id that is taken', async () => {
     await alice.client.postModels({ models: [{ id: 'raw' }] });
-    const untrained = await alice.client.postWorkflows({ workflows: [{ id: 'early', nodes: [{ id: 'n', model: { id: 'raw' } }] }] });
+    const untrained = await alice.client.postWorkflows({
+      workflows: [{ id: 'early', nodes: [{ id: 'n', model: { id: 'raw' } }] }],
+    });
     expect(untrained.status?.code).toBe(22002);
     expect((await alice.client.postWorkflows({ workflows: [{ id: 'two' }] })).status?.code).toBe(22100);
   });
@@ -61,7 +76,11 @@ describe('finding workflows', () => {
     expect((await alice.client.getWorkflow({ workflowId: 'Universal' })).workflow?.userId).toBe('clarifai');
     expect((await alice.client.getWorkflow({})).workflow?.id).toBe('General');
     const { http, json } = await alice.rest('GET', 'workflows/nowhere');
-    expect([http, json.status.code, json.status.description]).toEqual([404, 11101, 'Resource does not exist']);
+    expect([http, json.status.code, json.status.description]).toEqual([
+      404,
+      11101,
+      'Resource does not exist',
+    ]);
   });
 
   test('the platform’s workflows are there, General with one version', async () => {
@@ -73,9 +92,14 @@ describe('finding workflows', () => {
 
   test('lists page, sort and search', async () => {
     const bob = await signedIn('bob');
-    await bob.client.postWorkflows({ workflows: [{ id: 'alpha', description: 'counting satisfied people' }, { id: 'beta' }] });
-    const ids = async (request: Parameters<typeof bob.client.listWorkflows>[0]) => (await bob.client.listWorkflows(request)).workflows.map((one) => one.id);
-    expect(await ids({ sortBy: { case: 'sortById', value: true }, sortAscending: true })).toEqual(['Empty', 'alpha', 'beta'].sort());
+    await bob.client.postWorkflows({
+      workflows: [{ id: 'alpha', description: 'counting satisfied people' }, { id: 'beta' }],
+    });
+    const ids = async (request: Parameters<typeof bob.client.listWorkflows>[0]) =>
+      (await bob.client.listWorkflows(request)).workflows.map((one) => one.id);
+    expect(await ids({ sortBy: { case: 'sortById', value: true }, sortAscending: true })).toEqual(
+      ['Empty', 'alpha', 'beta'].sort(),
+    );
     expect(await ids({ search: 'satisfy' })).toEqual(['alpha']);
     expect(await ids({ id: 'bet*' })).toEqual(['beta']);
     expect(await ids({ page: 9, perPage: 10 })).toEqual([]);
@@ -83,47 +107,87 @@ describe('finding workflows', () => {
 });
 
 describe('changing workflows', () => {
-  const versions = async (id: string) => (await alice.client.listWorkflowVersions({ workflowId: id })).workflowVersions;
+  const versions = async (id: string) =>
+    (await alice.client.listWorkflowVersions({ workflowId: id })).workflowVersions;
 
   test('words change in place; nodes make a new version, the newest first', async () => {
-    await alice.client.postWorkflows({ workflows: [{ id: 'grow', nodes: [node('c', 'color-recognition')] }] });
+    await alice.client.postWorkflows({
+      workflows: [{ id: 'grow', nodes: [node('c', 'color-recognition')] }],
+    });
     const [first] = await versions('grow');
     await alice.client.patchWorkflows({ workflows: [{ id: 'grow', description: 'd' }], action: 'merge' });
     expect(await versions('grow')).toHaveLength(1);
-    await alice.client.patchWorkflows({ workflows: [{ id: 'grow', nodes: [node('e', 'general-image-embedding')] }], action: 'merge' });
+    await alice.client.patchWorkflows({
+      workflows: [{ id: 'grow', nodes: [node('e', 'general-image-embedding')] }],
+      action: 'merge',
+    });
     const { workflow } = await alice.client.getWorkflow({ workflowId: 'grow' });
     expect([workflow?.description, workflow?.nodes.map((one) => one.id)]).toEqual(['d', ['c', 'e']]);
     expect((await versions('grow'))[1]?.id).toBe(first?.id);
-    await alice.client.patchWorkflows({ workflows: [{ id: 'grow', nodes: [{ id: 'c' }] }], action: 'remove' });
-    expect((await alice.client.getWorkflow({ workflowId: 'grow' })).workflow?.nodes.map((one) => one.id)).toEqual(['e']);
-    await alice.client.patchWorkflows({ workflows: [{ id: 'grow', nodes: [node('d', 'general-image-detection')] }], action: 'overwrite' });
-    expect((await alice.client.getWorkflow({ workflowId: 'grow' })).workflow?.nodes.map((one) => one.id)).toEqual(['d']);
+    await alice.client.patchWorkflows({
+      workflows: [{ id: 'grow', nodes: [{ id: 'c' }] }],
+      action: 'remove',
+    });
+    expect(
+      (await alice.client.getWorkflow({ workflowId: 'grow' })).workflow?.nodes.map((one) => one.id),
+    ).toEqual(['e']);
+    await alice.client.patchWorkflows({
+      workflows: [{ id: 'grow', nodes: [node('d', 'general-image-detection')] }],
+      action: 'overwrite',
+    });
+    expect(
+      (await alice.client.getWorkflow({ workflowId: 'grow' })).workflow?.nodes.map((one) => one.id),
+    ).toEqual(['d']);
     expect(await versions('grow')).toHaveLength(4);
   });
 
   test('a node that gets another model is pinned anew', async () => {
-    await alice.client.postWorkflows({ workflows: [{ id: 'swap', nodes: [node('n', 'color-recognition')] }] });
-    const reply = await alice.client.patchWorkflows({ workflows: [{ id: 'swap', nodes: [node('n', 'general-image-embedding')] }], action: 'merge' });
+    await alice.client.postWorkflows({
+      workflows: [{ id: 'swap', nodes: [node('n', 'color-recognition')] }],
+    });
+    const reply = await alice.client.patchWorkflows({
+      workflows: [{ id: 'swap', nodes: [node('n', 'general-image-embedding')] }],
+      action: 'merge',
+    });
     expect(reply.status?.code, reply.status?.details).toBe(10000);
     expect(reply.workflows[0]?.nodes[0]?.model?.modelVersion?.id).toBe('bb186755eda04f9cbb6fe32e816be104');
   });
 
   test('versions are described and deleted one by one', async () => {
     const [latest, old] = await versions('grow');
-    await alice.client.patchWorkflowVersions({ workflowId: 'grow', workflowVersions: [{ id: old?.id as string, description: 'older' }], action: 'merge' });
-    const { workflowVersion } = await alice.client.getWorkflowVersion({ workflowId: 'grow', workflowVersionId: old?.id as string });
-    expect([workflowVersion?.description, workflowVersion?.nodes.map((one) => one.id)]).toEqual(['older', ['e']]);
-    await alice.client.deleteWorkflowVersions({ workflowId: 'grow', workflowVersionIds: [latest?.id as string] });
-    expect((await alice.client.getWorkflow({ workflowId: 'grow' })).workflow?.nodes.map((one) => one.id)).toEqual(['e']);
+    await alice.client.patchWorkflowVersions({
+      workflowId: 'grow',
+      workflowVersions: [{ id: old?.id as string, description: 'older' }],
+      action: 'merge',
+    });
+    const { workflowVersion } = await alice.client.getWorkflowVersion({
+      workflowId: 'grow',
+      workflowVersionId: old?.id as string,
+    });
+    expect([workflowVersion?.description, workflowVersion?.nodes.map((one) => one.id)]).toEqual([
+      'older',
+      ['e'],
+    ]);
+    await alice.client.deleteWorkflowVersions({
+      workflowId: 'grow',
+      workflowVersionIds: [latest?.id as string],
+    });
+    expect(
+      (await alice.client.getWorkflow({ workflowId: 'grow' })).workflow?.nodes.map((one) => one.id),
+    ).toEqual(['e']);
   });
 
   test('a version whose model is gone says that it is deprecated', async () => {
     await alice.client.postModels({ models: [{ id: 'cut', modelTypeId: 'image-crop' }] });
-    await alice.client.postWorkflows({ workflows: [{ id: 'fragile', nodes: [{ id: 'n', model: { id: 'cut' } }] }] });
+    await alice.client.postWorkflows({
+      workflows: [{ id: 'fragile', nodes: [{ id: 'n', model: { id: 'cut' } }] }],
+    });
     expect((await versions('fragile'))[0]?.isDeprecated).toBe(false);
     await alice.client.deleteModel({ modelId: 'cut' });
     expect((await versions('fragile'))[0]?.isDeprecated).toBe(true);
-    expect((await alice.client.postWorkflowResults({ workflowId: 'fragile', inputs: [image] })).status?.code).toBe(21200);
+    expect(
+      (await alice.client.postWorkflowResults({ workflowId: 'fragile', inputs: [image] })).status?.code,
+    ).toBe(21200);
   });
 
   test('a new id leaves word at the old one; deleting takes ids, and nothing where none are given', async () => {
@@ -138,11 +202,18 @@ describe('changing workflows', () => {
 
 describe('running a workflow', () => {
   test('one output for each node in node order, with its model', async () => {
-    const reply = await alice.client.postWorkflowResults({ workflowId: 'two', inputs: [image, image], outputConfig: { maxConcepts: 2 } });
+    const reply = await alice.client.postWorkflowResults({
+      workflowId: 'two',
+      inputs: [image, image],
+      outputConfig: { maxConcepts: 2 },
+    });
     expect(reply.status?.code, reply.status?.details).toBe(10000);
     expect(reply.results).toHaveLength(2);
     const outputs = reply.results[1]?.outputs ?? [];
-    expect(outputs.map((output) => output.model?.id)).toEqual(['general-image-recognition', 'general-image-embedding']);
+    expect(outputs.map((output) => output.model?.id)).toEqual([
+      'general-image-recognition',
+      'general-image-embedding',
+    ]);
     expect(outputs[0]?.data?.concepts).toHaveLength(2);
     expect(outputs[1]?.data?.embeddings[0]?.vector).toHaveLength(256);
     expect(outputs[0]?.model?.modelVersion?.id).toBe('aa7f35c01e0642fda5cf400f543e7c40');
@@ -156,13 +227,19 @@ describe('running a workflow', () => {
   });
 
   test('a bad input fails alone', async () => {
-    const reply = await alice.client.postWorkflowResults({ workflowId: 'two', inputs: [image, {}, { data: { image: { base64: Buffer.from('x') } } }] });
+    const reply = await alice.client.postWorkflowResults({
+      workflowId: 'two',
+      inputs: [image, {}, { data: { image: { base64: Buffer.from('x') } } }],
+    });
     expect(reply.status?.code).toBe(10010);
     expect(reply.results.map((result) => result.status?.code)).toEqual([10000, 30104, 10020]);
   });
 
   test('at most 32 inputs', async () => {
-    const reply = await alice.client.postWorkflowResults({ workflowId: 'two', inputs: Array.from({ length: 33 }, () => image) });
+    const reply = await alice.client.postWorkflowResults({
+      workflowId: 'two',
+      inputs: Array.from({ length: 33 }, () => image),
+    });
     expect(reply.status?.details).toContain('32');
   });
 
@@ -180,14 +257,19 @@ describe('running a workflow', () => {
         },
       ],
     });
-    const reply = await alice.client.postWorkflowResults({ workflowId: 'faces', inputs: [{ data: { image: { base64: portrait() } } }] });
+    const reply = await alice.client.postWorkflowResults({
+      workflowId: 'faces',
+      inputs: [{ data: { image: { base64: portrait() } } }],
+    });
     expect(reply.status?.code, reply.status?.details).toBe(10000);
     const [found, colours, embedded, ...rest] = reply.results[0]?.outputs ?? [];
     expect(rest).toEqual([]);
     expect(found?.data?.regions.length).toBeGreaterThan(0);
     expect(colours?.data?.regions).toHaveLength(found?.data?.regions.length as number);
     expect(colours?.data?.regions[0]?.data?.colors.length).toBeGreaterThan(0);
-    expect(colours?.data?.regions[0]?.regionInfo?.boundingBox).toEqual(found?.data?.regions[0]?.regionInfo?.boundingBox);
+    expect(colours?.data?.regions[0]?.regionInfo?.boundingBox).toEqual(
+      found?.data?.regions[0]?.regionInfo?.boundingBox,
+    );
     expect(embedded?.data?.regions[0]?.data?.embeddings[0]?.vector).toHaveLength(256);
   });
 });

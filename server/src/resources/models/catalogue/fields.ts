@@ -1,9 +1,9 @@
 import { create, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import {
+  ModelTypeField_ModelTypeFieldType as FieldType,
   type ModelTypeEnumOption,
   ModelTypeEnumOptionSchema,
   type ModelTypeField,
-  ModelTypeField_ModelTypeFieldType as FieldType,
   ModelTypeFieldSchema,
   ValueSchema,
 } from '@fovea/contract';
@@ -110,17 +110,40 @@ export const outputChoice = (name: string, value: string, choices: readonly stri
 
 /** Settings that many types share. */
 export const shared = {
-  dataset: () => field('train_info.dataset', FieldType.DATASET, 'dataset', 'Dataset to train on; empty means every labelled input of the app.'),
+  dataset: () =>
+    field(
+      'train_info.dataset',
+      FieldType.DATASET,
+      'dataset',
+      'Dataset to train on; empty means every labelled input of the app.',
+    ),
   datasetVersion: () =>
-    field('train_info.dataset.version', FieldType.DATASET_VERSION, 'dataset version', 'Version of the dataset to train on.'),
+    field(
+      'train_info.dataset.version',
+      FieldType.DATASET_VERSION,
+      'dataset version',
+      'Version of the dataset to train on.',
+    ),
   concepts: () =>
-    field('output_info.data.concepts', FieldType.ARRAY_OF_CONCEPTS, 'concepts', 'Concepts that the model tells apart.', {
-      required: true,
-    }),
+    field(
+      'output_info.data.concepts',
+      FieldType.ARRAY_OF_CONCEPTS,
+      'concepts',
+      'Concepts that the model tells apart.',
+      {
+        required: true,
+      },
+    ),
   thresholds: () =>
-    field('output_info.data.concepts', FieldType.ARRAY_OF_CONCEPTS_WITH_THRESHOLD, 'concepts', 'Concepts and their thresholds.', {
-      required: true,
-    }),
+    field(
+      'output_info.data.concepts',
+      FieldType.ARRAY_OF_CONCEPTS_WITH_THRESHOLD,
+      'concepts',
+      'Concepts and their thresholds.',
+      {
+        required: true,
+      },
+    ),
   exclusive: () =>
     field(
       'output_info.output_config.concepts_mutually_exclusive',
@@ -138,11 +161,22 @@ export const shared = {
       { defaultValue: null },
     ),
   tolerance: () =>
-    trainNumber('invalid_data_tolerance_percent', 5, 'Share of unusable inputs, in percent, above which training stops.', [0, 100, 1]),
+    trainNumber(
+      'invalid_data_tolerance_percent',
+      5,
+      'Share of unusable inputs, in percent, above which training stops.',
+      [0, 100, 1],
+    ),
   maxConcepts: () => outputNumber('max_concepts', 20, 'Most concepts in a prediction.', [0, 1000, 1]),
   minValue: () => outputNumber('min_value', 0, 'Concepts below this value are left out.', [0, 1, 0.01]),
   selectConcepts: () =>
-    field('output_info.params.select_concepts', FieldType.ARRAY_OF_MODEL_CONCEPTS, 'select_concepts', 'Only these concepts are predicted.', {
-      defaultValue: [],
-    }),
+    field(
+      'output_info.params.select_concepts',
+      FieldType.ARRAY_OF_MODEL_CONCEPTS,
+      'select_concepts',
+      'Only these concepts are predicted.',
+      {
+        defaultValue: [],
+      },
+    ),
 } as const;

@@ -26,7 +26,9 @@ export const findModelType = (id: string): ModelType | undefined => byId.get(ali
 export const canonicalTypeId = (id: string): string => aliases[id] ?? id;
 
 const fieldsMatch = (has: readonly string[], wanted: readonly string[]) =>
-  wanted.every((name) => has.some((field) => field.split(',').includes(name) || field === name || field.startsWith(`${name}[`)));
+  wanted.every((name) =>
+    has.some((field) => field.split(',').includes(name) || field === name || field.startsWith(`${name}[`)),
+  );
 
 /** Ids (aliases included) of the types with all these input and output fields. */
 export function typeIdsWith(inputFields: readonly string[], outputFields: readonly string[]): string[] {

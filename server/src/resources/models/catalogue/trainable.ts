@@ -15,19 +15,32 @@ import {
   trainText,
 } from './fields.ts';
 
-const imageSize = (pixels: number) => trainNumber('image_size', pixels, 'Side of the square that pictures are scaled to, in pixels.', [32, 1024, 16]);
+const imageSize = (pixels: number) =>
+  trainNumber(
+    'image_size',
+    pixels,
+    'Side of the square that pictures are scaled to, in pixels.',
+    [32, 1024, 16],
+  );
 const batchSize = (n: number) => trainNumber('batch_size', n, 'Inputs per training step.', [1, 256, 1]);
 const epochs = (n: number) => trainNumber('num_epochs', n, 'Passes over the training data.', [1, 200, 1]);
 const rate = (value: number) => trainNumber('per_item_lrate', value, 'Learning rate per input of a batch.');
-const weightDecay = (value = 0.0001) => trainNumber('weight_decay', value, 'Pull of the weights towards zero.');
+const weightDecay = (value = 0.0001) =>
+  trainNumber('weight_decay', value, 'Pull of the weights towards zero.');
 const momentum = () => trainNumber('momentum', 0.9, 'Momentum of the optimiser.', [0, 1, 0.05]);
 const pretrained = (value: string, choices: readonly string[]) =>
   trainChoice('pretrained_weights', value, choices, 'Weights that training starts from.');
 const seed = () => trainNumber('seed', -1, 'Seed of the random numbers; -1 takes one at random.');
-const gpus = () => trainNumber('num_gpus', 1, 'Accelerators to train on; this server trains on the CPU.', [0, 8, 1]);
+const gpus = () =>
+  trainNumber('num_gpus', 1, 'Accelerators to train on; this server trains on the CPU.', [0, 8, 1]);
 const flip = () => [
   trainNumber('flip_probability', 0.5, 'Chance that a picture is mirrored.', [0, 1, 0.05]),
-  trainChoice('flip_direction', 'horizontal', ['horizontal', 'vertical', 'diagonal'], 'How a picture is mirrored.'),
+  trainChoice(
+    'flip_direction',
+    'horizontal',
+    ['horizontal', 'vertical', 'diagonal'],
+    'How a picture is mirrored.',
+  ),
 ];
 
 /** Recipe of the templates that start from a frozen network and train a classifier on it. */
@@ -42,7 +55,14 @@ const transfer = () => [
   trainNumber('num_items_per_epoch', 0, 'Inputs per pass; 0 means all.'),
 ];
 
-const openMm = (weights: string, choices: readonly string[], pixels: number, batch: number, n: number, itemRate: number) => [
+const openMm = (
+  weights: string,
+  choices: readonly string[],
+  pixels: number,
+  batch: number,
+  n: number,
+  itemRate: number,
+) => [
   seed(),
   gpus(),
   imageSize(pixels),
@@ -87,7 +107,11 @@ const angularMargin = () => [
 const huggingFace = (model: Record<string, string>, tokenizer: Record<string, number>) => [
   trainJson('model_config', model, 'Settings of the language model.'),
   trainJson('tokenizer_config', tokenizer, 'Settings of the tokenizer.'),
-  trainJson('trainer_config', { num_train_epochs: 1, auto_find_batch_size: true, output_dir: 'checkpoint' }, 'Settings of the trainer.'),
+  trainJson(
+    'trainer_config',
+    { num_train_epochs: 1, auto_find_batch_size: true, output_dir: 'checkpoint' },
+    'Settings of the trainer.',
+  ),
 ];
 
 const lora = () => [
@@ -101,15 +125,36 @@ const imagenet = ['ImageNet-1k', 'None'];
 const coco = ['coco', 'None'];
 
 const visualClassifierTemplates = [
-  template('MMClassification_EfficientNet', 'EfficientNet, fine-tuned.', openMm('ImageNet-1k', imagenet, 336, 4, 30, 0.000390625), true),
-  template('MMClassification_ResNet_50_RSB_A1', 'ResNet-50, RSB A1 recipe.', openMm('ImageNet-1k', imagenet, 224, 64, 60, 1.953125e-5)),
-  template('MMClassification_ResNet_50', 'ResNet-50, fine-tuned.', openMm('ImageNet-1k', imagenet, 224, 64, 60, 0.000390625)),
+  template(
+    'MMClassification_EfficientNet',
+    'EfficientNet, fine-tuned.',
+    openMm('ImageNet-1k', imagenet, 336, 4, 30, 0.000390625),
+    true,
+  ),
+  template(
+    'MMClassification_ResNet_50_RSB_A1',
+    'ResNet-50, RSB A1 recipe.',
+    openMm('ImageNet-1k', imagenet, 224, 64, 60, 1.953125e-5),
+  ),
+  template(
+    'MMClassification_ResNet_50',
+    'ResNet-50, fine-tuned.',
+    openMm('ImageNet-1k', imagenet, 224, 64, 60, 0.000390625),
+  ),
   template('MMClassification', 'A classifier from a configuration of your own.', [
     seed(),
     gpus(),
-    trainCode('custom_config', classifierConfig, 'Configuration in Python; it names its base and what it changes.'),
+    trainCode(
+      'custom_config',
+      classifierConfig,
+      'Configuration in Python; it names its base and what it changes.',
+    ),
   ]),
-  template('Clarifai_InceptionTransferEmbedNorm', 'Frozen Inception, normalised embeddings, a new classifier.', transfer()),
+  template(
+    'Clarifai_InceptionTransferEmbedNorm',
+    'Frozen Inception, normalised embeddings, a new classifier.',
+    transfer(),
+  ),
   template('Clarifai_ResNext', 'ResNeXt, trained in steps.', transfer()),
   template('Clarifai_InceptionV2', 'Inception v2, trained in steps.', transfer()),
   template('Clarifai_InceptionBatchNorm', 'Inception with batch normalisation.', transfer()),
@@ -123,7 +168,11 @@ const visualDetectorTemplates = [
   template('MMDetection_SSD', 'Single-shot detector.', openMm('coco', coco, 320, 24, 30, 6.25e-5)),
   template('MMDetection_FasterRCNN', 'Faster R-CNN.', openMm('coco', coco, 640, 4, 30, 0.000390625)),
   template('MMDetection_AdvancedConfig', 'A detector from a configuration of your own.', [
-    trainCode('custom_config', detectorConfig, 'Configuration in Python; it names its base and what it changes.'),
+    trainCode(
+      'custom_config',
+      detectorConfig,
+      'Configuration in Python; it names its base and what it changes.',
+    ),
   ]),
   template('Clarifai_InceptionV2', 'Inception v2.', transfer()),
   template('Clarifai_InceptionV4', 'Inception v4.', transfer()),
@@ -139,15 +188,24 @@ const visualEmbedderTemplates = [
 ];
 
 const segmenterTemplates = [
-  template('MMSegmentation_SegFormer', 'SegFormer.', [
-    trainNumbers('image_size', [520], 'Side or sides that pictures are scaled to, in pixels.'),
-    batchSize(2),
-    trainNumber('num_epochs', 1, 'Passes over the training data.', [1, 200, 1]),
-    rate(7.5e-6),
-    pretrained('ade20k', ['ade20k', 'cityscapes', 'None']),
-  ], true),
+  template(
+    'MMSegmentation_SegFormer',
+    'SegFormer.',
+    [
+      trainNumbers('image_size', [520], 'Side or sides that pictures are scaled to, in pixels.'),
+      batchSize(2),
+      trainNumber('num_epochs', 1, 'Passes over the training data.', [1, 200, 1]),
+      rate(7.5e-6),
+      pretrained('ade20k', ['ade20k', 'cityscapes', 'None']),
+    ],
+    true,
+  ),
   template('MMSegmentation', 'A segmenter from a configuration of your own.', [
-    trainCode('custom_config', segmenterConfig, 'Configuration in Python; it names its base and what it changes.'),
+    trainCode(
+      'custom_config',
+      segmenterConfig,
+      'Configuration in Python; it names its base and what it changes.',
+    ),
   ]),
 ];
 
@@ -171,7 +229,10 @@ const textToTextTemplates = [
   template(
     'HuggingFace_AdvancedConfig',
     'A language model from a public hub.',
-    huggingFace({ pretrained_model_name_or_path: 'facebook/opt-125m', torch_dtype: 'torch.float32' }, { model_max_length: 512 }),
+    huggingFace(
+      { pretrained_model_name_or_path: 'facebook/opt-125m', torch_dtype: 'torch.float32' },
+      { model_max_length: 512 },
+    ),
     true,
   ),
   ...[
@@ -187,36 +248,44 @@ const trained = (
   id: string,
   title: string,
   description: string,
-  rest: Pick<ModelType, 'inputFields' | 'outputFields' | 'modelTypeFields'> & { evaluationType?: EvaluationType },
-): ModelType => create(ModelTypeSchema, { id, title, description, trainable: true, creatable: true, ...rest });
+  rest: Pick<ModelType, 'inputFields' | 'outputFields' | 'modelTypeFields'> & {
+    evaluationType?: EvaluationType;
+  },
+): ModelType =>
+  create(ModelTypeSchema, { id, title, description, trainable: true, creatable: true, ...rest });
 
 const concepts = ['concepts'];
 const boxes = ['regions[...].region_info.bounding_box', 'regions[...].data.concepts'];
 
 /** Types that learn from an app's data. Defaults and template names: SEMANTICS 5.10. */
 export const trainableTypes: readonly ModelType[] = [
-  trained('embedding-classifier', 'Transfer Learn', 'Tells concepts apart by a classifier trained on the embeddings of another model. Takes seconds.', {
-    inputFields: ['embeddings'],
-    outputFields: concepts,
-    evaluationType: EvaluationType.Classification,
-    modelTypeFields: [
-      shared.dataset(),
-      shared.datasetVersion(),
-      shared.concepts(),
-      shared.exclusive(),
-      shared.embedModel(),
-      trainChoice(
-        'enrich_dataset',
-        'Automatic',
-        ['Automatic', 'Disabled'],
-        'Automatic: inputs labelled with other concepts of the model count as negatives where nobody said otherwise.',
-      ),
-      shared.tolerance(),
-      shared.maxConcepts(),
-      shared.selectConcepts(),
-      shared.minValue(),
-    ],
-  }),
+  trained(
+    'embedding-classifier',
+    'Transfer Learn',
+    'Tells concepts apart by a classifier trained on the embeddings of another model. Takes seconds.',
+    {
+      inputFields: ['embeddings'],
+      outputFields: concepts,
+      evaluationType: EvaluationType.Classification,
+      modelTypeFields: [
+        shared.dataset(),
+        shared.datasetVersion(),
+        shared.concepts(),
+        shared.exclusive(),
+        shared.embedModel(),
+        trainChoice(
+          'enrich_dataset',
+          'Automatic',
+          ['Automatic', 'Disabled'],
+          'Automatic: inputs labelled with other concepts of the model count as negatives where nobody said otherwise.',
+        ),
+        shared.tolerance(),
+        shared.maxConcepts(),
+        shared.selectConcepts(),
+        shared.minValue(),
+      ],
+    },
+  ),
   trained('visual-classifier', 'Visual Classifier', 'Tells concepts of whole pictures apart.', {
     inputFields: ['image'],
     outputFields: concepts,
@@ -265,7 +334,13 @@ export const trainableTypes: readonly ModelType[] = [
     inputFields: ['image'],
     outputFields: ['embeddings'],
     evaluationType: EvaluationType.Classification,
-    modelTypeFields: [shared.dataset(), shared.datasetVersion(), templates(visualEmbedderTemplates), shared.tolerance(), shared.concepts()],
+    modelTypeFields: [
+      shared.dataset(),
+      shared.datasetVersion(),
+      templates(visualEmbedderTemplates),
+      shared.tolerance(),
+      shared.concepts(),
+    ],
   }),
   trained('clusterer', 'Clusterer', 'Sorts inputs into groups of what looks alike.', {
     inputFields: ['embeddings'],
@@ -278,7 +353,12 @@ export const trainableTypes: readonly ModelType[] = [
       trainNumber('coarse_clusters', 32, 'Coarse groups.', [1, 1024, 1]),
       trainNumber('eval_holdout_fraction', 0.2, 'Share of the data kept for evaluation.', [0, 1, 0.05]),
       trainNumber('query_holdout_fraction', 0.1, 'Share of the data kept as queries.', [0, 1, 0.05]),
-      trainNumber('to_be_indexed_queries_fraction', 0.25, 'Share of the queries that is indexed as well.', [0, 1, 0.05]),
+      trainNumber(
+        'to_be_indexed_queries_fraction',
+        0.25,
+        'Share of the queries that is indexed as well.',
+        [0, 1, 0.05],
+      ),
       trainNumber('max_num_query_embeddings', 100, 'Most queries.', [1, 10000, 1]),
       trainNumbers('num_results_per_query', [1, 5, 10, 20], 'Numbers of results that are judged.'),
       trainNumber('max_visited', 32, 'Most groups visited by a query.', [1, 1024, 1]),
@@ -309,9 +389,15 @@ export const trainableTypes: readonly ModelType[] = [
       shared.datasetVersion(),
       templates(textToTextTemplates),
       shared.tolerance(),
-      field('output_info.params.prompt_template', FieldType.STRING, 'prompt_template', 'Text around the prompt; {data.text.raw} stands for it.', {
-        defaultValue: '',
-      }),
+      field(
+        'output_info.params.prompt_template',
+        FieldType.STRING,
+        'prompt_template',
+        'Text around the prompt; {data.text.raw} stands for it.',
+        {
+          defaultValue: '',
+        },
+      ),
     ],
   }),
   trained('visual-anomaly-heatmap', 'Visual Anomaly', 'Shows where a picture differs from the usual.', {

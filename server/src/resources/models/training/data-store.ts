@@ -15,7 +15,9 @@ export interface LabelRow {
 }
 
 /** Which inputs are trained on: all of the app, the members of a dataset, or those of one of its versions. */
-export type DataScope = { readonly kind: 'app' } | { readonly kind: 'dataset' | 'version'; readonly key: number };
+export type DataScope =
+  | { readonly kind: 'app' }
+  | { readonly kind: 'dataset' | 'version'; readonly key: number };
 
 const inScope = (scope: DataScope, inputKey: Sql<unknown>): Sql<unknown> => {
   switch (scope.kind) {
@@ -29,7 +31,12 @@ const inScope = (scope: DataScope, inputKey: Sql<unknown>): Sql<unknown> => {
 };
 
 /** Trusted labels with these concepts on processed images, each input and region once per concept. */
-export function labelsOf(db: Db, grant: AppGrant, scope: DataScope, conceptIds: readonly string[]): Promise<LabelRow[]> {
+export function labelsOf(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  conceptIds: readonly string[],
+): Promise<LabelRow[]> {
   if (scope.kind === 'version') return labelsOfVersion(db, grant, scope.key, conceptIds);
   return rows<LabelRow>(
     db,
@@ -50,7 +57,12 @@ export function labelsOf(db: Db, grant: AppGrant, scope: DataScope, conceptIds: 
 }
 
 /** Labels as they were when the version was made; embeddings are those of today. */
-function labelsOfVersion(db: Db, grant: AppGrant, versionKey: number, conceptIds: readonly string[]): Promise<LabelRow[]> {
+function labelsOfVersion(
+  db: Db,
+  grant: AppGrant,
+  versionKey: number,
+  conceptIds: readonly string[],
+): Promise<LabelRow[]> {
   return rows<LabelRow>(
     db,
     sql`select l.input_key as "inputKey", l.region_key as "regionKey", l.concept_id as "conceptId", l.value,
@@ -125,7 +137,10 @@ export async function unlabelledVectors(
 
 /** The annotation that a region was labelled by: where it lies is in its data. */
 export const regionData = (db: Db, grant: AppGrant, annotationKey: number) =>
-  first<{ data: Buffer }>(db, sql`select data from annotations where app_key = ${grant.appKey} and key = ${annotationKey}`);
+  first<{ data: Buffer }>(
+    db,
+    sql`select data from annotations where app_key = ${grant.appKey} and key = ${annotationKey}`,
+  );
 
 /** @returns the row key and status of a dataset's version, or undefined */
 export const findDatasetVersion = (db: Db, grant: AppGrant, datasetKey: number, id: string) =>

@@ -13,14 +13,23 @@ const rowsMin = 10;
  *
  * @returns the contract's EvalMetrics in bytes, or undefined where the data are too few to tell
  */
-export async function judge(request: TrainRequest, concepts: readonly Concept[], signal: AbortSignal): Promise<Uint8Array | undefined> {
+export async function judge(
+  request: TrainRequest,
+  concepts: readonly Concept[],
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
   const rows = request.vectors.length / request.dims;
   const groups = groupsOf(request, rows);
   const held = stratifiedHoldOut(groups, holdOutShare, request.seed);
   const test = [...held.keys()].filter((row) => held[row] === 1 && groups[row] !== -1);
   if (rows < rowsMin || test.length < 2) return undefined;
   const { onProgress: _silent, ...rest } = request;
-  const outcome = await trainHead({ ...rest, ...withoutHeld(request, held), allowMissingPositives: true, signal });
+  const outcome = await trainHead({
+    ...rest,
+    ...withoutHeld(request, held),
+    allowMissingPositives: true,
+    signal,
+  });
   if (outcome.kind !== 'trained') return undefined;
   const vectors = new Float32Array(test.length * request.dims);
   test.forEach((row, at) => {
@@ -40,20 +49,31 @@ export async function judge(request: TrainRequest, concepts: readonly Concept[],
 /** Rows alike are dealt alike: by class, or by the first concept that is present. */
 function groupsOf({ exclusive, classIndex, labels, classes }: TrainRequest, rows: number): Int32Array {
   if (exclusive && classIndex) return classIndex;
-  return Int32Array.from({ length: rows }, (_, row) => labels?.subarray(row * classes, (row + 1) * classes).indexOf(1) ?? -1);
+  return Int32Array.from(
+    { length: rows },
+    (_, row) => labels?.subarray(row * classes, (row + 1) * classes).indexOf(1) ?? -1,
+  );
 }
 
 /** The held-out rows are blanked out, not removed: they teach nothing. */
-function withoutHeld({ exclusive, classIndex, labels, classes }: TrainRequest, held: Uint8Array): Partial<TrainRequest> {
+function withoutHeld(
+  { exclusive, classIndex, labels, classes }: TrainRequest,
+  held: Uint8Array,
+): Partial<TrainRequest> {
   if (exclusive) return { classIndex: classIndex?.map((index, row) => (held[row] === 1 ? -1 : index)) };
   return { labels: labels?.map((label, at) => (held[Math.floor(at / classes)] === 1 ? -1 : label)) };
 }
 
-function truthOf({ exclusive, classIndex, labels, classes }: TrainRequest, test: readonly number[]): Int8Array {
+function truthOf(
+  { exclusive, classIndex, labels, classes }: TrainRequest,
+  test: readonly number[],
+): Int8Array {
   const truth = new Int8Array(test.length * classes);
   test.forEach((row, at) => {
     for (let index = 0; index < classes; index += 1) {
-      truth[at * classes + index] = exclusive ? Number(classIndex?.[row] === index) : (labels?.[row * classes + index] ?? -1);
+      truth[at * classes + index] = exclusive
+        ? Number(classIndex?.[row] === index)
+        : (labels?.[row * classes + index] ?? -1);
     }
   });
   return truth;
@@ -61,7 +81,12 @@ function truthOf({ exclusive, classIndex, labels, classes }: TrainRequest, test:
 
 function showMetrics(metrics: ClassificationMetrics, concepts: readonly Concept[]) {
   const byId = new Map(concepts.map((concept) => [concept.id, concept]));
-  const named = (id: string, value: number) => ({ id, name: byId.get(id)?.name ?? id, value, appId: byId.get(id)?.appId ?? '' });
+  const named = (id: string, value: number) => ({
+    id,
+    name: byId.get(id)?.name ?? id,
+    value,
+    appId: byId.get(id)?.appId ?? '',
+  });
   return create(EvalMetricsSchema, {
     id: newId(),
     status: status(StatusCode.MODEL_EVALUATED),
@@ -82,7 +107,10 @@ function showMetrics(metrics: ClassificationMetrics, concepts: readonly Concept[
         concept: named(conceptId, 1),
       })),
     },
-    binaryMetrics: metrics.binaryMetrics.map(({ conceptId, ...numbers }) => ({ ...numbers, concept: named(conceptId, 1) })),
+    binaryMetrics: metrics.binaryMetrics.map(({ conceptId, ...numbers }) => ({
+      ...numbers,
+      concept: named(conceptId, 1),
+    })),
     evalInfo: { params: { holdout_fraction: holdOutShare } },
   });
 }

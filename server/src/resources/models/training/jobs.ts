@@ -1,6 +1,6 @@
 import { StatusCode } from '@fovea/contract';
-import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { endTraining, findVersionByKey, setProgress, type TrainingResult } from '../version-store.ts';
 import type { TrainingDeps } from './deps.ts';
@@ -16,7 +16,13 @@ interface TrainPayload {
 
 /** Queues the training of a version, in the transaction that makes it. */
 export const enqueueTraining = (tx: Tx, grant: AppGrant, versionKey: number): Promise<void> =>
-  enqueue(tx, { kind: trainKind, key: String(versionKey), payload: { versionKey }, appKey: grant.appKey, maxAttempts: 3 });
+  enqueue(tx, {
+    kind: trainKind,
+    key: String(versionKey),
+    payload: { versionKey },
+    appKey: grant.appKey,
+    maxAttempts: 3,
+  });
 
 /** The version, or its app, was deleted while it was trained: there is nobody left to train for. */
 class VersionGone extends Error {}
@@ -55,7 +61,11 @@ async function runTraining(deps: TrainingDeps, job: Job<TrainPayload>, context: 
   let result: TrainingResult;
   try {
     await report(0);
-    result = await trainVersion(deps, grant, version, { note: log.note, reached: report, signal: context.signal });
+    result = await trainVersion(deps, grant, version, {
+      note: log.note,
+      reached: report,
+      signal: context.signal,
+    });
     log.note('training ended well');
   } catch (error) {
     if (error instanceof VersionGone) return;

@@ -16,7 +16,11 @@ export const trainLogRoute = (db: Db): TrainLogRoute => ({
   path: `${trainLogPath}*`,
   async answer(_request, response, { url }) {
     const log = await trainLogOf(db, url.pathname.slice(trainLogPath.length));
-    const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+    const headers = {
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    };
     if (log === undefined) response.writeHead(404, headers).end('There is no such training log.\n');
     else response.writeHead(200, headers).end(log);
   },

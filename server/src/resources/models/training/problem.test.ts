@@ -10,7 +10,15 @@ const label = (inputKey: number, conceptId: string, value: number, regionKey = 0
 });
 
 const samples = samplesOf(
-  [label(1, 'cat', 1), label(2, 'cat', 0), label(2, 'dog', 1), label(3, 'cat', 1), label(3, 'dog', 1), label(1, 'dog', 1, 77), label(4, 'dog', 0)],
+  [
+    label(1, 'cat', 1),
+    label(2, 'cat', 0),
+    label(2, 'dog', 1),
+    label(3, 'cat', 1),
+    label(3, 'dog', 1),
+    label(1, 'dog', 1, 77),
+    label(4, 'dog', 0),
+  ],
   ['cat', 'dog'],
 );
 

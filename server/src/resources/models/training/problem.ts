@@ -19,7 +19,12 @@ export function samplesOf(labels: readonly LabelRow[], conceptIds: readonly stri
     const name = `${label.inputKey}/${label.regionKey}`;
     let sample = samples.get(name);
     if (!sample) {
-      sample = { inputKey: label.inputKey, regionKey: label.regionKey, vectorKey: label.vectorKey, labels: new Map() };
+      sample = {
+        inputKey: label.inputKey,
+        regionKey: label.regionKey,
+        vectorKey: label.vectorKey,
+        labels: new Map(),
+      };
       samples.set(name, sample);
     }
     sample.labels.set(index, label.value >= 0.5 ? 1 : 0);

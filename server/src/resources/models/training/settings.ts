@@ -53,12 +53,20 @@ export function readTrainingSettings(version: ModelVersion): TrainingSettings {
 function readEmbedder(version: ModelVersion, params: JsonMap): NamedModel | undefined {
   const named = version.inputInfo?.baseEmbedModel;
   if (named?.id) {
-    return { id: named.id, userId: named.userId, appId: named.appId, versionId: named.modelVersion?.id ?? '' };
+    return {
+      id: named.id,
+      userId: named.userId,
+      appId: named.appId,
+      versionId: named.modelVersion?.id ?? '',
+    };
   }
   const param = params.base_embed_model;
   if (typeof param === 'string' && param !== '') return { id: param, userId: '', appId: '', versionId: '' };
   if (typeof param !== 'object' || param === null || Array.isArray(param)) return undefined;
-  const inner = typeof param.model_version === 'object' && param.model_version !== null ? (param.model_version as JsonMap) : {};
+  const inner =
+    typeof param.model_version === 'object' && param.model_version !== null
+      ? (param.model_version as JsonMap)
+      : {};
   const id = textIn(param, 'model_id') || textIn(param, 'id');
   if (id === '') return undefined;
   return {
@@ -69,13 +77,15 @@ function readEmbedder(version: ModelVersion, params: JsonMap): NamedModel | unde
   };
 }
 
-const textIn = (params: JsonMap, name: string): string => (typeof params[name] === 'string' ? params[name] : '');
+const textIn = (params: JsonMap, name: string): string =>
+  typeof params[name] === 'string' ? params[name] : '';
 
 function numberIn(params: JsonMap, name: string, fallback: number): number {
   const value = params[name];
   if (value === undefined || value === null || value === '') return fallback;
   const number = Number(value);
-  if (!Number.isFinite(number)) throw new RangeError(`train_info.params.${name} is a number, not ${JSON.stringify(value)}.`);
+  if (!Number.isFinite(number))
+    throw new RangeError(`train_info.params.${name} is a number, not ${JSON.stringify(value)}.`);
   return number;
 }
 

@@ -1,13 +1,27 @@
 import { create } from '@bufbuild/protobuf';
-import { type Concept, ConceptSchema, type ModelVersion, OutputInfoSchema, StatusCode, DataSchema } from '@fovea/contract';
+import {
+  type Concept,
+  ConceptSchema,
+  DataSchema,
+  type ModelVersion,
+  OutputInfoSchema,
+  StatusCode,
+} from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { encodeHead, type TrainRequest, trainHead } from '#engine/training/index.ts';
 import { settleConcepts } from '../concept-names.ts';
-import { findModel } from '../store.ts';
 import type { ModelRow, VersionRow } from '../model.ts';
+import { findModel } from '../store.ts';
 import { bodyOfVersion, packVersion } from '../translate.ts';
 import { findVersion, type TrainingResult } from '../version-store.ts';
-import { type DataScope, findDataset, findDatasetVersion, labelledConcepts, labelsOf, unlabelledVectors } from './data-store.ts';
+import {
+  type DataScope,
+  findDataset,
+  findDatasetVersion,
+  labelledConcepts,
+  labelsOf,
+  unlabelledVectors,
+} from './data-store.ts';
 import type { Embedder, TrainingDeps } from './deps.ts';
 import { judge } from './evaluate.ts';
 import { exclusiveLabels, independentLabels, lacksNegatives, type Sample, samplesOf } from './problem.ts';
@@ -35,7 +49,12 @@ const headShare = 0.35;
  *
  * @throws TrainingTrouble when the data or the settings allow no model
  */
-export async function trainVersion(deps: TrainingDeps, grant: AppGrant, version: VersionRow, progress: Progress): Promise<TrainingResult & { head: NonNullable<TrainingResult['head']> }> {
+export async function trainVersion(
+  deps: TrainingDeps,
+  grant: AppGrant,
+  version: VersionRow,
+  progress: Progress,
+): Promise<TrainingResult & { head: NonNullable<TrainingResult['head']> }> {
   const body = bodyOfVersion(version);
   const settings = settingsOf(body);
   const scope = await scopeOf(deps, grant, settings, progress);
@@ -46,13 +65,18 @@ export async function trainVersion(deps: TrainingDeps, grant: AppGrant, version:
   const samples = samplesOf(await labelsOf(deps.db, grant, scope, conceptIds), conceptIds);
   progress.note(`${concepts.length} concepts, ${samples.length} labelled images and regions`);
   if (samples.length === 0) {
-    throw new TrainingTrouble(StatusCode.MODEL_TRAINING_NO_DATA, 'No processed image is labelled with any of the concepts.');
+    throw new TrainingTrouble(
+      StatusCode.MODEL_TRAINING_NO_DATA,
+      'No processed image is labelled with any of the concepts.',
+    );
   }
   const gathered = await gatherVectors(deps, grant, embedder, samples, {
     signal: progress.signal,
     progress: (fraction) => progress.reached(fraction * vectorShare),
   });
-  progress.note(`${gathered.samples.length} vectors of ${gathered.dims} numbers, ${gathered.computed} of them computed now`);
+  progress.note(
+    `${gathered.samples.length} vectors of ${gathered.dims} numbers, ${gathered.computed} of them computed now`,
+  );
   checkTolerance(gathered, samples.length, settings);
   await progress.reached(vectorShare);
   const request = await requestOf(deps, grant, { settings, gathered, embedder, conceptIds });
@@ -84,7 +108,12 @@ function settingsOf(body: ModelVersion): TrainingSettings {
   }
 }
 
-async function scopeOf({ db }: TrainingDeps, grant: AppGrant, settings: TrainingSettings, progress: Progress): Promise<DataScope> {
+async function scopeOf(
+  { db }: TrainingDeps,
+  grant: AppGrant,
+  settings: TrainingSettings,
+  progress: Progress,
+): Promise<DataScope> {
   const { datasetId, datasetVersionId } = settings;
   if (datasetId === '') {
     progress.note(`data: all labelled images of app ${grant.appId}`);
@@ -92,7 +121,10 @@ async function scopeOf({ db }: TrainingDeps, grant: AppGrant, settings: Training
   }
   const dataset = await findDataset(db, grant, datasetId);
   if (!dataset) {
-    throw new TrainingTrouble(StatusCode.MODEL_TRAINING_INVALID_PARAMS, `There is no dataset '${datasetId}' in this app.`);
+    throw new TrainingTrouble(
+      StatusCode.MODEL_TRAINING_INVALID_PARAMS,
+      `There is no dataset '${datasetId}' in this app.`,
+    );
   }
   progress.note(`data: dataset ${datasetId}${datasetVersionId && `, version ${datasetVersionId}`}`);
   if (datasetVersionId === '') return { kind: 'dataset', key: dataset.key };
@@ -113,40 +145,72 @@ async function scopeOf({ db }: TrainingDeps, grant: AppGrant, settings: Training
 }
 
 /** The embedder named, else that of the app's base workflow, else the general one. */
-async function embedderOf(deps: TrainingDeps, grant: AppGrant, named: NamedModel | undefined): Promise<Embedder> {
+async function embedderOf(
+  deps: TrainingDeps,
+  grant: AppGrant,
+  named: NamedModel | undefined,
+): Promise<Embedder> {
   const main = await deps.mainGrant();
   if (!named) {
     const base = await deps.baseEmbedderOf(deps.db, grant);
     const general = base ?? (main && (await embedderIn(deps, main, { id: generalEmbedder, versionId: '' })));
-    if (!general) throw new TrainingTrouble(StatusCode.MODEL_TRAINING_FAILED, 'This server has no model that makes embeddings.');
+    if (!general)
+      throw new TrainingTrouble(
+        StatusCode.MODEL_TRAINING_FAILED,
+        'This server has no model that makes embeddings.',
+      );
     return general;
   }
   // Only built-in networks make embeddings, so the app itself and the platform's are all there is to look in.
   const own = await embedderIn(deps, grant, named);
   const found = own ?? (main && (await embedderIn(deps, main, named)));
   if (found) return found;
-  throw new TrainingTrouble(StatusCode.MODEL_TRAINING_INVALID_PARAMS, `base_embed_model: there is no embedding model '${named.id}'.`);
+  throw new TrainingTrouble(
+    StatusCode.MODEL_TRAINING_INVALID_PARAMS,
+    `base_embed_model: there is no embedding model '${named.id}'.`,
+  );
 }
 
-async function embedderIn({ db }: TrainingDeps, grant: AppGrant, named: Pick<NamedModel, 'id' | 'versionId'>): Promise<Embedder | undefined> {
+async function embedderIn(
+  { db }: TrainingDeps,
+  grant: AppGrant,
+  named: Pick<NamedModel, 'id' | 'versionId'>,
+): Promise<Embedder | undefined> {
   const model: ModelRow | undefined = await findModel(db, grant, named.id);
   if (model?.typeId !== 'visual-embedder') return undefined;
-  const version = await findVersion(db, grant, model.key, named.versionId ? { id: named.versionId } : { trainedOnly: true });
-  return version?.builtin && !version.headSha ? { modelVersionKey: version.key, builtin: version.builtin } : undefined;
+  const version = await findVersion(
+    db,
+    grant,
+    model.key,
+    named.versionId ? { id: named.versionId } : { trainedOnly: true },
+  );
+  return version?.builtin && !version.headSha
+    ? { modelVersionKey: version.key, builtin: version.builtin }
+    : undefined;
 }
 
 /** Concepts of the version; where it names none, everything that the data are labelled with. */
-async function conceptsOf({ db }: TrainingDeps, grant: AppGrant, body: ModelVersion, scope: DataScope): Promise<Concept[]> {
+async function conceptsOf(
+  { db }: TrainingDeps,
+  grant: AppGrant,
+  body: ModelVersion,
+  scope: DataScope,
+): Promise<Concept[]> {
   const named = body.outputInfo?.data?.concepts ?? [];
   if (named.length > 0) return named;
   const ids = await labelledConcepts(db, grant, scope);
-  if (ids.length === 0) throw new TrainingTrouble(StatusCode.MODEL_TRAINING_NO_DATA, 'Nothing is labelled yet.');
+  if (ids.length === 0)
+    throw new TrainingTrouble(StatusCode.MODEL_TRAINING_NO_DATA, 'Nothing is labelled yet.');
   const concepts = ids.map((id) => create(ConceptSchema, { id, name: id }));
   await settleConcepts(db, grant, concepts);
   return concepts;
 }
 
-function checkTolerance({ unusable }: GatheredVectors, total: number, { tolerancePercent }: TrainingSettings): void {
+function checkTolerance(
+  { unusable }: GatheredVectors,
+  total: number,
+  { tolerancePercent }: TrainingSettings,
+): void {
   const percent = (unusable / total) * 100;
   if (percent <= tolerancePercent && unusable < total) return;
   throw new TrainingTrouble(
@@ -158,7 +222,12 @@ function checkTolerance({ unusable }: GatheredVectors, total: number, { toleranc
 async function requestOf(
   { db }: TrainingDeps,
   grant: AppGrant,
-  { settings, gathered, embedder, conceptIds }: { settings: TrainingSettings; gathered: GatheredVectors; embedder: Embedder; conceptIds: string[] },
+  {
+    settings,
+    gathered,
+    embedder,
+    conceptIds,
+  }: { settings: TrainingSettings; gathered: GatheredVectors; embedder: Embedder; conceptIds: string[] },
 ): Promise<TrainRequest> {
   const { samples, vectors, dims } = gathered;
   const common = {
@@ -179,7 +248,14 @@ async function requestOf(
 }
 
 /** Adds rows that have none of the concepts. */
-function withFillers(samples: readonly Sample[], vectors: Float32Array, labels: Int8Array, fillers: readonly Buffer[], dims: number, classes: number) {
+function withFillers(
+  samples: readonly Sample[],
+  vectors: Float32Array,
+  labels: Int8Array,
+  fillers: readonly Buffer[],
+  dims: number,
+  classes: number,
+) {
   const rows = samples.length + fillers.length;
   const allVectors = new Float32Array(rows * dims);
   allVectors.set(vectors);
@@ -203,7 +279,8 @@ async function fit(request: TrainRequest, concepts: readonly Concept[], progress
     },
   });
   await reported;
-  const namesOf = (indices: readonly number[]) => indices.map((index) => `'${concepts[index]?.id}'`).join(', ');
+  const namesOf = (indices: readonly number[]) =>
+    indices.map((index) => `'${concepts[index]?.id}'`).join(', ');
   switch (outcome.kind) {
     case 'trained': {
       const { heldOut, epochsRun, l2 } = outcome.head;

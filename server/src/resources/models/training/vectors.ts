@@ -46,7 +46,9 @@ export async function gatherVectors(
     for (let at = 0; at < missing.length; at += computedAtOnce) {
       options.signal.throwIfAborted();
       const batch = missing.slice(at, at + computedAtOnce);
-      const made = await Promise.all(batch.map((sample) => computeVector(deps, grant, embedder, sample, options.signal)));
+      const made = await Promise.all(
+        batch.map((sample) => computeVector(deps, grant, embedder, sample, options.signal)),
+      );
       made.forEach((vector, index) => {
         if (vector) found.set(batch[index] as Sample, vector);
         else unusable += 1;
@@ -90,7 +92,12 @@ async function computeVector(
 }
 
 /** Regions without a box are taken for the whole picture, as the search does. */
-async function cutRegion(deps: TrainingDeps, grant: AppGrant, bytes: Buffer, regionKey: number): Promise<Buffer> {
+async function cutRegion(
+  deps: TrainingDeps,
+  grant: AppGrant,
+  bytes: Buffer,
+  regionKey: number,
+): Promise<Buffer> {
   const row = await regionData(deps.db, grant, regionKey);
   const box = row ? unpackBody(DataSchema, row.data).regions[0]?.regionInfo?.boundingBox : undefined;
   if (!box) return bytes;
