@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { create, fromBinary, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf';
+import { DataSchema } from '@fovea/contract';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { uploadPictures } from '#testing/inputs.ts';
 import { type Person, signedIn } from '#testing/people.ts';
@@ -9,6 +11,10 @@ const box = (topRow: number, leftCol: number, bottomRow: number, rightCol: numbe
 const boxed = (conceptId: string) => ({
   regions: [{ regionInfo: box(0.1, 0.2, 0.5, 0.6), data: { concepts: [{ id: conceptId, value: 1 }] } }],
 });
+const boxedWithId = (conceptId: string) => ({
+  regions: boxed(conceptId).regions.map((region) => ({ id: 'r', ...region })),
+});
+type DataInit = MessageInitShape<typeof DataSchema>;
 const codes = (reply: { annotations: { status?: { code: number } }[] }) =>
   reply.annotations.map((one) => one.status?.code);
 
@@ -62,6 +68,52 @@ describe('posting', () => {
     expect(Buffer.from(masked.annotation?.data?.regions[0]?.regionInfo?.mask?.image?.base64 ?? [])).toEqual(
       Buffer.of(1, 2, 3),
     );
+  });
+
+  test.each<[string, DataInit]>([
+    [
+      'a token',
+      { regions: [{ id: 'r', regionInfo: { token: { charStart: 1, charEnd: 4, rawText: 'cat' } } }] },
+    ],
+    [
+      'key points',
+      { regions: [{ id: 'r', regionInfo: { keypointLocations: [{ row: 0.5, col: 0.25, visibility: 2 }] } }] },
+    ],
+    [
+      'a frame with a box',
+      { frames: [{ id: 'f', frameInfo: { time: 40, number: 1 }, data: boxedWithId('cat') }] },
+    ],
+    [
+      'a time segment',
+      {
+        timeSegments: [
+          {
+            id: 's',
+            timeInfo: { beginTime: 1, endTime: 2.5 },
+            data: { concepts: [{ id: 'cat', value: 1 }] },
+          },
+        ],
+      },
+    ],
+    ['a track', { tracks: [{ id: 't', quality: 0.5, timeInfo: { numFrames: 3 } }] }],
+    ['text', { text: { raw: 'a grey cat' } }],
+    [
+      'metadata and a place',
+      { metadata: { a: { b: [1, 'x', null] } }, geo: { geoPoint: { latitude: 54.5, longitude: 8.25 } } },
+    ],
+  ])('%s is kept as it was sent', async (_title, init) => {
+    // As it is on the wire: coordinates are single-precision.
+    const sent = fromBinary(DataSchema, toBinary(DataSchema, create(DataSchema, init)));
+    const reply = await alice.client.postAnnotations({ annotations: [{ inputId: 'one', data: sent }] });
+    expect(reply.status?.code).toBe(10000);
+    const got = await alice.client.getAnnotation({ inputId: 'one', annotationId: reply.annotations[0]?.id });
+    const named = JSON.parse(
+      JSON.stringify(toJson(DataSchema, sent)).replaceAll(
+        '"id":"cat"',
+        `"id":"cat","name":"cat","appId":"${alice.appId}"`,
+      ),
+    );
+    expect(toJson(DataSchema, got.annotation?.data ?? create(DataSchema))).toEqual(named);
   });
 
   test('a label makes its concept, by id or by name', async () => {
@@ -449,6 +501,21 @@ describe('patching', () => {
     expect(listed.annotations).toHaveLength(2);
     expect((await alice.client.patchAnnotationsStatus({ statusCode: 24150 })).status?.code).toBe(24155);
   });
+});
+
+test('a page of masks that fits into no reply is refused with words; a smaller one is answered', async () => {
+  const ida = await signedIn('ida');
+  await uploadPictures(ida, ['p']);
+  const data = () => ({
+    regions: [{ regionInfo: { mask: { image: { base64: new Uint8Array(4 * 1024 * 1024 - 1) } } } }],
+  });
+  for (let sent = 0; sent < 9; sent += 3) {
+    const annotations = [1, 2, 3].map(() => ({ inputId: 'p', data: data() }));
+    expect((await ida.client.postAnnotations({ annotations })).status?.code).toBe(10000);
+  }
+  const all = await ida.client.listAnnotations({});
+  expect(all.status).toMatchObject({ code: 40033, details: expect.stringContaining('per_page') });
+  expect((await ida.client.listAnnotations({ perPage: 4 })).annotations).toHaveLength(4);
 });
 
 describe('deleting', () => {

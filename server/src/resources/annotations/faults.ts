@@ -23,6 +23,12 @@ export const annotationFault = {
       StatusCode.DATABASE_DUPLICATE_KEY,
       `duplicate: the input '${inputId}' has an annotation with the id '${id}' already.`,
     ),
+  pageTooLarge: (n: number, bytes: number) =>
+    new Fault(
+      'bad_request',
+      StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
+      `These ${n} annotations hold ${Math.round(bytes / 1024 / 1024)} MiB, mostly masks; ask for fewer with per_page.`,
+    ),
   othersName: () =>
     new Fault(
       'forbidden',

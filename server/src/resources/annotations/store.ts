@@ -40,6 +40,16 @@ export async function annotationsByKey(
   );
 }
 
+/** How much the data of some annotations takes, in bytes; reads sizes alone. */
+export async function dataBytes(db: Db, grant: AppGrant, keys: readonly number[]): Promise<number> {
+  const sum = await first<{ bytes: number }>(
+    db,
+    sql`select coalesce(sum(octet_length(data)), 0)::bigint as bytes from annotations
+        where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`,
+  );
+  return sum?.bytes ?? 0;
+}
+
 /** Labels of the inputs themselves: the one annotation each input has as a whole. */
 export function inputLevelRows(db: Db, grant: AppGrant, inputKeys: readonly number[]) {
   return rows<{ inputKey: number; data: Buffer }>(
@@ -66,6 +76,7 @@ export async function insertAnnotations(
 ): Promise<StoredAnnotation[]> {
   if (wanted.length === 0) return [];
   const column = <T>(read: (annotation: NewAnnotation) => T): T[] => wanted.map(read);
+  const packed = packAll(wanted);
   const stored = await rows<StoredAnnotation>(
     db,
     sql`insert into annotations (app_key, input_key, input_id, id, input_level, trusted, status_code, worker_user_key,
@@ -73,7 +84,8 @@ export async function insertAnnotations(
           annotation_info, consensus_info, data)
         select ${grant.appKey}, n.input_key, n.input_id, n.id, n.input_level, n.trusted, n.status_code, n.user_key,
           n.model_version_key, n.workflow_version_key, n.task_id, n.kinds, n.metadata, n.latitude, n.longitude,
-          n.annotation_info, n.consensus_info, n.data
+          n.annotation_info, n.consensus_info,
+          substring(${packed.blob}::bytea from n.start for n.length)
         from unnest(
           ${column((a) => a.inputKey)}::bigint[], ${column((a) => a.inputId)}::text[], ${column((a) => a.id)}::text[],
           ${column((a) => a.inputLevel)}::boolean[], ${column((a) => a.trusted)}::boolean[],
@@ -83,9 +95,9 @@ export async function insertAnnotations(
           ${column((a) => kindsOf(a.data))}::int[], ${column((a) => json(a.data.metadata))}::jsonb[],
           ${column((a) => placeOf(a.data).latitude)}::float8[], ${column((a) => placeOf(a.data).longitude)}::float8[],
           ${column((a) => json(a.annotationInfo))}::jsonb[], ${column((a) => json(a.consensusInfo))}::jsonb[],
-          ${column((a) => packData(a.data))}::bytea[]) with ordinality as n(input_key, input_id, id, input_level, trusted,
+          ${packed.starts}::int[], ${packed.lengths}::int[]) with ordinality as n(input_key, input_id, id, input_level, trusted,
           status_code, user_key, model_version_key, workflow_version_key, task_id, kinds, metadata, latitude, longitude,
-          annotation_info, consensus_info, data, position)
+          annotation_info, consensus_info, start, length, position)
         order by n.position
         on conflict (input_key, id) do nothing
         returning key, id, input_key as "inputKey"`,
@@ -205,19 +217,20 @@ export async function updateAnnotations(
 ): Promise<void> {
   if (changes.length === 0) return;
   const column = <T>(read: (change: AnnotationChange) => T): T[] => changes.map(read);
+  const packed = packAll(changes);
   await run(
     db,
     sql`update annotations a set
-          data = n.data, kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
+          data = substring(${packed.blob}::bytea from n.start for n.length), kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
           status_code = coalesce(n.status_code, a.status_code), task_id = coalesce(n.task_id, a.task_id),
           annotation_info = coalesce(n.annotation_info, a.annotation_info), modified_at = now()
         from unnest(
-          ${column((c) => c.key)}::bigint[], ${column((c) => packData(c.data))}::bytea[],
+          ${column((c) => c.key)}::bigint[], ${packed.starts}::int[], ${packed.lengths}::int[],
           ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
           ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
           ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
           ${column((c) => json(c.annotationInfo))}::jsonb[])
-          as n(key, data, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info)
+          as n(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info)
         where a.app_key = ${grant.appKey} and a.key = n.key`,
   );
   const kept = changes.flatMap(({ key, data }) =>
@@ -246,7 +259,22 @@ export async function bumpSearchRevision(db: Db, grant: AppGrant): Promise<void>
   await run(db, sql`update apps set search_revision = search_revision + 1 where key = ${grant.appKey}`);
 }
 
-const packData = (data: Data): Buffer => Buffer.from(toBinary(DataSchema, data));
+/**
+ * Packs the data of a batch into one value: a bytea travels as it is, an array of them as text of twice the
+ * length, which masks would feel. `starts` count from 1, as SQL does.
+ */
+function packAll(batch: readonly { data: Data }[]): { blob: Buffer; starts: number[]; lengths: number[] } {
+  const parts = batch.map(({ data }) => toBinary(DataSchema, data));
+  const lengths = parts.map((part) => part.length);
+  let next = 1;
+  const starts = lengths.map((length) => {
+    const start = next;
+    next += length;
+    return start;
+  });
+  return { blob: Buffer.concat(parts), starts, lengths };
+}
+
 const json = (value: object | undefined): string | null =>
   value === undefined ? null : JSON.stringify(value);
 

@@ -15,8 +15,9 @@ import { status } from '../common/status.ts';
 import { showTime } from '../common/translate.ts';
 import { conceptsById } from '../concepts/index.ts';
 import type { AnnotationRow } from './annotation.ts';
+import { annotationFault } from './faults.ts';
 import { conceptsIn, withConcepts } from './labels-in-data.ts';
-import { annotationsByKey } from './store.ts';
+import { annotationsByKey, dataBytes } from './store.ts';
 
 /** An annotation as the contract shows it, ready to be put into any reply. */
 export type ShownAnnotation = Annotation;
@@ -42,6 +43,7 @@ export async function showAnnotations(
   grant: AppGrant,
   keys: readonly number[],
 ): Promise<Annotation[]> {
+  await checkSize(db, grant, keys);
   const rows = await annotationsByKey(db, grant, keys);
   const datas = await nameConcepts(
     db,
@@ -49,6 +51,17 @@ export async function showAnnotations(
     rows.map((row) => unpackData(row.data)),
   );
   return rows.map((row, i) => showAnnotation(row, datas[i] as Data));
+}
+
+/** As many annotations as may be full of masks and still fit into a reply are not even looked at. */
+const uncheckedMax = 8;
+const replyBytesMax = 32 * 1024 * 1024;
+
+/** Masks travel inside annotations: a page of many would not fit into memory, let alone into a reply. */
+async function checkSize(db: Db, grant: AppGrant, keys: readonly number[]): Promise<void> {
+  if (keys.length <= uncheckedMax) return;
+  const bytes = await dataBytes(db, grant, keys);
+  if (bytes > replyBytesMax) throw annotationFault.pageTooLarge(keys.length, bytes);
 }
 
 function showAnnotation(row: AnnotationRow, data: Data): Annotation {

@@ -10,6 +10,7 @@ import { memberHandlers } from './member-handlers.ts';
 import {
   type DatasetSort,
   deleteDatasetRows,
+  deletionTimeoutMs,
   findDataset,
   insertDataset,
   lockDatasets,
@@ -111,7 +112,7 @@ function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
             rows.map(({ key }) => key),
           );
         },
-        { timeoutMs: 120_000 },
+        { timeoutMs: deletionTimeoutMs },
       );
       return {};
     },

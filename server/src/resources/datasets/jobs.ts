@@ -4,7 +4,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type JobHandler } from '#jobs/index.ts';
 import type { Queryable } from '#store/postgres/index.ts';
 import type { DatasetParts } from './deps.ts';
-import { findDatasetKeys, holdMembers, insertMemberships } from './membership-store.ts';
+import { holdDatasets, holdMembers, insertMemberships } from './membership-store.ts';
 import { searchedInputKeys } from './search-members.ts';
 import { snapshotJob, snapshotKind } from './snapshot.ts';
 
@@ -57,7 +57,7 @@ async function addHits(
   for (let done = 0; done < keys.length; done += chunk) {
     signal.throwIfAborted();
     await parts.db.transaction(async (tx) => {
-      const datasetKey = (await findDatasetKeys(tx, grant, [job.datasetId])).get(job.datasetId);
+      const datasetKey = (await holdDatasets(tx, grant, [job.datasetId])).get(job.datasetId);
       if (datasetKey === undefined) return;
       const held = await holdMembers(tx, grant, keys.slice(done, done + chunk));
       await insertMemberships(

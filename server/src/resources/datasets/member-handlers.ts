@@ -21,6 +21,7 @@ import { enqueueAddSearch } from './jobs.ts';
 import {
   deleteMemberships,
   findMembership,
+  holdDatasets,
   holdMembers,
   insertMemberships,
   type MembershipRow,
@@ -54,12 +55,12 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     },
 
     async postDatasetInputs(req, call) {
-      const dataset = await readDatasetRow(call.app, req.datasetId);
+      await readDatasetRow(call.app, req.datasetId);
       if (req.search) return addSearched(req, call);
       if (req.datasetInputs.length > inputsMax) {
         throw commonFault.tooMany('dataset_inputs', req.datasetInputs.length, inputsMax);
       }
-      return addNamed(call.app, dataset.key, req.datasetInputs);
+      return addNamed(call.app, req.datasetId, req.datasetInputs);
     },
 
     /** Takes inputs out; those that are not in it, or not at all, are ignored (SEMANTICS 8). */
@@ -85,9 +86,11 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
   }
 
   /** One by one: an input that is missing or in already does not keep the others out (SEMANTICS 1.5). */
-  async function addNamed(grant: AppGrant, datasetKey: number, sent: readonly DatasetInput[]) {
+  async function addNamed(grant: AppGrant, datasetId: string, sent: readonly DatasetInput[]) {
     const ids = sent.map(({ input }) => input?.id ?? '');
     const { keyOf, added } = await db.transaction(async (tx) => {
+      const datasetKey = (await holdDatasets(tx, grant, [datasetId])).get(datasetId);
+      if (datasetKey === undefined) throw datasetFault.missing(datasetId);
       const found = await findInputs(tx, grant, [...new Set(ids.filter((id) => id !== ''))]);
       const held = await holdMembers(
         tx,

@@ -16,6 +16,20 @@ export async function findDatasetKeys(
   return new Map(found.map(({ id, key }) => [id, key]));
 }
 
+/** As `findDatasetKeys`, and keeps the datasets from being deleted until the commit. */
+export async function holdDatasets(
+  db: Db,
+  grant: AppGrant,
+  ids: readonly string[],
+): Promise<Map<string, number>> {
+  const held = await rows<{ id: string; key: number }>(
+    db,
+    sql`select id, key from datasets where app_key = ${grant.appKey} and id = any(${[...new Set(ids)]})
+        order by key for key share`,
+  );
+  return new Map(held.map(({ id, key }) => [id, key]));
+}
+
 /** Adds inputs to datasets. @returns the pairs that are new; those that were there already are missing from it. */
 export function insertMemberships(
   db: Db,

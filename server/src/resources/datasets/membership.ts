@@ -1,7 +1,7 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { Db } from '#store/sql.ts';
 import { datasetFault } from './faults.ts';
-import { findDatasetKeys, insertMemberships } from './membership-store.ts';
+import { holdDatasets, insertMemberships } from './membership-store.ts';
 
 /**
  * Adds inputs to datasets; those that are in already stay.
@@ -14,7 +14,7 @@ export async function addInputsToDatasets(
   pairs: readonly { datasetId: string; inputKey: number }[],
 ): Promise<void> {
   if (pairs.length === 0) return;
-  const keys = await findDatasetKeys(
+  const keys = await holdDatasets(
     tx,
     grant,
     pairs.map(({ datasetId }) => datasetId),

@@ -43,6 +43,9 @@ export function updateDataset(db: Db, grant: AppGrant, patch: DatasetPatch): Pro
   );
 }
 
+/** Versions of millions of inputs go with their dataset. */
+export const deletionTimeoutMs = 600_000;
+
 /** Deletes datasets with their memberships and versions; the inputs stay. */
 export async function deleteDatasetRows(db: Db, grant: AppGrant, keys: readonly number[]): Promise<void> {
   await run(db, sql`delete from datasets where app_key = ${grant.appKey} and key = any(${[...keys]})`);

@@ -14,7 +14,7 @@ import { readVisibility, unpackBody } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
 import { datasetFault } from './faults.ts';
 import { enqueueSnapshot } from './snapshot.ts';
-import { findDataset } from './store.ts';
+import { deletionTimeoutMs, findDataset } from './store.ts';
 import { overwrittenBody, readVersion } from './version.ts';
 import { showVersion } from './version-show.ts';
 import {
@@ -104,16 +104,19 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
 
     async deleteDatasetVersions(req, call) {
       const dataset = await readDatasetRow(call.app, req.datasetId);
-      await db.transaction(async (tx) => {
-        const rows = await lockVersions(tx, call.app, dataset.key, req.datasetVersionIds);
-        const unknown = req.datasetVersionIds.find((id) => !rows.some((row) => row.id === id));
-        if (unknown !== undefined) throw datasetFault.missingVersion(unknown, req.datasetId);
-        await deleteVersionRows(
-          tx,
-          call.app,
-          rows.map(({ key }) => key),
-        );
-      });
+      await db.transaction(
+        async (tx) => {
+          const rows = await lockVersions(tx, call.app, dataset.key, req.datasetVersionIds);
+          const unknown = req.datasetVersionIds.find((id) => !rows.some((row) => row.id === id));
+          if (unknown !== undefined) throw datasetFault.missingVersion(unknown, req.datasetId);
+          await deleteVersionRows(
+            tx,
+            call.app,
+            rows.map(({ key }) => key),
+          );
+        },
+        { timeoutMs: deletionTimeoutMs },
+      );
       return {};
     },
 
