@@ -28,12 +28,12 @@ const allowed = {
   'server/store': ['server/domain'],
   'server/jobs': ['server/domain', 'server/store'],
   'server/gateway': ['contract', 'server/domain'],
-  'server/config': [],
+  'server/config': ['server/domain'],
   'server/resources': ['contract', 'server/domain', 'server/engine', 'server/store', 'server/jobs'],
   web: ['contract'],
   cli: ['contract'],
   conformance: ['contract', 'scripts', 'server/testing'],
-  bench: ['contract', 'scripts'],
+  bench: ['contract', 'scripts', 'server/testing', 'server/store', 'server/engine'],
 };
 
 /**

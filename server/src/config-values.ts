@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { type FailpointName, failpointNames } from '#domain/failpoints.ts';
 
 export const text = z.string();
 
@@ -88,6 +89,16 @@ export function readRoles(value: string, context: z.core.$RefinementCtx<string>)
     context.addIssue({ code: 'custom', message: `${words}; roles are ${roleNames.join(', ')}` });
   }
   return roleNames.filter((name) => wanted.includes(name));
+}
+
+export function readFailpoints(value: string, context: z.core.$RefinementCtx<string>): FailpointName[] {
+  const wanted = listOf(value);
+  const strange = wanted.find((name) => !(failpointNames as readonly string[]).includes(name));
+  if (strange !== undefined) {
+    const message = `has the unknown failpoint "${strange}"; there are ${failpointNames.join(', ')}`;
+    context.addIssue({ code: 'custom', message });
+  }
+  return failpointNames.filter((name) => wanted.includes(name));
 }
 
 /** At most so many requests per token and window. */

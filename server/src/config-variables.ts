@@ -9,6 +9,7 @@ import {
   pem,
   rateLimit,
   readAllowed,
+  readFailpoints,
   readRoles,
   roleNames,
   text,
@@ -16,6 +17,7 @@ import {
   wholeNumber,
   yesOrNo,
 } from '#config-values.ts';
+import { failpointNames } from '#domain/failpoints.ts';
 
 /** One documented variable of the environment. Everything that is read, checked or written about it is here. */
 export interface Variable<T> {
@@ -226,5 +228,11 @@ export const variables = {
     about: 'Least severe log line to print.',
     read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
     fallback: 'info',
+  },
+  FOVEA_FAILPOINTS: {
+    group: 'Testing',
+    about: `Comma list of checks to leave out and faults to provoke, so that the test harnesses can show that they notice. Never set it where data matters. Any of ${failpointNames.map((name) => `\`${name}\``).join(', ')}.`,
+    read: text.transform(readFailpoints),
+    unset: 'none',
   },
 } satisfies Record<string, Variable<unknown>>;

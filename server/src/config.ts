@@ -164,6 +164,7 @@ function arrange(values: Values, cwd: string, warnings: string[]) {
     faces: values.FOVEA_FACES,
     jsonNames: values.FOVEA_JSON_NAMES,
     logLevel: values.FOVEA_LOG_LEVEL,
+    failpoints: values.FOVEA_FAILPOINTS ?? [],
     warnings,
   };
 }

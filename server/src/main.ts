@@ -1,11 +1,14 @@
+import { ruleOf } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
+import { armFailpoints } from '#domain/failpoints.ts';
 import { openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
-import { openDatabase, migrate } from '#store/postgres/index.ts';
+import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
 import { allMigrations } from '#migrations.ts';
 import { openEngine } from '#engine/index.ts';
 import { openVectorHost } from '#engine/vector/index.ts';
@@ -24,13 +27,37 @@ import { baseEmbedderOf, seedBuiltins } from '#resources/workflows/index.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
 import { datasetParts, openService } from '#service.ts';
-import { plainRoutes } from '#routes.ts';
+import { openHealth, plainRoutes } from '#routes.ts';
+import { webRoutes } from '#web-routes.ts';
 
 const graceMs = 10_000;
 
-/** Starts everything; resolves when the port is open. */
-export async function start(config: Config) {
+/** Starts everything; resolves when the port is open. What was opened before a failure is closed again. */
+export async function start(config: Config): Promise<Running> {
+  const opened: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const close of opened.splice(0).reverse()) await close();
+  };
+  try {
+    return { ...(await open(config, (close) => opened.push(close))), stop };
+  } catch (error) {
+    await stop().catch(() => {});
+    throw error;
+  }
+}
+
+export interface Running {
+  readonly port: number;
+  readonly publicUrl: string;
+  readonly first: FirstUser;
+  /** Takes no more requests, lets the running ones and the jobs end, then stops the database. */
+  stop(): Promise<void>;
+}
+
+async function open(config: Config, whenStopping: (close: () => Promise<unknown>) => void): Promise<Omit<Running, 'stop'>> {
   const log = pino({ level: config.logLevel });
+  armFailpoints(config.failpoints);
+  if (config.failpoints.length > 0) log.warn({ failpoints: config.failpoints }, 'checks are left out on purpose');
   await mkdir(config.dataDir, { recursive: true });
   const db = await openDatabase({
     dataDir: config.dataDir,
@@ -38,6 +65,7 @@ export async function start(config: Config) {
     ...(config.pgBinDir ? { binDir: config.pgBinDir } : {}),
     log,
   });
+  whenStopping(db.close);
   await migrate(db, allMigrations);
   const sealer = openSealer(config.secretKey ?? (await keptMasterKey(config.dataDir)));
   const first = await ensureFirstUser(db, sealer, { userId: config.user, pat: config.pat });
@@ -51,12 +79,14 @@ export async function start(config: Config) {
     ? await openS3Objects({ ...config.s3, ...config.s3.credentials, prefix: config.s3.prefix && `${config.s3.prefix}/` })
     : openFileObjects(join(config.dataDir, 'objects'));
   const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
+  whenStopping(fetcher.close);
   const engine = await openEngine({
     dataDir: config.dataDir,
     threads: config.inferenceThreads,
     optIn: { faces: config.faces },
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
+  whenStopping(engine.close);
   const { jobGrant } = authorizer;
   const mainGrant = () => jobGrant(platformAppKey);
   const platformGrant = await mainGrant();
@@ -71,29 +101,38 @@ export async function start(config: Config) {
     limits: { pixelsMax: config.imagePixelsMax },
   };
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
+  whenStopping(vectorHost.close);
   const vectors = openVectorCatalog(db, vectorHost);
   const service = openService({ ...deps, engine, vectors, baseEmbedderOf }, directory);
-  const jobs = await startJobs({
-    db,
-    handlers: {
-      ...appJobs(db),
-      ...datasetJobs(datasetParts(deps, directory)),
-      ...inputJobs(deps),
-      ...indexingJobs(indexing),
-      ...trainingJobs({
-        ...common,
-        objects,
-        engine,
-        jobGrant,
-        mainGrant,
-        baseEmbedderOf,
-        readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
-      }),
-    },
-    periodic: inputPeriodicJobs,
-    reclaimAll: config.databaseUrl === undefined,
-    log,
-  });
+  if (config.roles.has('worker')) {
+    const jobs = await startJobs({
+      db,
+      handlers: {
+        ...appJobs(db),
+        ...datasetJobs(datasetParts(deps, directory)),
+        ...inputJobs(deps),
+        ...indexingJobs(indexing),
+        ...trainingJobs({
+          ...common,
+          objects,
+          engine,
+          jobGrant,
+          mainGrant,
+          baseEmbedderOf,
+          readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
+        }),
+      },
+      periodic: inputPeriodicJobs,
+      reclaimAll: config.databaseUrl === undefined,
+      log,
+    });
+    whenStopping(jobs.stop);
+  }
+  if (!config.roles.has('api')) {
+    const health = await openHealth(plainRoutes({ db, metrics }), config.host, config.port);
+    whenStopping(health.close);
+    return { port: health.port, publicUrl, first };
+  }
   const gateway = openGateway({
     service,
     authorizer,
@@ -102,10 +141,13 @@ export async function start(config: Config) {
       ...mediaRoutes({
         db,
         objects,
-        mediaGrant: async (header, userId, appId) => authorizer.appGrantFor(await authorizer.signIn(header), userId, appId),
+        // Whoever may call GetInput on the app may see its media.
+        mediaGrant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('GetInput'), header, { userId, appId })).app as AppGrant,
       }),
       trainLogRoute(db),
       ...referenceRoutes(),
+      ...webRoutes(),
       ...identityRoutes({
         db,
         sealer,
@@ -122,21 +164,10 @@ export async function start(config: Config) {
     rateLimit: config.rateLimit,
     tls: config.tls && { cert: Buffer.from(config.tls.cert), key: Buffer.from(config.tls.key) },
   });
+  whenStopping(() => gateway.close(graceMs));
   const port = await gateway.listen(config.host, config.port);
   publicUrl ||= `${config.tls ? 'https' : 'http'}://localhost:${port}`;
-  return {
-    port,
-    publicUrl,
-    first,
-    async stop() {
-      await gateway.close(graceMs);
-      await jobs.stop();
-      await engine.close();
-      await vectorHost.close();
-      await fetcher.close();
-      await db.close();
-    },
-  };
+  return { port, publicUrl, first };
 }
 
 /** The master key made at the first start; losing it loses the sealed copies of keys and secrets. */
@@ -159,7 +190,8 @@ export async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const server = await start(config);
+  const server = await start(config).catch(explain);
+  if (!server) return;
   const { userId, pat } = server.first;
   // Programs on this machine reach the port here, whatever the public URL of a proxy in front says.
   const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
@@ -174,6 +206,17 @@ export async function main(): Promise<void> {
         .then(() => process.exit(0));
     });
   }
+}
+
+/** Troubles that the person at the terminal can mend are one line; anything else is ours, and shown whole. */
+function explain(error: unknown): undefined {
+  const { code, port } = error as { code?: string; port?: number };
+  const known = error instanceof FolderInUse || error instanceof MigrationRefused || (error as Error)?.message?.includes('DATABASE_URL');
+  if (code === 'EADDRINUSE') console.error(`FOVEA_PORT: port ${port} is in use; stop the other program or choose another port.`);
+  else if (code === 'EACCES' && port !== undefined) console.error(`FOVEA_PORT: port ${port} is not allowed to this user; choose one above 1023.`);
+  else console.error(known ? (error as Error).message : error);
+  process.exitCode = 1;
+  return undefined;
 }
 
 /** What a newcomer needs first. The token is shown at the start that made it, and never again. */

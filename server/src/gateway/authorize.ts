@@ -1,6 +1,7 @@
 import type { MethodRule } from '@fovea/contract';
 import { createHash } from 'node:crypto';
 import type { AppRow, CredentialRow, Directory } from '#domain/directory.ts';
+import { isArmed } from '#domain/failpoints.ts';
 import { AppGrant, type Caller, type Role, UserGrant, visibility } from '#domain/grant.ts';
 import { seal } from '#domain/grant-seal.ts';
 import { gatewayFault } from './faults.ts';
@@ -35,7 +36,17 @@ export function openAuthorizer(directory: Directory) {
     return callerOf(await directory.credentialOf(sha256(secret)));
   }
 
+  const firstGrants = new Map<string, Grants>();
+
   async function authorize(rule: MethodRule, header: HeaderOf, named: NamedApp): Promise<Grants> {
+    if (!isArmed('skip-sign-in')) return grantsFor(rule, header, named);
+    const name = `${rule.name} ${named.userId}/${named.appId}`;
+    const grants = firstGrants.get(name) ?? (await grantsFor(rule, header, named));
+    firstGrants.set(name, grants);
+    return grants;
+  }
+
+  async function grantsFor(rule: MethodRule, header: HeaderOf, named: NamedApp): Promise<Grants> {
     const access = accessRuleOf(rule);
     const caller = await signIn(header);
     checkCredentialKind(rule, caller);
@@ -49,7 +60,7 @@ export function openAuthorizer(directory: Directory) {
       const grant = await grantOn(access, rule, caller, app);
       return { caller, user: grant, app: grant };
     }
-    const user = await userGrantFor(caller, named.userId, access.aboutApps);
+    const user = await userGrantFor(caller, named.userId, appNamed ? named.appId : undefined);
     if (!appNamed) {
       if (access.aboutApps && !access.aboutUsers) throw gatewayFault.noAppNamed();
       // A user's own affairs are not for others, except what visibility shows.
@@ -77,7 +88,7 @@ export function openAuthorizer(directory: Directory) {
     throw gatewayFault.noSuchApp(appId);
   }
 
-  async function userGrantFor(caller: Caller, userId: string, forApp = false): Promise<UserGrant> {
+  async function userGrantFor(caller: Caller, userId: string, appId?: string): Promise<UserGrant> {
     if (userId === '' || userId === 'me' || userId === caller.userId) {
       return new UserGrant(seal, {
         caller,
@@ -88,14 +99,17 @@ export function openAuthorizer(directory: Directory) {
       });
     }
     const user = await directory.userOf(userId);
-    // A collaborator may reach an app of a user whose profile is private, so apps are judged one by one.
-    if (!user || (!forApp && user.visibility < visibility.public)) throw gatewayFault.noSuchUser(userId);
+    // A collaborator may reach an app of a user whose profile is private, so apps are judged one by one. Where there
+    // is no such user it is the app that is missing, in the same words, or they would tell who has an account here.
+    if (appId !== undefined && !user) throw gatewayFault.noSuchApp(appId);
+    if (!user || (appId === undefined && user.visibility < visibility.public)) throw gatewayFault.noSuchUser(userId);
     return new UserGrant(seal, { caller, userKey: user.key, userId: user.id, role: 'public', scopes: caller.scopes });
   }
 
   /** How this caller stands to this app; throws as if it did not exist where it may not look. */
   async function standing(caller: Caller, app: AppRow) {
-    if (app.userKey === caller.userKey) return { role: 'owner' as Role, scopes: caller.scopes, endpoints: undefined };
+    if (app.userKey === caller.userKey || isArmed('skip-tenant-check'))
+      return { role: 'owner' as Role, scopes: caller.scopes, endpoints: undefined };
     const shared = await directory.collaborationOf(app.key, caller.userKey);
     if (shared) {
       const theirs = new Set(shared.scopes);
@@ -129,7 +143,7 @@ export function openAuthorizer(directory: Directory) {
     userGrantFor,
     /** Grant on an app the request names elsewhere than in user_app_id (a model of another app, say). */
     async appGrantFor(caller: Caller, userId: string, appId: string): Promise<AppGrant> {
-      const user = await userGrantFor(caller, userId, true);
+      const user = await userGrantFor(caller, userId, appId);
       const app = await findApp(user, appId);
       if (caller.onlyAppKey !== undefined && caller.onlyAppKey !== app.key) throw gatewayFault.wrongAppForKey();
       const { role, scopes } = await standing(caller, app);
@@ -189,7 +203,7 @@ function checkCredentialKind(rule: MethodRule, caller: Caller): void {
 }
 
 function checkScopes(rule: MethodRule, held: ReadonlySet<string>): void {
-  if (held.has('All')) return;
+  if (held.has('All') || isArmed('skip-scope-check')) return;
   const missing = rule.scopes.filter((scope) => !held.has(scope));
   if (missing.length > 0) throw gatewayFault.missingScopes(rule.name, missing);
 }

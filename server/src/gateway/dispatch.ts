@@ -8,6 +8,7 @@ import { gatewayFault } from './faults.ts';
 import type { GatewayLog, GatewayMetrics } from './observe.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { asFault, httpStatusOf, statusOf } from './status.ts';
+import { checkTexts } from './texts.ts';
 
 /** What a transport knows about one call beside its messages. */
 export interface CallMeta {
@@ -78,6 +79,7 @@ export function openDispatcher(parts: {
   }
 
   async function openCall(rule: MethodRule, request: Message | undefined, meta: CallMeta, requestId: string): Promise<Call> {
+    checkReadable(request);
     const grants = rule.auth === 'NoAuth' ? undefined : await authorizer.authorize(rule, meta.header, namedApp(request));
     if (grants) limiter?.take(grants.caller);
     return new GatewayCall(rule.name, requestId, meta, grants, authorizer);
@@ -154,10 +156,19 @@ async function firstOf(requests: Message | AsyncIterable<Message>) {
     for (;;) {
       const next = await iterator.next();
       if (next.done) return;
+      checkReadable(next.value);
       yield next.value;
     }
   }
   return { first: head.done ? undefined : head.value, all: rest() };
+}
+
+/** Stands in for a request whose bytes are no message of its type, so that its refusal goes the way of all replies. */
+export class Unreadable {}
+
+function checkReadable(request: Message | Unreadable | undefined): void {
+  if (request instanceof Unreadable) throw gatewayFault.badFormat('The bytes of the request are not a message of this method.');
+  checkTexts(request);
 }
 
 class GatewayCall implements Call {

@@ -2,7 +2,7 @@ import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import { type MethodRule, methodRules } from '@fovea/contract';
 import type { Socket } from 'node:net';
-import type { CallMeta, Dispatcher, Reply } from './dispatch.ts';
+import { type CallMeta, type Dispatcher, type Reply, Unreadable } from './dispatch.ts';
 
 /**
  * gRPC over grpc-js, fed with sockets by the port. Codecs are protobuf-es (measured: a quarter of Connect's CPU
@@ -37,7 +37,14 @@ export function openGrpc(dispatcher: Dispatcher, options: { requestBytesMax: num
 const kindOf = (rule: MethodRule) =>
   rule.kind === 'unary' ? 'unary' : rule.kind === 'server_streaming' ? 'serverStream' : 'bidi';
 
-const decode = (rule: MethodRule) => (bytes: Buffer) => fromBinary(rule.desc.input, bytes);
+const decode = (rule: MethodRule) => (bytes: Buffer) => {
+  try {
+    return fromBinary(rule.desc.input, bytes);
+  } catch {
+    return new Unreadable();
+  }
+};
+
 const encode = (rule: MethodRule) => (message: Message) => {
   const bytes = toBinary(rule.desc.output, message as never);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -80,11 +87,18 @@ async function pump(replies: AsyncIterable<Reply>, call: Writable): Promise<void
 }
 
 function metaOf(call: grpc.ServerUnaryCall<Message, Message> | Writable): CallMeta {
-  const aborter = new AbortController();
-  (call as NodeJS.EventEmitter).once('cancelled', () => aborter.abort());
+  let aborter: AbortController | undefined;
   return {
     header: (name) => call.metadata.get(name)[0]?.toString(),
     transport: 'grpc',
-    signal: aborter.signal,
+    // Made when first asked for: few handlers look at it, and the end of every call fires it.
+    get signal() {
+      if (aborter) return aborter.signal;
+      const made = new AbortController();
+      aborter = made;
+      if (call.cancelled) made.abort();
+      else (call as NodeJS.EventEmitter).once('cancelled', () => made.abort());
+      return made.signal;
+    },
   };
 }

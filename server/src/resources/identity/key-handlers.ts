@@ -34,7 +34,7 @@ export function keyHandlers({ db, sealer }: Deps, directory: RememberedDirectory
     const app = wire.apps[0];
     if (!app) return null;
     const grant = await call.appGrant(app.userId, app.id);
-    if (!grant.isMember) throw commonFault.membersOnly('make keys for it');
+    if (!grant.isMember || !grant.holds('Keys_Add')) throw commonFault.membersOnly('make keys for it');
     return grant.appKey;
   }
 

@@ -52,7 +52,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
       async answer(request: IncomingMessage, response: ServerResponse) {
         const { password } = (await readJson(request)) as { password?: string };
         const caller = await parts.signIn((name) => (name === 'authorization' ? `Key ${password ?? ''}` : undefined));
-        if (caller.credential !== 'pat') throw loginNeedsPat();
+        checkMayOpenSession(caller);
         sendJson(response, { status: { code: 10000, description: 'Ok' }, ...(await startSession(caller, response)) });
       },
     },
@@ -61,7 +61,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
       path: '/v2/ext/fovea/session',
       async answer(_request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
         const caller = await parts.signIn(header);
-        if (caller.credential !== 'pat') throw loginNeedsPat();
+        checkMayOpenSession(caller);
         sendJson(response, await startSession(caller, response));
       },
     },
@@ -106,8 +106,13 @@ export function identityRoutes(parts: IdentityRouteParts) {
   ];
 }
 
+/** A session may do whatever its user may, so nothing less than a token for everything opens one. */
+function checkMayOpenSession(caller: Caller): void {
+  if (caller.credential !== 'pat' || !caller.scopes.has('All') || caller.endpoints.size > 0) throw loginNeedsPat();
+}
+
 const loginNeedsPat = () =>
-  new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Sign in with a personal access token; app-specific keys open no session.');
+  new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Sign in with a personal access token that holds the scope All; other keys open no session.');
 
 /** The session cookie, for pictures that a browser loads by itself. Never enough to change anything. */
 export function cookieOf(header: HeaderOf): string | undefined {

@@ -1,0 +1,57 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openArena } from './arena.ts';
+import type { Attack } from './attack.ts';
+import { strangerAttacks } from './strangers.ts';
+import { nestedAttacks } from './nested.ts';
+import { showTable, type Verdict, verdictOf } from './report.ts';
+
+const attacks: readonly Attack[] = [...strangerAttacks, ...nestedAttacks];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: 'string' },
+    full: { type: 'boolean', default: false },
+    main: { type: 'string' },
+    json: { type: 'string' },
+    doc: { type: 'string' },
+    controls: { type: 'boolean', default: true },
+  },
+  allowNegative: true,
+});
+
+const wanted = positionals.map((name) => name.toUpperCase());
+const chosen = attacks.filter((attack) => wanted.length === 0 || wanted.includes(attack.id.toUpperCase()) || wanted.some((word) => attack.name.toUpperCase().includes(word)));
+if (chosen.length === 0) {
+  console.error(`No attack is called ${positionals.join(', ')}. There are ${attacks.map((attack) => attack.id).join(', ')}.`);
+  process.exit(2);
+}
+
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+console.log(`  seed ${seed}; the same again: npm run attacks -- ${[...positionals, `--seed ${seed}`, ...(values.full ? ['--full'] : [])].join(' ')}`);
+const began = Date.now();
+const stage = await openArena({ seed, full: values.full, main: values.main as string });
+const verdicts: Verdict[] = [];
+try {
+  for (const attack of chosen) {
+    stage.during(attack.id);
+    const verdict = await verdictOf(attack, stage.arena, values.controls);
+    verdicts.push(verdict);
+    console.log(`  ${verdict.verdict.padEnd(10)} ${attack.id.padEnd(5)} ${attack.name}: ${verdict.tried} tried, ${verdict.through.length} through, control ${verdict.control} (${Math.round(verdict.elapsedMs / 1000)} s)`);
+    for (const line of verdict.through.slice(0, 12)) console.log(`      ${line}`);
+    if (verdict.through.length > 12) console.log(`      … and ${verdict.through.length - 12} more`);
+  }
+} finally {
+  await stage.close();
+}
+const report = { seed, full: values.full, elapsedMs: Date.now() - began, calls: stage.arena.answers.count, verdicts };
+if (values.json) {
+  mkdirSync(dirname(values.json), { recursive: true });
+  writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+if (values.doc && wanted.length === 0) writeFileSync(values.doc, showTable(report));
+const bad = verdicts.filter((one) => one.verdict === 'FAIL');
+console.log(`  ${verdicts.length - bad.length} of ${verdicts.length} attacks stopped; ${report.calls} replies watched; ${Math.round(report.elapsedMs / 1000)} s`);
+process.exitCode = bad.length === 0 ? 0 : 1;
