@@ -92,7 +92,9 @@ export function webRoutes(folder: string | undefined = findPageFolder()): HttpRo
 async function loadPage(folder: string | undefined): Promise<Page | undefined> {
   if (!folder) return undefined;
   const names = (await readdir(folder)).filter((name) => contentTypes[path.extname(name)]);
-  const files = await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(path.join(folder, name)) })));
+  const files = await Promise.all(
+    names.map(async (name) => ({ name, bytes: await readFile(path.join(folder, name)) })),
+  );
   const assets = new Map<string, Asset>();
   let html: string | undefined;
   const renamed = new Map<string, string>();
@@ -119,7 +121,12 @@ async function assetOf(name: string, plain: Buffer): Promise<Asset> {
   return { contentType, plain, gzipped: await promisify(gzip)(plain), etag: `"${digest.slice(0, 32)}"` };
 }
 
-async function send(request: IncomingMessage, response: ServerResponse, asset: Asset, caching: string): Promise<void> {
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  asset: Asset,
+  caching: string,
+): Promise<void> {
   const headers = {
     ...guards,
     'content-type': asset.contentType,
@@ -142,7 +149,11 @@ async function send(request: IncomingMessage, response: ServerResponse, asset: A
 }
 
 function refuse(response: ServerResponse, words: string): void {
-  response.writeHead(404, { ...guards, 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
+  response.writeHead(404, {
+    ...guards,
+    'content-type': 'text/plain; charset=utf-8',
+    'cache-control': 'no-store',
+  });
   response.end(words);
 }
 

@@ -1,4 +1,4 @@
-import { code, type Status } from './wire.ts';
+import { code, type Status, wordsOf } from './wire.ts';
 
 export type Verb = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
@@ -104,13 +104,20 @@ export async function call<T extends object>(
   const status = (reply as { status?: Status }).status;
   const requestId = status?.req_id ?? '';
   if (!options.quiet) {
-    records.unshift({ verb, path, body: shortened(body), ms: performance.now() - started, http: response.status, requestId });
+    records.unshift({
+      verb,
+      path,
+      body: shortened(body),
+      ms: performance.now() - started,
+      http: response.status,
+      requestId,
+    });
     records.length = Math.min(records.length, recordsMax);
   }
   const succeeded = status ? status.code === code.ok || status.code === code.mixed : response.ok;
   if (succeeded || (options.mixedIsFine && status?.code === code.failure)) return reply as T;
   throw new Trouble(what, {
-    why: [status?.description, status?.details].filter(Boolean).join(': ') || `HTTP ${response.status}`,
+    why: wordsOf(status) || `HTTP ${response.status}`,
     advice: adviceFor(status?.code ?? 0, response.status),
     code: status?.code ?? 0,
     requestId,
@@ -125,7 +132,13 @@ function shortened(body: unknown): unknown {
   return JSON.parse(JSON.stringify(body, cut)) as unknown;
 }
 
-async function send(verb: Verb, path: string, body: unknown, options: CallOptions, what: string): Promise<Response> {
+async function send(
+  verb: Verb,
+  path: string,
+  body: unknown,
+  options: CallOptions,
+  what: string,
+): Promise<Response> {
   try {
     return await fetch(path, {
       method: verb,
@@ -157,7 +170,8 @@ async function readReply(response: Response, what: string): Promise<object> {
   }
   throw new Trouble(what, {
     why: `The reply cannot be read (HTTP ${response.status}).`,
-    advice: 'Something between this page and the server may have changed it. Try again; if it stays, read the log of the server.',
+    advice:
+      'Something between this page and the server may have changed it. Try again; if it stays, read the log of the server.',
   });
 }
 
@@ -193,4 +207,5 @@ export function asTrouble(thrown: unknown, what = 'The page ran into a problem.'
   });
 }
 
-export const wasAborted = (thrown: unknown): boolean => thrown instanceof DOMException && thrown.name === 'AbortError';
+export const wasAborted = (thrown: unknown): boolean =>
+  thrown instanceof DOMException && thrown.name === 'AbortError';

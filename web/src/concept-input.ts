@@ -1,4 +1,4 @@
-import { conceptsNow, type CountedConcept } from './concepts.ts';
+import { type CountedConcept, conceptsNow } from './concepts.ts';
 import { dot, fill, h } from './dom.ts';
 
 const optionsMax = 8;
@@ -15,7 +15,13 @@ export function conceptInput(parts: {
   take: (words: string) => unknown;
 }) {
   const listId = `concepts-${++serial}`;
-  const list = h('ul', { id: listId, class: 'options', role: 'listbox', 'aria-label': 'Concepts', hidden: true });
+  const list = h('ul', {
+    id: listId,
+    class: 'options',
+    role: 'listbox',
+    'aria-label': 'Concepts',
+    hidden: true,
+  });
   const input = h('input', {
     type: 'text',
     role: 'combobox',
@@ -34,7 +40,10 @@ export function conceptInput(parts: {
 
   function show(): void {
     offers = offersFor(input.value).map((offer, i) => ({ words: offer.words, row: option(offer, i) }));
-    fill(list, offers.map(({ row }) => row));
+    fill(
+      list,
+      offers.map(({ row }) => row),
+    );
     mark(input.value.trim() === '' ? -1 : 0);
     const isShown = offers.length > 0 && document.activeElement === input;
     list.hidden = !isShown;
@@ -44,7 +53,9 @@ export function conceptInput(parts: {
   function offersFor(words: string): { words: string; concept?: CountedConcept }[] {
     const found = matches(words).map((concept) => ({ words: concept.name, concept }));
     const asTyped = words.trim();
-    const isKnown = found.some(({ concept }) => concept.name.toLocaleLowerCase() === asTyped.toLocaleLowerCase());
+    const isKnown = found.some(
+      ({ concept }) => concept.name.toLocaleLowerCase() === asTyped.toLocaleLowerCase(),
+    );
     return parts.offerNew && asTyped !== '' && !isKnown ? [...found, { words: asTyped }] : found;
   }
 
@@ -53,7 +64,11 @@ export function conceptInput(parts: {
       'li',
       { id: `${listId}-${i}`, role: 'option', 'aria-selected': 'false' },
       offer.concept && dot(offer.concept.id),
-      h('span', { class: 'grow' }, offer.concept ? offer.words : (parts.offerNew?.(offer.words) ?? offer.words)),
+      h(
+        'span',
+        { class: 'grow' },
+        offer.concept ? offer.words : (parts.offerNew?.(offer.words) ?? offer.words),
+      ),
       offer.concept && h('span', { class: 'quiet' }, offer.concept.positive),
     );
     // Before the field loses the focus, which would hide the list.

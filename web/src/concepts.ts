@@ -30,7 +30,10 @@ async function readAll(): Promise<readonly CountedConcept[]> {
   const app = currentApp();
   const [concepts, counts] = await Promise.all([
     pages<{ concepts?: Concept[] }, Concept>('concepts', (reply) => reply.concepts ?? []),
-    pages<{ concept_counts?: ConceptCount[] }, ConceptCount>('concepts/status', (reply) => reply.concept_counts ?? []),
+    pages<{ concept_counts?: ConceptCount[] }, ConceptCount>(
+      'concepts/status',
+      (reply) => reply.concept_counts ?? [],
+    ),
   ]);
   const typeCounts = new Map(counts.map(({ id, concept_type_count: types }) => [id, types]));
   const all = concepts.map(({ id, name }) => ({
@@ -48,7 +51,10 @@ async function readAll(): Promise<readonly CountedConcept[]> {
   return all;
 }
 
-async function pages<Reply extends object, Item>(path: string, pick: (reply: Reply) => Item[]): Promise<Item[]> {
+async function pages<Reply extends object, Item>(
+  path: string,
+  pick: (reply: Reply) => Item[],
+): Promise<Item[]> {
   const all: Item[] = [];
   for (let page = 1; page <= pagesMax; page++) {
     const reply = await call<Reply>('GET', inApp(`${path}?page=${page}&per_page=${perPage}`), undefined, {

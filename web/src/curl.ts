@@ -7,7 +7,13 @@ export function showCalls(): void {
   const calls = recentCalls();
   const code = h('pre', { tabIndex: 0, 'aria-label': 'The call as curl' });
   const facts = h('p', { class: 'quiet small' });
-  const select = h('select', { id: 'calls' }, calls.map((record, i) => h('option', { value: String(i) }, `${record.verb} ${record.path.split('?')[0]}`)));
+  const select = h(
+    'select',
+    { id: 'calls' },
+    calls.map((record, i) =>
+      h('option', { value: String(i) }, `${record.verb} ${record.path.split('?')[0]}`),
+    ),
+  );
   const dialog = h('dialog', { class: 'calls', 'aria-labelledby': 'calls-title' });
   const show = () => {
     const record = calls[Number(select.value)];
@@ -22,7 +28,13 @@ export function showCalls(): void {
   select.addEventListener('change', show);
   fill(
     dialog,
-    h('header', { class: 'row' }, h('h2', { id: 'calls-title' }, 'The same with the API'), h('span', { class: 'grow' }), iconButton('close', 'Close', () => dialog.close())),
+    h(
+      'header',
+      { class: 'row' },
+      h('h2', { id: 'calls-title' }, 'The same with the API'),
+      h('span', { class: 'grow' }),
+      iconButton('close', 'Close', () => dialog.close()),
+    ),
     calls.length === 0
       ? h('p', {}, 'This page has not called the server yet.')
       : [
@@ -32,7 +44,12 @@ export function showCalls(): void {
           h(
             'div',
             { class: 'row wrap' },
-            h('button', { type: 'button', class: 'primary', on: { click: () => copy(code.textContent ?? '') } }, icon('copy'), 'Copy'),
+            h(
+              'button',
+              { type: 'button', class: 'primary', on: { click: () => copy(code.textContent ?? '') } },
+              icon('copy'),
+              'Copy',
+            ),
             h('span', { class: 'quiet small' }, 'Set FOVEA_PAT to your token first.'),
             h('span', { class: 'grow' }),
             h('a', { href: '/docs' }, 'All calls'),
@@ -46,7 +63,10 @@ export function showCalls(): void {
 }
 
 /** A call as a line for a POSIX shell. */
-export function curlOf({ verb, path, body }: Pick<CallRecord, 'verb' | 'path' | 'body'>, origin = location.origin): string {
+export function curlOf(
+  { verb, path, body }: Pick<CallRecord, 'verb' | 'path' | 'body'>,
+  origin = location.origin,
+): string {
   const lines = [
     `curl ${verb === 'GET' ? '' : `-X ${verb} `}${quoted(origin + path)}`,
     '  -H "Authorization: Key $FOVEA_PAT"',

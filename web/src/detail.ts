@@ -27,7 +27,15 @@ export function openDetail(first: string, actions: DetailActions): void {
   const dialog: HTMLDialogElement = h(
     'dialog',
     { class: 'detail', 'aria-labelledby': 'detail-title' },
-    h('header', { class: 'row' }, before, after, title, h('span', { class: 'grow' }), iconButton('close', 'Close', () => dialog.close())),
+    h(
+      'header',
+      { class: 'row' },
+      before,
+      after,
+      title,
+      h('span', { class: 'grow' }),
+      iconButton('close', 'Close', () => dialog.close()),
+    ),
     h('div', { class: 'detail-body' }, picture, facts),
   );
   dialog.addEventListener('keydown', (event) => {
@@ -105,8 +113,18 @@ export function openDetail(first: string, actions: DetailActions): void {
     return h(
       'div',
       { class: 'stack' },
-      h('button', { type: 'button', on: { click: leave(() => actions.findAlike(id)) } }, icon('alike'), 'Find alike'),
-      h('button', { type: 'button', on: { click: leave(() => actions.tryModel(id)) } }, icon('try'), 'Try a model'),
+      h(
+        'button',
+        { type: 'button', on: { click: leave(() => actions.findAlike(id)) } },
+        icon('alike'),
+        'Find alike',
+      ),
+      h(
+        'button',
+        { type: 'button', on: { click: leave(() => actions.tryModel(id)) } },
+        icon('try'),
+        'Try a model',
+      ),
       h(
         'button',
         {
@@ -141,9 +159,20 @@ function factsOf(input: Input): HTMLElement {
   return h(
     'dl',
     {},
-    fact('Status', state === 'failed' ? `Failed. ${reasonOf(input)}` : state === 'ready' ? 'Ready' : `${state}…`),
+    fact(
+      'Status',
+      state === 'failed' ? `Failed. ${reasonOf(input)}` : state === 'ready' ? 'Ready' : `${state}…`,
+    ),
     width && height ? fact('Size', `${width} × ${height}`) : [],
     input.created_at ? fact('Added', new Date(input.created_at).toLocaleString()) : [],
-    fact('Id', h('span', { class: 'request-id' }, h('code', {}, input.id), iconButton('copy', 'Copy the id', () => copy(input.id)))),
+    fact(
+      'Id',
+      h(
+        'span',
+        { class: 'request-id' },
+        h('code', {}, input.id),
+        iconButton('copy', 'Copy the id', () => copy(input.id)),
+      ),
+    ),
   );
 }

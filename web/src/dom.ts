@@ -35,7 +35,16 @@ export function setProps(element: HTMLElement, props: Props): void {
   }
 }
 
-const propertyNames = new Set(['value', 'checked', 'disabled', 'tabIndex', 'htmlFor', 'indeterminate', 'multiple', 'hidden']);
+const propertyNames = new Set([
+  'value',
+  'checked',
+  'disabled',
+  'tabIndex',
+  'htmlFor',
+  'indeterminate',
+  'multiple',
+  'hidden',
+]);
 
 function append(element: Element, children: readonly (Child | readonly Child[])[]): void {
   for (const child of children.flat() as Child[]) {
@@ -89,10 +98,22 @@ export function icon(name: string): SVGSVGElement {
 }
 
 /** A button with a picture only; its label is read aloud and shown as a hint. */
-export function iconButton(name: string, label: string, press: (event: MouseEvent) => unknown, more: Props = {}): HTMLButtonElement {
+export function iconButton(
+  name: string,
+  label: string,
+  press: (event: MouseEvent) => unknown,
+  more: Props = {},
+): HTMLButtonElement {
   return h(
     'button',
-    { type: 'button', 'aria-label': label, title: label, ...more, class: `ghost square ${more.class ?? ''}`, on: { click: press } },
+    {
+      type: 'button',
+      'aria-label': label,
+      title: label,
+      ...more,
+      class: `ghost square ${more.class ?? ''}`,
+      on: { click: press },
+    },
     icon(name),
   );
 }

@@ -23,13 +23,17 @@ export async function readDrop(transfer: DataTransfer): Promise<Picked[]> {
 async function walk(entry: FileSystemEntry, folder: string, found: Picked[]): Promise<void> {
   if (entry.name.startsWith('.')) return;
   if (entry.isFile) {
-    const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject),
+    );
     found.push({ file, folder });
     return;
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   for (;;) {
-    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
     if (some.length === 0) return;
     for (const inner of some) await walk(inner, entry.name, found);
   }
@@ -45,7 +49,8 @@ export function base64Of(blob: Blob): Promise<string> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result).replace(/^[^,]*,/, ''));
-    reader.onerror = () => reject(new Error(`The file cannot be read: ${reader.error?.message ?? 'unknown reason'}`));
+    reader.onerror = () =>
+      reject(new Error(`The file cannot be read: ${reader.error?.message ?? 'unknown reason'}`));
     reader.readAsDataURL(blob);
   });
 }

@@ -22,7 +22,11 @@ interface SearchReply {
 }
 
 /** One page of the app's pictures, newest first, or of what was searched for, best first. */
-export async function findPictures(query: Query, page: number, options: { signal: AbortSignal; quiet: boolean }): Promise<Item[]> {
+export async function findPictures(
+  query: Query,
+  page: number,
+  options: { signal: AbortSignal; quiet: boolean },
+): Promise<Item[]> {
   if (!isSearch(query)) {
     const { inputs = [] } = await call<{ inputs?: Input[] }>(
       'GET',
@@ -36,7 +40,9 @@ export async function findPictures(query: Query, page: number, options: { signal
   const isRanked = query.like !== '' || query.picture !== undefined;
   const search = {
     query: {
-      filters: query.concepts.map((concept) => ({ annotation: { data: { concepts: [{ ...concept, value: 1 }] } } })),
+      filters: query.concepts.map((concept) => ({
+        annotation: { data: { concepts: [{ ...concept, value: 1 }] } },
+      })),
       ranks: isRanked ? [{ annotation: await rankOf(query) }] : [],
     },
   };
@@ -46,7 +52,9 @@ export async function findPictures(query: Query, page: number, options: { signal
     { searches: [search], pagination: { page, per_page: pageSize } },
     { what: 'The search did not work.', ...options },
   );
-  return hits.flatMap(({ input, score }) => (input ? [{ input, ...(isRanked ? { score: score ?? 0 } : {}) }] : []));
+  return hits.flatMap(({ input, score }) =>
+    input ? [{ input, ...(isRanked ? { score: score ?? 0 } : {}) }] : [],
+  );
 }
 
 async function rankOf({ like, picture }: Query): Promise<object> {

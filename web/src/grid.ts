@@ -1,5 +1,5 @@
 import { dot, h, icon, iconButton } from './dom.ts';
-import { conceptName, type Input, mediaPath, nameOf, stateOf } from './wire.ts';
+import { conceptName, type Input, mediaPath, nameOf, stateOf, wordsOf } from './wire.ts';
 
 export interface Item {
   readonly input: Input;
@@ -101,7 +101,13 @@ export function openGrid(actions: GridActions) {
     });
     const picture = mediaPath(input.data?.image?.hosted, 'small');
     if (picture) {
-      const image = h('img', { alt: '', loading: 'lazy', decoding: 'async', src: picture, draggable: 'false' });
+      const image = h('img', {
+        alt: '',
+        loading: 'lazy',
+        decoding: 'async',
+        src: picture,
+        draggable: 'false',
+      });
       image.addEventListener('error', () => image.replaceWith(icon('picture')), { once: true });
       face.append(image);
     } else face.append(icon('picture'));
@@ -153,7 +159,9 @@ export function openGrid(actions: GridActions) {
     drop(ids: readonly string[]): void {
       const all = order();
       const hadFocus = list.contains(document.activeElement);
-      const next = all.slice(all.indexOf(ids[0] ?? '')).find((id) => !ids.includes(id)) ?? all.findLast((id) => !ids.includes(id));
+      const next =
+        all.slice(all.indexOf(ids[0] ?? '')).find((id) => !ids.includes(id)) ??
+        all.findLast((id) => !ids.includes(id));
       for (const id of ids) {
         tiles.get(id)?.remove();
         tiles.delete(id);
@@ -220,15 +228,22 @@ function spoken({ input, score }: Item): string {
 }
 
 export const reasonOf = ({ status }: Input): string =>
-  [status?.description, status?.details].filter(Boolean).join(': ') || `status ${status?.code ?? 'unknown'}`;
+  wordsOf(status) || `status ${status?.code ?? 'unknown'}`;
 
 function stateBadge({ input, score }: Item): HTMLElement | undefined {
   const state = stateOf(input.status);
   if (state === 'failed') {
-    return h('div', { class: 'tile-why', 'aria-hidden': 'true' }, icon('warn'), h('span', {}, reasonOf(input)));
+    return h(
+      'div',
+      { class: 'tile-why', 'aria-hidden': 'true' },
+      icon('warn'),
+      h('span', {}, reasonOf(input)),
+    );
   }
   if (state !== 'ready') return h('span', { class: 'badge state', 'aria-hidden': 'true' }, state);
-  return score === undefined ? undefined : h('span', { class: 'badge score', 'aria-hidden': 'true' }, score.toFixed(3));
+  return score === undefined
+    ? undefined
+    : h('span', { class: 'badge score', 'aria-hidden': 'true' }, score.toFixed(3));
 }
 
 function labels({ data }: Input): HTMLElement | undefined {
@@ -238,7 +253,9 @@ function labels({ data }: Input): HTMLElement | undefined {
   return h(
     'div',
     { class: 'tile-labels', 'aria-hidden': 'true' },
-    concepts.slice(0, labelsShown).map((concept) => h('span', { class: 'label' }, dot(concept.id), conceptName(concept))),
+    concepts
+      .slice(0, labelsShown)
+      .map((concept) => h('span', { class: 'label' }, dot(concept.id), conceptName(concept))),
     more > 0 && h('span', { class: 'label' }, `+${more}`),
   );
 }

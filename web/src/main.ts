@@ -11,7 +11,7 @@ import { signInScreen } from './sign-in.ts';
 import { openTrain } from './train.ts';
 import { openTry } from './try.ts';
 import { dropAnywhere, openUploadDock } from './upload-dock.ts';
-import { code, type App } from './wire.ts';
+import { type App, code } from './wire.ts';
 
 const host = document.createElement('div');
 host.id = 'app';
@@ -55,9 +55,25 @@ function showSecrets(): void {
       h(
         'section',
         { class: 'card stack' },
-        h('p', {}, 'You are signed in as ', h('strong', {}, currentUser()), ' with a personal access token. Use the same one in other clients.'),
-        h('p', {}, 'The server prints it when it starts. Further keys, with fewer scopes or for one app, are made with the API: ', h('a', { href: '/docs#PostKeys' }, 'PostKeys'), '.'),
-        h('pre', { tabIndex: 0, 'aria-label': 'Settings for clients' }, `export CLARIFAI_API_BASE=${location.origin}\nexport CLARIFAI_USER_ID=${currentUser()}\nexport CLARIFAI_PAT=…`),
+        h(
+          'p',
+          {},
+          'You are signed in as ',
+          h('strong', {}, currentUser()),
+          ' with a personal access token. Use the same one in other clients.',
+        ),
+        h(
+          'p',
+          {},
+          'The server prints it when it starts. Further keys, with fewer scopes or for one app, are made with the API: ',
+          h('a', { href: '/docs#PostKeys' }, 'PostKeys'),
+          '.',
+        ),
+        h(
+          'pre',
+          { tabIndex: 0, 'aria-label': 'Settings for clients' },
+          `export CLARIFAI_API_BASE=${location.origin}\nexport CLARIFAI_USER_ID=${currentUser()}\nexport CLARIFAI_PAT=…`,
+        ),
         h('p', {}, h('a', { href: '/' }, 'Go to your pictures')),
       ),
     ),
@@ -74,8 +90,12 @@ function firstApp(): HTMLElement {
     'div',
     { class: 'page narrow' },
     h('h1', {}, 'Welcome'),
-    h('p', { class: 'quiet' }, 'Three steps: make an app, drop pictures into it, label some. Then train and search.'),
-    h('section', { class: 'card' }, h('h2', {}, 'Create your first app'), appForm(appMade)),
+    h(
+      'p',
+      { class: 'quiet' },
+      'Three steps: make an app, drop pictures into it, label some. Then train and search.',
+    ),
+    h('section', { class: 'card stack' }, h('h2', {}, 'Create your first app'), appForm(appMade)),
   );
 }
 
@@ -107,19 +127,44 @@ function show(): void {
 /** An address may name an app that is gone, or was never there. */
 function missingApp(thrown: unknown): void {
   tellTrouble(thrown);
-  if (thrown instanceof Trouble && thrown.code === code.doesNotExist && !apps.some(({ id }) => id === shownApp)) {
+  if (
+    thrown instanceof Trouble &&
+    thrown.code === code.doesNotExist &&
+    !apps.some(({ id }) => id === shownApp)
+  ) {
     shell.showView(
-      h('div', { class: 'page narrow' }, h('h1', {}, 'No such app'), h('p', {}, 'There is no app ', h('strong', {}, shownApp), ' here, or it is not yours. Choose another above.')),
+      h(
+        'div',
+        { class: 'page narrow' },
+        h('h1', {}, 'No such app'),
+        h(
+          'p',
+          {},
+          'There is no app ',
+          h('strong', {}, shownApp),
+          ' here, or it is not yours. Choose another above.',
+        ),
+      ),
     );
   }
 }
 
 const isField = (target: EventTarget | null): boolean =>
-  target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+  target instanceof HTMLInputElement ||
+  target instanceof HTMLTextAreaElement ||
+  target instanceof HTMLSelectElement;
 const isBusy = (): boolean => document.querySelector('dialog[open]') !== null;
 
 window.addEventListener('keydown', (event) => {
-  if (currentUser() === '' || isField(event.target) || isBusy() || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (
+    currentUser() === '' ||
+    isField(event.target) ||
+    isBusy() ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey
+  )
+    return;
   if (event.key === '?') showKeys();
   else if (readPlace().view !== 'pictures' || !pictures.key(event.key)) return;
   event.preventDefault();
@@ -137,7 +182,10 @@ tryOut.element.addEventListener('drop', (event) => {
   event.preventDefault();
   tryOut.droppedFiles(event.dataTransfer);
 });
-dropAnywhere(() => currentUser() !== '' && readPlace().app !== '' && readPlace().view !== 'try' && !isBusy(), dock.take);
+dropAnywhere(
+  () => currentUser() !== '' && readPlace().app !== '' && readPlace().view !== 'try' && !isBusy(),
+  dock.take,
+);
 
 applyTheme();
 document.body.append(host, noticeHost());

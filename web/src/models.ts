@@ -1,13 +1,18 @@
 import { appPath, call, inApp } from './api.ts';
-import { code, type Concept, type Input, type Model, type ModelVersion, type Output } from './wire.ts';
+import { count } from './dom.ts';
+import { code, type Input, type Model, type ModelVersion, type Output } from './wire.ts';
 
 /** Where a model lives, as one word for the address: user/app/model. */
-export const keyOf = (model: Model): string => [model.user_id, model.app_id, model.id].map((part) => encodeURIComponent(part ?? '')).join('/');
+export const keyOf = (model: Model): string =>
+  [model.user_id, model.app_id, model.id].map((part) => encodeURIComponent(part ?? '')).join('/');
 
 export const trainable = 'embedding-classifier';
 
 export async function listModels(path: string, what: string): Promise<Model[]> {
-  const { models = [] } = await call<{ models?: Model[] }>('GET', `${path}/models?per_page=200`, undefined, { what, quiet: true });
+  const { models = [] } = await call<{ models?: Model[] }>('GET', `${path}/models?per_page=200`, undefined, {
+    what,
+    quiet: true,
+  });
   return models;
 }
 
@@ -21,7 +26,12 @@ export async function allModels(): Promise<{ own: Model[]; platform: Model[] }> 
 }
 
 /** Makes the model where it is new, and starts the training of a version of it. */
-export async function train(parts: { id: string; isNew: boolean; conceptIds: readonly string[]; exclusive: boolean }): Promise<ModelVersion> {
+export async function train(parts: {
+  id: string;
+  isNew: boolean;
+  conceptIds: readonly string[];
+  exclusive: boolean;
+}): Promise<ModelVersion> {
   const what = 'The training could not be started.';
   if (parts.isNew) {
     await call('POST', inApp('models'), { models: [{ id: parts.id, model_type_id: trainable }] }, { what });
@@ -51,32 +61,79 @@ export async function readVersion(modelId: string, versionId: string): Promise<M
   return version;
 }
 
-/** How well a version does on examples that it did not learn from; undefined where nobody measured. */
-export async function readMetrics(modelId: string, version: ModelVersion): Promise<Metrics | undefined> {
-  const path = inApp(`models/${encodeURIComponent(modelId)}/versions/${encodeURIComponent(version.id)}/metrics?fields.binary_metrics=true`);
-  const { model_version: found } = await call<{ model_version?: { metrics?: Metrics } }>('GET', path, undefined, {
-    quiet: true,
-    what: 'The accuracy could not be read.',
-  });
-  return found?.metrics?.status?.code === code.evaluated ? found.metrics : undefined;
+/** How well a version does on examples that it did not learn from. */
+export interface Quality {
+  /** Averages by their names in the contract, where the server measured them. */
+  readonly summary: Readonly<Record<string, number | undefined>>;
+  readonly words: string;
 }
 
-export interface Metrics {
-  readonly status?: { readonly code: number };
-  readonly summary?: Readonly<Record<string, number | undefined>>;
-  readonly binary_metrics?: readonly {
-    readonly concept?: Concept;
-    readonly num_pos?: number;
-    readonly f1?: number;
-    readonly roc_auc?: number;
-  }[];
+const heldOutLine = /(\d+) held-out rows: accuracy ([\d.]+)/;
+
+/** From the version's metrics, or else from the log of its training; undefined where nobody measured. */
+export async function readQuality({ metrics, train_log: log }: ModelVersion): Promise<Quality | undefined> {
+  if (metrics?.status?.code === code.evaluated && metrics.summary) {
+    return {
+      summary: metrics.summary,
+      words: 'Measured on a fifth of the examples, held out from a training of their own.',
+    };
+  }
+  if (!log) return undefined;
+  // The log is on this server, whatever address it believes it has.
+  const response = await fetch(new URL(log).pathname, { cache: 'no-store' });
+  const [, rows, accuracy] = heldOutLine.exec(response.ok ? await response.text() : '') ?? [];
+  if (rows === undefined || accuracy === undefined) return undefined;
+  const words = `Measured on ${count(Number(rows), 'example')} held out while learning.`;
+  return { summary: { top1_accuracy: Number(accuracy) }, words };
 }
+
+/** What a model's card says of its limits: the part of its notes under that heading. */
+export const limitsOf = ({ notes = '' }: Model): string =>
+  /^## Limits\s+([^]*?)(?=^## |$(?![^]))/m.exec(notes)?.[1]?.trim() ?? '';
+
+/** Models that say something to look at, each once although some have a second id, those most asked for first. */
+export function worthTrying(models: readonly Model[]): Model[] {
+  const byName = new Map<string, Model>();
+  for (const model of models) {
+    if (!shownTypes.has(model.model_type_id ?? '') || !isTrained(model)) continue;
+    const name = model.name || model.id;
+    const other = byName.get(name);
+    if (!other || secondId.test(other.id)) byName.set(name, model);
+  }
+  const place = ({ id }: Model) => (favourites.includes(id) ? favourites.indexOf(id) : favourites.length);
+  return [...byName.values()].sort(
+    (a, b) => Number(isOff(a)) - Number(isOff(b)) || place(a) - place(b) || a.id.localeCompare(b.id),
+  );
+}
+
+export const isOff = ({ description = '' }: Model): boolean => description.includes('Switched off');
+
+const secondId = /^[0-9a-f]{32}$/;
+const favourites = ['general-image-detection', 'general-image-recognition', 'color-recognition'];
+const shownTypes: ReadonlySet<string> = new Set([
+  'visual-classifier',
+  'visual-detector',
+  'visual-keypointer',
+  'visual-segmenter',
+  'image-color-recognizer',
+  'embedding-classifier',
+  'visual-embedder',
+]);
 
 /** What a model says about one picture: bytes of a file, or a picture of this app. */
-export async function predict(model: Model, picture: { base64: string } | { url: string }, signal: AbortSignal): Promise<Output> {
+export async function predict(
+  model: Model,
+  picture: { base64: string } | { url: string },
+  signal: AbortSignal,
+): Promise<Output> {
   const path = `${appPath(model.user_id ?? '', model.app_id ?? '')}/models/${encodeURIComponent(model.id)}/outputs`;
   const what = 'The model could not be tried on this picture.';
-  const { outputs = [] } = await call<{ outputs?: Output[] }>('POST', path, { inputs: [{ data: { image: picture } }] }, { what, signal });
+  const { outputs = [] } = await call<{ outputs?: Output[] }>(
+    'POST',
+    path,
+    { inputs: [{ data: { image: picture } }] },
+    { what, signal },
+  );
   const [output] = outputs;
   if (!output) throw new Error('The reply holds no output.');
   return output;

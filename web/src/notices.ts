@@ -2,6 +2,7 @@ import { asTrouble, type Trouble, wasAborted } from './api.ts';
 import { h, icon, iconButton } from './dom.ts';
 
 const shownMs = 6000;
+const linesMax = 2;
 const host = h('div', { class: 'notices', role: 'status', 'aria-live': 'polite' });
 
 export const noticeHost = (): HTMLElement => host;
@@ -19,6 +20,7 @@ export function tell(words: string, undo?: { label: string; press: () => unknown
   }
   note.append(iconButton('close', 'Dismiss', away));
   host.append(note);
+  for (const old of [...host.querySelectorAll('.notice')].slice(0, -linesMax)) old.remove();
   window.setTimeout(away, undo ? shownMs * 2 : shownMs);
 }
 
@@ -69,7 +71,12 @@ export async function copy(text: string): Promise<void> {
 }
 
 /** What this is, one thing to do, and where to read more. */
-export function emptyState(parts: { title: string; words: string; action?: HTMLElement; more?: HTMLElement }): HTMLElement {
+export function emptyState(parts: {
+  title: string;
+  words: string;
+  action?: HTMLElement;
+  more?: HTMLElement;
+}): HTMLElement {
   return h(
     'div',
     { class: 'empty' },

@@ -3,7 +3,15 @@ import { conceptsNow, findConcept, loadConcepts } from './concepts.ts';
 import { openDetail } from './detail.ts';
 import { byLocale, count, dot, fill, h, icon } from './dom.ts';
 import { choose, type Picked } from './files.ts';
-import { type Counts, countInputs, findPictures, isSearch, pageSize, type Query, readInputs } from './find-pictures.ts';
+import {
+  type Counts,
+  countInputs,
+  findPictures,
+  isSearch,
+  pageSize,
+  type Query,
+  readInputs,
+} from './find-pictures.ts';
 import { openGrid } from './grid.ts';
 import { label, unlabel } from './labels.ts';
 import { confirmed, emptyState, tell, tellTrouble, troubleCard } from './notices.ts';
@@ -25,7 +33,8 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
     selectionChanged: (selected) => bar.show(selected),
   });
   const box = openSearchBox({
-    addConcept: (words) => go({ concepts: [...new Set([...readPlace().concepts, findConcept(words)?.name ?? words])] }),
+    addConcept: (words) =>
+      go({ concepts: [...new Set([...readPlace().concepts, findConcept(words)?.name ?? words])] }),
     removeConcept: (words) => go({ concepts: readPlace().concepts.filter((name) => name !== words) }),
     searchByPicture: (file) => searchFor(file, { like: '' }),
     removePicture: () => searchFor(undefined, { like: '' }),
@@ -34,8 +43,14 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
   const bar = openSelectionBar({
     label: (words) => label(grid.selected(), words, changed),
     unlabel: (concept) => {
-      const having = grid.selected().filter(({ data }) => data?.concepts?.some(({ id }) => id === concept.id));
-      void unlabel(having.map(({ id }) => id), { id: concept.id, name: concept.name || concept.id }, changed);
+      const having = grid
+        .selected()
+        .filter(({ data }) => data?.concepts?.some(({ id }) => id === concept.id));
+      void unlabel(
+        having.map(({ id }) => id),
+        { id: concept.id, name: concept.name || concept.id },
+        changed,
+      );
     },
     findAlike: (id) => findAlike(id),
     tryModel: (id) => go({ view: 'try', input: id }),
@@ -44,7 +59,11 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
     clear: () => grid.select([]),
   });
   const line = h('p', { class: 'line', role: 'status' });
-  const selectAll = h('button', { type: 'button', class: 'ghost', on: { click: () => grid.select(grid.ids()) } }, 'Select all');
+  const selectAll = h(
+    'button',
+    { type: 'button', class: 'ghost', on: { click: () => grid.select(grid.ids()) } },
+    'Select all',
+  );
   const after = h('div', { class: 'after' });
   const sentinel = h('div', { class: 'sentinel', 'aria-hidden': 'true' });
   const facets = h('aside', { class: 'facets', 'aria-label': 'Concepts' });
@@ -53,6 +72,7 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
   const element = h(
     'div',
     { class: 'pictures' },
+    h('h1', { class: 'unseen' }, 'Pictures'),
     facets,
     h(
       'section',
@@ -61,8 +81,18 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
         'div',
         { class: 'toolbar' },
         box.element,
-        h('button', { type: 'button', class: 'primary', on: { click: addFiles } }, icon('plus'), 'Add pictures'),
-        h('button', { type: 'button', class: 'wide-only', on: { click: addFolder } }, icon('folder'), 'Add a folder'),
+        h(
+          'button',
+          { type: 'button', class: 'primary', on: { click: addFiles } },
+          icon('plus'),
+          'Add pictures',
+        ),
+        h(
+          'button',
+          { type: 'button', class: 'wide-only', on: { click: addFolder } },
+          icon('folder'),
+          'Add a folder',
+        ),
       ),
       h('div', { class: 'row' }, line, h('span', { class: 'grow' }), selectAll),
       grid.element,
@@ -167,12 +197,17 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
 
   function showLine(): void {
     selectAll.hidden = grid.size === 0;
+    line.hidden = grid.size === 0 && !isSearch(query());
     if (isSearch(query())) {
-      line.textContent = isComplete ? `${count(grid.size, 'picture')} found` : `More than ${byLocale.format(grid.size)} pictures found, best first`;
+      line.textContent = isComplete
+        ? `${count(grid.size, 'picture')} found`
+        : `More than ${byLocale.format(grid.size)} pictures found, best first`;
       return;
     }
     const { processed = 0, to_process: waiting = 0, processing = 0, errors = 0 } = counts;
-    const words = [count(Number(processed) + Number(waiting) + Number(processing) + Number(errors), 'picture')];
+    const words = [
+      count(Number(processed) + Number(waiting) + Number(processing) + Number(errors), 'picture'),
+    ];
     const open = Number(waiting) + Number(processing);
     if (open > 0) words.push(`${byLocale.format(open)} being processed`);
     if (Number(errors) > 0) words.push(`${byLocale.format(Number(errors))} failed`);
@@ -183,15 +218,34 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
     const { concepts } = readPlace();
     if (isSearch(query())) {
       const named = concepts.map((name) => `“${name}”`).join(' and ');
-      const words = concepts.length > 0 ? `No picture here is labelled ${named}.` : 'There is nothing to compare with yet: pictures become searchable once they are processed.';
-      const action = h('button', { type: 'button', class: 'primary', on: { click: clearSearch } }, 'Clear the search');
+      const words =
+        concepts.length > 0
+          ? `No picture here is labelled ${named}.`
+          : 'There is nothing to compare with yet: pictures become searchable once they are processed.';
+      const action = h(
+        'button',
+        { type: 'button', class: 'primary', on: { click: clearSearch } },
+        'Clear the search',
+      );
       return emptyState({ title: 'Nothing found', words, action });
     }
     return emptyState({
       title: 'No pictures yet',
-      words: 'Drop pictures or folders anywhere on this page. Each is checked, stored and made searchable; folder names can become labels.',
-      action: h('button', { type: 'button', class: 'primary', on: { click: addFiles } }, icon('plus'), 'Add pictures'),
-      more: h('p', {}, h('button', { type: 'button', class: 'link', on: { click: addFolder } }, 'Add a folder'), ' · ', h('a', { href: '/docs#PostInputs' }, 'Upload with the API')),
+      words:
+        'Drop pictures or folders anywhere on this page. Each is checked, stored and made searchable; folder names can become labels.',
+      action: h(
+        'button',
+        { type: 'button', class: 'primary', on: { click: addFiles } },
+        icon('plus'),
+        'Add pictures',
+      ),
+      more: h(
+        'p',
+        {},
+        h('button', { type: 'button', class: 'link', on: { click: addFolder } }, 'Add a folder'),
+        ' · ',
+        h('a', { href: '/docs#PostInputs' }, 'Upload with the API'),
+      ),
     });
   }
 
@@ -200,7 +254,9 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
     grid.put(
       inputs.flatMap((input) => {
         const before = grid.get(input.id);
-        return before ? [{ ...before, input: { ...before.input, data: input.data ?? before.input.data ?? {} } }] : [];
+        return before
+          ? [{ ...before, input: { ...before.input, data: input.data ?? before.input.data ?? {} } }]
+          : [];
       }),
     );
   }
@@ -212,7 +268,12 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
         const at = all.indexOf(of);
         return { input: grid.get(of)?.input, before: all[at - 1], after: at < 0 ? undefined : all[at + 1] };
       },
-      label: (of, words) => label(grid.inputs().filter((input) => input.id === of), words, changed),
+      label: (of, words) =>
+        label(
+          grid.inputs().filter((input) => input.id === of),
+          words,
+          changed,
+        ),
       unlabel: (of, concept) => unlabel([of], { id: concept.id, name: concept.name || concept.id }, changed),
       findAlike,
       tryModel: (of) => go({ view: 'try', input: of }),
@@ -271,7 +332,13 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
       return h(
         'li',
         {},
-        h('button', { type: 'button', class: 'facet', 'aria-pressed': isOn, on: { click: press } }, dot(id), h('span', { class: 'grow cut' }, name), h('span', { class: 'quiet' }, byLocale.format(positive))),
+        h(
+          'button',
+          { type: 'button', class: 'facet', 'aria-pressed': isOn, on: { click: press } },
+          dot(id),
+          h('span', { class: 'grow cut' }, name),
+          h('span', { class: 'quiet' }, byLocale.format(positive)),
+        ),
       );
     };
     fill(
@@ -294,7 +361,9 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
     await refreshCounts();
   }
 
-  new IntersectionObserver(([seen]) => seen?.isIntersecting && page > 0 && void more(), { rootMargin: '900px' }).observe(sentinel);
+  new IntersectionObserver(([seen]) => seen?.isIntersecting && page > 0 && void more(), {
+    rootMargin: '900px',
+  }).observe(sentinel);
   window.setInterval(() => void follow(), pollMs);
   window.addEventListener('inputs', () => element.isConnected && void refresh());
   for (const event of ['concepts', 'place']) window.addEventListener(event, showFacets);
@@ -321,4 +390,5 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
   };
 }
 
-const isNear = (element: HTMLElement): boolean => element.getBoundingClientRect().top < window.innerHeight + 900;
+const isNear = (element: HTMLElement): boolean =>
+  element.getBoundingClientRect().top < window.innerHeight + 900;

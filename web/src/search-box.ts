@@ -15,7 +15,11 @@ export interface SearchActions {
 
 /** One box: type a concept, or drop, paste or choose a picture. What is searched for stands in it as chips. */
 export function openSearchBox(actions: SearchActions) {
-  const field = conceptInput({ label: 'Search by concept', hint: 'Type a concept, or drop a picture here', take: actions.addConcept });
+  const field = conceptInput({
+    label: 'Search by concept',
+    hint: 'Type a concept, or drop a picture here',
+    take: actions.addConcept,
+  });
   const chips = h('div', { class: 'chips' });
   const usePicture = (file: File | undefined) => {
     if (file && isPicture(file)) actions.searchByPicture(file);
@@ -27,7 +31,15 @@ export function openSearchBox(actions: SearchActions) {
   });
   const clear = iconButton('close', 'Clear the search', () => actions.clear());
   clear.hidden = true;
-  const element = h('div', { class: 'search', role: 'search' }, icon('search'), chips, field.element, camera, clear);
+  const element = h(
+    'div',
+    { class: 'search', role: 'search' },
+    icon('search'),
+    chips,
+    field.element,
+    camera,
+    clear,
+  );
 
   element.addEventListener('dragover', (event) => {
     event.preventDefault();
@@ -64,8 +76,15 @@ export function openSearchBox(actions: SearchActions) {
       const hasPicture = query.picture !== undefined || query.like !== '';
       fill(
         chips,
-        hasPicture && chip([thumbnail ? h('img', { src: thumbnail, alt: '' }) : icon('picture'), 'like this'], 'the picture', actions.removePicture),
-        words.map((name) => chip([dot(findConcept(name)?.id ?? name), name], name, () => actions.removeConcept(name))),
+        hasPicture &&
+          chip(
+            [thumbnail ? h('img', { src: thumbnail, alt: '' }) : icon('picture'), 'like this'],
+            'the picture',
+            actions.removePicture,
+          ),
+        words.map((name) =>
+          chip([dot(findConcept(name)?.id ?? name), name], name, () => actions.removeConcept(name)),
+        ),
       );
       const isEmpty = !hasPicture && words.length === 0;
       clear.hidden = isEmpty;
@@ -76,11 +95,20 @@ export function openSearchBox(actions: SearchActions) {
 
 export type SearchBox = ReturnType<typeof openSearchBox>;
 
-export function chip(content: (Node | string)[], name: string, remove: () => unknown, verb = 'Remove'): HTMLElement {
+export function chip(
+  content: (Node | string)[],
+  name: string,
+  remove: () => unknown,
+  verb = 'Remove',
+): HTMLElement {
   return h(
     'span',
     { class: 'chip' },
     content,
-    h('button', { type: 'button', 'aria-label': `${verb} ${name}`, title: `${verb} ${name}`, on: { click: remove } }, icon('close')),
+    h(
+      'button',
+      { type: 'button', 'aria-label': `${verb} ${name}`, title: `${verb} ${name}`, on: { click: remove } },
+      icon('close'),
+    ),
   );
 }

@@ -1,7 +1,7 @@
 import { conceptInput } from './concept-input.ts';
 import { count, dot, fill, h, icon, iconButton } from './dom.ts';
 import { chip } from './search-box.ts';
-import { conceptName, type Concept, type Input } from './wire.ts';
+import { type Concept, conceptName, type Input } from './wire.ts';
 
 export interface SelectionActions {
   label(words: string): void;
@@ -34,7 +34,12 @@ export function openSelectionBar(actions: SelectionActions) {
     chips,
     h('span', { class: 'grow' }),
     single,
-    h('button', { type: 'button', class: 'ghost danger-text', on: { click: actions.remove } }, icon('trash'), 'Delete'),
+    h(
+      'button',
+      { type: 'button', class: 'ghost danger-text', on: { click: actions.remove } },
+      icon('trash'),
+      'Delete',
+    ),
     iconButton('close', 'Clear the selection', actions.clear),
   );
   field.input.addEventListener('keydown', (event) => {
@@ -50,23 +55,43 @@ export function openSelectionBar(actions: SelectionActions) {
       const labels = labelsOf(selected);
       fill(
         chips,
-        labels.slice(0, chipsMax).map(({ concept, times }) =>
-          chip(
-            [dot(concept.id), times === selected.length ? conceptName(concept) : `${conceptName(concept)} ${times}`],
-            conceptName(concept),
-            () => actions.unlabel(concept),
-            'Take away',
+        labels
+          .slice(0, chipsMax)
+          .map(({ concept, times }) =>
+            chip(
+              [
+                dot(concept.id),
+                times === selected.length ? conceptName(concept) : `${conceptName(concept)} ${times}`,
+              ],
+              conceptName(concept),
+              () => actions.unlabel(concept),
+              'Take away',
+            ),
           ),
-        ),
         labels.length > chipsMax && h('span', { class: 'quiet' }, `+${labels.length - chipsMax}`),
       );
       const [only] = selected.length === 1 ? selected : [];
       fill(
         single,
         only && [
-          h('button', { type: 'button', class: 'ghost', on: { click: () => actions.open(only.id) } }, icon('picture'), 'Open'),
-          h('button', { type: 'button', class: 'ghost', on: { click: () => actions.findAlike(only.id) } }, icon('alike'), 'Find alike'),
-          h('button', { type: 'button', class: 'ghost', on: { click: () => actions.tryModel(only.id) } }, icon('try'), 'Try a model'),
+          h(
+            'button',
+            { type: 'button', class: 'ghost', on: { click: () => actions.open(only.id) } },
+            icon('picture'),
+            'Open',
+          ),
+          h(
+            'button',
+            { type: 'button', class: 'ghost', on: { click: () => actions.findAlike(only.id) } },
+            icon('alike'),
+            'Find alike',
+          ),
+          h(
+            'button',
+            { type: 'button', class: 'ghost', on: { click: () => actions.tryModel(only.id) } },
+            icon('try'),
+            'Try a model',
+          ),
         ],
       );
     },

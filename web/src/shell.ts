@@ -26,16 +26,28 @@ export function openShell(parts: { appMade: (app: App) => unknown; signedOut: ()
     else go({ app: chosen, concepts: [], like: '', input: '', model: '' });
   });
   const buttons = views.map((view) => {
-    const press = () => go(view.name === 'try' ? { view: view.name } : { view: view.name, input: '', model: '' });
-    return h('button', { type: 'button', 'data-view': view.name, on: { click: press } }, icon(view.icon), view.label);
+    const press = () =>
+      go(view.name === 'try' ? { view: view.name } : { view: view.name, input: '', model: '' });
+    return h(
+      'button',
+      { type: 'button', 'data-view': view.name, on: { click: press } },
+      icon(view.icon),
+      view.label,
+    );
   });
+  const nav = h('nav', { class: 'views', 'aria-label': 'Views' }, buttons);
   const menu = h('details', { class: 'menu' });
   const header = h(
     'header',
     { class: 'top' },
-    h('a', { href: '/', class: 'brand', 'aria-label': 'Fovea, start page' }, h('img', { src: document.querySelector<HTMLLinkElement>('link[rel=icon]')?.href ?? '', alt: '' }), h('span', {}, 'Fovea')),
+    h(
+      'a',
+      { href: '/', class: 'brand', 'aria-label': 'Fovea, start page' },
+      h('img', { src: document.querySelector<HTMLLinkElement>('link[rel=icon]')?.href ?? '', alt: '' }),
+      h('span', {}, 'Fovea'),
+    ),
     apps,
-    h('nav', { class: 'views', 'aria-label': 'Views' }, buttons),
+    nav,
     h('span', { class: 'grow' }),
     iconButton('code', 'Show the last call as curl', showCalls),
     menu,
@@ -48,15 +60,30 @@ export function openShell(parts: { appMade: (app: App) => unknown; signedOut: ()
       h(
         'li',
         {},
-        h('button', { type: 'button', class: 'ghost', on: { click: () => [menu.removeAttribute('open'), press()] } }, icon(name), label),
+        h(
+          'button',
+          { type: 'button', class: 'ghost', on: { click: () => [menu.removeAttribute('open'), press()] } },
+          icon(name),
+          label,
+        ),
       );
     fill(
       menu,
-      h('summary', { 'aria-label': `Menu of ${user}`, title: user }, h('span', { class: 'initial', 'aria-hidden': 'true' }, user.slice(0, 1).toLocaleUpperCase())),
+      h(
+        'summary',
+        { 'aria-label': `Menu of ${user}`, title: user },
+        h('span', { class: 'initial', 'aria-hidden': 'true' }, user.slice(0, 1).toLocaleUpperCase()),
+      ),
       h(
         'div',
         { class: 'card' },
-        h('p', {}, h('span', { class: 'quiet small' }, 'Signed in as'), h('br'), h('strong', { class: 'user-id' }, user)),
+        h(
+          'p',
+          {},
+          h('span', { class: 'quiet small' }, 'Signed in as'),
+          h('br'),
+          h('strong', { class: 'user-id' }, user),
+        ),
         h(
           'ul',
           { class: 'plain' },
@@ -89,15 +116,20 @@ export function openShell(parts: { appMade: (app: App) => unknown; signedOut: ()
     },
     show(place: Place, all: readonly App[]): void {
       current = place.app;
+      const hasApp = place.app !== '';
+      apps.hidden = !hasApp && all.length === 0;
+      nav.hidden = !hasApp;
       const known = all.some(({ id }) => id === place.app) || place.app === '';
       fill(
         apps,
+        !hasApp && h('option', { value: '' }, 'Choose an app'),
         !known && h('option', { value: place.app }, place.app),
         all.map((app) => h('option', { value: app.id }, app.id)),
         h('option', { value: newApp }, '+ New app…'),
       );
       apps.value = place.app;
-      for (const button of buttons) setProps(button, { 'aria-current': button.dataset['view'] === place.view ? 'page' : 'false' });
+      for (const button of buttons)
+        setProps(button, { 'aria-current': button.dataset['view'] === place.view ? 'page' : 'false' });
       document.title = place.app ? `${place.app} · Fovea` : 'Fovea';
     },
     showMenu,
@@ -136,8 +168,18 @@ export function showKeys(): void {
   const dialog = h('dialog', { class: 'ask', 'aria-labelledby': 'keys-title' });
   fill(
     dialog,
-    h('header', { class: 'row' }, h('h2', { id: 'keys-title' }, 'Keyboard shortcuts'), h('span', { class: 'grow' }), iconButton('close', 'Close', () => dialog.close())),
-    h('dl', { class: 'keys' }, shortcuts.flatMap(([keys, words]) => [h('dt', {}, h('kbd', {}, keys)), h('dd', {}, words)])),
+    h(
+      'header',
+      { class: 'row' },
+      h('h2', { id: 'keys-title' }, 'Keyboard shortcuts'),
+      h('span', { class: 'grow' }),
+      iconButton('close', 'Close', () => dialog.close()),
+    ),
+    h(
+      'dl',
+      { class: 'keys' },
+      shortcuts.flatMap(([keys, words]) => [h('dt', {}, h('kbd', {}, keys)), h('dd', {}, words)]),
+    ),
   );
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);

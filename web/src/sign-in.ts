@@ -32,14 +32,22 @@ export function signInScreen(trouble: HTMLElement | undefined, done: () => unkno
   return h(
     'main',
     { class: 'sign-in' },
-    h('img', { src: document.querySelector<HTMLLinkElement>('link[rel=icon]')?.href ?? '', alt: '', class: 'logo' }),
+    h('img', {
+      src: document.querySelector<HTMLLinkElement>('link[rel=icon]')?.href ?? '',
+      alt: '',
+      class: 'logo',
+    }),
     h('h1', {}, 'Fovea'),
     h('p', { class: 'quiet' }, 'Label pictures, train on them, search by look. On your own machine.'),
     h(
       'form',
       { class: 'card stack', on: { submit } },
       h('div', { class: 'field' }, h('label', { for: 'token' }, 'Personal access token'), token),
-      h('p', { class: 'quiet small', id: 'token-hint' }, 'The server prints it when it starts, beside “Token”. It stays in this tab and is forgotten when the tab closes.'),
+      h(
+        'p',
+        { class: 'quiet small', id: 'token-hint' },
+        'The server prints it when it starts, beside “Token”. It stays in this tab and is forgotten when the tab closes.',
+      ),
       button,
       said,
     ),

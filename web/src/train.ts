@@ -1,14 +1,32 @@
 import { asTrouble, call, inApp } from './api.ts';
-import { conceptsNow, type CountedConcept, loadConcepts } from './concepts.ts';
+import { type CountedConcept, conceptsNow, loadConcepts } from './concepts.ts';
 import { count, dot, fill, h, icon, iconButton } from './dom.ts';
-import { allModels, isTrained, isTraining, keyOf, type Metrics, readMetrics, readVersion, train, trainable } from './models.ts';
+import {
+  allModels,
+  isTrained,
+  isTraining,
+  keyOf,
+  type Quality,
+  readQuality,
+  readVersion,
+  train,
+  trainable,
+} from './models.ts';
 import { confirmed, emptyState, tell, tellTrouble, troubleCard } from './notices.ts';
 import { go } from './place.ts';
-import { code, type Model, type ModelVersion } from './wire.ts';
+import { code, type Model, type ModelVersion, wordsOf } from './wire.ts';
 
 const pollMs = 800;
 /** Fewer examples than this teach little; it is said, not forbidden. */
 const examplesWanted = 5;
+
+const shownNumbers: readonly (readonly [string, string])[] = [
+  ['top1_accuracy', 'accuracy'],
+  ['macro_avg_f1_score', 'F1'],
+  ['macro_avg_roc_auc', 'ROC AUC'],
+  ['macro_avg_precision', 'precision'],
+  ['macro_avg_recall', 'recall'],
+];
 
 /** Choose concepts, train a classifier on the labelled pictures, watch it, see how good it is. */
 export function openTrain() {
@@ -17,14 +35,24 @@ export function openTrain() {
   const element = h(
     'div',
     { class: 'train page' },
-    h('div', { class: 'intro' }, h('h1', {}, 'Train a classifier'), h('p', { class: 'quiet' }, 'It learns from the labels of your pictures and then recognises the concepts in others. Training takes seconds, on this machine.')),
+    h(
+      'div',
+      { class: 'intro' },
+      h('h1', {}, 'Train a classifier'),
+      h(
+        'p',
+        { class: 'quiet' },
+        'It learns from the labels of your pictures and then recognises the concepts in others. Training takes seconds, on this machine.',
+      ),
+    ),
     form,
     list,
   );
   let models: Model[] = [];
   let chosen = new Set<string>();
   let isFresh = true;
-  const metrics = new Map<string, Metrics | null>();
+  const qualities = new Map<string, Quality | null>();
+  const measured = new Set<string>();
   let timer = 0;
 
   function showForm(): void {
@@ -35,7 +63,15 @@ export function openTrain() {
         emptyState({
           title: 'Nothing to learn from yet',
           words: 'Label a few pictures first: at least five of each concept make a useful start.',
-          action: h('button', { type: 'button', class: 'primary', on: { click: () => go({ view: 'pictures', concepts: [], like: '' }) } }, 'Label pictures'),
+          action: h(
+            'button',
+            {
+              type: 'button',
+              class: 'primary',
+              on: { click: () => go({ view: 'pictures', concepts: [], like: '' }) },
+            },
+            'Label pictures',
+          ),
           more: h('a', { href: '/docs#PostModelVersions' }, 'Training with the API'),
         }),
       );
@@ -44,15 +80,28 @@ export function openTrain() {
     if (isFresh) chosen = new Set(concepts.filter(({ positive }) => positive >= 2).map(({ id }) => id));
     isFresh = false;
     const most = Math.max(...concepts.map(({ positive }) => positive));
-    const id = h('input', { type: 'text', id: 'model-id', value: freeId(models), required: true, maxlength: '64', spellcheck: 'false', autocomplete: 'off' });
+    const id = h('input', {
+      type: 'text',
+      id: 'model-id',
+      value: freeId(models),
+      required: true,
+      maxlength: '64',
+      spellcheck: 'false',
+      autocomplete: 'off',
+    });
     const hint = h('p', { class: 'quiet small', id: 'model-hint' });
     const start = h('button', { type: 'submit', class: 'primary' }, icon('train'), 'Train');
     const exclusive = h('input', { type: 'radio', name: 'kind', value: 'one', checked: true });
     const several = h('input', { type: 'radio', name: 'kind', value: 'many' });
     const check = () => {
-      const words = readiness(concepts.filter((concept) => chosen.has(concept.id)), exclusive.checked);
+      const words = readiness(
+        concepts.filter((concept) => chosen.has(concept.id)),
+        exclusive.checked,
+      );
       const taken = models.find((model) => model.id === id.value.trim());
-      hint.textContent = [words.text, taken ? `“${taken.id}” exists: this adds a version to it.` : ''].filter(Boolean).join(' ');
+      hint.textContent = [words.text, taken ? `“${taken.id}” exists: this adds a version to it.` : '']
+        .filter(Boolean)
+        .join(' ');
       start.disabled = !words.isEnough || id.value.trim() === '';
     };
     const toggle = (concept: CountedConcept, box: HTMLInputElement) => {
@@ -77,7 +126,11 @@ export function openTrain() {
           'fieldset',
           {},
           h('legend', {}, 'Concepts to recognise'),
-          h('ul', { class: 'plain counts' }, concepts.map((concept) => conceptRow(concept, most, chosen.has(concept.id), toggle))),
+          h(
+            'ul',
+            { class: 'plain counts' },
+            concepts.map((concept) => conceptRow(concept, most, chosen.has(concept.id), toggle)),
+          ),
         ),
         h(
           'fieldset',
@@ -86,7 +139,12 @@ export function openTrain() {
           h('label', {}, exclusive, 'exactly one of them'),
           h('label', {}, several, 'any number of them'),
         ),
-        h('div', { class: 'row wrap bottom' }, h('div', { class: 'field' }, h('label', { for: 'model-id' }, 'Name of the model'), id), start),
+        h(
+          'div',
+          { class: 'row wrap bottom' },
+          h('div', { class: 'field' }, h('label', { for: 'model-id' }, 'Name of the model'), id),
+          start,
+        ),
         hint,
       ),
     );
@@ -119,13 +177,22 @@ export function openTrain() {
       showList();
       watch();
     } catch (thrown) {
-      fill(list, troubleCard(asTrouble(thrown), () => void refresh()));
+      fill(
+        list,
+        troubleCard(asTrouble(thrown), () => void refresh()),
+      );
     }
   }
 
   function showList(): void {
     const focused = (document.activeElement as HTMLElement | null)?.dataset['key'];
-    fill(list, models.length > 0 && [h('h2', {}, 'Models of this app'), h('ul', { class: 'plain stack' }, models.map(modelCard))]);
+    fill(
+      list,
+      models.length > 0 && [
+        h('h2', {}, 'Models of this app'),
+        h('ul', { class: 'plain stack' }, models.map(modelCard)),
+      ],
+    );
     for (const again of list.querySelectorAll<HTMLElement>('[data-key]')) {
       if (again.dataset['key'] === focused) again.focus();
     }
@@ -135,7 +202,11 @@ export function openTrain() {
     const version = model.model_version;
     const status = version?.status;
     const training = version !== undefined && isTraining(version);
-    const failed = status !== undefined && !training && status.code !== code.modelTrained && status.code !== code.modelUntrained;
+    const failed =
+      status !== undefined &&
+      !training &&
+      status.code !== code.modelTrained &&
+      status.code !== code.modelUntrained;
     const progress = h('progress', { max: '100', 'aria-label': `Training of ${model.id}` });
     if (status?.percent_completed) progress.value = status.percent_completed;
     return h(
@@ -145,53 +216,61 @@ export function openTrain() {
         'div',
         { class: 'row wrap' },
         h('h3', {}, model.id),
-        h('span', { class: `badge ${failed ? 'failed' : training ? 'processing' : 'done'}`, role: 'status' }, stateWords(version)),
+        h(
+          'span',
+          { class: `badge ${failed ? 'failed' : training ? 'processing' : 'done'}`, role: 'status' },
+          stateWords(version),
+        ),
         h('span', { class: 'grow' }),
         isTrained(model) &&
-          h('button', { type: 'button', 'data-key': `try ${model.id}`, on: { click: () => go({ view: 'try', model: keyOf(model) }) } }, icon('try'), 'Try it'),
-        iconButton('trash', `Delete ${model.id}`, () => void removeModel(model), { 'data-key': `delete ${model.id}` }),
+          h(
+            'button',
+            {
+              type: 'button',
+              'data-key': `try ${model.id}`,
+              on: { click: () => go({ view: 'try', model: keyOf(model) }) },
+            },
+            icon('try'),
+            'Try it',
+          ),
+        iconButton('trash', `Delete ${model.id}`, () => void removeModel(model), {
+          'data-key': `delete ${model.id}`,
+        }),
       ),
       training && progress,
-      failed && h('p', { class: 'why' }, [status?.description, status?.details].filter(Boolean).join(': ')),
+      failed && h('p', { class: 'why' }, wordsOf(status)),
       version && h('p', { class: 'quiet small' }, factsOf(model, version)),
       isTrained(model) && version && quality(version),
     );
   }
 
   function quality(version: ModelVersion): HTMLElement | undefined {
-    const found = metrics.get(version.id);
+    const found = qualities.get(version.id);
     if (found === undefined) return h('p', { class: 'quiet small' }, 'Reading its accuracy…');
-    const summary = found?.summary;
-    if (!summary) return h('p', { class: 'quiet small' }, 'Too few examples to measure its accuracy: label at least ten pictures.');
-    const number = (name: string, value: number | undefined) =>
-      value === undefined ? [] : [h('div', { class: 'number' }, h('strong', {}, value.toFixed(3)), h('span', { class: 'quiet' }, name))];
-    const weakest = [...(found?.binary_metrics ?? [])].sort((a, b) => (a.f1 ?? 0) - (b.f1 ?? 0)).slice(0, 6);
+    if (!found)
+      return h(
+        'p',
+        { class: 'quiet small' },
+        'Its accuracy was not measured: more examples of each concept are needed.',
+      );
+    const numbers = shownNumbers.flatMap(([key, name]) => {
+      const value = found.summary[key];
+      return value === undefined
+        ? []
+        : [
+            h(
+              'div',
+              { class: 'number' },
+              h('strong', {}, value.toFixed(3)),
+              h('span', { class: 'quiet' }, name),
+            ),
+          ];
+    });
     return h(
       'div',
       { class: 'quality' },
-      h(
-        'div',
-        { class: 'row wrap numbers' },
-        number('accuracy', summary['top1_accuracy']),
-        number('F1', summary['macro_avg_f1_score']),
-        number('ROC AUC', summary['macro_avg_roc_auc']),
-        number('precision', summary['macro_avg_precision']),
-        number('recall', summary['macro_avg_recall']),
-      ),
-      h('p', { class: 'quiet small' }, 'Measured on a fifth of the examples, held out from a training of their own.'),
-      weakest.length > 1 &&
-        h(
-          'details',
-          {},
-          h('summary', {}, 'Weakest concepts'),
-          h(
-            'ul',
-            { class: 'plain counts' },
-            weakest.map(({ concept, f1 = 0, num_pos: examples = 0 }) =>
-              h('li', {}, dot(concept?.id ?? ''), h('span', { class: 'grow cut' }, concept?.name || concept?.id || ''), h('span', { class: 'quiet' }, `F1 ${f1.toFixed(2)} on ${count(examples, 'example')}`)),
-            ),
-          ),
-        ),
+      h('div', { class: 'row wrap numbers' }, numbers),
+      h('p', { class: 'quiet small' }, found.words),
     );
   }
 
@@ -202,7 +281,11 @@ export function openTrain() {
     for (const model of models) if (isTrained(model)) void measure(model);
     if (open.length === 0 || !element.isConnected) return;
     timer = window.setTimeout(async () => {
-      const read = await Promise.all(open.map(({ id, model_version: version }) => readVersion(id, version?.id ?? '').catch(() => undefined)));
+      const read = await Promise.all(
+        open.map(({ id, model_version: version }) =>
+          readVersion(id, version?.id ?? '').catch(() => undefined),
+        ),
+      );
       models = models.map((model) => {
         const version = read.find((one) => one?.id === model.model_version?.id);
         return version ? { ...model, model_version: { ...model.model_version, ...version } } : model;
@@ -217,16 +300,27 @@ export function openTrain() {
 
   async function measure(model: Model): Promise<void> {
     const version = model.model_version;
-    if (!version || metrics.has(version.id)) return;
-    metrics.set(version.id, null);
-    metrics.set(version.id, (await readMetrics(model.id, version).catch(() => undefined)) ?? null);
+    if (!version || qualities.has(version.id) || measured.has(version.id)) return;
+    measured.add(version.id);
+    // The list leaves out where the log is.
+    const whole = await readVersion(model.id, version.id).catch(() => version);
+    qualities.set(version.id, (await readQuality(whole).catch(() => undefined)) ?? null);
     showList();
   }
 
   async function removeModel(model: Model): Promise<void> {
-    if (!(await confirmed(`Delete the model “${model.id}”?`, 'All its versions will be deleted. Pictures and labels stay. This cannot be undone.', 'Delete'))) return;
+    if (
+      !(await confirmed(
+        `Delete the model “${model.id}”?`,
+        'All its versions will be deleted. Pictures and labels stay. This cannot be undone.',
+        'Delete',
+      ))
+    )
+      return;
     try {
-      await call('DELETE', inApp(`models/${encodeURIComponent(model.id)}`), undefined, { what: 'The model could not be deleted.' });
+      await call('DELETE', inApp(`models/${encodeURIComponent(model.id)}`), undefined, {
+        what: 'The model could not be deleted.',
+      });
       tell(`“${model.id}” deleted.`);
       await refresh();
     } catch (thrown) {
@@ -245,7 +339,8 @@ export function openTrain() {
     forget(): void {
       isFresh = true;
       models = [];
-      metrics.clear();
+      qualities.clear();
+      measured.clear();
     },
   };
 }
@@ -260,16 +355,41 @@ function conceptRow(
   box.addEventListener('change', () => toggle(concept, box));
   const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
   bar.style.setProperty('--share', String(concept.positive / most));
-  return h('li', {}, h('label', {}, box, dot(concept.id), h('span', { class: 'grow cut' }, concept.name), bar, h('span', { class: 'quiet count' }, count(concept.positive, 'picture'))));
+  return h(
+    'li',
+    {},
+    h(
+      'label',
+      {},
+      box,
+      dot(concept.id),
+      h('span', { class: 'grow cut' }, concept.name),
+      bar,
+      h('span', { class: 'quiet count' }, count(concept.positive, 'picture')),
+    ),
+  );
 }
 
-function readiness(concepts: readonly CountedConcept[], exclusive: boolean): { isEnough: boolean; text: string } {
+function readiness(
+  concepts: readonly CountedConcept[],
+  exclusive: boolean,
+): { isEnough: boolean; text: string } {
   if (concepts.length === 0) return { isEnough: false, text: 'Choose at least one concept.' };
-  if (exclusive && concepts.length < 2) return { isEnough: false, text: 'To tell concepts apart, choose at least two; or let a picture show any number of them.' };
+  if (exclusive && concepts.length < 2)
+    return {
+      isEnough: false,
+      text: 'To tell concepts apart, choose at least two; or let a picture show any number of them.',
+    };
   const few = concepts.filter(({ positive }) => positive < examplesWanted);
   if (few.length === 0) return { isEnough: true, text: '' };
-  const names = few.slice(0, 3).map(({ name }) => `“${name}”`).join(', ');
-  return { isEnough: true, text: `${names}${few.length > 3 ? ' and others' : ''}: fewer than ${examplesWanted} pictures, so expect mistakes.` };
+  const names = few
+    .slice(0, 3)
+    .map(({ name }) => `“${name}”`)
+    .join(', ');
+  return {
+    isEnough: true,
+    text: `${names}${few.length > 3 ? ' and others' : ''}: fewer than ${examplesWanted} pictures, so expect mistakes.`,
+  };
 }
 
 function freeId(models: readonly Model[]): string {

@@ -2,20 +2,28 @@ import { asTrouble, wasAborted } from './api.ts';
 import { fill, h, icon } from './dom.ts';
 import { base64Of, choose, isPicture, pictureIn } from './files.ts';
 import { readInputs } from './find-pictures.ts';
-import { allModels, isTrained, keyOf, originalOf, predict } from './models.ts';
+import { allModels, isOff, isTrained, keyOf, limitsOf, originalOf, predict, worthTrying } from './models.ts';
 import { emptyState, tell, tellTrouble, troubleCard } from './notices.ts';
 import { go, type Place } from './place.ts';
 import { showOutput } from './show-output.ts';
-import { type Input, mediaPath, type Model, nameOf } from './wire.ts';
+import { type Input, type Model, mediaPath, nameOf } from './wire.ts';
 
 const firstModel = 'general-image-detection';
 
 /** One picture, one model: what the model says about it. */
 export function openTry() {
-  const select: HTMLSelectElement = h('select', { id: 'model', on: { change: () => go({ model: select.value }, true) } });
+  const select: HTMLSelectElement = h('select', {
+    id: 'model',
+    on: { change: () => go({ model: select.value }, true) },
+  });
   const about = h('p', { class: 'quiet small about' });
   const stage = h('div', { class: 'stage drop' });
-  const said = h('div', { class: 'said', role: 'region', 'aria-label': 'What the model says', 'aria-live': 'polite' });
+  const said = h('div', {
+    class: 'said',
+    role: 'region',
+    'aria-label': 'What the model says',
+    'aria-live': 'polite',
+  });
   const chooseOne = async () => {
     const [picked] = await choose();
     if (picked) take(picked.file);
@@ -23,8 +31,23 @@ export function openTry() {
   const element = h(
     'div',
     { class: 'try page' },
-    h('div', { class: 'intro' }, h('h1', {}, 'Try a model'), h('p', { class: 'quiet' }, 'Drop a picture, or open one of yours. What you drop here is not stored.')),
-    h('div', { class: 'row wrap bottom' }, h('div', { class: 'field grow' }, h('label', { for: 'model' }, 'Model'), select), h('button', { type: 'button', class: 'primary', on: { click: chooseOne } }, icon('picture'), 'Choose a picture')),
+    h(
+      'div',
+      { class: 'intro' },
+      h('h1', {}, 'Try a model'),
+      h('p', { class: 'quiet' }, 'Drop a picture, or open one of yours. What you drop here is not stored.'),
+    ),
+    h(
+      'div',
+      { class: 'row wrap bottom' },
+      h('div', { class: 'field grow' }, h('label', { for: 'model' }, 'Model'), select),
+      h(
+        'button',
+        { type: 'button', class: 'primary', on: { click: chooseOne } },
+        icon('picture'),
+        'Choose a picture',
+      ),
+    ),
     about,
     h('div', { class: 'two' }, stage, said),
   );
@@ -44,7 +67,8 @@ export function openTry() {
   /** A picture of this computer: it goes to the model and nowhere else. */
   function take(picked: File | undefined): void {
     stage.classList.remove('target');
-    if (!picked || !isPicture(picked)) return tell('That is not a picture. JPEG, PNG, WebP, GIF, BMP and TIFF are taken.');
+    if (!picked || !isPicture(picked))
+      return tell('That is not a picture. JPEG, PNG, WebP, GIF, BMP and TIFF are taken.');
     file = picked;
     shownKey = '';
     go({ input: '' }, true);
@@ -56,9 +80,12 @@ export function openTry() {
     const key = JSON.stringify([place.app, place.model, place.input]);
     if (key === shownKey) return;
     shownKey = key;
-    const model = models.find((one) => keyOf(one) === place.model) ?? models.find(({ id }) => id === firstModel) ?? models[0];
+    const model =
+      models.find((one) => keyOf(one) === place.model) ??
+      models.find(({ id }) => id === firstModel) ??
+      models[0];
     select.value = model ? keyOf(model) : '';
-    about.textContent = model?.description ?? '';
+    about.textContent = model ? [model.description, limitsOf(model)].filter(Boolean).join(' ') : '';
     await run(model, place.input);
   }
 
@@ -66,10 +93,10 @@ export function openTry() {
     try {
       const { own, platform } = await allModels();
       const trained = own.filter(isTrained);
-      const shown = platform.filter(isTrained).filter(isForPictures);
+      const shown = worthTrying(platform);
       models = [...trained, ...shown];
       const group = (label: string, some: readonly Model[]) =>
-        some.length > 0 && h('optgroup', { label }, some.map((model) => h('option', { value: keyOf(model) }, model.name || model.id)));
+        some.length > 0 && h('optgroup', { label }, some.map(option));
       fill(select, group('Trained in this app', trained), group('Built in', shown));
     } catch (thrown) {
       tellTrouble(thrown);
@@ -98,7 +125,10 @@ export function openTry() {
       showOutput({ output, stage: picture, said, model, ms: performance.now() - started });
     } catch (thrown) {
       if (wasAborted(thrown) || signal.aborted) return;
-      fill(said, troubleCard(asTrouble(thrown), () => run(model, inputId)));
+      fill(
+        said,
+        troubleCard(asTrouble(thrown), () => run(model, inputId)),
+      );
     }
   }
 
@@ -114,14 +144,30 @@ export function openTry() {
     if (pictureUrl !== '') URL.revokeObjectURL(pictureUrl);
     pictureUrl = file ? URL.createObjectURL(file) : '';
     const src = file ? pictureUrl : mediaPath(input?.data?.image?.hosted, 'large');
-    const frame = h('div', { class: 'frame' }, h('img', { src, alt: file?.name ?? (input ? nameOf(input) : '') }));
+    const frame = h(
+      'div',
+      { class: 'frame' },
+      h('img', { src, alt: file?.name ?? (input ? nameOf(input) : '') }),
+    );
     fill(stage, frame);
     return frame;
   }
 
   function showNothing(): void {
-    const picture = h('button', { type: 'button', class: 'primary', on: { click: chooseOne } }, icon('picture'), 'Choose a picture');
-    fill(stage, emptyState({ title: 'Drop a picture here', words: 'Or paste one, or choose one of this app: select it and press “Try a model”.', action: picture }));
+    const picture = h(
+      'button',
+      { type: 'button', class: 'primary', on: { click: chooseOne } },
+      icon('picture'),
+      'Choose a picture',
+    );
+    fill(
+      stage,
+      emptyState({
+        title: 'Drop a picture here',
+        words: 'Or paste one, or choose one of this app: select it and press “Try a model”.',
+        action: picture,
+      }),
+    );
     fill(said);
   }
 
@@ -138,7 +184,11 @@ export function openTry() {
   };
 }
 
-/** Models that say nothing to look at, such as embedders, crops and other operators, stay out of the list. */
-function isForPictures({ model_type_id: type = '' }: Model): boolean {
-  return ['visual-classifier', 'visual-detector', 'visual-keypointer', 'image-color-recognizer', 'visual-segmenter', 'embedding-classifier', 'visual-embedder'].includes(type);
+function option(model: Model): HTMLElement {
+  const name = model.name || model.id;
+  return h(
+    'option',
+    { value: keyOf(model), disabled: isOff(model) },
+    isOff(model) ? `${name} (switched off on this server)` : name,
+  );
 }

@@ -1,8 +1,8 @@
-import { count, fill, h, icon, iconButton } from './dom.ts';
-import { copy } from './notices.ts';
-import { type Picked, readDrop } from './files.ts';
-import { openUploader, type Upload, type UploadState } from './uploader.ts';
 import { loadConcepts } from './concepts.ts';
+import { count, fill, h, icon, iconButton } from './dom.ts';
+import { type Picked, readDrop } from './files.ts';
+import { copy } from './notices.ts';
+import { openUploader, type Upload, type UploadState } from './uploader.ts';
 
 const rowsMax = 150;
 const words: Readonly<Record<UploadState, string>> = {
@@ -47,22 +47,35 @@ export function openUploadDock() {
         { class: 'row' },
         h('strong', { role: 'status' }, summary(finished, uploads.length, failed, isDone)),
         h('span', { class: 'grow' }),
-        iconButton(isOpen ? 'down' : 'upload', isOpen ? 'Hide the files' : 'Show the files', toggle, { 'aria-expanded': isOpen }),
+        iconButton(isOpen ? 'down' : 'upload', isOpen ? 'Hide the files' : 'Show the files', toggle, {
+          'aria-expanded': isOpen,
+        }),
         isDone && iconButton('close', 'Close', () => uploader.clear()),
       ),
       bar,
-      h('p', { class: 'quiet small' }, details(of('sending'), of('processing'), of('already'), finished, uploads.length)),
+      h(
+        'p',
+        { class: 'quiet small' },
+        details(of('sending'), of('processing'), of('already'), finished, uploads.length),
+      ),
       isOpen && rows(uploads),
       h(
         'div',
         { class: 'row' },
-        failed > 0 && h('button', { type: 'button', on: { click: () => uploader.retry() } }, 'Retry failed'),
+        uploader.canRetry() &&
+          h('button', { type: 'button', on: { click: () => uploader.retry() } }, 'Retry failed'),
         of('waiting') > 0 && h('button', { type: 'button', on: { click: () => uploader.stop() } }, 'Stop'),
       ),
     );
   }
 
-  function details(sending: number, processing: number, already: number, finished: number, all: number): string {
+  function details(
+    sending: number,
+    processing: number,
+    already: number,
+    finished: number,
+    all: number,
+  ): string {
     const parts = [];
     if (sending > 0) parts.push(`${sending} being sent`);
     if (processing > 0) parts.push(`${processing} being processed`);
@@ -70,7 +83,10 @@ export function openUploadDock() {
     const seconds = (Date.now() - startedMs) / 1000;
     if (finished > 0 && finished < all && seconds > 2) {
       const left = Math.ceil(((all - finished) * seconds) / finished);
-      parts.push(`${(finished / seconds).toFixed(1)} a second`, left < 90 ? `${left} s left` : `${Math.ceil(left / 60)} min left`);
+      parts.push(
+        `${(finished / seconds).toFixed(1)} a second`,
+        left < 90 ? `${left} s left` : `${Math.ceil(left / 60)} min left`,
+      );
     }
     return parts.join(' · ');
   }
@@ -94,7 +110,10 @@ export function openUploadDock() {
       const folders = Map.groupBy(picked, ({ folder }) => folder);
       folders.delete('');
       if (folders.size === 0) return start(picked, false);
-      const answer = await askAboutFolders(picked.length, new Map([...folders].map(([name, files]) => [name, files.length])));
+      const answer = await askAboutFolders(
+        picked.length,
+        new Map([...folders].map(([name, files]) => [name, files.length])),
+      );
       if (answer !== 'cancel') start(picked, answer === 'labels');
     },
   };
@@ -111,8 +130,13 @@ function summary(finished: number, all: number, failed: number, isDone: boolean)
 function rows(uploads: readonly Upload[]): HTMLElement {
   const order: readonly UploadState[] = ['failed', 'sending', 'processing', 'waiting', 'already', 'done'];
   const sorted = [...uploads].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
-  const list = h('ul', { class: 'files', tabIndex: 0, 'aria-label': 'Files' }, sorted.slice(0, rowsMax).map(row));
-  if (sorted.length > rowsMax) list.append(h('li', { class: 'quiet' }, `and ${sorted.length - rowsMax} more`));
+  const list = h(
+    'ul',
+    { class: 'files', tabIndex: 0, 'aria-label': 'Files' },
+    sorted.slice(0, rowsMax).map(row),
+  );
+  if (sorted.length > rowsMax)
+    list.append(h('li', { class: 'quiet' }, `and ${sorted.length - rowsMax} more`));
   return list;
 }
 
@@ -120,15 +144,28 @@ function row({ file, state, why, label, requestId }: Upload): HTMLElement {
   return h(
     'li',
     { class: `file ${state}` },
-    h('span', { class: 'file-name' }, file.name, label !== '' && h('span', { class: 'quiet' }, ` → ${label}`)),
+    h(
+      'span',
+      { class: 'file-name' },
+      file.name,
+      label !== '' && h('span', { class: 'quiet' }, ` → ${label}`),
+    ),
     h('span', { class: 'badge' }, words[state]),
     why !== '' && h('span', { class: 'why' }, why),
     requestId !== '' &&
-      h('span', { class: 'request-id' }, h('code', {}, requestId), iconButton('copy', 'Copy the request id', () => copy(requestId))),
+      h(
+        'span',
+        { class: 'request-id' },
+        h('code', {}, requestId),
+        iconButton('copy', 'Copy the request id', () => copy(requestId)),
+      ),
   );
 }
 
-function askAboutFolders(all: number, folders: ReadonlyMap<string, number>): Promise<'labels' | 'plain' | 'cancel'> {
+function askAboutFolders(
+  all: number,
+  folders: ReadonlyMap<string, number>,
+): Promise<'labels' | 'plain' | 'cancel'> {
   return new Promise((resolve) => {
     const dialog = h('dialog', { class: 'ask', 'aria-label': 'Use folder names as labels?' });
     const end = (answer: string) => ({ click: () => dialog.close(answer) });
@@ -139,7 +176,15 @@ function askAboutFolders(all: number, folders: ReadonlyMap<string, number>): Pro
       h(
         'ul',
         { class: 'plain' },
-        names.map(([name, files]) => h('li', {}, icon('folder'), h('span', { class: 'grow' }, name), h('span', { class: 'quiet' }, files))),
+        names.map(([name, files]) =>
+          h(
+            'li',
+            {},
+            icon('folder'),
+            h('span', { class: 'grow' }, name),
+            h('span', { class: 'quiet' }, files),
+          ),
+        ),
         folders.size > names.length && h('li', { class: 'quiet' }, `and ${folders.size - names.length} more`),
       ),
       h(
@@ -147,7 +192,11 @@ function askAboutFolders(all: number, folders: ReadonlyMap<string, number>): Pro
         { class: 'row end' },
         h('button', { type: 'button', on: end('cancel') }, 'Cancel'),
         h('button', { type: 'button', on: end('plain') }, 'Without labels'),
-        h('button', { type: 'button', class: 'primary', autofocus: true, on: end('labels') }, 'Label with folder names'),
+        h(
+          'button',
+          { type: 'button', class: 'primary', autofocus: true, on: end('labels') },
+          'Label with folder names',
+        ),
       ),
     );
     dialog.addEventListener('close', () => {
@@ -162,7 +211,12 @@ function askAboutFolders(all: number, folders: ReadonlyMap<string, number>): Pro
 
 /** Files dropped anywhere on the page are uploaded; a target with a purpose of its own stops the event before. */
 export function dropAnywhere(isOn: () => boolean, take: (picked: Picked[]) => unknown): void {
-  const veil = h('div', { class: 'veil', hidden: true }, icon('upload'), h('p', {}, 'Drop pictures or folders to upload them'));
+  const veil = h(
+    'div',
+    { class: 'veil', hidden: true },
+    icon('upload'),
+    h('p', {}, 'Drop pictures or folders to upload them'),
+  );
   document.body.append(veil);
   let depth = 0;
   const holdsFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;

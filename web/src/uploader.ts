@@ -1,7 +1,8 @@
 import { asTrouble, call, currentApp, inApp } from './api.ts';
 import { conceptFor } from './concepts.ts';
 import { base64Of, inputIdOf, isPicture, type Picked } from './files.ts';
-import { code, type Input, stateOf } from './wire.ts';
+import { tellTrouble } from './notices.ts';
+import { code, type Input, stateOf, wordsOf } from './wire.ts';
 
 export type UploadState = 'waiting' | 'sending' | 'processing' | 'done' | 'already' | 'failed';
 
@@ -12,6 +13,10 @@ export interface Upload {
   why: string;
   requestId: string;
   inputId: string;
+  /** The server holds it, in whatever state. */
+  isStored: boolean;
+  /** It was there before this upload. */
+  wasHere: boolean;
 }
 
 const filesPerBatch = 24;
@@ -19,6 +24,7 @@ const batchBytesMax = 12_000_000;
 const batchesAtOnce = 3;
 /** The server's own limit for one picture. */
 const fileBytesMax = 20_000_000;
+const pollFailuresMax = 10;
 const pollMs = { first: 400, most: 2500, growth: 1.3 };
 
 /**
@@ -40,7 +46,16 @@ export function openUploader(changed: () => void) {
     for (const { file, folder } of picked) {
       const trouble = refusal(file);
       const label = withLabels ? folder : '';
-      uploads.push({ file, label, state: trouble ? 'failed' : 'waiting', why: trouble, requestId: '', inputId: '' });
+      uploads.push({
+        file,
+        label,
+        state: trouble ? 'failed' : 'waiting',
+        why: trouble,
+        requestId: '',
+        inputId: '',
+        isStored: false,
+        wasHere: false,
+      });
     }
     changed();
     pump();
@@ -59,18 +74,32 @@ export function openUploader(changed: () => void) {
     }
   }
 
-  const isDone = () => uploads.every(({ state }) => state === 'done' || state === 'already' || state === 'failed');
+  const isDone = () =>
+    uploads.every(({ state }) => state === 'done' || state === 'already' || state === 'failed');
 
   return {
     uploads: uploads as readonly Upload[],
     add,
     isDone,
-    /** Sends again what failed, except what can never succeed. */
-    retry(): void {
+    canRetry: () => uploads.some(mayRetry),
+    /** Sends again what failed, except what can never succeed. Failed inputs make room for their next try. */
+    async retry(): Promise<void> {
       stopped = false;
-      for (const upload of uploads) {
-        if (upload.state === 'failed' && refusal(upload.file) === '') Object.assign(upload, { state: 'waiting', why: '' });
+      const again = uploads.filter(mayRetry);
+      const stored = again.filter(({ isStored }) => isStored);
+      for (const upload of again) Object.assign(upload, { state: 'sending', why: '', requestId: '' });
+      changed();
+      const ids = stored.map(({ inputId }) => inputId);
+      for (let from = 0; from < ids.length; from += 100) {
+        await call(
+          'DELETE',
+          inApp('inputs'),
+          { ids: ids.slice(from, from + 100) },
+          { what: 'The failed pictures could not be removed.' },
+        ).catch(tellTrouble);
       }
+      for (const upload of again)
+        Object.assign(upload, { state: 'waiting', isStored: false, wasHere: false });
       changed();
       pump();
     },
@@ -78,7 +107,8 @@ export function openUploader(changed: () => void) {
     stop(): void {
       stopped = true;
       for (const upload of uploads) {
-        if (upload.state === 'waiting') Object.assign(upload, { state: 'failed', why: 'Stopped before it was sent.' });
+        if (upload.state === 'waiting')
+          Object.assign(upload, { state: 'failed', why: 'Stopped before it was sent.' });
       }
       changed();
     },
@@ -91,11 +121,14 @@ export function openUploader(changed: () => void) {
 
 export type Uploader = ReturnType<typeof openUploader>;
 
+const mayRetry = ({ state, file }: Upload): boolean => state === 'failed' && refusal(file) === '';
+
 /** Why a file is not even sent, or nothing. */
 function refusal(file: File): string {
   if (!isPicture(file)) return 'Not a picture: JPEG, PNG, WebP, GIF, BMP and TIFF are taken.';
   if (file.size === 0) return 'The file is empty.';
-  if (file.size > fileBytesMax) return `Larger than ${fileBytesMax / 1e6} MB, the most for one picture. Make it smaller.`;
+  if (file.size > fileBytesMax)
+    return `Larger than ${fileBytesMax / 1e6} MB, the most for one picture. Make it smaller.`;
   return '';
 }
 
@@ -105,7 +138,8 @@ function nextBatch(uploads: readonly Upload[]): Upload[] {
   let bytes = 0;
   for (const upload of uploads) {
     if (upload.state !== 'waiting') continue;
-    if (batch.length > 0 && (batch.length === filesPerBatch || bytes + upload.file.size > batchBytesMax)) break;
+    if (batch.length > 0 && (batch.length === filesPerBatch || bytes + upload.file.size > batchBytesMax))
+      break;
     upload.state = 'sending';
     bytes += upload.file.size;
     batch.push(upload);
@@ -114,7 +148,9 @@ function nextBatch(uploads: readonly Upload[]): Upload[] {
 }
 
 async function sendBatch(batch: readonly Upload[], changed: () => void): Promise<void> {
-  const jobId = crypto.getRandomValues(new Uint32Array(4)).reduce((id, part) => id + part.toString(16).padStart(8, '0'), '');
+  const jobId = crypto
+    .getRandomValues(new Uint32Array(4))
+    .reduce((id, part) => id + part.toString(16).padStart(8, '0'), '');
   const path = inApp('');
   changed();
   try {
@@ -129,6 +165,7 @@ async function sendBatch(batch: readonly Upload[], changed: () => void): Promise
       upload.inputId = inputIdOf(upload.file.name, base64);
       if (ids.has(upload.inputId)) {
         upload.state = 'already';
+        upload.why = 'The same picture as another of these files.';
         continue;
       }
       ids.add(upload.inputId);
@@ -154,7 +191,11 @@ async function sendBatch(batch: readonly Upload[], changed: () => void): Promise
     const trouble = asTrouble(thrown, 'The pictures could not be uploaded.');
     for (const upload of batch) {
       if (upload.state !== 'sending' && upload.state !== 'processing') continue;
-      Object.assign(upload, { state: 'failed', why: `${trouble.why} ${trouble.advice}`, requestId: trouble.requestId });
+      Object.assign(upload, {
+        state: 'failed',
+        why: `${trouble.why} ${trouble.advice}`,
+        requestId: trouble.requestId,
+      });
     }
   }
 }
@@ -162,18 +203,43 @@ async function sendBatch(batch: readonly Upload[], changed: () => void): Promise
 function settle(upload: Upload, input: Input | undefined, requestId: string): void {
   const status = input?.status;
   if (status?.code === code.duplicateId) {
-    upload.state = 'already';
+    // The same file was sent before; how that went is read with the others.
+    Object.assign(upload, { state: 'processing', isStored: true, wasHere: true });
     return;
   }
   const state = input ? stateOf(status) : 'failed';
+  upload.isStored ||= state !== 'failed';
   if (state === 'failed') {
-    const why = [status?.description, status?.details].filter(Boolean).join(': ') || 'The server did not answer for this file.';
+    const why = wordsOf(status) || 'The server did not answer for this file.';
     Object.assign(upload, { state: 'failed', why, requestId: status?.req_id ?? requestId });
-  } else upload.state = state === 'ready' ? 'done' : 'processing';
+  } else if (state === 'ready') upload.state = upload.wasHere ? 'already' : 'done';
+  else upload.state = 'processing';
 }
 
-/** Waits until the add job has nothing left to do, then reads how each file ended. */
-async function follow(path: string, jobId: string, batch: readonly Upload[], changed: () => void): Promise<void> {
+/** Follows a batch to its end; a server that is away for a moment is asked again. */
+async function follow(
+  path: string,
+  jobId: string,
+  batch: readonly Upload[],
+  changed: () => void,
+): Promise<void> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await followOnce(path, jobId, batch, changed);
+    } catch (thrown) {
+      if (failures >= pollFailuresMax) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, pollMs.most));
+    }
+  }
+}
+
+/** Waits until the add job has less left to do than is open here, then reads how each file went. */
+async function followOnce(
+  path: string,
+  jobId: string,
+  batch: readonly Upload[],
+  changed: () => void,
+): Promise<void> {
   let waitMs: number = pollMs.first;
   for (;;) {
     const open = batch.filter(({ state }) => state === 'processing');
@@ -186,8 +252,9 @@ async function follow(path: string, jobId: string, batch: readonly Upload[], cha
       undefined,
       { quiet: true, what: 'The progress of the upload could not be read.' },
     );
-    const left = Number(job?.progress?.['pending_count'] ?? 0) + Number(job?.progress?.['in_progress_count'] ?? 0);
-    if (left === open.length) continue;
+    const left =
+      Number(job?.progress?.['pending_count'] ?? 0) + Number(job?.progress?.['in_progress_count'] ?? 0);
+    if (left === open.filter(({ wasHere }) => !wasHere).length && left > 0) continue;
     const query = new URLSearchParams({ per_page: '128' });
     for (const { inputId } of open) query.append('ids', inputId);
     const { inputs = [] } = await call<{ inputs?: Input[] }>('GET', `${path}inputs?${query}`, undefined, {

@@ -79,6 +79,7 @@ export interface ModelVersion {
   readonly completed_at?: string;
   readonly active_concept_count?: number;
   readonly metrics?: { readonly status?: Status; readonly summary?: Readonly<Record<string, number>> };
+  readonly train_log?: string;
   readonly output_info?: { readonly data?: { readonly concepts?: readonly Concept[] } };
   readonly description?: string;
 }
@@ -130,6 +131,13 @@ export const code = {
   notIndexed: 43004,
 } as const;
 
+/** What a status says, once: descriptions and details are sometimes the same. */
+export function wordsOf(status: Status | undefined): string {
+  const { description = '', details = '' } = status ?? {};
+  if (details === '' || details.startsWith(description)) return details || description;
+  return description === '' ? details : `${description}: ${details}`;
+}
+
 export type InputState = 'ready' | 'pending' | 'processing' | 'failed';
 
 /** How far the server is with an input. */
@@ -149,7 +157,10 @@ export function stateOf(status: Status | undefined): InputState {
 }
 
 /** Path of a hosted picture on this very server, whatever address the server believes it has. */
-export function mediaPath(hosted: Hosted | undefined, size: 'small' | 'large' | 'tiny' | 'orig'): string | undefined {
+export function mediaPath(
+  hosted: Hosted | undefined,
+  size: 'small' | 'large' | 'tiny' | 'orig',
+): string | undefined {
   if (!hosted?.prefix || !hosted.suffix) return undefined;
   const fits = hosted.sizes?.includes(size) ?? true;
   return `${new URL(hosted.prefix, location.origin).pathname.replace(/\/$/, '')}/${fits ? size : 'orig'}/${hosted.suffix}`;
