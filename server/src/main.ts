@@ -26,7 +26,7 @@ import { trainingJobs, trainLogRoute } from '#resources/models/index.ts';
 import { baseEmbedderOf, seedBuiltins } from '#resources/workflows/index.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
-import { datasetParts, openService } from '#service.ts';
+import { datasetParts, openService, type ServiceDeps } from '#service.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
 import { webRoutes } from '#web-routes.ts';
 
@@ -103,13 +103,14 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
   whenStopping(vectorHost.close);
   const vectors = openVectorCatalog(db, vectorHost);
-  const service = openService({ ...deps, engine, vectors, baseEmbedderOf }, directory);
+  const serviceDeps: ServiceDeps = { ...deps, engine, vectors, baseEmbedderOf };
+  const service = openService(serviceDeps, directory);
   if (config.roles.has('worker')) {
     const jobs = await startJobs({
       db,
       handlers: {
         ...appJobs(db),
-        ...datasetJobs(datasetParts(deps, directory)),
+        ...datasetJobs(datasetParts(serviceDeps, directory)),
         ...inputJobs(deps),
         ...indexingJobs(indexing),
         ...trainingJobs({
@@ -191,7 +192,6 @@ export async function main(): Promise<void> {
     return;
   }
   const server = await start(config).catch(explain);
-  if (!server) return;
   const { userId, pat } = server.first;
   // Programs on this machine reach the port here, whatever the public URL of a proxy in front says.
   const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
@@ -209,14 +209,13 @@ export async function main(): Promise<void> {
 }
 
 /** Troubles that the person at the terminal can mend are one line; anything else is ours, and shown whole. */
-function explain(error: unknown): undefined {
+function explain(error: unknown): never {
   const { code, port } = error as { code?: string; port?: number };
   const known = error instanceof FolderInUse || error instanceof MigrationRefused || (error as Error)?.message?.includes('DATABASE_URL');
   if (code === 'EADDRINUSE') console.error(`FOVEA_PORT: port ${port} is in use; stop the other program or choose another port.`);
   else if (code === 'EACCES' && port !== undefined) console.error(`FOVEA_PORT: port ${port} is not allowed to this user; choose one above 1023.`);
   else console.error(known ? (error as Error).message : error);
-  process.exitCode = 1;
-  return undefined;
+  process.exit(1);
 }
 
 /** What a newcomer needs first. The token is shown at the start that made it, and never again. */

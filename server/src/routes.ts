@@ -1,3 +1,4 @@
+import http from 'node:http';
 import type { HttpRoute } from '#gateway/index.ts';
 import type { Metrics } from '#metrics.ts';
 import type { Database } from '#store/postgres/index.ts';
@@ -30,4 +31,22 @@ export function plainRoutes(parts: { db: Database; metrics: Metrics }): HttpRout
       },
     },
   ];
+}
+
+/** All that a process without the role `api` answers: whether it lives, and its figures. */
+export async function openHealth(routes: readonly HttpRoute[], host: string, portNumber: number) {
+  const server = http.createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://local');
+    const route = routes.find(({ verb, path }) => verb === request.method && path === url.pathname);
+    if (route) void route.answer(request, response, { url, requestId: '', header: () => undefined });
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(portNumber, host, resolve);
+  });
+  return {
+    port: (server.address() as { port: number }).port,
+    close: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  };
 }
