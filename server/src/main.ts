@@ -35,13 +35,16 @@ const graceMs = 10_000;
 /** Starts everything; resolves when the port is open. What was opened before a failure is closed again. */
 export async function start(config: Config): Promise<Running> {
   const opened: (() => Promise<unknown>)[] = [];
+  // One that does not close keeps none of the others open, above all not the database.
   const stop = async () => {
-    for (const close of opened.splice(0).reverse()) await close();
+    const troubles: unknown[] = [];
+    for (const close of opened.splice(0).reverse()) await close().catch((error) => troubles.push(error));
+    if (troubles.length > 0) throw troubles[0];
   };
   try {
     return { ...(await open(config, (close) => opened.push(close))), stop };
   } catch (error) {
-    await stop().catch(() => {});
+    await stop().catch((trouble) => console.error('DBG', trouble));
     throw error;
   }
 }

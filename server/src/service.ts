@@ -18,16 +18,17 @@ import {
 } from '#resources/models/index.ts';
 import { notYet } from '#resources/not-yet.ts';
 import { openHeads, predictionHandlers } from '#resources/predictions/index.ts';
-import { type SearchParts, searchHandlers, type VectorCatalog } from '#resources/searches/index.ts';
+import { openInputSearch, type SearchParts, searchHandlers, type VectorCatalog } from '#resources/searches/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
 import { conceptsOfWorkflow, copyWorkflowIntoApp, type WorkflowDeps, workflowHandlers } from '#resources/workflows/index.ts';
 
 /** What the datasets family needs of those that stand after it; its handlers and its jobs take the same. */
-export const datasetParts = (deps: InputDeps, directory: RememberedDirectory): DatasetParts => ({
+export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory): DatasetParts => ({
   ...deps,
   findInputs,
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
   isProfilePublic: isProfilePublic(directory),
+  searches: openInputSearch(searchParts(deps)),
 });
 
 const isProfilePublic = (directory: RememberedDirectory) => async ({ userId }: { userId: string }) =>

@@ -198,6 +198,22 @@ describe('inputs of datasets', () => {
     expect((await members('two')).sort()).toEqual(['a', 'b']);
   });
 
+  test('a search by concept adds what it finds; one that cannot be run is refused at once', async () => {
+    await dora.client.postDatasets({ datasets: [{ id: 'cats' }] });
+    await dora.client.patchInputs({
+      action: 'merge',
+      inputs: [{ id: 'c', data: { concepts: [{ id: 'cat', value: 1 }] } }],
+    });
+    const filters = [{ annotation: { data: { concepts: [{ id: 'cat', value: 1 }] } } }];
+    const reply = await dora.client.postDatasetInputs({ datasetId: 'cats', search: { query: { filters } } });
+    expect(reply.status?.code).toBe(10000);
+    const deadline = Date.now() + 10_000;
+    while ((await members('cats')).length < 1 && Date.now() < deadline) await sleep(50);
+    expect(await members('cats')).toEqual(['c']);
+    const bad = await dora.client.postDatasetInputs({ datasetId: 'cats', search: { minValue: 7 } });
+    expect(bad.status?.code).toBe(40002);
+  });
+
   test('a search over a dataset that does not exist is refused', async () => {
     const search = { query: { filters: [{ input: { datasetIds: ['nowhere'] } }] } };
     expect((await dora.client.postDatasetInputs({ datasetId: 'two', search })).status?.code).toBe(11101);

@@ -5,7 +5,6 @@ import { enqueue, type JobHandler } from '#jobs/index.ts';
 import type { Queryable } from '#store/postgres/index.ts';
 import type { DatasetParts } from './deps.ts';
 import { holdDatasets, holdMembers, insertMemberships } from './membership-store.ts';
-import { searchedInputKeys } from './search-members.ts';
 import { snapshotJob, snapshotKind } from './snapshot.ts';
 
 const addKind = 'datasets.add';
@@ -53,7 +52,7 @@ async function addHits(
   signal: AbortSignal,
 ): Promise<void> {
   const search = fromBinary(SearchSchema, Buffer.from(job.search, 'base64'));
-  const keys = await searchedInputKeys(parts, parts.db, grant, search);
+  const keys = await parts.searches.inputKeys(grant, search);
   for (let done = 0; done < keys.length; done += chunk) {
     signal.throwIfAborted();
     await parts.db.transaction(async (tx) => {

@@ -4,6 +4,7 @@ import {
   type Input,
   InputSchema,
   type RequestOf,
+  type Search,
   type ServicePart,
   StatusCode,
   StatusSchema,
@@ -20,6 +21,7 @@ import { datasetFault } from './faults.ts';
 import { enqueueAddSearch } from './jobs.ts';
 import {
   deleteMemberships,
+  findDatasetKeys,
   findMembership,
   holdDatasets,
   holdMembers,
@@ -27,7 +29,6 @@ import {
   type MembershipRow,
   pageOfMembers,
 } from './membership-store.ts';
-import { checkSearch } from './search-members.ts';
 import { findDataset } from './store.ts';
 
 type Rpc = 'listDatasetInputs' | 'getDatasetInput' | 'postDatasetInputs' | 'deleteDatasetInputs';
@@ -130,7 +131,7 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
   /** Answered at once; the adding goes on in the background (SEMANTICS trap 46). */
   async function addSearched(req: RequestOf<'postDatasetInputs'>, call: Call) {
     const search = req.search as NonNullable<typeof req.search>;
-    await checkSearch(parts, call.app, search);
+    await checkSearch(call.app, search);
     await db.transaction((tx) => enqueueAddSearch(tx, call.app, req.datasetId, search));
     const now = showTime(new Date());
     return {
@@ -147,6 +148,15 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
         lastModifiedAt: now,
       },
     };
+  }
+
+  /** Refuses what cannot be run before the caller is told that it will be. */
+  async function checkSearch(grant: AppGrant, search: Search): Promise<void> {
+    parts.searches.check(search);
+    const ids = search.query?.filters.flatMap(({ input }) => input?.datasetIds ?? []) ?? [];
+    const keys = await findDatasetKeys(db, grant, ids);
+    const unknown = ids.find((id) => !keys.has(id));
+    if (unknown !== undefined) throw datasetFault.missing(unknown);
   }
 
   async function show(grant: AppGrant, members: readonly MembershipRow[]) {

@@ -108,20 +108,3 @@ export async function holdMembers(
   );
   return new Set(held.map(({ key }) => key));
 }
-
-/** Row keys of the inputs that are in any of these datasets, by key, after a given one. */
-export async function membersAfter(
-  db: Db,
-  grant: AppGrant,
-  datasetKeys: readonly number[],
-  after: number,
-  limit: number,
-): Promise<number[]> {
-  const found = await rows<{ key: number }>(
-    db,
-    sql`select distinct input_key as key from dataset_inputs
-        where app_key = ${grant.appKey} and dataset_key = any(${[...datasetKeys]}) and input_key > ${after}
-        order by 1 limit ${limit}`,
-  );
-  return found.map(({ key }) => key);
-}

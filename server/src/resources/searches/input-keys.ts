@@ -1,0 +1,27 @@
+import type { Search } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
+import { runSearch } from './execute.ts';
+import { windowMax } from './faults.ts';
+import type { SearchParts } from './parts.ts';
+import { readSearch } from './read-query.ts';
+
+/** No search has more hits than this; a limit has to be a number all the same. */
+const everything = 2 ** 31;
+
+/** Searches for families that want the inputs themselves and no page of hits. */
+export interface InputSearch {
+  /** @throws Fault 40002 for a search that cannot be run */
+  check(search: Search): void;
+  /** Row keys of all inputs that match; with ranks, of the best 10,000. */
+  inputKeys(grant: AppGrant, search: Search): Promise<number[]>;
+}
+
+export const openInputSearch = (parts: SearchParts): InputSearch => ({
+  check: (search) => void readSearch(search),
+  async inputKeys(grant, search) {
+    const tree = readSearch(search);
+    const wanted = tree.ranks.length > 0 ? windowMax : everything;
+    const found = await runSearch(parts, grant, 'input', tree, wanted);
+    return found.map(({ inputKey }) => inputKey);
+  },
+});
