@@ -14,7 +14,7 @@ import {
 } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
-import type { JsonMap } from '#domain/patch.ts';
+import type { Json, JsonMap } from '#domain/patch.ts';
 import { status } from '../common/status.ts';
 import {
   packBody,
@@ -218,11 +218,26 @@ function languageName(code: string): string {
 
 /** Settings of a training, from `train_info.params` first and then from the places older clients use. */
 export function trainParams(version: ModelVersion): JsonMap {
-  return {
+  const sent = {
     ...(version.outputInfo?.outputConfig?.hyperParams as JsonMap | undefined),
     ...(version.inputInfo?.params as JsonMap | undefined),
     ...(version.trainInfo?.params as JsonMap | undefined),
   };
+  return Object.fromEntries(Object.entries(sent).map(([name, value]) => [name, unwrapped(value)]));
+}
+
+const wrappers = ['numberValue', 'stringValue', 'boolValue', 'number_value', 'string_value', 'bool_value'];
+
+/**
+ * The official Node client reads defaults as messages (`{numberValue: 5}`) and sends them back as such, as JSON
+ * inside of JSON.
+ */
+function unwrapped(value: Json): Json {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const [only, ...others] = Object.keys(value);
+  if (only === undefined || others.length > 0) return value;
+  if (only === 'nullValue' || only === 'null_value') return null;
+  return wrappers.includes(only) ? (value[only] as Json) : value;
 }
 
 /** Input kinds that models of a type take: image, text, embeddings …; empty where nobody said. */
