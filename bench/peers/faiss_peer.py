@@ -1,0 +1,41 @@
+"""faiss beside our vector engine: the same vectors, one thread, its own CPU time."""
+
+import time
+
+import faiss
+import numpy as np
+from lines import serve
+
+faiss.omp_set_num_threads(1)
+state = {}
+
+
+def rows_of(file, dims, rows=None):
+    data = np.fromfile(file, dtype=np.float32).reshape(-1, dims)
+    return data if rows is None else data[:rows]
+
+
+def build(question):
+    data = rows_of(question["file"], question["dims"], question["rows"])
+    index = faiss.IndexHNSWFlat(question["dims"], question["m"], faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = question["efConstruction"]
+    began = time.process_time()
+    index.add(data)
+    state["index"] = index
+    return {"cpuMs": (time.process_time() - began) * 1000}
+
+
+def search(question):
+    queries = rows_of(question["queryFile"], question["dims"])
+    index = state["index"]
+    index.hnsw.efSearch = question["ef"]
+    repeats = question["repeats"]
+    began = time.process_time()
+    for _ in range(repeats):
+        _, found = index.search(queries, question["k"])
+    cpu = time.process_time() - began
+    return {"cpuMsEach": cpu * 1000 / (repeats * len(queries)), "rows": found.tolist()}
+
+
+kinds = {"build": build, "search": search}
+serve(lambda question: kinds[question["kind"]](question))
