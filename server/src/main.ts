@@ -7,7 +7,7 @@ import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
 import { armFailpoints } from '#domain/failpoints.ts';
-import { openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
+import { askedHost, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
 import { allMigrations } from '#migrations.ts';
 import { openEngine } from '#engine/index.ts';
@@ -44,7 +44,7 @@ export async function start(config: Config): Promise<Running> {
   try {
     return { ...(await open(config, (close) => opened.push(close))), stop };
   } catch (error) {
-    await stop().catch((trouble) => console.error('DBG', trouble));
+    await stop().catch(() => {});
     throw error;
   }
 }
@@ -68,28 +68,33 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
     ...(config.pgBinDir ? { binDir: config.pgBinDir } : {}),
     log,
   });
-  whenStopping(db.close);
+  whenStopping(() => db.close());
   await migrate(db, allMigrations);
   const sealer = openSealer(config.secretKey ?? (await keptMasterKey(config.dataDir)));
   const first = await ensureFirstUser(db, sealer, { userId: config.user, pat: config.pat });
   const platformAppKey = await ensurePlatformApp(db);
   const directory = await openDirectory(db);
+  const scheme = config.tls ? 'https' : 'http';
   let publicUrl = config.publicUrl ?? '';
-  const common: Deps = { db, log, sealer, publicUrl: () => publicUrl };
+  const linksTo = () => {
+    const host = config.publicUrl === undefined ? askedHost() : undefined;
+    return host === undefined ? publicUrl : `${scheme}://${host}`;
+  };
+  const common: Deps = { db, log, sealer, publicUrl: linksTo };
   const metrics = openMetrics();
   const authorizer = openAuthorizer(directory);
   const objects = config.s3
     ? await openS3Objects({ ...config.s3, ...config.s3.credentials, prefix: config.s3.prefix && `${config.s3.prefix}/` })
     : openFileObjects(join(config.dataDir, 'objects'));
   const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
-  whenStopping(fetcher.close);
+  whenStopping(() => fetcher.close());
   const engine = await openEngine({
     dataDir: config.dataDir,
     threads: config.inferenceThreads,
     optIn: { faces: config.faces },
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
-  whenStopping(engine.close);
+  whenStopping(() => engine.close());
   const { jobGrant } = authorizer;
   const mainGrant = () => jobGrant(platformAppKey);
   const platformGrant = await mainGrant();
@@ -104,7 +109,7 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
     limits: { pixelsMax: config.imagePixelsMax },
   };
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
-  whenStopping(vectorHost.close);
+  whenStopping(() => vectorHost.close());
   const vectors = openVectorCatalog(db, vectorHost);
   const serviceDeps: ServiceDeps = { ...deps, engine, vectors, baseEmbedderOf };
   const service = openService(serviceDeps, directory);
@@ -130,11 +135,11 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
       reclaimAll: config.databaseUrl === undefined,
       log,
     });
-    whenStopping(jobs.stop);
+    whenStopping(() => jobs.stop());
   }
   if (!config.roles.has('api')) {
     const health = await openHealth(plainRoutes({ db, metrics }), config.host, config.port);
-    whenStopping(health.close);
+    whenStopping(() => health.close());
     return { port: health.port, publicUrl, first };
   }
   const gateway = openGateway({
@@ -170,7 +175,7 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
   });
   whenStopping(() => gateway.close(graceMs));
   const port = await gateway.listen(config.host, config.port);
-  publicUrl ||= `${config.tls ? 'https' : 'http'}://localhost:${port}`;
+  publicUrl ||= `${scheme}://localhost:${port}`;
   return { port, publicUrl, first };
 }
 
