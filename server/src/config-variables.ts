@@ -189,7 +189,7 @@ export const variables = {
     about:
       'Largest image, in pixels of width × height; larger ones end in a clear status and are not decoded.',
     read: wholeNumber(megapixels / 100, 1000 * megapixels),
-    fallback: String(50 * megapixels),
+    fallback: String(85 * megapixels),
   },
   FOVEA_RATE_LIMIT: {
     group: 'Limits',

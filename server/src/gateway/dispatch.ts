@@ -3,6 +3,7 @@ import { type MethodRule, type Service, StatusCode } from '@fovea/contract';
 import { randomBytes } from 'node:crypto';
 import type { Call } from '#domain/call.ts';
 import type { Fault } from '#domain/fault.ts';
+import { withHost } from './asked-host.ts';
 import type { Authorizer, Grants, HeaderOf } from './authorize.ts';
 import { gatewayFault } from './faults.ts';
 import type { GatewayLog, GatewayMetrics } from './observe.ts';
@@ -15,6 +16,8 @@ export interface CallMeta {
   readonly header: HeaderOf;
   readonly transport: Call['transport'];
   readonly signal: AbortSignal;
+  /** Host (and port) that the caller asked for. */
+  readonly host?: string | undefined;
   readonly sent?: Record<string, unknown> | undefined;
 }
 
@@ -47,7 +50,8 @@ export function openDispatcher(parts: {
     let reply: Reply;
     try {
       const call = await openCall(rule, request, meta, requestId);
-      reply = enveloped(rule, (await handlerOf(rule)(request, call)) as Record<string, unknown>, requestId);
+      const shown = withHost(meta.host, () => handlerOf(rule)(request, call));
+      reply = enveloped(rule, (await shown) as Record<string, unknown>, requestId);
     } catch (thrown) {
       reply = failed(rule, thrown, requestId);
     }

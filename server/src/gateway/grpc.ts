@@ -91,6 +91,7 @@ function metaOf(call: grpc.ServerUnaryCall<Message, Message> | Writable): CallMe
   return {
     header: (name) => call.metadata.get(name)[0]?.toString(),
     transport: 'grpc',
+    host: call.getHost(),
     // Made when first asked for: few handlers look at it, and the end of every call fires it.
     get signal() {
       if (aborter) return aborter.signal;

@@ -50,7 +50,7 @@ export function openHttp(parts: {
       if (!response.writableFinished) aborter.abort();
     });
     const header = headerOf(request);
-    const meta = { header, signal: aborter.signal };
+    const meta = { header, signal: aborter.signal, host: header('host') };
     if (isGrpcWeb(request)) return answerGrpcWeb(parts.dispatcher, request, response, meta, parts.rest);
     const url = new URL(request.url ?? '/', 'http://local');
     const route = plainRoute(request.method ?? 'GET', url.pathname);
