@@ -81,7 +81,7 @@ export function conceptInput(parts: {
 
   function mark(index: number): void {
     at = index;
-    offers.forEach(({ row }, i) => row.setAttribute('aria-selected', String(i === at)));
+    for (const [i, { row }] of offers.entries()) row.setAttribute('aria-selected', String(i === at));
     offers[at]?.row.scrollIntoView({ block: 'nearest' });
     if (offers[at]) input.setAttribute('aria-activedescendant', `${listId}-${at}`);
     else input.removeAttribute('aria-activedescendant');

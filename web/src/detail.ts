@@ -60,7 +60,10 @@ export function openDetail(first: string, actions: DetailActions): void {
 
   function show(): void {
     const { input, before: left, after: right } = actions.find(id);
-    if (!input) return dialog.close();
+    if (!input) {
+      dialog.close();
+      return;
+    }
     before.disabled = left === undefined;
     after.disabled = right === undefined;
     title.textContent = nameOf(input);

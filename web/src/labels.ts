@@ -20,12 +20,10 @@ async function patch(
     action === 'merge' ? 'The pictures could not be labelled.' : 'The label could not be taken away.';
   const changed: Input[] = [];
   for (let from = 0; from < ids.length; from += perRequest) {
-    const inputs = ids
-      .slice(from, from + perRequest)
-      .map((id) => ({
-        id,
-        data: { concepts: [action === 'merge' ? { ...concept, value: 1 } : { id: concept.id }] },
-      }));
+    const inputs = ids.slice(from, from + perRequest).map((id) => ({
+      id,
+      data: { concepts: [action === 'merge' ? { ...concept, value: 1 } : { id: concept.id }] },
+    }));
     const reply = await call<PatchReply>('PATCH', inApp('inputs'), { action, inputs }, { what });
     changed.push(
       ...(reply.inputs ?? []).filter(({ status }) => (status?.code ?? 0) === 30200 || status?.code === 10000),

@@ -104,7 +104,10 @@ function show(): void {
   const place = readPlace();
   setApp(place.app);
   shell.show(place, apps);
-  if (place.app === '') return shell.showView(firstApp());
+  if (place.app === '') {
+    shell.showView(firstApp());
+    return;
+  }
   if (place.app !== shownApp) {
     shownApp = place.app;
     train.forget();

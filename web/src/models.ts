@@ -89,7 +89,11 @@ export async function readQuality({ metrics, train_log: log }: ModelVersion): Pr
 
 /** What a model's card says of its limits: the part of its notes under that heading. */
 export const limitsOf = ({ notes = '' }: Model): string =>
-  /^## Limits\s+([^]*?)(?=^## |$(?![^]))/m.exec(notes)?.[1]?.trim() ?? '';
+  notes
+    .split(/^## /m)
+    .find((part) => part.startsWith('Limits'))
+    ?.slice('Limits'.length)
+    .trim() ?? '';
 
 /** Models that say something to look at, each once although some have a second id, those most asked for first. */
 export function worthTrying(models: readonly Model[]): Model[] {

@@ -87,12 +87,7 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
           icon('plus'),
           'Add pictures',
         ),
-        h(
-          'button',
-          { type: 'button', class: 'wide-only', on: { click: addFolder } },
-          icon('folder'),
-          'Add a folder',
-        ),
+        h('button', { type: 'button', on: { click: addFolder } }, icon('folder'), 'Add a folder'),
       ),
       h('div', { class: 'row' }, line, h('span', { class: 'grow' }), selectAll),
       grid.element,

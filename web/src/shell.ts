@@ -49,6 +49,7 @@ export function openShell(parts: { appMade: (app: App) => unknown; signedOut: ()
     apps,
     nav,
     h('span', { class: 'grow' }),
+    h('a', { href: '/docs', class: 'wide-only' }, 'Docs'),
     iconButton('code', 'Show the last call as curl', showCalls),
     menu,
   );

@@ -67,8 +67,10 @@ export function openTry() {
   /** A picture of this computer: it goes to the model and nowhere else. */
   function take(picked: File | undefined): void {
     stage.classList.remove('target');
-    if (!picked || !isPicture(picked))
-      return tell('That is not a picture. JPEG, PNG, WebP, GIF, BMP and TIFF are taken.');
+    if (!picked || !isPicture(picked)) {
+      tell('That is not a picture. JPEG, PNG, WebP, GIF, BMP and TIFF are taken.');
+      return;
+    }
     file = picked;
     shownKey = '';
     go({ input: '' }, true);

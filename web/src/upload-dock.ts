@@ -19,11 +19,13 @@ export function openUploadDock() {
   const element = h('section', { class: 'dock', 'aria-label': 'Uploads', hidden: true });
   let isOpen = true;
   let startedMs = 0;
-  let frame = 0;
+  let isShowing = false;
   let wasDone = true;
   const uploader = openUploader(() => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
+    if (isShowing) return;
+    isShowing = true;
+    requestAnimationFrame(() => {
+      isShowing = false;
       show();
     });
   });
