@@ -99,12 +99,22 @@ const pageOf = <T>(all: readonly T[], page: Page): T[] =>
   all.slice(firstPosition(page), firstPosition(page) + page.size);
 
 /** `*` stands for anything; without one the pattern is the whole name. Upper and lower case are one. */
-function matcher(pattern: string): (name: string) => boolean {
+export function matcher(pattern: string): (name: string) => boolean {
   if (pattern === '') return () => true;
-  const parts = pattern
-    .toLowerCase()
-    .split('*')
-    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  const expression = new RegExp(`^${parts.join('.*')}$`, 'su');
-  return (name) => expression.test(name.toLowerCase());
+  const [head = '', ...rest] = pattern.toLowerCase().split('*');
+  const tail = rest.pop();
+  return (name) => {
+    const text = name.toLowerCase();
+    if (tail === undefined) return text === head;
+    if (!text.startsWith(head) || !text.endsWith(tail) || text.length < head.length + tail.length)
+      return false;
+    // Each part as early as it can: later parts then have the most room, so nothing need be tried again.
+    let at = head.length;
+    for (const part of rest) {
+      const found = text.indexOf(part, at);
+      if (found < 0) return false;
+      at = found + part.length;
+    }
+    return at <= text.length - tail.length;
+  };
 }

@@ -119,6 +119,10 @@ export function readVersion(wire: ModelVersion | undefined, model: Model | undef
       throw modelFault.invalid('output_info.data.concepts[]: a concept needs an id or a name.');
     concept.name ||= concept.id;
   }
+  if (info?.data) {
+    // Named twice, a concept would be two classes of one id.
+    info.data.concepts = [...new Map(info.data.concepts.map((concept) => [concept.id, concept])).values()];
+  }
   return version;
 }
 

@@ -42,6 +42,12 @@ export const predictionFault = {
       StatusCode.MODEL_INVALID_ARGUMENT,
       `The model was trained on embeddings of ${wanted} numbers, and this one has ${found}.`,
     ),
+  badPattern: (reason: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.MODEL_INVALID_ARGUMENT,
+      `output_info.params.regex cannot be used: ${reason}.`,
+    ),
   damagedHead: (id: string, cause: unknown) =>
     new Fault(
       'internal',

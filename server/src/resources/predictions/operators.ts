@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { clone, create } from '@bufbuild/protobuf';
 import {
   type Concept,
@@ -98,13 +99,26 @@ function countRegions(data: Data): Data {
   return create(DataSchema, { metadata: { object_count: data.regions.length, counts } });
 }
 
-const regexLengthMax = 1_000;
 const textLengthMax = 100_000;
+const regexTimeMs = 50;
+
+/**
+ * Whether a pattern of somebody's own matches. Patterns can be made to take for ever, so the search is stopped
+ * after 50 ms; the engine of the language notices that even inside a search.
+ *
+ * @throws Fault 21202 for a pattern that is none, or that takes too long
+ */
+function matchesPattern(pattern: string, text: string): boolean {
+  try {
+    const words = { pattern, text: text.slice(0, textLengthMax) };
+    return runInNewContext('new RegExp(pattern, "u").test(text)', words, { timeout: regexTimeMs }) === true;
+  } catch (cause) {
+    throw predictionFault.badPattern(cause instanceof Error ? cause.message : String(cause));
+  }
+}
 
 function classifyByRegex(data: Data, settings: OutputInfo | undefined): Data {
-  const pattern = textParam(settings, 'regex');
-  if (pattern.length > regexLengthMax) throw predictionFault.needsRegions('regex-based-classifier');
-  const matches = new RegExp(pattern, 'u').test((data.text?.raw ?? '').slice(0, textLengthMax));
+  const matches = matchesPattern(textParam(settings, 'regex'), data.text?.raw ?? '');
   const concepts = matches
     ? (settings?.data?.concepts ?? []).map((concept) => ({ ...concept, value: 1 }))
     : [];

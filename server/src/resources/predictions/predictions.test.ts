@@ -250,3 +250,39 @@ test('operators compute on what is sent: thresholds, prompts', async () => {
   });
   expect(prompted.outputs[0]?.data?.text?.raw).toBe('Say: $& cat!');
 });
+
+test('a pattern that would search for ever is stopped', async () => {
+  await alice.client.postModels({
+    models: [
+      {
+        id: 'pattern',
+        modelTypeId: 'regex-based-classifier',
+        modelVersion: { outputInfo: { params: { regex: '^(a+)+$' }, data: { concepts: [{ id: 'as' }] } } },
+      },
+    ],
+  });
+  const ask = (raw: string) =>
+    alice.client.postModelOutputs({ modelId: 'pattern', inputs: [{ data: { text: { raw } } }] });
+  expect((await ask('aaaa')).outputs[0]?.data?.concepts.map((one) => one.id)).toEqual(['as']);
+  expect((await ask(`${'a'.repeat(60)}b`)).status?.code).toBe(21202);
+});
+
+test('a stream of outputs is one message with all of them', async () => {
+  const response = await fetch(
+    `${alice.url}/v2/users/clarifai/apps/main/models/color-recognition/outputs/generate`,
+    {
+      method: 'POST',
+      headers: { authorization: `Key ${alice.pat}` },
+      body: JSON.stringify({
+        inputs: [{ data: { image: { base64: Buffer.from(tinyPng(9)).toString('base64') } } }],
+      }),
+    },
+  );
+  const lines = (await response.text())
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines).toHaveLength(1);
+  expect(lines[0].result.status.code).toBe(10000);
+  expect(lines[0].result.outputs[0].data.colors.length).toBeGreaterThan(0);
+});

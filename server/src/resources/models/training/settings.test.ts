@@ -22,7 +22,13 @@ test.each([
 });
 
 test('left out, parameters have their defaults, and any seed is the same seed', () => {
-  expect(read({})).toMatchObject({ seed: 1, enrich: true, exclusive: false, tolerancePercent: 5, classWeights: 'none' });
+  expect(read({})).toMatchObject({
+    seed: 1,
+    enrich: true,
+    exclusive: false,
+    tolerancePercent: 5,
+    classWeights: 'none',
+  });
   expect(read({ seed: -1 }).seed).toBe(1);
 });
 
