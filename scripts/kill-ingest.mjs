@@ -124,15 +124,17 @@ async function run({ count, kills, seed, workflow, main, sabotage, dataDir, pict
       count,
       failed: () => failure !== undefined,
     });
+    const killedBy = performance.now();
     await upload;
     if (failure) throw failure;
     const workers = { call, app, dataDir };
     await settled(workers);
     const tookMs = performance.now() - began;
+    const idleAfterMs = performance.now() - killedBy;
     if (sabotage) await call('DeleteInputs', { user_app_id: app, ids: ['image-0'] });
     const checks = await compare({ ...workers, ledger, count, fetchMedia, random });
     close();
-    return { killed, checks, ledger, tookMs };
+    return { killed, checks, ledger, tookMs, idleAfterMs };
   } finally {
     await server.stop();
   }
@@ -144,7 +146,7 @@ async function fetchMedia(url) {
   return Buffer.from(await reply.arrayBuffer());
 }
 
-function show({ killed, checks, ledger, tookMs }) {
+function show({ killed, checks, ledger, tookMs, idleAfterMs }) {
   const rows = checks.map(({ name, expected, found, isGood }) => [
     name,
     String(expected),
@@ -157,7 +159,7 @@ function show({ killed, checks, ledger, tookMs }) {
     for (const offender of offenders) console.log(`  ${name}: ${offender}`);
   }
   console.log(
-    `  ${seconds(tookMs)} s in all; ${ledger.lostReplies} replies lost, ${ledger.repeated} inputs sent again were there already`,
+    `  ${seconds(tookMs)} s in all, idle ${seconds(idleAfterMs)} s after the last kill; ${ledger.lostReplies} replies lost, ${ledger.repeated} inputs sent again were there already`,
   );
 }
 

@@ -78,6 +78,7 @@ export async function compare({ call, app, dataDir, ledger, count, fetchMedia, r
   const unfinished = inputs.filter(({ status }) => status.code !== processed);
   const dead = (await jobsLeft(dataDir)).reduce((sum, { jobs }) => sum + jobs, 0);
   const damaged = await damagedOriginals(inputs, fetchMedia, random);
+  const indexed = await foundByLikeness(call, scope);
   return [
     check('acknowledged', count, ledger.inputs.size),
     check('acknowledged and missing', 0, missing.length, missing),
@@ -90,11 +91,25 @@ export async function compare({ call, app, dataDir, ledger, count, fetchMedia, r
       unfinished.map(({ id, status }) => `${id}: ${status.code} ${status.details}`),
     ),
     check('counter of processed inputs', count, Number(counts.processed)),
+    check('found by likeness', count, indexed.size),
     ...(await addJobChecks(call, scope, ledger, count)),
     ...(await conceptChecks(call, scope, count)),
     check(`originals of ${Math.min(sampleSize, count)} that differ`, 0, damaged.length, damaged),
     check('jobs left in the queue', 0, dead),
   ];
+}
+
+/** Ids of everything that a search by a picture ranks: what has a vector. */
+async function foundByLikeness(call, scope) {
+  const image = { base64: await pictureBytes(0) };
+  const searches = [{ query: { ranks: [{ annotation: { data: { image } } }] } }];
+  const found = new Set();
+  for (let page = 1; ; page++) {
+    const pagination = { page, per_page: pageSize };
+    const { hits } = await call('PostInputsSearches', { ...scope, searches, pagination });
+    for (const { input } of hits) found.add(input.id);
+    if (hits.length < pageSize) return found;
+  }
 }
 
 async function addJobChecks(call, scope, ledger, count) {
