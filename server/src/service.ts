@@ -13,6 +13,7 @@ import {
   enqueueTraining,
   modelConceptHandlers,
   modelHandlers,
+  modelMetricsHandlers,
   modelTypeHandlers,
   modelVersionHandlers,
 } from '#resources/models/index.ts';
@@ -85,6 +86,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...modelHandlers(models),
     ...modelVersionHandlers(models),
     ...modelConceptHandlers(models),
+    ...modelMetricsHandlers(models),
     ...predictionHandlers(parts),
     ...workflowHandlers(parts),
     ...searchHandlers(searchParts(deps)),

@@ -61,7 +61,6 @@ export const notYet = {
   getLabelOrder: notYetUnary,
   getModelVersionEvaluation: notYetUnary,
   getModelVersionExport: notYetUnary,
-  getModelVersionMetrics: notYetUnary,
   getModule: notYetUnary,
   getModuleVersion: notYetUnary,
   getModuleVersionUsageCount: notYetUnary,

@@ -133,6 +133,29 @@ describe('a classifier on embeddings', () => {
   });
 });
 
+test('how good a version is can be asked for, in parts', async () => {
+  const { modelVersions } = await alice.client.listModelVersions({ modelId: 'shades' });
+  const versionId = modelVersions[0]?.id as string;
+  const short = await alice.client.getModelVersionMetrics({ modelId: 'shades', versionId });
+  expect(short.modelVersion?.metrics?.status?.code).toBe(21300);
+  expect(short.modelVersion?.metrics?.summary?.macroAvgRocAuc).toBeGreaterThan(0.9);
+  expect(short.modelVersion?.metrics?.binaryMetrics).toEqual([]);
+  const long = await alice.client.getModelVersionMetrics({
+    modelId: 'shades',
+    versionId,
+    fields: { confusionMatrix: true, binaryMetrics: true },
+  });
+  expect(long.modelVersion?.metrics?.confusionMatrix?.matrix).toHaveLength(4);
+  expect(long.modelVersion?.metrics?.binaryMetrics.map((one) => one.concept?.id).sort()).toEqual([
+    'bright',
+    'dark',
+  ]);
+  expect(long.modelVersion?.metrics?.binaryMetrics[0]?.rocCurve?.thresholds).toHaveLength(101);
+  await alice.client.postModels({ models: [{ id: 'unjudged' }] });
+  const none = await alice.client.getModelVersionMetrics({ modelId: 'unjudged' });
+  expect(none.modelVersion?.metrics?.status?.code).toBe(21302);
+});
+
 describe('trainings that cannot be', () => {
   test.each([
     ['nothing labelled', 21110, { outputInfo: { data: { concepts: [{ id: 'unseen' }] } } }],

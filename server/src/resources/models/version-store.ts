@@ -185,6 +185,15 @@ export async function endTraining(
   return row !== undefined;
 }
 
+/** The contract's EvalMetrics in bytes; undefined where nobody judged the version. */
+export async function metricsOf(db: Db, grant: AppGrant, key: number): Promise<Buffer | undefined> {
+  const row = await first<{ metrics: Buffer | null }>(
+    db,
+    sql`select metrics from model_versions where app_key = ${grant.appKey} and key = ${key}`,
+  );
+  return row?.metrics ?? undefined;
+}
+
 /**
  * The training log behind a token. The token is the proof: official clients fetch the log without signing in
  * (SEMANTICS trap 20), so this look-up has no grant.

@@ -286,3 +286,32 @@ test('a stream of outputs is one message with all of them', async () => {
   expect(lines[0].result.status.code).toBe(10000);
   expect(lines[0].result.outputs[0].data.colors.length).toBeGreaterThan(0);
 });
+
+test('strangers use what is public and see nothing else', async () => {
+  const owner = await signedIn('owner', { visibility: 50 });
+  await owner.as({ appId: '' }).postApps({
+    userAppId: { userId: 'me', appId: '' },
+    apps: [{ id: 'shown', visibility: { gettable: 50 } }],
+  });
+  const shown = owner.as({ appId: 'shown' });
+  const prompt = (id: string, gettable: 10 | 50) => ({
+    id,
+    modelTypeId: 'prompter',
+    visibility: { gettable },
+    modelVersion: { outputInfo: { params: { prompt_template: '{data.text.raw}' } } },
+  });
+  await shown.postModels({ models: [prompt('open', 50), prompt('closed', 10)] });
+  const stranger = alice.as({ userId: owner.userId, appId: 'shown' });
+  const inputs = [{ data: { text: { raw: 'x' } } }];
+  expect((await stranger.postModelOutputs({ modelId: 'open', inputs })).status?.code).toBe(10000);
+  expect((await stranger.postModelOutputs({ modelId: 'closed', inputs })).status?.code).toBe(21200);
+  expect((await stranger.listModels({})).models.map((one) => one.id)).toEqual(['open']);
+  expect((await stranger.deleteModel({ modelId: 'open' })).status?.code).toBe(11007);
+  const node = { id: 'n', model: { id: 'open', userId: owner.userId, appId: 'shown' } };
+  expect(
+    (await alice.client.postWorkflows({ workflows: [{ id: 'uses', nodes: [node] }] })).status?.code,
+  ).toBe(10000);
+  expect((await alice.client.postWorkflowResults({ workflowId: 'uses', inputs })).status?.code).toBe(10000);
+  await shown.patchModels({ models: [{ id: 'open', visibility: { gettable: 10 } }], action: 'overwrite' });
+  expect((await alice.client.postWorkflowResults({ workflowId: 'uses', inputs })).status?.code).toBe(21200);
+});
