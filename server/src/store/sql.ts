@@ -14,7 +14,7 @@ const compiler = new Kysely<unknown>({
 });
 
 /** What can run SQL: the database, or a transaction. */
-export type Db = Pick<Queryable, 'query'>;
+export type Db = Pick<Queryable, 'query' | 'run'>;
 
 /** Runs a `sql` template; values only ever travel as parameters. `Row` is the caller's claim of what comes back. */
 export function rows<Row extends object>(db: Db, statement: RawBuilder<unknown>): Promise<Row[]> {

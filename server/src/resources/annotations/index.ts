@@ -7,6 +7,7 @@ export {
   inputLevelTrouble,
   insertInputLevelAnnotations,
   patchInputLevel,
+  showInputLevels,
 } from './input-level.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
 export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';

@@ -85,6 +85,23 @@ export async function inputLevelData(
 }
 
 /**
+ * Concepts (named), metadata and geo from the packed data of input-level annotations, in their order; undefined
+ * where there is nothing to show.
+ */
+export async function showInputLevels(
+  db: Db,
+  grant: AppGrant,
+  packed: readonly (Uint8Array | null)[],
+): Promise<(InputLevelData | undefined)[]> {
+  const datas = packed.map((data) => (data && data.length > 0 ? unpackData(data) : undefined));
+  const labelled = datas.filter((data) => data !== undefined && data.concepts.length > 0) as Data[];
+  if (labelled.length === 0) return datas.map((data) => data && showInputLevel(data));
+  const named = await nameConcepts(db, grant, labelled);
+  const namedOf = new Map(labelled.map((data, i) => [data, named[i] as Data]));
+  return datas.map((data) => data && showInputLevel(namedOf.get(data) ?? data));
+}
+
+/**
  * Patches concepts, metadata and geo of an input. `sent` is the JSON of the input's `data` as it came (proto
  * spelling), undefined over gRPC. Locks the annotation, so that two patches of one input follow each other.
  *

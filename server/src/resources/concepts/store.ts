@@ -51,12 +51,15 @@ export function findConcept(db: Db, grant: AppGrant, id: string): Promise<Concep
   );
 }
 
-export function conceptsById(db: Db, grant: AppGrant, ids: readonly string[]): Promise<ConceptRow[]> {
-  return rows<ConceptRow>(
-    db,
-    sql`select ${columns} from concepts c where c.app_key = ${grant.appKey} and c.id = any(${[...ids]})`,
-  );
-}
+const byIds = {
+  name: 'concepts-by-ids',
+  text: `select c.id, c.name, c.language, c.visibility, c.body, c.created_at as "createdAt", c.modified_at as "modifiedAt"
+         from concepts c where c.app_key = $1 and c.id = any($2::text[])`,
+};
+
+/** Prepared: every reply that shows labels asks for their names. */
+export const conceptsById = (db: Db, grant: AppGrant, ids: readonly string[]): Promise<ConceptRow[]> =>
+  db.run<ConceptRow>(byIds, [grant.appKey, ids]);
 
 /** Ids of concepts with one of these names; the oldest first where a name is used twice. */
 export function conceptIdsByName(db: Db, grant: AppGrant, names: readonly string[]) {

@@ -1,6 +1,6 @@
 import type { ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
-import { readPage } from '#domain/page.ts';
+import { firstPosition, readPage } from '#domain/page.ts';
 import { addJobRpcs } from './add-job-handlers.ts';
 import { deleteInputs } from './delete-inputs.ts';
 import type { InputDeps } from './deps.ts';
@@ -8,8 +8,9 @@ import { inputFault } from './faults.ts';
 import { inputStatus } from './input.ts';
 import { patchInputs } from './patch-inputs.ts';
 import { postInputs } from './post-inputs.ts';
-import { showInputs } from './show.ts';
-import { countsByStatus, findInputRow, findInputs, keysBehind, pageOfAll, pageOfIds } from './store.ts';
+import { findInputKey, inputsBehind, labelledById, newestInputs } from './read-store.ts';
+import { showInputs, showRows } from './show.ts';
+import { countsByStatus, findInputs, keysBehind, pageOfAll, pageOfIds } from './store.ts';
 
 type Rpc =
   | 'postInputs'
@@ -37,9 +38,9 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
     patchInputs: (req, call) => patchInputs(deps, req, call),
 
     async getInput(req, call) {
-      const row = await findInputRow(db, call.app, req.inputId);
-      const [input] = row ? await showInputs(deps, call.app, [row.key]) : [];
-      if (!input) throw inputFault.missing(req.inputId);
+      const row = await labelledById(db, call.app, req.inputId);
+      if (!row) throw inputFault.missing(req.inputId);
+      const [input] = await showRows(deps, call.app, [row]);
       return { input };
     },
 
@@ -47,6 +48,9 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
     async listInputs(req, call) {
       const page = readPage(req);
       const statusCode = req.status?.code || undefined;
+      if (req.ids.length === 0 && statusCode === undefined && firstPosition(page) === 0) {
+        return { inputs: await showRows(deps, call.app, await newestInputs(db, call.app, page.size)) };
+      }
       const keys =
         req.ids.length > 0
           ? await pageOfIds(db, call.app, { ids: req.ids, ...(statusCode ? { statusCode } : {}) }, page)
@@ -57,6 +61,11 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
     /** Oldest first, behind `last_id`; an empty page is the end. */
     async streamInputs(req, call) {
       const { size } = readPage({ perPage: req.perPage }, streamPageSizeDefault);
+      if (!req.orderById && !req.descending) {
+        const afterKey = req.lastId === '' ? 0 : await findInputKey(db, call.app, req.lastId);
+        if (afterKey === undefined) throw inputFault.missingCursor(req.lastId);
+        return { inputs: await showRows(deps, call.app, await inputsBehind(db, call.app, afterKey, size)) };
+      }
       const [last] = req.lastId === '' ? [] : await findInputs(db, call.app, [req.lastId]);
       // By id any cursor has a place; by time only that of an input that exists.
       if (req.lastId !== '' && !last && !req.orderById) throw inputFault.missingCursor(req.lastId);

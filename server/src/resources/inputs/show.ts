@@ -1,24 +1,32 @@
 import type { Input } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { inputLevelData } from '../annotations/index.ts';
+import { showInputLevels } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
-import { inputRows } from './store.ts';
+import { type LabelledRow, labelledByKeys } from './read-store.ts';
 import { showInput } from './translate.ts';
+
+type Means = Pick<Deps, 'db' | 'publicUrl'>;
 
 /** The complete stored representation of inputs, in the order of the keys; what is gone meanwhile is left out. */
 export async function showInputs(
-  { db, publicUrl }: Pick<Deps, 'db' | 'publicUrl'>,
+  means: Means,
   grant: AppGrant,
   inputKeys: readonly number[],
 ): Promise<Input[]> {
-  if (inputKeys.length === 0) return [];
-  const [rows, labels] = await Promise.all([
-    inputRows(db, grant, inputKeys),
-    inputLevelData(db, grant, inputKeys),
-  ]);
-  const byKey = new Map(rows.map((row) => [row.key, row]));
-  return inputKeys.flatMap((key) => {
-    const row = byKey.get(key);
-    return row ? [showInput(row, labels.get(key), grant, publicUrl())] : [];
-  });
+  return showRows(means, grant, await labelledByKeys(means.db, grant, inputKeys));
+}
+
+/** The same of rows at hand. */
+export async function showRows(
+  { db, publicUrl }: Means,
+  grant: AppGrant,
+  rows: readonly LabelledRow[],
+): Promise<Input[]> {
+  const labels = await showInputLevels(
+    db,
+    grant,
+    rows.map(({ label }) => label),
+  );
+  const url = publicUrl();
+  return rows.map((row, i) => showInput(row, labels[i], grant, url));
 }

@@ -13,6 +13,7 @@ import {
   type InputsAddJob,
   InputsAddJobSchema,
   type StatusCode,
+  StatusSchema,
   TextSchema,
   VideoSchema,
 } from '@fovea/contract';
@@ -151,39 +152,36 @@ export function showInput(
   grant: AppGrant,
   publicUrl: string,
 ): Input {
-  const media = unpackMediaData(row.media);
   const hosted = row.mediaSha ? showHosted(row, row.mediaSha, grant, publicUrl) : undefined;
   const url = row.url || (row.mediaSha ? originalUrl(publicUrl, grant, row.kind, row.mediaSha) : '');
-  const data = create(DataSchema, {
-    [row.kind]: showMedium(row, media, { url, ...(hosted ? { hosted } : {}) }),
-    ...(row.kind === 'image' && media.text ? { text: create(TextSchema, media.text) } : {}),
-    concepts: label?.concepts ?? [],
-    ...(label?.metadata ? { metadata: label.metadata } : {}),
-    ...(label?.geo ? { geo: label.geo } : {}),
-  });
-  return create(InputSchema, {
-    id: row.id,
-    data,
-    createdAt: showTime(row.createdAt),
-    modifiedAt: showTime(row.modifiedAt),
-    status: status(row.statusCode as StatusCode, row.statusDetails),
-    ...(row.settings.length > 0 ? { settings: unpackBody(InputSettingsSchema, row.settings) } : {}),
-  });
+  // What was unpacked becomes what is shown: a page has hundreds of these, and messages are dear to make.
+  const data = unpackMediaData(row.media);
+  data[row.kind] ??= emptyMedium[row.kind]() as never;
+  const medium = data[row.kind] as Image;
+  medium.url = url;
+  if (hosted) medium.hosted = hosted;
+  medium.allowDuplicateUrl = row.allowDuplicateUrl;
+  if (label) {
+    data.concepts = label.concepts;
+    if (label.metadata) data.metadata = label.metadata;
+    if (label.geo) data.geo = label.geo;
+  }
+  const input = create(InputSchema);
+  input.id = row.id;
+  input.data = data;
+  input.createdAt = showTime(row.createdAt);
+  input.modifiedAt = showTime(row.modifiedAt);
+  input.status = create(StatusSchema, status(row.statusCode as StatusCode, row.statusDetails));
+  if (row.settings.length > 0) input.settings = unpackBody(InputSettingsSchema, row.settings);
+  return input;
 }
 
-function showMedium(row: InputRow, media: Data, shown: { url: string; hosted?: HostedURL }) {
-  const { allowDuplicateUrl } = row;
-  switch (row.kind) {
-    case 'image':
-      return Object.assign(create(ImageSchema, media.image ?? {}), shown, { allowDuplicateUrl });
-    case 'text':
-      return Object.assign(create(TextSchema, media.text ?? {}), shown, { allowDuplicateUrl });
-    case 'video':
-      return Object.assign(create(VideoSchema, media.video ?? {}), shown, { allowDuplicateUrl });
-    case 'audio':
-      return Object.assign(create(AudioSchema, media.audio ?? {}), shown, { allowDuplicateUrl });
-  }
-}
+const emptyMedium = {
+  image: () => create(ImageSchema),
+  text: () => create(TextSchema),
+  video: () => create(VideoSchema),
+  audio: () => create(AudioSchema),
+};
 
 /** Hosted sizes; smaller ones exist once a picture was processed. */
 function showHosted(row: InputRow, sha: Buffer, grant: AppGrant, publicUrl: string): HostedURL | undefined {
