@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { GetInputRequestSchema, ListInputsRequestSchema, MultiInputResponseSchema, SingleInputResponseSchema } from '@fovea/contract';
 import type { Bench, BenchContext } from '../harness/bench.ts';
 import { costOf, grpcPlan, inApp, remembering, replyOf, restPlan } from '../harness/calls.ts';
-import { ask, type LoadPlan, openLoad } from '../harness/load.ts';
+import { type LoadPlan, openLoad } from '../harness/load.ts';
+import { openPeer } from '../harness/peer.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { fillApp, makeApp, settle } from '../harness/rows.ts';
-import { pinned, startServer, userId } from '../harness/server.ts';
+import { startServer, userId } from '../harness/server.ts';
 
 const appId = 'bench-gateway';
 const concurrency = 8;
@@ -122,10 +121,6 @@ async function checkRest(context: BenchContext, load: ReturnType<typeof openLoad
 }
 
 async function startPeer(context: BenchContext, question: object): Promise<{ url: string; pid: number }> {
-  const path = fileURLToPath(new URL('./peer-child.js', import.meta.url));
-  const [program, ...words] = [...pinned(0), process.execPath, path];
-  const child = spawn(program as string, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  context.defer(() => void child.kill());
-  const { url } = await ask<{ url: string }>(child, question);
-  return { url, pid: child.pid as number };
+  const peer = openPeer(context, 'peer-child');
+  return { pid: peer.pid, ...(await peer.ask<{ url: string }>(question)) };
 }

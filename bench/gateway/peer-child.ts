@@ -1,6 +1,6 @@
 import http2 from 'node:http2';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 
@@ -39,13 +39,16 @@ async function encoding(typeName: string, reply: Buffer): Promise<number> {
 }
 
 async function clarifaiType(typeName: string): Promise<protobuf.Type> {
-  const find = createRequire(import.meta.url);
-  const folder = join(dirname(find.resolve('clarifai-nodejs-grpc/package.json')), 'proto');
+  const [client, wellKnown] = [packageFolder('clarifai-nodejs-grpc'), packageFolder('protobufjs')];
   const root = new protobuf.Root();
-  root.resolvePath = (_origin, target) =>
-    target.startsWith('proto/') ? join(folder, target.slice('proto/'.length)) : join(dirname(find.resolve('protobufjs/package.json')), target);
+  root.resolvePath = (_origin, target) => join(target.startsWith('proto/') ? client : wellKnown, target);
   await root.load('proto/clarifai/api/service.proto', { keepCase: true });
   return root.lookupType(typeName);
+}
+
+function packageFolder(name: string): string {
+  const entry = createRequire(import.meta.url).resolve(name);
+  return entry.slice(0, entry.lastIndexOf(name) + name.length);
 }
 
 type Question = { kind: 'no-op'; path: string; reply: string } | { kind: 'encoding'; type: string; reply: string };
