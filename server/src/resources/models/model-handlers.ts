@@ -267,6 +267,8 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       languages: [...before.languages],
     });
     const after = patchedMessage(ModelSchema, action, shown, sent);
+    // Taking the URL away takes the picture away.
+    if (after.image && !after.image.url && !after.image.hosted) after.image = undefined;
     const visibility = readVisibility(after.visibility);
     if (visibility !== before.visibility) await checkVisibility(call, visibility);
     const row = await updateModel(

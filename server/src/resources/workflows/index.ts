@@ -7,6 +7,7 @@ export { conceptsOfWorkflow } from './concepts-of-workflow.ts';
 export { baseEmbedderOf, copyWorkflowIntoApp } from './copy.ts';
 export type { WorkflowDeps } from './deps.ts';
 export { readWorkflowAnywhere } from './find.ts';
+export { runBaseWorkflow } from './run-base-workflow.ts';
 export { type ReadyNode, readyNodes, runWorkflow } from './run-workflow.ts';
 export { seedBuiltins } from './seed.ts';
 

@@ -66,7 +66,8 @@ async function seedWorkflow(db: Db, grant: AppGrant, wanted: PlatformWorkflow): 
   if (!row) throw new Error(`the workflow ${wanted.id} could not be stored`);
   if (before && !before.body.equals(facts.body)) await updateWorkflow(db, grant, row.key, facts);
   const pinned: { id: string; found: Awaited<ReturnType<typeof readTrainedVersion>> }[] = [];
-  for (const [id, modelId] of wanted.nodes) pinned.push({ id, found: await readTrainedVersion(db, grant, modelId, '') });
+  for (const [id, modelId] of wanted.nodes)
+    pinned.push({ id, found: await readTrainedVersion(db, grant, modelId, '') });
   const body = packWorkflowVersion(
     create(WorkflowVersionSchema, {
       nodes: pinned.map(({ id, found }) => pinnedNode(create(WorkflowNodeSchema, { id }), found)),

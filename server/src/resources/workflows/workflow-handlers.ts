@@ -212,6 +212,8 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
       visibility: showVisibility(before.visibility),
     });
     const after = patchedMessage(WorkflowSchema, action, shown, sent);
+    // Taking the URL away takes the picture away.
+    if (after.image && !after.image.url && !after.image.hosted) after.image = undefined;
     const visibility = readVisibility(after.visibility);
     if (visibility !== before.visibility) await checkVisibility(call, visibility);
     const words = wordsOfWorkflow({ ...after, id: before.id }, call.app.userId);

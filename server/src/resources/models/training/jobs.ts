@@ -1,4 +1,5 @@
 import { StatusCode } from '@fovea/contract';
+import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
@@ -61,6 +62,7 @@ async function runTraining(deps: TrainingDeps, job: Job<TrainPayload>, context: 
   let result: TrainingResult;
   try {
     await report(0);
+    mayDie('training-begun');
     result = await trainVersion(deps, grant, version, {
       note: log.note,
       reached: report,
@@ -75,6 +77,7 @@ async function runTraining(deps: TrainingDeps, job: Job<TrainPayload>, context: 
   }
   await deps.db.transaction(async (tx) => {
     await endTraining(tx, grant, versionKey, { ...result, log: log.text() });
+    mayDie('training-ended');
     await context.complete(tx, [job]);
   });
 }

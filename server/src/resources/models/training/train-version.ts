@@ -7,6 +7,7 @@ import {
   OutputInfoSchema,
   StatusCode,
 } from '@fovea/contract';
+import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { encodeHead, type TrainRequest, trainHead } from '#engine/training/index.ts';
 import { settleConcepts } from '../concept-names.ts';
@@ -81,8 +82,10 @@ export async function trainVersion(
   await progress.reached(vectorShare);
   const request = await requestOf(deps, grant, { settings, gathered, embedder, conceptIds });
   const head = await fit(request, concepts, progress);
+  mayDie('training-fitted');
   const metrics = await judge(request, concepts, progress.signal);
   const { sha256 } = await deps.objects.putContent(encodeHead(head));
+  mayDie('training-head-kept');
   return {
     code: StatusCode.MODEL_TRAINED,
     details: '',
