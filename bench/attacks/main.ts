@@ -5,9 +5,12 @@ import { openArena } from './arena.ts';
 import type { Attack } from './attack.ts';
 import { strangerAttacks } from './strangers.ts';
 import { nestedAttacks } from './nested.ts';
+import { authorityAttacks } from './authority.ts';
+import { fetchingAttacks } from './fetching.ts';
+import { fuzzAttacks } from './fuzz.ts';
 import { showTable, type Verdict, verdictOf } from './report.ts';
 
-const attacks: readonly Attack[] = [...strangerAttacks, ...nestedAttacks];
+const attacks: readonly Attack[] = [...strangerAttacks, ...nestedAttacks, ...authorityAttacks, ...fetchingAttacks, ...fuzzAttacks];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -37,6 +37,10 @@ export async function insertKey(db: Db, grant: UserGrant, made: NewKey): Promise
 export const findKey = (db: Db, grant: UserGrant, hash: Buffer): Promise<KeyRow | undefined> =>
   first<KeyRow>(db, sql`select ${columns} from keys k ${joined} where k.hash = ${hash} and k.user_key = ${grant.userKey}`);
 
+/** Showing a key shows its secret, so nobody sees keys that can do more than the one they came with. */
+const notAbove = ({ caller }: UserGrant) =>
+  caller.scopes.has('All') ? undefined : sql`scopes <@ ${[...caller.scopes]}::text[]`;
+
 export function pageOfUserKeys(
   db: Db,
   grant: UserGrant,
@@ -49,6 +53,7 @@ export function pageOfUserKeys(
     filter.scopes.length > 0 ? sql`scopes @> ${[...filter.scopes]}` : undefined,
     filter.endpoints.length > 0 ? sql`endpoints @> ${[...filter.endpoints]}` : undefined,
     filter.type ? sql`type = ${filter.type}` : undefined,
+    notAbove(grant),
   ]);
   return rows<KeyRow>(
     db,
@@ -61,6 +66,7 @@ export function pageOfAppKeys(db: Db, grant: UserGrant & { appKey: number }, pag
   const where = allOf([
     sql`app_key = ${grant.appKey}`,
     grant.role === 'owner' ? undefined : sql`user_key = ${grant.caller.userKey}`,
+    notAbove(grant),
   ]);
   return rows<KeyRow>(
     db,
