@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { type FailpointName, failpointNames } from '#domain/failpoints.ts';
+import { deathPoints, failpointNames, isFailpoint } from '#domain/failpoints.ts';
 
 export const text = z.string();
 
@@ -91,14 +91,14 @@ export function readRoles(value: string, context: z.core.$RefinementCtx<string>)
   return roleNames.filter((name) => wanted.includes(name));
 }
 
-export function readFailpoints(value: string, context: z.core.$RefinementCtx<string>): FailpointName[] {
+export function readFailpoints(value: string, context: z.core.$RefinementCtx<string>): string[] {
   const wanted = listOf(value);
-  const strange = wanted.find((name) => !(failpointNames as readonly string[]).includes(name));
+  const strange = wanted.find((word) => !isFailpoint(word));
   if (strange !== undefined) {
-    const message = `has the unknown failpoint "${strange}"; there are ${failpointNames.join(', ')}`;
+    const message = `has the unknown failpoint "${strange}"; there are ${[...failpointNames, ...deathPoints].join(', ')}`;
     context.addIssue({ code: 'custom', message });
   }
-  return failpointNames.filter((name) => wanted.includes(name));
+  return wanted;
 }
 
 /** At most so many requests per token and window. */

@@ -17,7 +17,7 @@ import {
   wholeNumber,
   yesOrNo,
 } from '#config-values.ts';
-import { failpointNames } from '#domain/failpoints.ts';
+import { deathPoints, failpointNames } from '#domain/failpoints.ts';
 
 /** One documented variable of the environment. Everything that is read, checked or written about it is here. */
 export interface Variable<T> {
@@ -35,6 +35,8 @@ export interface Variable<T> {
   /** Never printed; may come from the file that `NAME_FILE` names. */
   secret?: true;
 }
+
+const named = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
 
 /** Every variable the server knows, in the order of the reference. */
 export const variables = {
@@ -231,7 +233,7 @@ export const variables = {
   },
   FOVEA_FAILPOINTS: {
     group: 'Testing',
-    about: `Comma list of checks to leave out and faults to provoke, so that the test harnesses can show that they notice. Never set it where data matters. Any of ${failpointNames.map((name) => `\`${name}\``).join(', ')}.`,
+    about: `Comma list of checks to leave out and faults to provoke, so that the test harnesses can show that they notice. Never set it where data matters. Any of ${named(failpointNames)}; or a point at which to die at once, such as \`commit-done@12\` for its twelfth passage: ${named(deathPoints)}.`,
     read: text.transform(readFailpoints),
     unset: 'none',
   },

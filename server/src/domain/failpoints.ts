@@ -12,15 +12,97 @@ export const failpointNames = [
   'skip-scope-check',
   /** Texts may hold NUL characters, which the database cannot store. */
   'skip-text-check',
+  /** A transaction is acknowledged when its work is done, and committed a little later. */
+  'answer-before-commit',
+  /** A finished job is removed whoever holds it now. */
+  'finish-without-fence',
 ] as const;
 
 export type FailpointName = (typeof failpointNames)[number];
 
+/** Places where the process can be made to die as by `kill -9`, in the order in which work passes them. */
+export const deathPoints = [
+  // The first start
+  'cluster-drafted',
+  'settings-written',
+  'migration-applied',
+  'first-user-due',
+  'master-key-due',
+  'builtins-due',
+  'port-open',
+  // An object of the store
+  'object-written',
+  'object-synced',
+  'object-renamed',
+  'object-deleted',
+  // Any transaction
+  'commit-due',
+  'commit-done',
+  // Any job
+  'jobs-enqueued',
+  'jobs-claimed',
+  'jobs-worked',
+  'jobs-finished',
+  'jobs-given-back',
+  'jobs-seized',
+  // An upload
+  'upload-kept',
+  'upload-stored',
+  'upload-queued',
+  'inputs-begun',
+  'inputs-digested',
+  'inputs-renditions-kept',
+  'inputs-settled',
+  // Changes of inputs
+  'patch-half',
+  'delete-counted',
+  'delete-done',
+  'media-unused',
+  'media-freed',
+  // Labels
+  'annotations-stored',
+  // Datasets
+  'snapshot-copied',
+  'snapshot-counted',
+  // Training
+  'training-begun',
+  'training-fitted',
+  'training-head-kept',
+  'training-ended',
+  // The end of an app
+  'purge-inputs',
+  'purge-app',
+] as const;
+
+export type DeathPoint = (typeof deathPoints)[number];
+
+const known: ReadonlySet<string> = new Set([...failpointNames, ...deathPoints]);
+
+/** True for a name that can be armed; a death point may say at which passage, from 1: `commit-done@12`. */
+export function isFailpoint(word: string): boolean {
+  const [name = '', passage, ...rest] = word.split('@');
+  if (!known.has(name) || rest.length > 0) return false;
+  return passage === undefined || ((deathPoints as readonly string[]).includes(name) && /^[1-9][0-9]{0,8}$/.test(passage));
+}
+
 let armed: ReadonlySet<string> = new Set();
+let passagesLeft: Map<string, number> = new Map();
 
 /** Arms exactly these; called once at the start. */
-export function armFailpoints(names: readonly FailpointName[]): void {
-  armed = new Set(names);
+export function armFailpoints(words: readonly string[]): void {
+  const pairs = words.map((word) => word.split('@') as [string, string?]);
+  armed = new Set(pairs.map(([name]) => name));
+  passagesLeft = new Map(pairs.map(([name, passage]) => [name, Number(passage ?? 1)]));
 }
 
 export const isArmed = (name: FailpointName): boolean => armed.has(name);
+
+/** Ends the process here and now where this point is armed and its passage has come. */
+export function mayDie(point: DeathPoint): void {
+  if (armed.size === 0 || !armed.has(point)) return;
+  const left = (passagesLeft.get(point) ?? 1) - 1;
+  passagesLeft.set(point, left);
+  if (left !== 0) return;
+  process.stderr.write(`failpoint ${point}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}

@@ -1,3 +1,4 @@
+import { mayDie } from '#domain/failpoints.ts';
 import type { Queryable } from '#store/postgres/index.ts';
 
 export type NewJob = {
@@ -46,6 +47,7 @@ export async function enqueue(tx: Queryable, wanted: NewJob | readonly NewJob[])
     max_attempts: maxAttempts,
   }));
   await tx.run({ name: 'fovea-jobs-enqueue', text: insertText }, [JSON.stringify(rows)]);
+  mayDie('jobs-enqueued');
   for (const [kind, delayMs] of soonestByKind(jobs))
     tx.notify(jobsChannel, JSON.stringify({ kind, delayMs }));
 }

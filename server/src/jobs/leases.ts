@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isArmed, mayDie } from '#domain/failpoints.ts';
 import { codeOf, type Database, type Queryable, type Tx } from '#store/postgres/index.ts';
 import type { Job } from './job.ts';
 
@@ -33,6 +34,7 @@ export async function claim(db: Queryable, kind: string, batch: number, leaseMs:
     token,
     leaseMs,
   ]);
+  if (jobs.length > 0) mayDie('jobs-claimed');
   return { token, jobs: jobs.sort((a, b) => a.id - b.id) };
 }
 
@@ -51,8 +53,11 @@ export async function renew(
 
 /** Removes finished jobs; returns the ids that the lease still held. */
 export async function finish(db: Queryable, token: string, ids: number[]): Promise<Set<number>> {
-  const text = 'delete from jobs where id = any($1::bigint[]) and lease_token = $2 returning id';
+  const text = isArmed('finish-without-fence')
+    ? 'delete from jobs where id = any($1::bigint[]) and $2::uuid is not null returning id'
+    : 'delete from jobs where id = any($1::bigint[]) and lease_token = $2 returning id';
   const rows = await db.run<{ id: number }>({ name: 'fovea-jobs-finish', text }, [ids, token]);
+  mayDie('jobs-finished');
   return new Set(rows.map(({ id }) => id));
 }
 
@@ -70,7 +75,9 @@ export async function giveBack(db: Database, token: string, job: Job, how: Retur
     where id = $1 and lease_token = $2 returning id`;
   const values = [job.id, token, how.delayMs, how.error, how.attempts, how.crashes];
   try {
-    return (await db.query(text, values)).length > 0;
+    const isHeld = (await db.query(text, values)).length > 0;
+    mayDie('jobs-given-back');
+    return isHeld;
   } catch (error) {
     if (codeOf(error) !== '23505') throw error;
     return (await finish(db, token, [job.id])).size > 0;
@@ -101,5 +108,6 @@ export async function seize(
       order by id limit $5 for update skip locked)
     returning ${columns}`;
   const jobs = await db.query<Job>(text, [token, kinds, everyone, leaseMs, everyone ? null : 100]);
+  if (jobs.length > 0) mayDie('jobs-seized');
   return { token, jobs };
 }

@@ -1,3 +1,4 @@
+import { mayDie } from '#domain/failpoints.ts';
 import type { Log } from '#store/log.ts';
 import type { Database, Tx } from '#store/postgres/index.ts';
 import { defaultRetryDelayMs, type Job, type JobContext, type JobHandler, LeaseLost } from './job.ts';
@@ -25,6 +26,7 @@ export async function runLease(means: Means, handler: JobHandler, lease: Lease, 
   let thrown: unknown;
   try {
     await handler.run(lease.jobs, contextFor(lease, open, failed, signal));
+    mayDie('jobs-worked');
   } catch (error) {
     thrown = error ?? new Error('the handler threw nothing');
   } finally {

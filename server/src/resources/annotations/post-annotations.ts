@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type Annotation, AnnotationSchema, type ReplyOf, type RequestOf } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
+import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Tx } from '#store/postgres/index.ts';
@@ -80,6 +81,7 @@ async function store(
   );
   if (stored.length > 0) {
     const keys = stored.map(({ key }) => key);
+    mayDie('annotations-stored');
     await parts.onAnnotated(tx, grant, keys);
     await bumpSearchRevision(tx, grant);
   }

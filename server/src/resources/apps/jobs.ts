@@ -1,3 +1,4 @@
+import { mayDie } from '#domain/failpoints.ts';
 import type { JobHandler } from '#jobs/index.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { purgeApp, purgeInputs } from './store.ts';
@@ -11,7 +12,11 @@ export function appJobs(db: Database): Record<string, JobHandler<{ appKey: numbe
     [purgeKind]: {
       async run([job], context) {
         if (!job) return;
-        while ((await purgeInputs(db, job.payload.appKey, chunk)) > 0) context.signal.throwIfAborted();
+        while ((await purgeInputs(db, job.payload.appKey, chunk)) > 0) {
+          mayDie('purge-inputs');
+          context.signal.throwIfAborted();
+        }
+        mayDie('purge-app');
         await purgeApp(db, job.payload.appKey);
       },
     },

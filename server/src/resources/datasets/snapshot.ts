@@ -1,3 +1,4 @@
+import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import type { Database, Queryable } from '#store/postgres/index.ts';
@@ -44,11 +45,13 @@ async function fill(db: Database, job: Job<{ versionKey: number }>, context: Job
       if (version) {
         await copyMembers(tx, versionKey, version.datasetKey);
         await copyAnnotations(tx, versionKey);
+        mayDie('snapshot-copied');
         if (leavesOutEmpty(version.body)) await dropEmptyMembers(tx, versionKey);
         const groups = await countGroups(tx, versionKey);
         await storeGroups(tx, versionKey, groups.length > 0 ? groups : [emptyGroup]);
         await finishVersion(tx, versionKey, versionStatus.ready, await countAll(tx, versionKey));
       }
+      mayDie('snapshot-counted');
       await context.complete(tx, [job]);
     },
     { isolation: 'repeatable read', timeoutMs },

@@ -1,3 +1,4 @@
+import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
@@ -29,12 +30,14 @@ function deleteSome(deps: InputDeps, grant: AppGrant, ids: readonly string[]): P
     );
     if (locked.length === 0) return;
     await shiftCounts(tx, grant, shiftsOf(locked.map((input) => ({ ...input, to: undefined }))));
+    mayDie('delete-counted');
     await deleteInputRows(
       tx,
       grant,
       locked.map(({ key }) => key),
     );
     await bumpSearchRevision(tx, grant);
+    mayDie('delete-done');
     await enqueue(tx, freeingJobs(locked.map(({ mediaSha }) => mediaSha)));
   });
 }

@@ -1,3 +1,4 @@
+import { mayDie } from '#domain/failpoints.ts';
 import type { JobHandler, NewJob } from '#jobs/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Deps } from '../common/deps.ts';
@@ -70,8 +71,11 @@ async function free({ db, objects }: MediaDeps, shas: readonly Buffer[]): Promis
   if (shas.length === 0) return;
   await db.transaction(async (tx) => {
     await seizeMedia(tx, shas);
-    for (const sha of await unusedMedia(tx, shas)) {
+    const unused = await unusedMedia(tx, shas);
+    mayDie('media-unused');
+    for (const sha of unused) {
       for (const size of mediaSizes) await objects.delete(mediaKey(size, sha));
     }
+    mayDie('media-freed');
   });
 }

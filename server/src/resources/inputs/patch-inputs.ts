@@ -8,6 +8,7 @@ import {
   StatusCode,
 } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
+import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { PatchAction } from '#domain/patch.ts';
 import type { Tx } from '#store/postgres/index.ts';
@@ -55,6 +56,7 @@ export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call
     for (const { input, position, key } of ordered) {
       const sent = sentDataOf(call, position);
       const fault = await patchOne(tx, call, action, input, key, sent);
+      mayDie('patch-half');
       if (fault) refused.set(position, fault);
     }
     return refused;

@@ -1,5 +1,6 @@
 import type { Input, PostInputsRequest, StatusCode } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
+import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue } from '#jobs/index.ts';
@@ -45,6 +46,7 @@ export async function postInputs(deps: InputDeps, req: PostInputsRequest, call: 
   const faults = new Map<number, Fault>();
   const drafts = readAll(deps, inputs, faults);
   const wanted = await keepBytes(deps, call.app, drafts, faults);
+  mayDie('upload-kept');
   const stored = await deps.db.transaction(async (tx) => {
     // A transaction may run again; what it found out the first time is forgotten.
     const refused = new Map<number, Fault>();
@@ -134,6 +136,7 @@ async function storeAll(
     addJob && accepted.length < single.length
       ? await addPending(tx, grant, addJob.id, accepted.length - single.length)
       : addJob;
+  mayDie('upload-stored');
   await insertInputLevelAnnotations(
     tx,
     grant,
@@ -158,6 +161,7 @@ async function storeAll(
       accepted.map(({ row }) => row.key),
     ),
   );
+  mayDie('upload-queued');
   const isLabelled = accepted.some(({ wanted: { draft } }) => hasLabel(draft));
   const labels = isLabelled
     ? await inputLevelData(

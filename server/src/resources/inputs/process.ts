@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Job, JobContext, JobHandler } from '#jobs/index.ts';
@@ -133,6 +134,7 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
       );
       return locked.filter(({ statusCode }) => isOpenStatus(statusCode)).map(({ key }) => key);
     });
+    mayDie('inputs-begun');
     return open.length === 0 ? [] : inputRows(deps.db, grant, open);
   }
 
@@ -152,6 +154,7 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
     if (results.length === 0) return Promise.resolve();
     const byKey = new Map(results.map((result) => [result.key, result]));
     const digests = results.flatMap(({ digest: one }) => one ?? []);
+    mayDie('inputs-digested');
     return deps.db.transaction(async (tx) => {
       await holdMedia(
         tx,
@@ -162,6 +165,7 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
           kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes)),
         ),
       );
+      mayDie('inputs-renditions-kept');
       const open = (await lockInputs(tx, grant, [...byKey.keys()])).filter(({ statusCode }) =>
         isOpenStatus(statusCode),
       );
@@ -171,6 +175,7 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
         return found === undefined ? [] : [{ inputKey: key, indexed: found }];
       });
       if (indexed.length > 0) await deps.indexer?.store(tx, grant, indexed);
+      mayDie('inputs-settled');
     });
   }
 

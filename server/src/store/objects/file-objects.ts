@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 
 import { dirname, join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { mayDie } from '#domain/failpoints.ts';
 import {
   type ByteRange,
   checkKey,
@@ -53,6 +54,7 @@ export function openFileObjects(root: string): ObjectStore {
   const publish = async (draft: string, path: string): Promise<void> => {
     await makeFolder(dirname(path));
     await rename(draft, path);
+    mayDie('object-renamed');
     await syncFolder(dirname(path));
   };
 
@@ -115,6 +117,7 @@ export function openFileObjects(root: string): ObjectStore {
     async delete(key) {
       const path = pathOf(key);
       await rm(path, { force: true });
+      mayDie('object-deleted');
       await syncFolder(dirname(path)).catch(() => {});
     },
 
@@ -152,7 +155,9 @@ async function writeDraft(file: string, body: ObjectBody, sizeBytesMax: number |
     await pipeline(source, stream, async (chunks: AsyncIterable<Buffer>) => {
       for await (const chunk of chunks) await writeWhole(handle, chunk);
     });
+    mayDie('object-written');
     await handle.sync();
+    mayDie('object-synced');
     return { sha256: sha256(), sizeBytes: seen.sizeBytes };
   } finally {
     await handle.close();

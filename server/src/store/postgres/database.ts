@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { isArmed, mayDie } from '#domain/failpoints.ts';
 import { type Log, silentLog } from '../log.ts';
 import { isUnavailable, isWorthRepeating } from './errors.ts';
 import { type Keeper, startKeeper } from './keeper.ts';
@@ -208,6 +209,7 @@ function makeTransaction<Schema>(acquire: Acquire, notify: Notify): Database<Sch
   return async (work, options = {}) => {
     for (let retriesLeft = options.retries ?? 3; ; retriesLeft--) {
       try {
+        if (isArmed('answer-before-commit')) return await answerEarly(acquire, work, options, notify);
         return await withClient(acquire, (client) => attempt(client, work, options, notify));
       } catch (error) {
         if (retriesLeft <= 0 || !isWorthRepeating(error)) throw error;
@@ -233,12 +235,32 @@ async function attempt<Schema, Result>(
     await client.query('rollback').catch(() => {});
     throw error;
   }
+  mayDie('commit-due');
   const { command } = await client.query('commit');
+  mayDie('commit-done');
   // What PostgreSQL answers when a statement failed and `work` swallowed its error: nothing was kept.
   if (command === 'ROLLBACK')
     throw new Error('The transaction was rolled back: a statement in it had failed.');
   for (const call of calls) call();
   return result;
+}
+
+/** What a failpoint makes of `attempt`: it returns when the work is done, some time before the commit. */
+function answerEarly<Schema, Result>(
+  acquire: Acquire,
+  work: (tx: Tx<Schema>) => Promise<Result>,
+  options: TransactionOptions,
+  notify: Notify,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const workAndTell = async (tx: Tx<Schema>) => {
+      const result = await work(tx);
+      resolve(result);
+      await sleep(20);
+      return result;
+    };
+    withClient(acquire, (client) => attempt(client, workAndTell, options, notify)).catch(reject);
+  });
 }
 
 function beginText({ isolation, readOnly, timeoutMs }: TransactionOptions): string {

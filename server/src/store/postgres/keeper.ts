@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { mayDie } from '#domain/failpoints.ts';
 import type { Log } from '../log.ts';
 import { type Account, accountFor, canReach, makePrivateFolder, socketFolderFor } from './account.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
@@ -184,6 +185,7 @@ async function initialise(site: Site): Promise<void> {
       `PostgreSQL could not prepare ${cluster}: ${reason}. DATABASE_URL can name a PostgreSQL of your own.`,
     );
   }
+  mayDie('cluster-drafted');
   renameSync(draft, cluster);
   syncFolder(site.home);
 }
@@ -202,6 +204,7 @@ function writeSettings({ cluster, account }: Site): boolean {
   const text = settingsText();
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return false;
   writeFileSync(file, text, { mode: 0o600 });
+  mayDie('settings-written');
   if (account.borrowed) chownSync(file, account.uid, account.gid);
   return true;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { mayDie } from '#domain/failpoints.ts';
 import { type Log, silentLog } from '../log.ts';
 import type { Database, Tx } from './database.ts';
 
@@ -53,6 +54,7 @@ async function apply(tx: Tx, step: Migration, steps: Migration[]): Promise<boole
   } catch (cause) {
     throw new Error(`Migration ${step.number} ${step.name} failed: ${(cause as Error).message}`, { cause });
   }
+  mayDie('migration-applied');
   await tx.query('insert into fovea_migrations (number, name, checksum) values ($1, $2, $3)', [
     step.number,
     step.name,
