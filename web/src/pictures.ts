@@ -62,7 +62,7 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
   const selectAll = h(
     'button',
     { type: 'button', class: 'ghost', on: { click: () => grid.select(grid.ids()) } },
-    'Select all',
+    'Select all shown',
   );
   const after = h('div', { class: 'after' });
   const sentinel = h('div', { class: 'sentinel', 'aria-hidden': 'true' });
@@ -185,6 +185,7 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
       isComplete = true;
       fill(after, troubleCard(asTrouble(thrown), restart));
       showLine();
+      line.hidden = grid.size === 0;
     } finally {
       if (!signal.aborted) grid.element.removeAttribute('aria-busy');
     }
@@ -196,7 +197,7 @@ export function openPictures(parts: { upload: (picked: Picked[]) => unknown }) {
     if (isSearch(query())) {
       line.textContent = isComplete
         ? `${count(grid.size, 'picture')} found`
-        : `More than ${byLocale.format(grid.size)} pictures found, best first`;
+        : `At least ${byLocale.format(grid.size)} pictures found`;
       return;
     }
     const { processed = 0, to_process: waiting = 0, processing = 0, errors = 0 } = counts;

@@ -8,8 +8,6 @@ import { go, type Place } from './place.ts';
 import { showOutput } from './show-output.ts';
 import { type Input, type Model, mediaPath, nameOf } from './wire.ts';
 
-const firstModel = 'general-image-detection';
-
 /** One picture, one model: what the model says about it. */
 export function openTry() {
   const select: HTMLSelectElement = h('select', {
@@ -82,10 +80,7 @@ export function openTry() {
     const key = JSON.stringify([place.app, place.model, place.input]);
     if (key === shownKey) return;
     shownKey = key;
-    const model =
-      models.find((one) => keyOf(one) === place.model) ??
-      models.find(({ id }) => id === firstModel) ??
-      models[0];
+    const model = models.find((one) => keyOf(one) === place.model) ?? models[0];
     select.value = model ? keyOf(model) : '';
     about.textContent = model ? [model.description, limitsOf(model)].filter(Boolean).join(' ') : '';
     await run(model, place.input);

@@ -47,7 +47,7 @@ export function openUploadDock() {
       h(
         'header',
         { class: 'row' },
-        h('strong', { role: 'status' }, summary(finished, uploads.length, failed, isDone)),
+        h('strong', { role: 'status' }, summary(finished, uploads.length, failed, of('already'), isDone)),
         h('span', { class: 'grow' }),
         iconButton(isOpen ? 'down' : 'upload', isOpen ? 'Hide the files' : 'Show the files', toggle, {
           'aria-expanded': isOpen,
@@ -123,9 +123,10 @@ export function openUploadDock() {
 
 export type UploadDock = ReturnType<typeof openUploadDock>;
 
-function summary(finished: number, all: number, failed: number, isDone: boolean): string {
+function summary(finished: number, all: number, failed: number, already: number, isDone: boolean): string {
   const trouble = failed > 0 ? `, ${failed} failed` : '';
   if (!isDone) return `Uploading: ${finished} of ${all}${trouble}`;
+  if (already === all) return `${count(all, 'picture')}: here already`;
   return failed === 0 ? `${count(all, 'picture')} uploaded` : `${all - failed} of ${all} uploaded${trouble}`;
 }
 
