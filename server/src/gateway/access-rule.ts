@@ -33,7 +33,8 @@ function readAccess(rule: MethodRule): AccessRule {
   const reads = rule.scopes.every((scope) => readScope.test(scope)) && !/^(Post|Patch|Put|Delete|Cancel)/.test(rule.name);
   const asks = rule.scopes.every((scope) => readScope.test(scope)) && /Searches|Outputs|Results/.test(rule.name);
   return {
-    aboutApps: withApp,
+    // Two-way streams have no path that could name an app; their first message does.
+    aboutApps: withApp || rule.kind === 'bidi_streaming',
     aboutUsers: withUserOnly || !withApp || !named,
     isOpen: (reads && showsVisibility(rule.desc.output)) || (asks && predictsOrShows(rule)),
   };
