@@ -63,17 +63,26 @@ test('inputs that a crash left in progress are taken up again', async () => {
   expect(counts).toEqual({ good: 0, bad: 2 });
 });
 
-test('the input under work when the server crashed again and again is given up, its neighbours are not', async () => {
+test('an input that was alone at work each time the server crashed is given up', async () => {
+  const { statuses, counts } = await leftBehind([{ id: 'suspect', status: 30003, url: nowhere }], {
+    crashes: 4,
+  });
+  expect(statuses.map(({ code }) => code)).toEqual([30002]);
+  expect(statuses[0]?.details).toContain('crashed');
+  expect(counts).toEqual({ good: 0, bad: 1 });
+});
+
+test('inputs that were at work together when the server was killed are blamed for nothing', async () => {
   const { statuses, counts } = await leftBehind(
     [
-      { id: 'innocent', status: 30001, url: nowhere },
-      { id: 'suspect', status: 30003, url: nowhere },
+      { id: 'first', status: 30003, url: nowhere },
+      { id: 'second', status: 30003, url: nowhere },
+      { id: 'third', status: 30001, url: nowhere },
     ],
     { crashes: 4 },
   );
-  expect(statuses.map(({ code }) => code)).toEqual([30106, 30002]);
-  expect(statuses[1]?.details).toContain('crashed');
-  expect(counts).toEqual({ good: 0, bad: 2 });
+  expect(statuses.map(({ code }) => code)).toEqual([30106, 30106, 30106]);
+  expect(counts).toEqual({ good: 0, bad: 3 });
 });
 
 test('an input that cannot be processed after all tries ends as failed, and its add job with it', async () => {

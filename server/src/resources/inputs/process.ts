@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Job, JobContext, JobHandler } from '#jobs/index.ts';
+import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { type Shift, shiftCounts } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
@@ -26,7 +26,7 @@ interface Result {
   readonly fault?: Fault;
 }
 
-/** After this many deaths of the process with a job running, the input under work is taken for their cause. */
+/** After this many deaths of the process with a job of one input running, that input is taken for their cause. */
 const crashesSuspicious = 4;
 
 /**
@@ -85,8 +85,9 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
     context.signal.throwIfAborted();
   }
 
-  /** One input at a time, so that the next crash tells which one it was. */
+  /** A crash may have been this job's doing: one input for each job from now on, so that its crashes tell which. */
   async function runCarefully(grant: AppGrant, job: Job<ProcessPayload>, context: JobContext): Promise<void> {
+    if (job.payload.inputKeys.length > 1) return part(grant, job, context);
     const suspects = await putBack(grant, job.payload.inputKeys, job.crashes >= crashesSuspicious);
     await commit(
       grant,
@@ -99,11 +100,33 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
         ),
       })),
     );
-    for (const key of job.payload.inputKeys) {
-      const [row] = await begin(grant, [key]);
-      context.signal.throwIfAborted();
-      if (row) await commit(grant, [await resultOf(grant, row, context.signal)]);
-    }
+    const [row] = await begin(grant, job.payload.inputKeys);
+    context.signal.throwIfAborted();
+    if (row) await commit(grant, [await resultOf(grant, row, context.signal)]);
+  }
+
+  /**
+   * Gives each open input of a job a job of its own. A server that is killed for other reasons hits a whole job
+   * soon, and the same single input hardly ever.
+   */
+  function part(grant: AppGrant, job: Job<ProcessPayload>, context: JobContext): Promise<void> {
+    return deps.db.transaction(async (tx) => {
+      const open = (await lockInputs(tx, grant, job.payload.inputKeys)).filter(({ statusCode }) =>
+        isOpenStatus(statusCode),
+      );
+      const begun = open.filter(({ statusCode }) => statusCode === inputStatus.inProgress);
+      await move(tx, grant, begun, () => ({ statusCode: inputStatus.pending, details: '' }));
+      await enqueue(
+        tx,
+        open.map(({ key }) => ({
+          kind: processKind,
+          payload: { inputKeys: [key] } satisfies ProcessPayload,
+          appKey: grant.appKey,
+          maxAttempts: job.maxAttempts,
+        })),
+      );
+      await context.complete(tx, [job]);
+    });
   }
 
   async function resultOf(grant: AppGrant, row: InputRow, signal: AbortSignal): Promise<Result> {
