@@ -254,7 +254,8 @@ export async function pinnedModels(
     sql`select ${modelColumns}, ${versionColumns}
         from model_versions v join models m on m.key = v.model_key ${ownerJoin}
         where v.key = any(${[...versionKeys]}::bigint[]) and a.deleted_at is null and (
-          m.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
+          (m.app_key = ${grant.appKey} and m.visibility >= ${grant.visibleFrom} and v.visibility >= ${grant.visibleFrom})
+          or a.user_key = ${grant.caller.userKey}
           or (v.visibility >= ${visibility.public} and m.visibility >= ${visibility.public}
             and a.visibility >= ${visibility.public} and u.visibility >= ${visibility.public}))`,
   );

@@ -108,7 +108,7 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     const output = create(OutputSchema, { id: newId(), createdAt: timestampNow(), input: echoOf(input) });
     try {
       const media = await openMedia(deps, call.app, input, call.signal);
-      if (!input.data && output.input) output.input.data = media.data;
+      if (!input.data && output.input && call.app.holds('Inputs_Get')) output.input.data = media.data;
       output.data = await predictWith(deps, runnable, media, settings, { signal: call.signal });
       output.status = create(StatusSchema, status(StatusCode.SUCCESS));
     } catch (thrown) {

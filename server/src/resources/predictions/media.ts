@@ -26,7 +26,8 @@ export async function openMedia(
   const kinds = kindsOf(data);
   if (kinds.length > 0) return mediaOf(deps, data, signal);
   if (input.id === '') throw predictionFault.emptyInput();
-  const stored = await deps.findStoredInput(grant, input.id);
+  // A public app shows its models to strangers, never its inputs.
+  const stored = grant.isMember ? await deps.findStoredInput(grant, input.id) : undefined;
   if (!stored) throw predictionFault.noSuchInput(input.id);
   const bytes = once(() => stored.bytes());
   return {

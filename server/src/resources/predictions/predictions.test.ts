@@ -305,8 +305,16 @@ test('strangers use what is public and see nothing else', async () => {
   const inputs = [{ data: { text: { raw: 'x' } } }];
   expect((await stranger.postModelOutputs({ modelId: 'open', inputs })).status?.code).toBe(10000);
   expect((await stranger.postModelOutputs({ modelId: 'closed', inputs })).status?.code).toBe(21200);
+  const posted = await shown.postInputs({ inputs: [{ id: 'secret', data: { text: { raw: 'mine' } } }] });
+  expect(posted.status?.code).toBe(10000);
+  const peek = await stranger.postModelOutputs({ modelId: 'open', inputs: [{ id: 'secret' }] });
+  expect(peek.outputs.map((output) => output.status?.code)).toEqual([11101]);
   expect((await stranger.listModels({})).models.map((one) => one.id)).toEqual(['open']);
   expect((await stranger.deleteModel({ modelId: 'open' })).status?.code).toBe(11007);
+  const hidden = [{ id: 'n', model: { id: 'closed' } }];
+  await shown.postWorkflows({ workflows: [{ id: 'half', visibility: { gettable: 50 }, nodes: hidden }] });
+  expect((await stranger.postWorkflowResults({ workflowId: 'half', inputs })).status?.code).toBe(21200);
+  expect((await shown.postWorkflowResults({ workflowId: 'half', inputs })).status?.code).toBe(10000);
   const node = { id: 'n', model: { id: 'open', userId: owner.userId, appId: 'shown' } };
   expect(
     (await alice.client.postWorkflows({ workflows: [{ id: 'uses', nodes: [node] }] })).status?.code,

@@ -102,7 +102,7 @@ export async function runWorkflow(
     result.status = create(StatusSchema, statusOfFault(itemFault(thrown)));
     return result;
   }
-  if (!input.data && result.input) result.input.data = media.data;
+  if (!input.data && result.input && grant.holds('Inputs_Get')) result.input.data = media.data;
   const outputs = await runNodes(deps, nodes, media, options);
   result.outputs = outputs.filter((_, index) => !nodes[index]?.node.suppressOutput);
   const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
