@@ -146,6 +146,35 @@ test('a failing job is tried again with pauses, then given up together with its 
   expect(await jobs.counts()).toEqual({ flaky: { waiting: 0, running: 0, dead: 1 } });
 });
 
+test('a job that loses the database again and again is not given up for it', async () => {
+  let tries = 0;
+  await enqueue(db, { kind: 'cut-off', maxAttempts: 3 });
+  await start({
+    'cut-off': {
+      retryDelayMs: () => 1,
+      async run() {
+        tries += 1;
+        if (tries <= 10) throw Object.assign(new Error('terminating connection'), { code: '57P01' });
+      },
+    },
+  });
+  await expect.poll(rows, { timeout: 5_000 }).toEqual([]);
+  expect(tries).toBe(11);
+});
+
+test('a job after whose statement the database is gone each time is given up in the end', async () => {
+  await enqueue(db, { kind: 'cut-off', maxAttempts: 2 });
+  await start({
+    'cut-off': {
+      retryDelayMs: () => 1,
+      run: () => Promise.reject(new Error('Connection terminated unexpectedly')),
+    },
+  });
+  await expect
+    .poll(rows, { timeout: 5_000 })
+    .toEqual([expect.objectContaining({ state: 'dead', attempts: 10 })]);
+});
+
 test('one bad job of a batch does not sink its neighbours', async () => {
   await enqueue(
     db,

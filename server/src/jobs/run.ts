@@ -1,6 +1,6 @@
 import { mayDie } from '#domain/failpoints.ts';
 import type { Log } from '#store/log.ts';
-import type { Database, Tx } from '#store/postgres/index.ts';
+import { type Database, isUnavailable, type Tx } from '#store/postgres/index.ts';
 import { defaultRetryDelayMs, type Job, type JobContext, type JobHandler, LeaseLost } from './job.ts';
 import { bury, finish, giveBack, type Lease, renew } from './leases.ts';
 
@@ -10,6 +10,13 @@ export const defaultLeaseMs = 30_000;
 
 /** After this many process deaths with the job running, the job is taken for their cause. */
 export const crashesMax = 5;
+
+/**
+ * A job that lost the database is hardly to blame, so it gets this many times its tries, with short pauses.
+ * There is an end nevertheless: its own statement may be what brings the database down.
+ */
+const triesWithoutDatabase = 5;
+const shortPauses = 4;
 
 /**
  * Runs a handler over the jobs of a lease and settles each: done, again later, or given up.
@@ -124,13 +131,16 @@ async function settleFailure(
 ): Promise<number | undefined> {
   const words = wordsOf(error);
   const fields = { kind: job.kind, id: job.id, attempt: job.attempts, of: job.maxAttempts, error: words };
-  if (forGood || job.attempts >= job.maxAttempts) {
+  const isCutOff = isUnavailable(error);
+  const attemptsMost = isCutOff ? triesWithoutDatabase * job.maxAttempts : job.maxAttempts;
+  if (forGood || job.attempts >= attemptsMost) {
     means.log.error(fields, 'a job failed for good');
     await giveUp(means.db, handler, token, job, words);
     return undefined;
   }
   means.log.warn(fields, 'a job failed and will be tried again');
-  const delayMs = Math.round((handler.retryDelayMs ?? defaultRetryDelayMs)(job.attempts));
+  const pauses = isCutOff ? Math.min(job.attempts, shortPauses) : job.attempts;
+  const delayMs = Math.round((handler.retryDelayMs ?? defaultRetryDelayMs)(pauses));
   await giveBack(means.db, token, job, {
     error: words,
     delayMs,
