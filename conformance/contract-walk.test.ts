@@ -1,6 +1,6 @@
 import { create, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
-import * as grpc from '@grpc/grpc-js';
 import { type MethodRule, methodRules, ruleOf, scopeRules } from '@fovea/contract';
+import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { notYet } from '../server/src/resources/not-yet.ts';
 import { type Person, serverUrl, signedIn } from '../server/src/testing/people.ts';
@@ -43,7 +43,10 @@ function call(rule: MethodRule, authorization: string | undefined, person = alic
       );
       return;
     }
-    const bidi = rule.kind === 'bidi_streaming' ? channel.makeBidiStreamRequest(rule.path, write, read, metadata) : undefined;
+    const bidi =
+      rule.kind === 'bidi_streaming'
+        ? channel.makeBidiStreamRequest(rule.path, write, read, metadata)
+        : undefined;
     const stream = bidi ?? channel.makeServerStreamRequest(rule.path, write, read, request, metadata);
     let first: Message | undefined;
     stream.on('data', (message: Message) => {
@@ -72,9 +75,13 @@ const walk = async (rules: readonly MethodRule[], visit: (rule: MethodRule) => P
   for (const rule of rules) seen[rule.name] = await visit(rule);
   return seen;
 };
-const codes = (seen: Record<string, Answer>) => [...new Set(Object.values(seen).map((answer) => answer.code))].sort();
+const codes = (seen: Record<string, Answer>) =>
+  [...new Set(Object.values(seen).map((answer) => answer.code))].sort();
 const namesWhere = (seen: Record<string, Answer>, holds: (answer: Answer) => boolean) =>
-  Object.entries(seen).filter(([, answer]) => holds(answer)).map(([name]) => name).sort();
+  Object.entries(seen)
+    .filter(([, answer]) => holds(answer))
+    .map(([name]) => name)
+    .sort();
 
 const guarded = methodRules.filter((rule) => rule.auth !== 'NoAuth');
 
@@ -83,7 +90,9 @@ test('every RPC refuses who sends no key', async () => {
 });
 
 test('every RPC refuses an unknown key', async () => {
-  expect(codes(await walk(guarded, (rule) => call(rule, 'Key 00000000000000000000000000000000')))).toEqual([11008]);
+  expect(codes(await walk(guarded, (rule) => call(rule, 'Key 00000000000000000000000000000000')))).toEqual([
+    11008,
+  ]);
 });
 
 test('a key without scopes opens only what needs none', async () => {
@@ -95,7 +104,9 @@ test('a key without scopes opens only what needs none', async () => {
 });
 
 test('one missing scope is enough to be refused', async () => {
-  const grantable = [...scopeRules.values()].filter((rule) => rule.exposed && rule.name !== 'All').map((rule) => rule.name);
+  const grantable = [...scopeRules.values()]
+    .filter((rule) => rule.exposed && rule.name !== 'All')
+    .map((rule) => rule.name);
   const keys = new Map<string, string>();
   const keyWithout = async (scope: string) => {
     const known = keys.get(scope);
@@ -103,7 +114,8 @@ test('one missing scope is enough to be refused', async () => {
     const gone = new Set([scope]);
     for (let before = 0; before !== gone.size; ) {
       before = gone.size;
-      for (const name of grantable) if (scopeRules.get(name)?.dependingScopes.some((needed) => gone.has(needed))) gone.add(name);
+      for (const name of grantable)
+        if (scopeRules.get(name)?.dependingScopes.some((needed) => gone.has(needed))) gone.add(name);
     }
     const scopes = grantable.filter((name) => !gone.has(name));
     const made = await alice.client.postKeys({ keys: [{ type: 'personal_access_token', scopes }] });
@@ -111,7 +123,9 @@ test('one missing scope is enough to be refused', async () => {
     keys.set(scope, made.keys[0]?.id as string);
     return keys.get(scope) as string;
   };
-  const asked = guarded.filter((rule) => rule.auth !== 'SessionTokenAuth' && rule.auth !== 'AdminAuth' && rule.scopes.length > 0);
+  const asked = guarded.filter(
+    (rule) => rule.auth !== 'SessionTokenAuth' && rule.auth !== 'AdminAuth' && rule.scopes.length > 0,
+  );
   const answered: string[] = [];
   for (const rule of asked) {
     for (const scope of new Set(rule.scopes)) {
@@ -143,11 +157,13 @@ test('what is not built says so, and what is built does not', async () => {
 });
 
 test('no RPC answers an empty request with an internal error', async () => {
-  const seen = await walk(methodRules, (rule) => call(rule, `Key ${alice.pat}`, { ...alice, appId: 'no-such-app' } as Person));
+  const seen = await walk(methodRules, (rule) =>
+    call(rule, `Key ${alice.pat}`, { ...alice, appId: 'no-such-app' } as Person),
+  );
   expect(namesWhere(seen, (answer) => answer.code === 99009 || answer.code === 0)).toEqual([]);
 });
 
-test('every REST binding refuses who sends no key, in the contract\'s shape', async () => {
+test("every REST binding refuses who sends no key, in the contract's shape", async () => {
   const seen: string[] = [];
   for (const rule of guarded) {
     for (const binding of rule.bindings) {
@@ -157,7 +173,8 @@ test('every REST binding refuses who sends no key, in the contract\'s shape', as
       const code = text.startsWith('{') ? JSON.parse(text.split('\n')[0] as string) : {};
       const status = (code.status ?? code.result?.status) as { code: number } | undefined;
       const isStream = rule.kind === 'bidi_streaming';
-      if (!isStream && (response.status !== 401 || status?.code !== 11102)) seen.push(`${binding.verb} ${path}: ${response.status} ${text.slice(0, 120)}`);
+      if (!isStream && (response.status !== 401 || status?.code !== 11102))
+        seen.push(`${binding.verb} ${path}: ${response.status} ${text.slice(0, 120)}`);
     }
   }
   expect(seen).toEqual([]);

@@ -39,7 +39,7 @@ test('an empty environment is a working one: this machine, port 8080, the embedd
     tls: undefined,
     fetchAllow: { hosts: [], ranges: [] },
     requestBytesMax: 134_217_728,
-    imagePixelsMax: 50_000_000,
+    imagePixelsMax: 85_000_000,
     rateLimit: undefined,
     faces: false,
     jsonNames: 'snake',

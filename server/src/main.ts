@@ -1,12 +1,12 @@
 import { ruleOf } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
-import { armFailpoints } from '#domain/failpoints.ts';
+import { armFailpoints, mayDie } from '#domain/failpoints.ts';
 import { askedHost, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
 import { allMigrations } from '#migrations.ts';
@@ -23,10 +23,10 @@ import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/
 import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes, readImageBytes } from '#resources/inputs/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
 import { trainingJobs, trainLogRoute } from '#resources/models/index.ts';
-import { baseEmbedderOf, seedBuiltins } from '#resources/workflows/index.ts';
+import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
-import { datasetParts, openService, type ServiceDeps } from '#service.ts';
+import { datasetParts, openService, type ServiceDeps, workflowParts } from '#service.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
 import { webRoutes } from '#web-routes.ts';
 
@@ -71,6 +71,7 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
   whenStopping(() => db.close());
   await migrate(db, allMigrations);
   const sealer = openSealer(config.secretKey ?? (await keptMasterKey(config.dataDir)));
+  mayDie('first-user-due');
   const first = await ensureFirstUser(db, sealer, { userId: config.user, pat: config.pat });
   const platformAppKey = await ensurePlatformApp(db);
   const directory = await openDirectory(db);
@@ -98,8 +99,16 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
   const { jobGrant } = authorizer;
   const mainGrant = () => jobGrant(platformAppKey);
   const platformGrant = await mainGrant();
+  mayDie('builtins-due');
   if (platformGrant) await seedBuiltins(db, platformGrant, engine.builtins());
-  const indexing: IndexingDeps = { ...common, objects, engine, jobGrant, baseEmbedderOf };
+  const indexing: IndexingDeps = {
+    ...common,
+    objects,
+    engine,
+    jobGrant,
+    baseEmbedderOf,
+    runBaseWorkflow: (grant, inputKeys) => runBaseWorkflow(workflowParts(serviceDeps, directory), grant, inputKeys),
+  };
   const deps: InputDeps = {
     ...common,
     objects,
@@ -175,6 +184,7 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
   });
   whenStopping(() => gateway.close(graceMs));
   const port = await gateway.listen(config.host, config.port);
+  mayDie('port-open');
   publicUrl ||= `${scheme}://localhost:${port}`;
   return { port, publicUrl, first };
 }
@@ -184,9 +194,15 @@ async function keptMasterKey(dataDir: string): Promise<Buffer> {
   const path = join(dataDir, 'master.key');
   const kept = await readFile(path).catch(() => undefined);
   if (kept) return kept;
-  const made = randomBytes(32);
-  await writeFile(path, made, { mode: 0o600, flag: 'wx', flush: true });
-  return made;
+  // Under its name it is whole from the start: half a key would lock the data up for good.
+  const draft = `${path}.${process.pid}.draft`;
+  await writeFile(draft, randomBytes(32), { mode: 0o600, flush: true });
+  mayDie('master-key-due');
+  await link(draft, path).catch((error) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  await rm(draft);
+  return readFile(path);
 }
 
 export async function main(): Promise<void> {

@@ -1,4 +1,5 @@
 export type { NewAnnotation } from './annotation.ts';
+export { replaceModelAnnotations } from './model-annotations.ts';
 export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
 export { annotationHandlers } from './handlers.ts';
 export {

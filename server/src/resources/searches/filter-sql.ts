@@ -78,13 +78,17 @@ function conceptCondition(grant: AppGrant, term: ConceptTerm, terms: AnnotationT
     and c.concept_id ${conceptIds(grant, term, language)} and ${sure} and ${anyWorker ? sql`true` : sql`c.trusted`})`;
 }
 
-/** `= id`, or `in (ids with this name)`, names of other languages included when the query names one. */
+/**
+ * `= id`, or `in (ids with this name)`: of the app's own concepts and of the platform's, which built-in models speak;
+ * names of other languages are included when the query names one.
+ */
 export function conceptIds(grant: AppGrant, term: ConceptTerm, language: string): Condition {
   if (term.id) return sql`= ${term.id}`;
   const translated = language
     ? sql` union select concept_id from concept_languages where app_key = ${grant.appKey} and id = ${language} and name = ${term.name}`
     : sql``;
-  return sql`in (select id from concepts where app_key = ${grant.appKey} and name = ${term.name}${translated})`;
+  return sql`in (select c.id from concepts c where c.name = ${term.name} and c.app_key in (${grant.appKey}::bigint, (
+      select a.key from apps a join users u on u.key = a.user_key where u.id = 'clarifai' and a.id = 'main' and a.deleted_at is null))${translated})`;
 }
 
 function geoCondition(geo: GeoTerm): Condition {

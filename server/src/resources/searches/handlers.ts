@@ -8,7 +8,7 @@ import { commonFault } from '../common/faults.ts';
 import { showTime, showVisibility } from '../common/translate.ts';
 import { countSearch, runSearches } from './execute.ts';
 import { searchFault, windowMax } from './faults.ts';
-import { namesOf } from './hit-store.ts';
+import { annotationNames } from './hit-store.ts';
 import { readLegacyQuery } from './legacy.ts';
 import type { Found, SearchParts } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
@@ -69,17 +69,16 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   async function showHits(grant: AppGrant, kind: HitKind, found: readonly Found[]) {
     const inputKeys = [...new Set(found.map((hit) => hit.inputKey))];
     const annotationKeys = kind === 'annotation' ? found.map((hit) => hit.annotationKey as number) : [];
-    const [shownInputs, inputIds, shownAnnotations, annotationNames] = await Promise.all([
+    const [shownInputs, shownAnnotations, names] = await Promise.all([
       parts.showInputs(grant, inputKeys),
-      namesOf(db, grant, 'input', inputKeys),
-      parts.showAnnotations(db, grant, annotationKeys),
-      namesOf(db, grant, 'annotation', annotationKeys),
+      annotationKeys.length > 0 ? parts.showAnnotations(db, grant, annotationKeys) : [],
+      annotationNames(db, grant, annotationKeys),
     ]);
     const inputs = new Map(shownInputs.map((input) => [input.id, input]));
     const annotations = new Map(shownAnnotations.map((shown) => [`${shown.inputId}/${shown.id}`, shown]));
-    return found.flatMap(({ inputKey, annotationKey, score }) => {
-      const input = inputs.get(inputIds.get(inputKey) ?? '');
-      const annotation = annotations.get(annotationNames.get(annotationKey ?? -1) ?? '');
+    return found.flatMap(({ inputId, annotationKey, score }) => {
+      const input = inputs.get(inputId);
+      const annotation = annotations.get(names.get(annotationKey ?? -1) ?? '');
       // Deleted while we searched: it is gone for the reader at once.
       if (!input || (kind === 'annotation' && !annotation)) return [];
       return [{ score, input, ...(annotation ? { annotation } : {}), userId: grant.userId, appId: grant.appId }];

@@ -16,8 +16,8 @@ const annotationKey = (kind: HitKind): Sql<unknown> => (kind === 'input' ? sql`n
 export function hitsInOrder(db: Db, kind: HitKind, condition: Condition, from: number, until: number): Promise<Found[]> {
   return rows<Found>(
     db,
-    sql`select "inputKey", "annotationKey", 1::float8 as score from (
-          select i.key as "inputKey", ${annotationKey(kind)} as "annotationKey", row_number() over (order by ${key(kind)}) as position
+    sql`select "inputKey", "inputId", "annotationKey", 1::float8 as score from (
+          select i.key as "inputKey", i.id as "inputId", ${annotationKey(kind)} as "annotationKey", row_number() over (order by ${key(kind)}) as position
           from ${source(kind)} where ${condition} order by ${key(kind)} limit ${until}) walked
         where position > ${from} order by position`,
   );
@@ -44,7 +44,7 @@ export function hitsByConcepts(
 ): Promise<Found[]> {
   return rows<Found>(
     db,
-    sql`select i.key as "inputKey", ${annotationKey(kind)} as "annotationKey", ${conceptScore(grant, kind, ranks, language)} as score
+    sql`select i.key as "inputKey", i.id as "inputId", ${annotationKey(kind)} as "annotationKey", ${conceptScore(grant, kind, ranks, language)} as score
         from ${source(kind)} where ${condition} order by score desc, ${key(kind)} limit ${limit}`,
   );
 }
@@ -69,7 +69,8 @@ function conceptScore(grant: AppGrant, kind: HitKind, ranks: readonly ConceptRan
   const owner = kind === 'input' ? sql`c.input_key = i.key` : sql`c.annotation_key = a.key`;
   const scores = ranks.map((rank) => {
     const surest = rank.concepts.map((term) => {
-      const said = sql`coalesce((select max(c.value) from annotation_concepts c
+      // What a person said counts before what a model sees.
+      const said = sql`coalesce((select coalesce(max(c.value) filter (where c.trusted), max(c.value)) from annotation_concepts c
         where ${owner} and c.app_key = ${grant.appKey} and c.concept_id ${conceptIds(grant, term, language)}), 0)::float8`;
       return term.value === 0 ? sql`(1 - ${said})` : said;
     });
@@ -77,33 +78,6 @@ function conceptScore(grant: AppGrant, kind: HitKind, ranks: readonly ConceptRan
     return rank.negate ? sql`(1 - ${score})` : score;
   });
   return sql`((${sql.join(scores, sql` + `)}) / ${ranks.length}::float8)`;
-}
-
-const embedded = sql`embeddings e join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key`;
-
-/** How many embeddings belong to hits, counted no further than `limit`. */
-export async function countEmbeddings(db: Db, modelVersionKey: number, condition: Condition, limit: number): Promise<number> {
-  const row = await first<{ n: number }>(
-    db,
-    sql`select count(*) as n from (select from ${embedded} where e.model_version_key = ${modelVersionKey} and ${condition} limit ${limit}) matching`,
-  );
-  return row?.n ?? 0;
-}
-
-export async function embeddingKeys(db: Db, modelVersionKey: number, condition: Condition): Promise<Float64Array> {
-  const found = await rows<{ key: number }>(
-    db,
-    sql`select e.key from ${embedded} where e.model_version_key = ${modelVersionKey} and ${condition}`,
-  );
-  return Float64Array.from(found, (row) => row.key);
-}
-
-/** Whose the embeddings are, for those that still exist and belong to hits. */
-export function ownersOf(db: Db, keys: readonly number[], condition: Condition) {
-  return rows<{ key: number; inputKey: number; annotationKey: number }>(
-    db,
-    sql`select e.key, i.key as "inputKey", a.key as "annotationKey" from ${embedded} where e.key = any(${[...keys]}) and ${condition}`,
-  );
 }
 
 /** The stored vector of a whole input. */
@@ -125,13 +99,13 @@ export function storedEmbedder(db: Db, grant: AppGrant, versionId: string): Prom
   );
 }
 
-/** Ids of hits that still exist, by key: of inputs, or of annotations with their inputs. */
-export async function namesOf(db: Db, grant: AppGrant, kind: HitKind, keys: readonly number[]): Promise<Map<number, string>> {
-  const name = kind === 'input' ? sql`i.id` : sql`i.id || '/' || a.id`;
+/** Ids of annotations that still exist, each with its input's, by key. */
+export async function annotationNames(db: Db, grant: AppGrant, keys: readonly number[]): Promise<Map<number, string>> {
+  if (keys.length === 0) return new Map();
   const found = await rows<{ key: number; name: string }>(
     db,
-    sql`select ${key(kind)} as key, ${name} as name from ${source(kind)}
-        where i.app_key = ${grant.appKey} and ${key(kind)} = any(${[...keys]})`,
+    sql`select a.key, i.id || '/' || a.id as name from ${source('annotation')}
+        where i.app_key = ${grant.appKey} and a.key = any(${[...keys]}::bigint[])`,
   );
   return new Map(found.map((row) => [row.key, row.name]));
 }

@@ -30,6 +30,7 @@ export interface SearchParts {
 /** A hit before it is shown. `annotationKey` is set for annotation hits, and for the best-matching one of an input. */
 export interface Found {
   readonly inputKey: number;
+  readonly inputId: string;
   readonly annotationKey: number | undefined;
   readonly score: number;
 }

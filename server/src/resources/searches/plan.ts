@@ -1,22 +1,38 @@
 /** How the hits of a similarity search are found. */
-export type Plan =
-  | { readonly way: 'all'; readonly why: string }
-  | { readonly way: 'filter_first'; readonly why: string }
-  | { readonly way: 'walk_and_filter'; readonly why: string };
+export type Way =
+  /** Nothing narrows the search: the nearest are the hits. */
+  | 'nearest'
+  /** The matches are read from the database and scored exactly. */
+  | 'filter_first'
+  /** So many match that some are probably among the nearest: those are looked at, and the matches read only if not. */
+  | 'look_first'
+  /** More match than are worth reading: ever more of the nearest are looked at. */
+  | 'walk';
 
-/**
- * Candidates that an exact scan takes in stride: 50,000 × 256 numbers are 51 MB, about 5 ms on one core
- * (docs/decisions/0005). Above that the index is walked in rank order and its hits are filtered, which finds enough
- * soon because so many match; below 5 % of a large app it would find next to nothing (PERF_RELIABILITY A3).
- */
-export const candidatesMax = 50_000;
+/** Matches that are read at once: up to here that costs less than a look at the nearest that finds too few. */
+export const fewMax = 8_000;
+
+/** Matches that are read at all. The scan of so many takes about 30 ms on one core (docs/decisions/0005). */
+export const candidatesMax = 200_000;
+
+const lookMin = 256;
+const lookMax = 2_000;
+
+/** How many of the nearest are looked at to find `wanted` hits; 0 where looking is not worth it. */
+export function lookSize(wanted: number): number {
+  const size = Math.max(lookMin, wanted * 4);
+  return size > lookMax ? 0 : size;
+}
 
 /**
  * @param hasFilters  whether anything narrows the search
- * @param matches     rows that match the filters, counted up to `candidatesMax + 1`
+ * @param matches     what is known of the rows that match: their number counted up to `fewMax + 1`, or, once a look
+ *                    has found too few, up to `candidatesMax + 1`
+ * @param hasLooked   whether the nearest were looked at already
  */
-export function planSearch(hasFilters: boolean, matches: number): Plan {
-  if (!hasFilters) return { way: 'all', why: 'nothing narrows the search' };
-  if (matches <= candidatesMax) return { way: 'filter_first', why: `${matches} matches are scored exactly` };
-  return { way: 'walk_and_filter', why: `more than ${candidatesMax} match, so a walk meets one often` };
+export function planSearch(hasFilters: boolean, matches: number, hasLooked = false): Way {
+  if (!hasFilters) return 'nearest';
+  if (matches <= fewMax) return 'filter_first';
+  if (!hasLooked) return 'look_first';
+  return matches <= candidatesMax ? 'filter_first' : 'walk';
 }

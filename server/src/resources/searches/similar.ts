@@ -3,9 +3,10 @@ import type { AppGrant } from '#domain/grant.ts';
 import { FetchFault } from '#store/fetcher/index.ts';
 import type { Sql } from '#store/sql.ts';
 import { searchFault } from './faults.ts';
-import { countEmbeddings, embeddingKeys, ownersOf, storedEmbedder, vectorOfInput } from './hit-store.ts';
+import { storedEmbedder, vectorOfInput } from './hit-store.ts';
+import { candidateKeys, ownersOf } from './near-store.ts';
 import type { Embedder, Found, SearchParts } from './parts.ts';
-import { candidatesMax, planSearch } from './plan.ts';
+import { candidatesMax, fewMax, lookSize, planSearch } from './plan.ts';
 import type { HitKind, Rank, VectorSource } from './query.ts';
 
 type SimilarRank = Extract<Rank, { kind: 'similar' }>;
@@ -83,6 +84,18 @@ function unit(vector: Float32Array): Float32Array {
   return vector.map((x) => x / length);
 }
 
+/** What a similarity search looks for, and where. */
+interface Look {
+  readonly parts: SearchParts;
+  readonly grant: AppGrant;
+  readonly kind: HitKind;
+  /** Undefined where nothing narrows the search. */
+  readonly condition: Sql<unknown> | undefined;
+  readonly index: VectorIndex;
+  readonly direction: Direction;
+  readonly wanted: number;
+}
+
 /** The `wanted` hits nearest to a direction, best first; an input counts once, by its best annotation. */
 export async function hitsBySimilarity(
   parts: SearchParts,
@@ -97,38 +110,46 @@ export async function hitsBySimilarity(
   const index = await parts.vectors.open(grant, modelVersionKey);
   if (!index) return [];
   if (index.dims !== direction.vector.length) throw searchFault.wrongDimensions(direction.vector.length, index.dims);
-  const matches = hasFilters ? await countEmbeddings(parts.db, modelVersionKey, condition, candidatesMax + 1) : 0;
-  const plan = planSearch(hasFilters, matches);
-  const candidates = plan.way === 'filter_first' ? await embeddingKeys(parts.db, modelVersionKey, condition) : undefined;
-  if (candidates?.length === 0) return [];
-  return walk(parts, kind, condition, index, direction, wanted, candidates);
+  const look: Look = { parts, grant, kind, condition: hasFilters ? condition : undefined, index, direction, wanted };
+  const matching = (limit: number) => candidateKeys(parts.db, grant, modelVersionKey, kind, condition, limit);
+  if (planSearch(hasFilters, 0) === 'nearest') return walk(look);
+  const few = await matching(fewMax + 1);
+  if (planSearch(hasFilters, few.length) === 'filter_first') return few.length === 0 ? [] : walk(look, few);
+  const size = lookSize(wanted);
+  if (size > 0) {
+    const { found } = await nearest(look, size);
+    if (found.length >= wanted) return found.slice(0, wanted);
+  }
+  const all = await matching(candidatesMax + 1);
+  return walk(look, planSearch(hasFilters, all.length, true) === 'filter_first' ? all : undefined);
 }
 
 /** Takes ever more of the nearest until enough of them are hits, or none are left. */
-async function walk(
-  parts: SearchParts,
-  kind: HitKind,
-  condition: Sql<unknown>,
-  index: VectorIndex,
-  direction: Direction,
-  wanted: number,
-  candidates: Float64Array | undefined,
-): Promise<Found[]> {
-  for (let k = Math.max(wanted + 32, 64); ; k *= 4) {
-    const near = await index.search(direction.vector, k, { metric: 'cosine', candidates });
-    const owners = new Map((await ownersOf(parts.db, near.keys, condition)).map((owner) => [owner.key, owner]));
-    const found: Found[] = [];
-    const seen = new Set<number>();
-    for (const [n, embeddingKey] of near.keys.entries()) {
-      const owner = owners.get(embeddingKey);
-      if (!owner) continue;
-      const hitKey = kind === 'input' ? owner.inputKey : owner.annotationKey;
-      if (seen.has(hitKey)) continue;
-      seen.add(hitKey);
-      found.push({ ...owner, score: scoreOf(near.scores[n] as number, direction.length) });
-    }
-    if (found.length >= wanted || near.keys.length < k) return found.slice(0, wanted);
+async function walk(look: Look, candidates?: Float64Array): Promise<Found[]> {
+  for (let k = Math.max(look.wanted + 32, 64); ; k *= 4) {
+    const { found, isAll } = await nearest(look, k, candidates);
+    if (found.length >= look.wanted || isAll) return found.slice(0, look.wanted);
   }
+}
+
+/** The hits among the `k` nearest vectors. `isAll` when there are no more vectors. */
+async function nearest(look: Look, k: number, candidates?: Float64Array): Promise<{ found: Found[]; isAll: boolean }> {
+  const { parts, grant, kind, condition, index, direction } = look;
+  const near = await index.search(direction.vector, k, { metric: 'cosine', candidates });
+  const owners = new Map((await ownersOf(parts.db, grant, near.keys, condition)).map((owner) => [owner.key, owner]));
+  // Without a condition, what has no owner was deleted; with one it may only be no hit.
+  if (!condition && owners.size < near.keys.length) index.remove(near.keys.filter((key) => !owners.has(key)));
+  const found: Found[] = [];
+  const seen = new Set<number>();
+  for (const [n, embeddingKey] of near.keys.entries()) {
+    const owner = owners.get(embeddingKey);
+    if (!owner) continue;
+    const hitKey = kind === 'input' ? owner.inputKey : owner.annotationKey;
+    if (seen.has(hitKey)) continue;
+    seen.add(hitKey);
+    found.push({ ...owner, score: scoreOf(near.scores[n] as number, direction.length) });
+  }
+  return { found, isAll: near.keys.length < k };
 }
 
 const scoreOf = (cosine: number, length: number): number => Math.min(1, Math.max(0, (1 + length * cosine) / 2));

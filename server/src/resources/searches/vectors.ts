@@ -1,7 +1,7 @@
 import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Database } from '#store/postgres/index.ts';
-import { first, rows, sql } from '#store/sql.ts';
+import { first, sql } from '#store/sql.ts';
 
 /**
  * Indexes over the embeddings of each app and embedder, caught up with the database before every search: what a
@@ -24,38 +24,56 @@ interface EmbeddingRow {
   readonly vector: Buffer;
 }
 
-const rowsPerRead = 4_000;
+/** Changes read along with the look for changes; where there are more, they are read step by step. */
+const changesMax = 256;
+const rowsPerRead = 2_000;
+
+/** One statement, so that the changes and the mark for the next look come from the same moment. */
+const changes = {
+  name: 'searches-changed-vectors',
+  text: `select s.xmin, e.key, e.vector
+    from (select pg_snapshot_xmin(pg_current_snapshot())::text as xmin) s
+    left join lateral (
+      select key, vector from embeddings
+      where app_key = $1 and model_version_key = $2 and xid >= $3::xid8 limit $4) e on true`,
+};
 
 export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog {
   const scopes = new Map<string, Scope>();
 
+  // Transactions still running now may commit later with an older id: next time starts from the oldest of them.
   async function catchUp(scope: Scope, grant: AppGrant, modelVersionKey: number): Promise<void> {
-    const { seenBefore, read } = await db.transaction(
+    const owner = [grant.appKey, modelVersionKey, scope.seenBefore];
+    type Change = { xmin: string; key: number | null; vector: Buffer };
+    const found = await db.run<Change>(changes, [...owner, changesMax + 1]);
+    if (found.length <= changesMax) {
+      put(scope.index, found.filter((row): row is Change & EmbeddingRow => row.key !== null));
+      scope.seenBefore = (found[0] as Change).xmin;
+    } else {
+      scope.seenBefore = await readAll(scope.index, owner);
+    }
+  }
+
+  /** Reads through a cursor, and the next rows while the last ones are put away. @returns the mark for the next look */
+  function readAll(index: VectorIndex, owner: readonly unknown[]): Promise<string> {
+    return db.transaction(
       async (tx) => {
-        // Transactions still running now may commit later with an older id: next time starts from the oldest of them.
-        const now = await first<{ xmin: string }>(tx, sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`);
-        let after = 0;
-        let count = 0;
-        for (;;) {
-          const part: EmbeddingRow[] = await rows<EmbeddingRow>(
-            tx,
-            sql`select key, vector from embeddings
-                where app_key = ${grant.appKey} and model_version_key = ${modelVersionKey}
-                  and xid >= ${scope.seenBefore}::xid8 and key > ${after}
-                order by key limit ${rowsPerRead}`,
-          );
-          if (part.length === 0) return { seenBefore: (now as { xmin: string }).xmin, read: count };
-          scope.index.upsert(
-            part.map((row) => row.key),
-            packed(part, scope.index.dims),
-          );
-          count += part.length;
-          after = (part.at(-1) as EmbeddingRow).key;
+        const mark = await first<{ xmin: string }>(tx, sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`);
+        await tx.query(
+          `declare changed_vectors no scroll cursor for
+           select key, vector from embeddings where app_key = $1 and model_version_key = $2 and xid >= $3::xid8`,
+          [...owner],
+        );
+        const read = () => tx.query<EmbeddingRow>(`fetch ${rowsPerRead} from changed_vectors`);
+        for (let part = await read(); part.length > 0; ) {
+          const next = read();
+          put(index, part);
+          part = await next;
         }
+        return (mark as { xmin: string }).xmin;
       },
       { isolation: 'repeatable read', readOnly: true, timeoutMs: 60_000 },
     );
-    if (read >= 0) scope.seenBefore = seenBefore;
   }
 
   return {
@@ -84,10 +102,13 @@ export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog
   };
 }
 
-function packed(part: readonly EmbeddingRow[], dims: number): Float32Array {
-  const vectors = new Float32Array(part.length * dims);
-  for (const [i, { vector }] of part.entries()) {
-    for (let d = 0; d < dims; d++) vectors[i * dims + d] = vector.readFloatLE(d * 4);
-  }
-  return vectors;
+function put(index: VectorIndex, part: readonly EmbeddingRow[]): void {
+  if (part.length === 0) return;
+  const vectors = new Float32Array(part.length * index.dims);
+  const bytes = new Uint8Array(vectors.buffer);
+  for (const [i, { vector }] of part.entries()) bytes.set(vector, i * index.dims * 4);
+  index.upsert(
+    part.map(({ key }) => key),
+    vectors,
+  );
 }
