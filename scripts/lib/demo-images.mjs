@@ -96,7 +96,7 @@ const drawings = {
 };
 
 /**
- * A set that needs no pictures from anybody: four patterns in changing colours, sizes and positions.
+ * A set that needs no pictures from anybody: four patterns in changing colours, sizes, positions and noise.
  *
  * @param {number} limit most images per concept
  * @returns {DemoImage[]}
@@ -120,5 +120,13 @@ async function draw(concept, seed) {
   const [ground, colour] = random() < 0.5 ? [tone(85), tone(30)] : [tone(20), tone(70)];
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}">
     <rect width="100%" height="100%" fill="${ground}"/>${drawings[concept](random, colour)}</svg>`;
-  return sharp(Buffer.from(svg)).jpeg({ quality: 85 }).toBuffer();
+  const { data, info } = await sharp(Buffer.from(svg))
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const strength = 10 + random() * 50;
+  for (let i = 0; i < data.length; i++) {
+    data[i] = Math.max(0, Math.min(255, data[i] + (random() - 0.5) * strength));
+  }
+  return sharp(data, { raw: info }).jpeg({ quality: 85 }).toBuffer();
 }
