@@ -21,7 +21,6 @@ export const modelFault = {
   noSuchType: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no model type '${id}'.`),
   invalid: (details: string) => new Fault('bad_request', StatusCode.MODEL_INVALID_REQUEST, details),
-  invalidArgument: (details: string) => new Fault('bad_request', StatusCode.MODEL_INVALID_ARGUMENT, details),
   untrainable: (typeId: string) =>
     new Fault(
       'not_implemented',

@@ -1,5 +1,5 @@
 import { StatusCode } from '@fovea/contract';
-import { findModelType } from './catalogue/index.ts';
+import { findModelType, trainedHere } from './catalogue/index.ts';
 
 /** Who a row belongs to, as the contract shows it. */
 export interface Owner {
@@ -89,9 +89,6 @@ export type NewVersion = Pick<
 
 /** The type of a model that names none, as the live service chooses. */
 export const defaultTypeId = 'embedding-classifier';
-
-/** Types that this server trains: a classifier on the embeddings of a frozen network. */
-const trainedHere = new Set(['embedding-classifier', 'visual-classifier']);
 
 export const isTrainable = (typeId: string): boolean => findModelType(typeId)?.trainable ?? false;
 export const canTrain = (typeId: string): boolean => trainedHere.has(typeId);

@@ -30,12 +30,6 @@ export const predictionFault = {
       StatusCode.NOT_IMPLEMENTED,
       `The model '${id}' of type '${typeId}' has no network on this server.`,
     ),
-  needsRegions: (typeId: string) =>
-    new Fault(
-      'bad_request',
-      StatusCode.MODEL_INVALID_ARGUMENT,
-      `A model of type '${typeId}' takes regions; put it behind a detector in a workflow.`,
-    ),
   wrongLength: (wanted: number, found: number) =>
     new Fault(
       'bad_request',

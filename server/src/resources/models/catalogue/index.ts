@@ -1,6 +1,8 @@
 import type { ModelType } from '@fovea/contract';
 import { untrainedTypes } from './operators.ts';
-import { trainableTypes } from './trainable.ts';
+import { trainableTypes, trainedHere } from './trainable.ts';
+
+export { trainedHere };
 
 /** Every model type, the trainable ones first. All fit into one default page, because clients ask for one alone. */
 export const modelTypes: readonly ModelType[] = [...trainableTypes, ...untrainedTypes];

@@ -244,15 +244,20 @@ const textToTextTemplates = [
   ].map((id) => template(id, 'A language model with low-rank adapters.', lora())),
 ];
 
+/** Types that this server trains: a classifier on the embeddings of a frozen network. */
+export const trainedHere: ReadonlySet<string> = new Set(['embedding-classifier', 'visual-classifier']);
+
 const trained = (
   id: string,
   title: string,
-  description: string,
+  what: string,
   rest: Pick<ModelType, 'inputFields' | 'outputFields' | 'modelTypeFields'> & {
     evaluationType?: EvaluationType;
   },
-): ModelType =>
-  create(ModelTypeSchema, { id, title, description, trainable: true, creatable: true, ...rest });
+): ModelType => {
+  const description = trainedHere.has(id) ? what : `${what} Known here, but not trained by this server yet.`;
+  return create(ModelTypeSchema, { id, title, description, trainable: true, creatable: true, ...rest });
+};
 
 const concepts = ['concepts'];
 const boxes = ['regions[...].region_info.bounding_box', 'regions[...].data.concepts'];
@@ -286,22 +291,27 @@ export const trainableTypes: readonly ModelType[] = [
       ],
     },
   ),
-  trained('visual-classifier', 'Visual Classifier', 'Tells concepts of whole pictures apart.', {
-    inputFields: ['image'],
-    outputFields: concepts,
-    evaluationType: EvaluationType.Classification,
-    modelTypeFields: [
-      shared.dataset(),
-      shared.datasetVersion(),
-      templates(visualClassifierTemplates),
-      shared.tolerance(),
-      shared.concepts(),
-      shared.exclusive(),
-      shared.maxConcepts(),
-      shared.minValue(),
-      shared.selectConcepts(),
-    ],
-  }),
+  trained(
+    'visual-classifier',
+    'Visual Classifier',
+    'Tells concepts of whole pictures apart. This server trains a classifier on the embeddings of a frozen network, whatever the template.',
+    {
+      inputFields: ['image'],
+      outputFields: concepts,
+      evaluationType: EvaluationType.Classification,
+      modelTypeFields: [
+        shared.dataset(),
+        shared.datasetVersion(),
+        templates(visualClassifierTemplates),
+        shared.tolerance(),
+        shared.concepts(),
+        shared.exclusive(),
+        shared.maxConcepts(),
+        shared.minValue(),
+        shared.selectConcepts(),
+      ],
+    },
+  ),
   trained('visual-detector', 'Visual Detector', 'Finds things in pictures and boxes them in.', {
     inputFields: ['image'],
     outputFields: boxes,
