@@ -29,7 +29,10 @@ export function openPeer(context: Pick<BenchContext, 'defer'>, name: string): Pe
     ask: (question) => ask(child, question),
     async cpuMs(question, serverPid) {
       const own = await cpuDuring(pid, async () => {
-        if (serverPid === undefined) return (await ask(child, question)) && 0;
+        if (serverPid === undefined) {
+          await ask(child, question);
+          return 0;
+        }
         return (await cpuDuring(serverPid, () => ask(child, question))).tree;
       });
       return own.tree + own.result;

@@ -58,6 +58,12 @@ async function insert({ socketDir, appKey, batches, batch, from }: Question & { 
 
 sharp.concurrency(1);
 
+/** Edges and qualities of what the server renders of a picture of this size. */
+const renditions = [
+  [100, 75],
+  [256, 80],
+] as const;
+
 /** What the server makes of a picture: its hash, its dimensions, two renditions, each by a call of its own. */
 async function pictures({ bytes, count }: Question & { kind: 'pictures' }) {
   const picture = Buffer.from(bytes, 'base64');
@@ -65,8 +71,8 @@ async function pictures({ bytes, count }: Question & { kind: 'pictures' }) {
   for (let n = 0; n < count; n++) {
     createHash('sha256').update(picture).digest();
     last = await sharp(picture).metadata();
-    for (const edge of [200, 512]) {
-      await sharp(picture).resize(edge, edge, { fit: 'inside', withoutEnlargement: true }).jpeg({ quality: 82 }).toBuffer();
+    for (const [edge, quality] of renditions) {
+      await sharp(picture).resize(edge, edge, { fit: 'inside', withoutEnlargement: true }).jpeg({ quality }).toBuffer();
     }
   }
   return { width: last.width, height: last.height };
