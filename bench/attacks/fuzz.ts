@@ -13,7 +13,7 @@ const slowMs = 20_000;
 export function trouble(answer: Answer): string | undefined {
   if (answer.code === 99009) return 'internal error (99009)';
   if (answer.http >= 500 && answer.http !== 501 && answer.http !== 503) return `HTTP ${answer.http}`;
-  if (answer.grpcCode === 13 || answer.grpcCode === 2) return `gRPC status ${answer.grpcCode}: ${answer.text.slice(-90)}`;
+  if (answer.grpcCode === 13 || answer.grpcCode === 2) return `gRPC status ${answer.grpcCode}: ${answer.text.slice(-120).replace(/[^ -~]+/g, ' ')}`;
   if (answer.grpcCode === 4 || answer.elapsedMs > slowMs) return `no answer within ${slowMs / 1000} s`;
   if (answer.transport === 'rest' && answer.http === 0) return `connection broke: ${answer.text.slice(0, 80)}`;
   if (answer.transport === 'grpc' && answer.grpcCode === 14) return 'connection broke';
@@ -84,7 +84,7 @@ export function randomRequest(arena: Arena, rule: MethodRule): Json {
         if (value !== undefined) json[field.name] = value;
       }
     }
-    return json;
+    return oneCaseEach(desc, json);
   };
 
   const valueOf = (field: DescField, depth: number): Json => {

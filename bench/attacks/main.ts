@@ -6,11 +6,13 @@ import type { Attack } from './attack.ts';
 import { strangerAttacks } from './strangers.ts';
 import { nestedAttacks } from './nested.ts';
 import { authorityAttacks } from './authority.ts';
+import { exposureAttacks, lastAttacks } from './exposure.ts';
 import { fetchingAttacks } from './fetching.ts';
 import { fuzzAttacks } from './fuzz.ts';
+import { protocolAttacks } from './protocol.ts';
 import { showTable, type Verdict, verdictOf } from './report.ts';
 
-const attacks: readonly Attack[] = [...strangerAttacks, ...nestedAttacks, ...authorityAttacks, ...fetchingAttacks, ...fuzzAttacks];
+const attacks: readonly Attack[] = [...strangerAttacks, ...nestedAttacks, ...authorityAttacks, ...fetchingAttacks, ...fuzzAttacks, ...protocolAttacks, ...exposureAttacks, ...lastAttacks];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

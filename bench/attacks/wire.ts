@@ -193,7 +193,7 @@ export function restOf(binding: Binding, json: Json): { path: string; body: Json
     const at = steps.reduce((inner, step) => inner?.[step], body);
     const value = at?.[last];
     if (at) delete at[last];
-    return encodeURIComponent(String(value ?? 'missing'));
+    return encodeURIComponent(String(value ?? 'missing').toWellFormed());
   });
   if (body.user_app_id && Object.keys(body.user_app_id).length === 0) delete body.user_app_id;
   return { path, body };

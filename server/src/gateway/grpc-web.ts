@@ -2,7 +2,7 @@ import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import { type MethodRule, methodRules } from '@fovea/contract';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from './body.ts';
-import type { CallMeta, Dispatcher } from './dispatch.ts';
+import { type CallMeta, type Dispatcher, Unreadable } from './dispatch.ts';
 import { Fault } from '#domain/fault.ts';
 
 const ruleOfPath = new Map(methodRules.map((rule) => [rule.path, rule]));
@@ -37,7 +37,7 @@ export async function answerGrpcWeb(
     message = readMessage(rule, await readBody(request, options.requestBytesMax), isText);
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.kind === 'too_large') return finish(8, thrown.details);
-    return finish(13, 'the request frame could not be read');
+    return finish(3, 'the request frame could not be read');
   }
   const call: CallMeta = { ...meta, transport: 'grpc-web' };
   const encode = (reply: Message) => frame(Buffer.from(toBinary(rule.desc.output, reply as never)), 0);
@@ -54,7 +54,11 @@ function readMessage(rule: MethodRule, body: Buffer, isText: boolean): Message {
   if (framed.length < 5 || framed[0] !== 0) throw new RangeError('no data frame');
   const sizeBytes = framed.readUInt32BE(1);
   if (framed.length < 5 + sizeBytes) throw new RangeError('frame is cut short');
-  return fromBinary(rule.desc.input, framed.subarray(5, 5 + sizeBytes));
+  try {
+    return fromBinary(rule.desc.input, framed.subarray(5, 5 + sizeBytes));
+  } catch {
+    return new Unreadable() as Message;
+  }
 }
 
 function frame(payload: Buffer, flag: number): Buffer {
