@@ -14,6 +14,7 @@ import { openPeer, socketOf } from '../harness/peer.ts';
 import { cpuDuring } from '../harness/processes.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { failedEvery } from '../harness/rows.ts';
+import { growth, growthGoals } from './growth.ts';
 
 const pageSize = 128;
 const walkSize = 1000;
@@ -26,6 +27,7 @@ const lists: Bench = {
     { id: 'P7.2', what: 'ListInputs page at 90 % of 1 M / page 1', unit: 'x', better: 'lower', pass: 5, record: 1.5 },
     { id: 'P7.3', what: 'StreamInputs walk, inputs per CPU second / COPY of the same columns', unit: 'x', better: 'higher', pass: 0.15, record: 0.4 },
     { id: 'P7.4', what: 'counts of inputs and of a concept: 1 M / 50 k', unit: 'x', better: 'lower', pass: 2, record: 1.1 },
+    ...growthGoals,
   ],
   run,
 };
@@ -37,6 +39,7 @@ async function run(context: BenchContext): Promise<void> {
   await pages(context, apps);
   await walk(context, apps);
   await counts(context, apps);
+  await growth(context, apps);
 }
 
 async function checkCounts(context: BenchContext, { load, server, large }: BigApps): Promise<void> {

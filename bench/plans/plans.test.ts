@@ -1,0 +1,187 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AppGrant, type Caller } from '../../server/src/domain/grant.ts';
+import { seal } from '../../server/src/domain/grant-seal.ts';
+import { claim } from '../../server/src/jobs/leases.ts';
+import { allMigrations } from '../../server/src/migrations.ts';
+import { conceptCounts, conceptsById } from '../../server/src/resources/concepts/store.ts';
+import { findApp, findCollaboration, findCredential } from '../../server/src/resources/identity/lookup-store.ts';
+import { findInputKey, inputsBehind, labelledById, labelledByKeys, newestInputs } from '../../server/src/resources/inputs/read-store.ts';
+import { countsByStatus, pageOfAll, pageOfIds, takenIds, takenUrls } from '../../server/src/resources/inputs/store.ts';
+import { hitCondition } from '../../server/src/resources/searches/filter-sql.ts';
+import { hitsInOrder } from '../../server/src/resources/searches/hit-store.ts';
+import { openTestDatabase, type TestDatabase } from '../../server/src/store/postgres/testing.ts';
+import type { Queryable } from '../../server/src/store/postgres/index.ts';
+import { fillApp } from '../harness/rows.ts';
+import { explained, type PlanFacts, type Statement } from './explain.ts';
+
+const rowsUnindexedMax = 1000;
+const inputsOfApp = 30_000;
+
+let database: TestDatabase;
+let client: pg.PoolClient;
+let grant: AppGrant;
+const userKey = 1;
+
+beforeAll(async () => {
+  database = await openTestDatabase(allMigrations);
+  client = await database.pool.connect();
+  await client.query(`insert into users (id) select 'user-' || n from generate_series(1, 3000) as n`);
+  await client.query(`insert into apps (user_key, id) select 1 + n % 100, 'app-' || n from generate_series(1, 3000) as n`);
+  await client.query(
+    `insert into keys (hash, sealed, user_key, app_key, type, scopes)
+     select sha256(('key ' || key)::bytea), '', user_key, key, 'app_key', '{All}' from apps`,
+  );
+  await client.query(
+    `insert into collaborators (id, app_key, user_key, scopes) select 'c-' || key, key, 1 + key % 3000, '{All}' from apps`,
+  );
+  const { rows } = await client.query<{ key: number }>('select key::int from apps where user_key = $1 order by key limit 3', [userKey]);
+  const [large, small, other] = rows.map(({ key }) => ({ appKey: key, userKey, appId: `app-${key}` }));
+  await fillApp(client as never, large as never, inputsOfApp);
+  await fillApp(client as never, small as never, 300, 'few-');
+  await fillApp(client as never, other as never, 20_000, 'other-');
+  await client.query(
+    `insert into concepts (app_key, id, name) select $1, 'concept-' || n, 'concept ' || n from generate_series(1, 3000) as n`,
+    [large?.appKey],
+  );
+  await client.query(
+    `insert into jobs (kind, payload) select case when n % 10 = 0 then 'inputs.process' else 'datasets.version' end, '{}'
+     from generate_series(1, 20000) as n`,
+  );
+  await client.query(
+    `insert into concept_tallies (app_key, concept_id, state, slot, positive)
+     select app_key, id, 0, slot, 1 from concepts, generate_series(1, 2) as slot on conflict do nothing`,
+  );
+  await client.query(
+    `insert into input_tallies select key, bucket, 30000, 1024 from apps, generate_series(0, 9) as bucket on conflict do nothing`,
+  );
+  await client.query('vacuum (analyze)');
+  grant = grantOn(large?.appKey as number);
+}, 180_000);
+
+afterAll(async () => {
+  client?.release();
+  await database?.close();
+});
+
+function grantOn(appKey: number): AppGrant {
+  const caller: Caller = {
+    userKey,
+    userId: 'user-1',
+    credential: 'pat',
+    credentialKey: 1,
+    scopes: new Set(['All']),
+    endpoints: new Set(),
+    onlyAppKey: undefined,
+  };
+  return new AppGrant(seal, {
+    caller,
+    userKey,
+    userId: 'user-1',
+    role: 'owner',
+    scopes: caller.scopes,
+    appKey,
+    appId: 'large',
+    defaultLanguage: 'en',
+  });
+}
+
+/** Runs store functions on the real database and remembers what they asked it. */
+async function statementsOf(work: (db: Queryable) => Promise<unknown>): Promise<Statement[]> {
+  const asked: Statement[] = [];
+  const recording = {
+    query: (text: string, values: unknown[] = []) => {
+      asked.push({ text, values });
+      return database.query(text, values);
+    },
+    run: (statement: { name: string; text: string }, values: unknown[] = []) => {
+      asked.push({ text: statement.text, values });
+      return database.run(statement, values);
+    },
+  };
+  await work(recording as unknown as Queryable);
+  return asked;
+}
+
+const id = (n: number) => `input-${String(n).padStart(8, '0')}`;
+const page = (number: number, size = 128) => ({ number, size });
+const hash = () => Buffer.from('00', 'hex');
+
+/**
+ * `aside`: rows that a statement may read beside three for each that it returns, where its way of finding them is
+ * bounded by something other than the rows returned.
+ */
+type Row = [name: string, work: (db: Queryable) => Promise<unknown>, indexes: string[], aside?: number];
+
+const statements: Row[] = [
+  ['GetInput', (db) => labelledById(db, grant, id(20_000)), ['inputs_app_key_id_key', 'annotations_input_level']],
+  ['ListInputs, first page', (db) => newestInputs(db, grant, 128), ['inputs_order', 'annotations_input_level']],
+  // One bucket of 1,024 keys is walked as far as the page, and the tallies of all buckets of the app are added up.
+  ['ListInputs, a deep page', (db) => pageOfAll(db, grant, undefined, page(200)), ['inputs_order'], 1300],
+  ['ListInputs of one status', (db) => pageOfAll(db, grant, 30002, page(2)), ['inputs_status'], 1300],
+  ['ListInputs by ids', (db) => pageOfIds(db, grant, { ids: [id(1), id(2), id(3)] }, page(1)), ['inputs_app_key_id_key']],
+  ['inputs of a page', (db) => labelledByKeys(db, grant, Array.from({ length: 128 }, (_, i) => 100 + 7 * i)), ['annotations_input_level']],
+  ['StreamInputs', (db) => inputsBehind(db, grant, 5000, 1000), ['inputs_order', 'annotations_input_level']],
+  ['the cursor of StreamInputs', (db) => findInputKey(db, grant, id(7)), ['inputs_app_key_id_key']],
+  ['GetInputCount', (db) => countsByStatus(db, grant), ['input_tallies_pkey']],
+  // Beside each concept its key in the order of the page, and its tallies: up to 64, two here.
+  ['GetConceptCounts', (db) => conceptCounts(db, grant, page(1)), ['concepts_order', 'concept_tallies_pkey'], 256],
+  ['names of concepts', (db) => conceptsById(db, grant, ['concept-1', 'concept-2', 'cat']), ['concepts_app_key_id_key']],
+  ['ids that are taken', (db) => takenIds(db, grant, [id(1), id(2), 'new']), ['inputs_app_key_id_key']],
+  ['URLs that are taken', (db) => takenUrls(db, grant, ['https://images.example/input-9.jpg', 'https://images.example/no']), ['inputs_url']],
+  ['the key of a call', (db) => findCredential(db, hash()), ['keys_hash_key']],
+  ['the app of a call', (db) => findApp(db, userKey, 'app-200'), ['apps_id']],
+  ['a collaborator', (db) => findCollaboration(db, grant.appKey, userKey), []],
+  // A batch of four: each looked at by two conditions, locked, and written.
+  ['a worker taking jobs', (db) => claim(db, 'inputs.process', 4, 1000), ['jobs_next'], 16],
+  [
+    'PostInputsSearches by concept',
+    (db) =>
+      hitsInOrder(
+        db,
+        'input',
+        hitCondition(
+          grant,
+          'input',
+          [{ negate: false, annotation: { concepts: [{ id: 'cat', value: 0.5 }], trustedOnly: true }, input: {} }] as never,
+          '',
+        ),
+        0,
+        20,
+      ),
+    [],
+    // One input in ten is labelled; the walk reads until it has found enough of them, three tables at a time.
+    20 * 10 * 3,
+  ],
+];
+
+test.each(statements)('%s is found by an index, reading little more than it returns', async (_name, work, indexes, aside = 0) => {
+  const asked = await statementsOf(work);
+  expect(asked).toHaveLength(1);
+  for (const mode of ['custom', 'generic'] as const) {
+    const facts = await explained(client, asked[0] as Statement, mode);
+    expect(troubleWith(facts, indexes, aside), `${mode} plan: ${JSON.stringify(facts)}`).toEqual([]);
+  }
+});
+
+function troubleWith(facts: PlanFacts, indexes: readonly string[], aside: number): string[] {
+  const trouble = indexes.filter((name) => !facts.indexes.includes(name)).map((name) => `does not use ${name}`);
+  if (facts.rowsScannedMost > rowsUnindexedMax) trouble.push(`scans ${facts.rowsScannedMost} rows of a table`);
+  if (facts.rowsSortedMost > rowsUnindexedMax) trouble.push(`sorts ${facts.rowsSortedMost} rows`);
+  const rowsMax = 3 * Math.max(1, facts.rowsReturned) + aside;
+  if (facts.rowsRead > rowsMax) trouble.push(`reads ${facts.rowsRead} rows for ${facts.rowsReturned}`);
+  return trouble;
+}
+
+test('a statement that scans, sorts or counts past rows is caught', async () => {
+  const bad: [string, unknown[], RegExp][] = [
+    ['select id from inputs where app_key = $1 order by status_details, id limit 10', [grant.appKey], /sorts/],
+    ['select id from inputs where url like $1', ['%zz%'], /scans/],
+    ['select id from inputs where app_key = $1 order by key desc limit 10 offset 5000', [grant.appKey], /reads/],
+    ['select count(*) from inputs where app_key = $1', [grant.appKey], /reads/],
+  ];
+  for (const [text, values, words] of bad) {
+    const facts = await explained(client, { text, values }, 'custom');
+    expect(troubleWith(facts, [], 0).join('; '), text).toMatch(words);
+  }
+});
