@@ -12,14 +12,15 @@ export interface LabelledRow extends InputRow {
   readonly label: Buffer | null;
 }
 
+// Looked up for each row. As a join it may be merged: that reads the labels of all inputs before the page.
+const label = '(select a.data from annotations a where a.input_key = i.key and a.input_level)';
 const columns = `i.key, i.id, i.kind, i.status_code as "statusCode", i.status_details as "statusDetails", i.url,
   i.allow_duplicate_url as "allowDuplicateUrl", i.media_sha as "mediaSha", i.media, i.settings,
-  i.created_at as "createdAt", i.modified_at as "modifiedAt", a.data as label`;
-const label = 'left join annotations a on a.input_key = i.key and a.input_level';
+  i.created_at as "createdAt", i.modified_at as "modifiedAt", ${label} as label`;
 
 const byId = {
   name: 'inputs-by-id',
-  text: `select ${columns} from inputs i ${label} where i.app_key = $1 and i.id = $2`,
+  text: `select ${columns} from inputs i where i.app_key = $1 and i.id = $2`,
 };
 
 export async function labelledById(db: Db, grant: AppGrant, id: string): Promise<LabelledRow | undefined> {
@@ -29,7 +30,7 @@ export async function labelledById(db: Db, grant: AppGrant, id: string): Promise
 
 const byKeys = {
   name: 'inputs-by-keys',
-  text: `select ${columns} from inputs i ${label} where i.app_key = $1 and i.key = any($2::bigint[])`,
+  text: `select ${columns} from inputs i where i.app_key = $1 and i.key = any($2::bigint[])`,
 };
 
 /** In the order of the keys; what is gone meanwhile is left out. */
@@ -46,7 +47,7 @@ export async function labelledByKeys(
 
 const newest = {
   name: 'inputs-newest',
-  text: `select ${columns} from inputs i ${label} where i.app_key = $1 order by i.key desc limit $2`,
+  text: `select ${columns} from inputs i where i.app_key = $1 order by i.key desc limit $2`,
 };
 
 /** The first page of all inputs of an app, newest first. */
@@ -55,7 +56,7 @@ export const newestInputs = (db: Db, grant: AppGrant, size: number): Promise<Lab
 
 const behind = {
   name: 'inputs-behind',
-  text: `select ${columns} from inputs i ${label} where i.app_key = $1 and i.key > $2 order by i.key limit $3`,
+  text: `select ${columns} from inputs i where i.app_key = $1 and i.key > $2 order by i.key limit $3`,
 };
 
 /** Inputs behind a row key, oldest first. */
