@@ -35,6 +35,8 @@ const flags = [
 const url = (): string => process.env.FOVEA_TEST_URL ?? inject('foveaUrl');
 const adminPat = (): string => process.env.FOVEA_TEST_PAT ?? inject('foveaPat');
 
+const soon = { timeout: 20_000 };
+
 type Paint = 'stripes' | 'circle';
 
 /** A picture with one clear subject; the seed moves and colours it. */
@@ -71,7 +73,7 @@ async function newUser(name: string): Promise<string> {
   return token;
 }
 
-describe.skipIf(withoutBrowser)('the page', () => {
+describe.skipIf(withoutBrowser)('the page', { timeout: 60_000 }, () => {
   let browser: Browser;
   let context: BrowserContext;
   let page: Page;
@@ -122,6 +124,8 @@ describe.skipIf(withoutBrowser)('the page', () => {
   const tile = (name: string) =>
     page.locator('.tile', { has: page.getByRole('button', { name: new RegExp(`^${name};`) }) });
 
+  const uploads = (words: string) => page.locator('.dock strong', { hasText: words });
+
   test('somebody uploads, labels, searches, trains and predicts, and the page asks nobody else', {
     timeout: 180_000,
   }, async () => {
@@ -139,17 +143,19 @@ describe.skipIf(withoutBrowser)('the page', () => {
       ...(await several('circle', 0, 7)),
       broken,
     ]);
-    await page.getByText('14 of 15 uploaded, 1 failed').waitFor({ timeout: 60_000 });
-    await expect.poll(() => page.locator('.tile.ready').count()).toBe(14);
+    await uploads('14 of 15 uploaded, 1 failed').waitFor({ timeout: 60_000 });
+    await expect.poll(() => page.locator('.tile.ready').count(), soon).toBe(14);
     const reason = await page.locator('.tile.failed .tile-why').textContent();
     expect(reason).toMatch(/decod/i);
-    await expect.poll(() => page.locator('.line').textContent()).toBe('15 pictures · 1 failed');
+    await expect.poll(() => page.locator('.line').textContent(), soon).toBe('15 pictures · 1 failed');
     // The thumbnail came with the session cookie alone.
     await expect
-      .poll(() =>
-        tile('stripes-3.jpg')
-          .locator('img')
-          .evaluate((image: HTMLImageElement) => image.naturalWidth),
+      .poll(
+        () =>
+          tile('stripes-3.jpg')
+            .locator('img')
+            .evaluate((image: HTMLImageElement) => image.naturalWidth),
+        soon,
       )
       .toBeGreaterThan(0);
     await page.getByRole('button', { name: 'Close' }).click();
@@ -186,7 +192,7 @@ describe.skipIf(withoutBrowser)('the page', () => {
 
     await choose(/^Search by a picture from this computer/, [await file('stripes', 3)]);
     await expect
-      .poll(() => page.locator('.tile .face').first().getAttribute('aria-label'))
+      .poll(() => page.locator('.tile .face').first().getAttribute('aria-label'), soon)
       .toMatch(/^stripes-3\.jpg; .*score (1\.000|0\.99)/);
 
     await page.getByRole('button', { name: 'Train', exact: true }).click();
@@ -198,9 +204,7 @@ describe.skipIf(withoutBrowser)('the page', () => {
     await page.getByRole('button', { name: 'Try it' }).click();
     await page.getByRole('heading', { name: 'Try a model' }).waitFor();
     await choose('Choose a picture', [await file('stripes', 9)]);
-    await expect
-      .poll(() => page.locator('.bars li').first().textContent(), { timeout: 20_000 })
-      .toMatch(/^stripes0\.[5-9]/);
+    await expect.poll(() => page.locator('.bars li').first().textContent(), soon).toMatch(/^stripes0\.[5-9]/);
 
     await page.getByLabel('Model', { exact: true }).selectOption({ label: 'Color recognition' });
     await page.locator('.swatches li').first().waitFor();
@@ -281,8 +285,8 @@ describe.skipIf(withoutBrowser)('the page', () => {
     await page.getByRole('button', { name: 'Add a folder' }).first().click();
     await page.getByRole('heading', { name: 'Use folder names as labels?' }).waitFor();
     await page.getByRole('button', { name: 'Label with folder names' }).click();
-    await page.getByText('2 pictures uploaded').waitFor();
-    await expect.poll(() => page.locator('.facet').allTextContents()).toEqual(['circle1', 'stripes1']);
+    await uploads('2 pictures uploaded').waitFor();
+    await expect.poll(() => page.locator('.facet').allTextContents(), soon).toEqual(['circle1', 'stripes1']);
   });
 
   test('keys alone are enough to select and delete', async () => {
@@ -290,7 +294,7 @@ describe.skipIf(withoutBrowser)('the page', () => {
     await signIn(await newUser('kim'));
     await makeApp('keys');
     await choose('Add pictures', await several('circle', 0, 3));
-    await expect.poll(() => page.locator('.tile.ready').count()).toBe(3);
+    await expect.poll(() => page.locator('.tile.ready').count(), soon).toBe(3);
     await page.getByRole('button', { name: 'Select all' }).focus();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Space');
@@ -302,7 +306,7 @@ describe.skipIf(withoutBrowser)('the page', () => {
     await page.getByText('2 pictures deleted.').waitFor();
     expect(await page.locator('.tile').count()).toBe(1);
     await page.reload();
-    await expect.poll(() => page.locator('.tile').count()).toBe(1);
+    await expect.poll(() => page.locator('.tile').count(), soon).toBe(1);
   });
 
   test.each([
@@ -349,7 +353,7 @@ describe.skipIf(withoutBrowser)('the page', () => {
       await openPage();
       const { port } = stranger.address() as { port: number };
       await page.goto(`http://127.0.0.1:${port}/`);
-      await expect.poll(() => errors.join()).toMatch(/frame-ancestors/);
+      await expect.poll(() => errors.join(), soon).toMatch(/frame-ancestors/);
     } finally {
       stranger.close();
     }

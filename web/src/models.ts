@@ -83,7 +83,7 @@ export async function readQuality({ metrics, train_log: log }: ModelVersion): Pr
   const response = await fetch(new URL(log).pathname, { cache: 'no-store' });
   const [, rows, accuracy] = heldOutLine.exec(response.ok ? await response.text() : '') ?? [];
   if (rows === undefined || accuracy === undefined) return undefined;
-  const words = `Measured on ${count(Number(rows), 'example')} held out while learning.`;
+  const words = `Measured on ${count(Number(rows), 'example')} that were held out.`;
   return { summary: { top1_accuracy: Number(accuracy) }, words };
 }
 

@@ -51,6 +51,7 @@ export function openTrain() {
   let models: Model[] = [];
   let chosen = new Set<string>();
   let isFresh = true;
+  let isExclusive = true;
   const qualities = new Map<string, Quality | null>();
   const measured = new Set<string>();
   let timer = 0;
@@ -91,8 +92,8 @@ export function openTrain() {
     });
     const hint = h('p', { class: 'quiet small', id: 'model-hint' });
     const start = h('button', { type: 'submit', class: 'primary' }, icon('train'), 'Train');
-    const exclusive = h('input', { type: 'radio', name: 'kind', value: 'one', checked: true });
-    const several = h('input', { type: 'radio', name: 'kind', value: 'many' });
+    const exclusive = h('input', { type: 'radio', name: 'kind', value: 'one', checked: isExclusive });
+    const several = h('input', { type: 'radio', name: 'kind', value: 'many', checked: !isExclusive });
     const check = () => {
       const words = readiness(
         concepts.filter((concept) => chosen.has(concept.id)),
@@ -117,7 +118,8 @@ export function openTrain() {
           on: {
             submit: (event: SubmitEvent) => {
               event.preventDefault();
-              void begin(id.value.trim(), exclusive.checked, start);
+              isExclusive = exclusive.checked;
+              void begin(id.value.trim(), start);
             },
             input: check,
           },
@@ -151,7 +153,7 @@ export function openTrain() {
     check();
   }
 
-  async function begin(id: string, exclusive: boolean, button: HTMLButtonElement): Promise<void> {
+  async function begin(id: string, button: HTMLButtonElement): Promise<void> {
     button.disabled = true;
     const known = models.find((model) => model.id === id);
     if (known && known.model_type_id !== trainable) {
@@ -160,8 +162,9 @@ export function openTrain() {
       return;
     }
     try {
-      await train({ id, isNew: !known, conceptIds: [...chosen], exclusive });
+      await train({ id, isNew: !known, conceptIds: [...chosen], exclusive: isExclusive });
       await refresh();
+      form.querySelector<HTMLElement>('[type=submit]')?.focus({ preventScroll: true });
       list.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
     } catch (thrown) {
       tellTrouble(thrown);
@@ -338,6 +341,7 @@ export function openTrain() {
     /** Another app: what was chosen belongs to the one before. */
     forget(): void {
       isFresh = true;
+      isExclusive = true;
       models = [];
       qualities.clear();
       measured.clear();

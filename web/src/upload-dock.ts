@@ -2,7 +2,8 @@ import { loadConcepts } from './concepts.ts';
 import { count, fill, h, icon, iconButton } from './dom.ts';
 import { type Picked, readDrop } from './files.ts';
 import { copy } from './notices.ts';
-import { openUploader, type Upload, type UploadState } from './uploader.ts';
+import type { Upload, UploadState } from './upload-batch.ts';
+import { openUploader } from './uploader.ts';
 
 const rowsMax = 150;
 const words: Readonly<Record<UploadState, string>> = {
@@ -30,6 +31,18 @@ export function openUploadDock() {
     });
   });
 
+  const title = h('strong');
+  const said = h('span', { class: 'unseen', role: 'status' });
+  const bar = h('progress', { 'aria-label': 'Upload progress' });
+  const line = h('p', { class: 'quiet small' });
+  const list = h('ul', { id: 'files', class: 'files', tabIndex: 0, 'aria-label': 'Files' });
+  const fold = iconButton('down', 'Show or hide the files', toggle, { 'aria-controls': 'files' });
+  const close = iconButton('close', 'Close', () => uploader.clear());
+  const retry = h('button', { type: 'button', on: { click: () => uploader.retry() } }, 'Retry failed');
+  const stop = h('button', { type: 'button', on: { click: () => uploader.stop() } }, 'Stop');
+  const head = h('header', { class: 'row' }, title, said, h('span', { class: 'grow' }), fold, close);
+  fill(element, head, bar, line, list, h('div', { class: 'row' }, retry, stop));
+
   function show(): void {
     const { uploads } = uploader;
     element.hidden = uploads.length === 0;
@@ -38,37 +51,24 @@ export function openUploadDock() {
     const failed = of('failed');
     const finished = of('done', 'already') + failed;
     const isDone = uploader.isDone();
-    if (isDone && !wasDone) void loadConcepts().catch(() => undefined);
-    wasDone = isDone;
-    const bar = h('progress', { max: String(uploads.length), 'aria-label': 'Upload progress' });
+    title.textContent = summary(finished, uploads.length, failed, of('already'), isDone);
+    if (isDone !== wasDone) {
+      wasDone = isDone;
+      // Read aloud when it begins and when it ends, not at every step between.
+      said.textContent = title.textContent;
+      if (isDone) void loadConcepts().catch(() => undefined);
+      if (isDone && failed === 0) isOpen = false;
+    }
+    bar.max = uploads.length;
     bar.value = finished;
-    fill(
-      element,
-      h(
-        'header',
-        { class: 'row' },
-        h('strong', { role: 'status' }, summary(finished, uploads.length, failed, of('already'), isDone)),
-        h('span', { class: 'grow' }),
-        iconButton(isOpen ? 'down' : 'upload', isOpen ? 'Hide the files' : 'Show the files', toggle, {
-          'aria-expanded': isOpen,
-        }),
-        isDone && iconButton('close', 'Close', () => uploader.clear()),
-      ),
-      bar,
-      h(
-        'p',
-        { class: 'quiet small' },
-        details(of('sending'), of('processing'), of('already'), finished, uploads.length),
-      ),
-      isOpen && rows(uploads),
-      h(
-        'div',
-        { class: 'row' },
-        uploader.canRetry() &&
-          h('button', { type: 'button', on: { click: () => uploader.retry() } }, 'Retry failed'),
-        of('waiting') > 0 && h('button', { type: 'button', on: { click: () => uploader.stop() } }, 'Stop'),
-      ),
-    );
+    line.textContent = details(of('sending'), of('processing'), of('already'), finished, uploads.length);
+    fold.setAttribute('aria-expanded', String(isOpen));
+    fold.classList.toggle('folded', !isOpen);
+    list.hidden = !isOpen;
+    if (isOpen) showRows(list, uploads);
+    close.hidden = !isDone;
+    retry.hidden = !uploader.canRetry();
+    stop.hidden = of('waiting') === 0;
   }
 
   function details(
@@ -130,20 +130,21 @@ function summary(finished: number, all: number, failed: number, already: number,
   return failed === 0 ? `${count(all, 'picture')} uploaded` : `${all - failed} of ${all} uploaded${trouble}`;
 }
 
-function rows(uploads: readonly Upload[]): HTMLElement {
+/** What needs somebody first; rows that stay as they are keep their place, scroll and focus. */
+function showRows(list: HTMLElement, uploads: readonly Upload[]): void {
   const order: readonly UploadState[] = ['failed', 'sending', 'processing', 'waiting', 'already', 'done'];
   const sorted = [...uploads].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
-  const list = h(
-    'ul',
-    { class: 'files', tabIndex: 0, 'aria-label': 'Files' },
-    sorted.slice(0, rowsMax).map(row),
-  );
-  if (sorted.length > rowsMax)
-    list.append(h('li', { class: 'quiet' }, `and ${sorted.length - rowsMax} more`));
-  return list;
+  const shown = sorted.slice(0, rowsMax);
+  const key = JSON.stringify([uploads.length, shown.map(({ file, state, why }) => [file.name, state, why])]);
+  if (list.dataset['key'] === key) return;
+  list.dataset['key'] = key;
+  const { scrollTop } = list;
+  const more = sorted.length - shown.length;
+  fill(list, shown.map(row), more > 0 && h('li', { class: 'quiet' }, `and ${more} more`));
+  list.scrollTop = scrollTop;
 }
 
-function row({ file, state, why, label, requestId }: Upload): HTMLElement {
+function row({ file, state, why, concept, requestId }: Upload): HTMLElement {
   return h(
     'li',
     { class: `file ${state}` },
@@ -151,7 +152,7 @@ function row({ file, state, why, label, requestId }: Upload): HTMLElement {
       'span',
       { class: 'file-name' },
       file.name,
-      label !== '' && h('span', { class: 'quiet' }, ` → ${label}`),
+      concept && h('span', { class: 'quiet' }, ` → ${concept.name}`),
     ),
     h('span', { class: 'badge' }, words[state]),
     why !== '' && h('span', { class: 'why' }, why),
