@@ -13,6 +13,9 @@ import { concepts, drawPictures, type Picture } from './pictures.ts';
 
 /** The SDK `clarifai-nodejs` through its own classes, in the order in which its user would use them. */
 
+// Pictures are really processed and models really trained; a busy machine takes its time.
+vi.setConfig({ testTimeout: 120_000 });
+
 const datasetId = 'kinds-of-pictures';
 const modelId = 'kinds';
 const appId = `sdk-${process.pid}-${Date.now().toString(36)}`;
@@ -97,7 +100,7 @@ test('Dataset uploads folders of labelled pictures, and keeps every one of them'
   const found = await alice.as({ appId }).listDatasetInputs({ datasetId, perPage: 128 });
   const wanted = pictures.filter((picture) => !picture.heldOut).map(({ id }) => id);
   expect(found.datasetInputs.map(({ input }) => input?.id).sort()).toEqual(wanted.sort());
-}, 60_000);
+});
 
 test('the labels are concepts with the ids that the SDK makes', async () => {
   const listed = await gathered(new App({ authConfig: auth }).listConcepts());
@@ -196,7 +199,7 @@ test('Model is made, trained and waited for', async () => {
   });
   expect((await gathered(model.listVersions())).map(({ id }) => id)).toContain(versionId);
   expect((await gathered(app.listModels({ onlyInApp: true }))).map(({ id }) => id)).toEqual([modelId]);
-}, 120_000);
+});
 
 test('Model predicts by bytes, by file and by URL', async () => {
   const model = new Model({ authConfig: auth, modelId });
@@ -227,7 +230,7 @@ test('Model of the platform is found by its URL, and takes an output configurati
   const [output] = await model.predictByBytes({ inputBytes: bytes, inputType: 'image', outputConfig });
   expect(output?.status?.code).toBe(10000);
   expect(output?.model?.modelTypeId).toBe('visual-detector');
-}, 60_000);
+});
 
 /** Ids of all hits over all pages, as a user of the SDK would gather them. */
 async function hitsOf(search: Search, query: Parameters<Search['query']>[0]) {
@@ -329,7 +332,7 @@ test('App makes a workflow from YAML, which predicts, is listed and is exported'
   const exported = join(folder, 'exported.yml');
   await workflow.exportWorkflow(exported);
   expect(await readFile(exported, 'utf8')).toContain(`modelId: ${modelId}`);
-}, 60_000);
+});
 
 // A model that the YAML describes and the app lacks is made by the SDK at its default address, whatever `base`
 // says (App.createWorkflow builds its Model without it), so such a model is made beforehand here.
