@@ -11,7 +11,7 @@ export default defineConfig({
     // Each file has a process of its own: native modules and worker threads end with it.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
     ...(existsSync(new URL(globalSetup, import.meta.url)) ? { globalSetup: [globalSetup] } : {}),

@@ -1,6 +1,7 @@
 import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
+import { leaveWord } from '../identity/index.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
 import type { AppRow, AppSort } from './app.ts';
 
@@ -114,13 +115,7 @@ export async function renameApp(db: Db, grant: AppGrant, newId: string): Promise
   const taken = await first(db, sql`select from apps where user_key = ${grant.userKey} and id = ${newId} and deleted_at is null`);
   if (taken) return false;
   await run(db, sql`update apps set id = ${newId}, modified_at = now() where key = ${grant.appKey}`);
-  await run(db, sql`delete from moved_ids where kind = 'app' and scope_key = ${grant.userKey} and old_id = ${newId}`);
-  await run(db, sql`update moved_ids set new_id = ${newId} where kind = 'app' and scope_key = ${grant.userKey} and new_id = ${grant.appId}`);
-  await run(
-    db,
-    sql`insert into moved_ids (kind, scope_key, old_id, new_id) values ('app', ${grant.userKey}, ${grant.appId}, ${newId})
-        on conflict (kind, scope_key, old_id) do update set new_id = excluded.new_id`,
-  );
+  await leaveWord(db, 'app', grant.userKey, grant.appId, newId);
   return true;
 }
 

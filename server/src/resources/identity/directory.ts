@@ -1,6 +1,7 @@
 import type { Directory } from '#domain/directory.ts';
 import type { Database } from '#store/postgres/index.ts';
-import { findApp, findAppByKey, findAppMovedTo, findCollaboration, findCredential, findSession, findUser } from './lookup-store.ts';
+import { findApp, findAppByKey, findCollaboration, findCredential, findSession, findUser } from './lookup-store.ts';
+import { findMovedTo } from './moved-ids.ts';
 
 /**
  * The gateway's look-ups, remembered in memory. Any change of users, keys, apps or collaborators in any process
@@ -39,7 +40,7 @@ export async function openDirectory(db: Database): Promise<RememberedDirectory> 
     userOf: (id) => remembered(`user ${id}`, () => findUser(db, id)),
     appOf: (userKey, id) => remembered(`app ${userKey} ${id}`, () => findApp(db, userKey, id)),
     appByKey: (key) => remembered(`app # ${key}`, () => findAppByKey(db, key)),
-    appMovedTo: (userKey, id) => findAppMovedTo(db, userKey, id),
+    appMovedTo: (userKey, id) => findMovedTo(db, 'app', userKey, id),
     collaborationOf: (appKey, userKey) =>
       remembered(`shared ${appKey} ${userKey}`, () => findCollaboration(db, appKey, userKey)),
   };

@@ -64,13 +64,6 @@ export async function findAppByKey(db: Db, key: number): Promise<AppRow | undefi
   return row;
 }
 
-export async function findAppMovedTo(db: Db, userKey: number, id: string): Promise<string | undefined> {
-  const [row] = await db.query<{ newId: string }>(
-    `select new_id as "newId" from moved_ids where kind = 'app' and scope_key = $1 and old_id = $2`,
-    [userKey, id],
-  );
-  return row?.newId;
-}
 
 export async function findCollaboration(db: Db, appKey: number, userKey: number): Promise<CollaborationRow | undefined> {
   const [row] = await db.query<CollaborationRow>(

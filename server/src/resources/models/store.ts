@@ -2,6 +2,7 @@ import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import { visibility } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
+import { findMovedTo, leaveWord } from '../identity/index.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
 import type { ModelRow, ModelWithVersion, NewModel, PinnedModel } from './model.ts';
 import { readVersionColumns, type VersionColumns, versionColumns } from './version-columns.ts';
@@ -49,13 +50,8 @@ export function lockModel(db: Db, grant: AppGrant, id: string): Promise<ModelRow
   );
 }
 
-export async function findModelMovedTo(db: Db, grant: AppGrant, id: string): Promise<string | undefined> {
-  const row = await first<{ newId: string }>(
-    db,
-    sql`select new_id as "newId" from moved_ids where kind = 'model' and scope_key = ${grant.appKey} and old_id = ${id}`,
-  );
-  return row?.newId;
-}
+export const findModelMovedTo = (db: Db, grant: AppGrant, id: string): Promise<string | undefined> =>
+  findMovedTo(db, 'model', grant.appKey, id);
 
 export interface ModelFilter {
   readonly typeId?: string;
@@ -207,15 +203,7 @@ export async function renameModel(
         returning key`,
   );
   if (!renamed) return false;
-  await run(
-    db,
-    sql`delete from moved_ids where kind = 'model' and scope_key = ${grant.appKey} and old_id = ${newId}`,
-  );
-  await run(
-    db,
-    sql`insert into moved_ids (kind, scope_key, old_id, new_id) values ('model', ${grant.appKey}, ${oldId}, ${newId})
-        on conflict (kind, scope_key, old_id) do update set new_id = excluded.new_id`,
-  );
+  await leaveWord(db, 'model', grant.appKey, oldId, newId);
   return true;
 }
 

@@ -9,7 +9,7 @@ test.skipIf(!existsSync(cat))('what the base workflow sees is kept as untrusted 
   const alice = await signedIn('alice', { workflow: 'Universal' });
   await alice.client.postInputs({ inputs: [{ id: 'chelsea', data: { image: { base64: readFileSync(cat) } } }] });
   const seen = async () => (await alice.client.listAnnotations({ inputIds: ['chelsea'], listAllAnnotations: true })).annotations.filter((one) => !one.trusted);
-  await expect.poll(async () => (await seen()).length, { timeout: 60_000, interval: 200 }).toBeGreaterThan(1);
+  await expect.poll(async () => (await seen()).length, { timeout: 100_000, interval: 200 }).toBeGreaterThan(1);
   const workers = new Set((await seen()).map((one) => one.worker?.worker.case));
   expect(workers).toEqual(new Set(['model']));
   const reply = await alice.client.postInputsSearches({
@@ -19,4 +19,4 @@ test.skipIf(!existsSync(cat))('what the base workflow sees is kept as untrusted 
   expect(reply.hits[0]?.score).toBeGreaterThan(0.2);
   const trusted = await alice.client.listAnnotations({ inputIds: ['chelsea'] });
   expect(trusted.annotations.map((one) => one.inputLevel)).toEqual([true]);
-});
+}, 120_000);

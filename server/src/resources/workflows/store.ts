@@ -2,6 +2,7 @@ import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import { visibility } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
+import { findMovedTo, leaveWord } from '../identity/index.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
 import type { WorkflowRow } from './workflow.ts';
 
@@ -56,13 +57,8 @@ export function findDefaultWorkflow(db: Db, grant: AppGrant): Promise<WorkflowRo
   );
 }
 
-export async function findWorkflowMovedTo(db: Db, grant: AppGrant, id: string): Promise<string | undefined> {
-  const row = await first<{ newId: string }>(
-    db,
-    sql`select new_id as "newId" from moved_ids where kind = 'workflow' and scope_key = ${grant.appKey} and old_id = ${id}`,
-  );
-  return row?.newId;
-}
+export const findWorkflowMovedTo = (db: Db, grant: AppGrant, id: string): Promise<string | undefined> =>
+  findMovedTo(db, 'workflow', grant.appKey, id);
 
 export interface WorkflowFilter {
   readonly search?: string;
@@ -153,15 +149,7 @@ export async function renameWorkflow(
         returning key`,
   );
   if (!renamed) return false;
-  await run(
-    db,
-    sql`delete from moved_ids where kind = 'workflow' and scope_key = ${grant.appKey} and old_id = ${newId}`,
-  );
-  await run(
-    db,
-    sql`insert into moved_ids (kind, scope_key, old_id, new_id) values ('workflow', ${grant.appKey}, ${oldId}, ${newId})
-        on conflict (kind, scope_key, old_id) do update set new_id = excluded.new_id`,
-  );
+  await leaveWord(db, 'workflow', grant.appKey, oldId, newId);
   return true;
 }
 
