@@ -1,6 +1,7 @@
 import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import { type MethodRule, methodRules } from '@fovea/contract';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type CallMeta, type Dispatcher, type Reply, Unreadable } from './dispatch.ts';
 
@@ -14,7 +15,11 @@ export function openGrpc(dispatcher: Dispatcher, options: { requestBytesMax: num
     'grpc.max_send_message_length': -1,
     // Clients may ping every 10 s without active calls (SEMANTICS 8).
     'grpc-node.flow_control_window': 4 * 1024 * 1024,
+    // A connection that does not answer pings is dead, or never meant to speak.
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 20_000,
   });
+  shieldStreams(server);
   for (const rule of methodRules) {
     server.register(rule.path, handlerOf(rule, dispatcher) as never, encode(rule), decode(rule), kindOf(rule));
   }
@@ -32,6 +37,29 @@ export function openGrpc(dispatcher: Dispatcher, options: { requestBytesMax: num
         });
       }),
   };
+}
+
+type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/**
+ * A stream that the caller resets in the very packet that opens it is gone before its handler runs. grpc-js answers
+ * it nevertheless (wrong content type, unknown method); that throws out of an event handler and would end the
+ * process (grpc-js 1.14.7, Server._verifyContentType and _respondWithError).
+ */
+function shieldStreams(server: grpc.Server): void {
+  const handlers = server as unknown as Record<'_streamHandler' | '_channelzHandler', StreamHandler>;
+  for (const name of ['_streamHandler', '_channelzHandler'] as const) {
+    const inner = handlers[name];
+    handlers[name] = function (this: unknown, interceptors, stream, headers) {
+      stream.on('error', () => {});
+      if (stream.destroyed || stream.closed) return;
+      try {
+        inner.call(this, interceptors, stream, headers);
+      } catch {
+        stream.destroy();
+      }
+    };
+  }
 }
 
 const kindOf = (rule: MethodRule) =>

@@ -58,9 +58,12 @@ export function openHttp(parts: {
     return answerRest(parts.dispatcher, request, response, meta, parts.rest);
   }
 
-  const server = http.createServer({ keepAliveTimeout: 65_000 }, (request, response) => {
+  const limits = { keepAliveTimeout: 65_000, headersTimeout: 20_000, connectionsCheckingInterval: 5_000 };
+  const server = http.createServer(limits, (request, response) => {
     answer(request, response).catch((thrown: unknown) => fail(request, response, thrown));
   });
+  // The port listens, not this server; without the event Node would watch over none of the limits above.
+  server.emit('listening');
 
   function fail(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
     const fault = asFault(thrown);

@@ -1,4 +1,4 @@
-import { toJson } from '@bufbuild/protobuf';
+import { fromBinary, toBinary, toJson } from '@bufbuild/protobuf';
 import {
   ConceptSchema,
   InputSchema,
@@ -125,10 +125,13 @@ test('a value nested too deep is refused instead of filling the stack', () => {
   expect(troubleOf(() => decodeJson(PostInputsRequestSchema, deepData(5000))).got).toBe(
     'a value nested too deep',
   );
-  const deepMetadata = parseJson(
-    Buffer.from(`{"inputs":[{"data":{"metadata":${'{"a":'.repeat(3000)}1${'}'.repeat(3000)}}}]}`),
-  );
-  expect(() => decodeJson(PostInputsRequestSchema, deepMetadata)).toThrow(JsonTrouble);
+  const deepMetadata = (levels: number) =>
+    parseJson(Buffer.from(`{"inputs":[{"data":{"metadata":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}}]}`));
+  expect(() => deepMetadata(200_000)).toThrow(JsonTrouble);
+  expect(() => decodeJson(PostInputsRequestSchema, deepMetadata(90))).toThrow(JsonTrouble);
+  // What is taken can be written as protobuf and read again.
+  const taken = decodeJson(PostInputsRequestSchema, deepMetadata(29));
+  expect(() => fromBinary(PostInputsRequestSchema, toBinary(PostInputsRequestSchema, taken))).not.toThrow();
 });
 
 test.each([

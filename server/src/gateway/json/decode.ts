@@ -133,9 +133,12 @@ function readValue(value: unknown): unknown {
   return fromJson(ValueSchema, value as JsonValue);
 }
 
+// A level of JSON is three of protobuf (Struct, entry, Value), and what is stored must stay readable within depthMax.
+const plainDepthMax = 30;
+
 function checkDepth(value: unknown, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
-  if (depth > depthMax) throw tooDeep();
+  if (depth > plainDepthMax) throw new JsonTrouble('', 'a value nested too deep', `at most ${plainDepthMax} levels`);
   for (const key in value) checkDepth((value as Fields)[key], depth + 1);
 }
 

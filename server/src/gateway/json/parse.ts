@@ -14,12 +14,25 @@ export function parseJson(bytes: Uint8Array): unknown {
     .replace(/^\uFEFF/, '');
   if (text.trim() === '') return undefined;
   try {
-    return (JSON.parse(text) as unknown) ?? undefined;
+    const json = (JSON.parse(text) as unknown) ?? undefined;
+    checkDepth(json, 0);
+    return json;
   } catch (thrown) {
+    if (thrown instanceof JsonTrouble) throw thrown;
     // A stack overflow in deep nesting is the body's doing as well.
     const why = thrown instanceof SyntaxError ? placeIn(thrown.message) : 'a value nested too deep';
     throw new JsonTrouble('', why, 'valid JSON');
   }
+}
+
+/** Deeper than any honest request; whoever walks the value afterwards may do so by recursion. */
+const depthMax = 200;
+
+function checkDepth(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > depthMax) throw new JsonTrouble('', 'a value nested too deep', `at most ${depthMax} levels`);
+  if (Array.isArray(value)) for (const item of value) checkDepth(item, depth + 1);
+  else for (const key in value) checkDepth((value as Record<string, unknown>)[key], depth + 1);
 }
 
 /** The parser quotes the body itself in its message; only the place is kept. */
