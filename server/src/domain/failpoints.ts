@@ -14,7 +14,7 @@ export const failpointNames = [
   'skip-text-check',
   /** A transaction is acknowledged when its work is done, and committed a little later. */
   'answer-before-commit',
-  /** A finished job is removed whoever holds it now. */
+  /** A worker that comes back late believes that its jobs are still its own. */
   'finish-without-fence',
 ] as const;
 

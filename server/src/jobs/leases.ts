@@ -53,11 +53,10 @@ export async function renew(
 
 /** Removes finished jobs; returns the ids that the lease still held. */
 export async function finish(db: Queryable, token: string, ids: number[]): Promise<Set<number>> {
-  const text = isArmed('finish-without-fence')
-    ? 'delete from jobs where id = any($1::bigint[]) and $2::uuid is not null returning id'
-    : 'delete from jobs where id = any($1::bigint[]) and lease_token = $2 returning id';
+  const text = 'delete from jobs where id = any($1::bigint[]) and lease_token = $2 returning id';
   const rows = await db.run<{ id: number }>({ name: 'fovea-jobs-finish', text }, [ids, token]);
   mayDie('jobs-finished');
+  if (isArmed('finish-without-fence')) return new Set(ids);
   return new Set(rows.map(({ id }) => id));
 }
 

@@ -1,0 +1,62 @@
+import type { Ledger, Write } from './ledger.ts';
+import type { Reply, Wire } from './wire.ts';
+import type { World } from './world.ts';
+
+export interface Load {
+  /** Takes no further requests and waits for those under way. */
+  stop(): Promise<void>;
+  /** Requests answered so far. */
+  readonly answered: number;
+}
+
+const isSuccess = ({ http, json }: Reply): boolean => http === 200 && json.status?.code === 10000;
+
+/** What a reply says about a write: done, not to be known, or refused. */
+export function judge(ledger: Ledger, write: Write, reply: Reply): boolean {
+  if (isSuccess(reply)) {
+    ledger.acknowledge(write);
+    return true;
+  }
+  ledger.doubt(write);
+  if (reply.http === 503 || reply.http === 429) return false;
+  const words = JSON.stringify(reply.json.status ?? reply.json).slice(0, 300);
+  if (reply.http >= 500) {
+    ledger.internal += 1;
+    if (ledger.internal <= 20) ledger.refused.push(`${write.rpc} answered ${reply.http}: ${words}`);
+  } else ledger.refused.push(`${write.rpc} was refused with ${reply.http}: ${words}`);
+  return false;
+}
+
+/** Sends a write once and enters it into the ledger. @returns whether it was acknowledged */
+export async function send(wire: Wire, ledger: Ledger, write: Write): Promise<boolean> {
+  let reply: Reply;
+  try {
+    reply = await wire.call(write.verb, write.path, write.body);
+  } catch {
+    ledger.doubt(write);
+    return false;
+  }
+  return judge(ledger, write, reply);
+}
+
+/**
+ * All lanes of a world write, one request after the other each. A lane whose request has an unknown outcome ends:
+ * it no longer knows the states of its things.
+ */
+export function startLoad(wire: Wire, ledger: Ledger, world: World): Load {
+  let isStopped = false;
+  const load = {
+    answered: 0,
+    async stop() {
+      isStopped = true;
+      await Promise.all(running);
+    },
+  };
+  const running = world.lanes.map(async (lane) => {
+    while (!isStopped) {
+      if (!(await send(wire, ledger, lane.next()))) return;
+      load.answered += 1;
+    }
+  });
+  return load;
+}

@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { atExit } from './at-exit.ts';
+import { jobScenarios } from './jobs.ts';
+import { killScenarios } from './kills.ts';
+import { randomFrom } from './random.ts';
+import { cellsOf, pageOf, plainTable, type Row } from './report.ts';
+import { isClean, newOutcome, type Scenario } from './scenario.ts';
+
+const scenarios: readonly Scenario[] = [...killScenarios, ...jobScenarios];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: 'string' },
+    full: { type: 'boolean', default: false },
+    scale: { type: 'string', default: '1' },
+    main: { type: 'string' },
+    'job-worker': { type: 'string' },
+    json: { type: 'string' },
+    docs: { type: 'string' },
+    port: { type: 'string', default: '18220' },
+    keep: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+  },
+});
+
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+const scale = Number(values.scale);
+if (!Number.isInteger(seed) || !(scale > 0 && scale <= 1)) {
+  console.error('--seed is a whole number; --scale lies above 0 and is at most 1.');
+  process.exit(2);
+}
+const wanted = positionals.map((name) => name.toUpperCase());
+const chosen = scenarios.filter(({ id, name }) => wanted.length === 0 || wanted.includes(id) || wanted.some((word) => name.toUpperCase().includes(word)));
+if (values.list || chosen.length === 0) {
+  for (const { id, name } of scenarios) console.log(`  ${id.padEnd(4)} ${name}`);
+  process.exit(values.list ? 0 : 2);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'fovea-faults-'));
+if (!values.keep) atExit(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+const again = [...positionals, `--seed ${seed}`, ...(values.full ? ['--full'] : []), ...(scale < 1 ? [`--scale ${scale}`] : [])].join(' ');
+console.log(`  seed ${seed}; the same again: npm run faults -- ${again}`);
+const began = Date.now();
+const rows: Row[] = [];
+let ports = 0;
+for (const scenario of chosen) {
+  const { id, name } = scenario;
+  const own = join(folder, id);
+  mkdirSync(own);
+  const outcome = newOutcome();
+  const startedMs = Date.now();
+  let broken: string | undefined;
+  const context = {
+    main: values.main as string,
+    jobWorker: values['job-worker'] as string,
+    // Of the seed and the name alone, so that one scenario can be repeated without the others.
+    random: randomFrom(seed ^ [...id].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, 7)),
+    isFull: values.full,
+    scale,
+    folder: own,
+    port: () => Number(values.port) + (ports++ % 10),
+    say: (words: string) => console.log(`  ${id}: ${words}`),
+  };
+  try {
+    await scenario.run(context, outcome);
+  } catch (error) {
+    broken = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    console.log(`  ${id} broke: ${broken}`);
+  }
+  const verdict = broken !== undefined ? 'BROKE' : scenario.isControl ? (isClean(outcome.found) ? 'NOT CAUGHT' : 'caught') : isClean(outcome.found) ? 'pass' : 'FAIL';
+  rows.push({ id, name, seed, verdict, broken, elapsedMs: Date.now() - startedMs, ...outcome });
+  console.log(`  ${verdict.padEnd(10)} ${id} ${name} (${Math.round((Date.now() - startedMs) / 1000)} s)`);
+  if (!values.keep) rmSync(own, { recursive: true, force: true, maxRetries: 5 });
+}
+if (values.keep) console.log(`  kept in ${folder}`);
+
+const run = {
+  at: new Date().toISOString(),
+  machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.versions.node}`,
+  seed,
+  isFull: values.full,
+  scale,
+  elapsedMs: Date.now() - began,
+  rows,
+};
+console.log(`\n${plainTable(cellsOf(rows))}\n`);
+const isGood = rows.every(({ verdict }) => verdict === 'pass' || verdict === 'caught');
+console.log(`  ${isGood ? 'all as it must be' : `NOT GOOD; repeat with --seed ${seed}`}; ${Math.round(run.elapsedMs / 1000)} s`);
+const json = `${JSON.stringify(run, null, 2)}\n`;
+if (values.json) {
+  mkdirSync(dirname(values.json), { recursive: true });
+  writeFileSync(values.json, json);
+}
+if (values.docs && wanted.length === 0 && scale === 1) {
+  const page = join(values.docs, 'FAULTS.md');
+  writeFileSync(page, pageOf(textOf(page), run));
+  writeFileSync(join(values.docs, 'faults.json'), json);
+}
+process.exitCode = isGood ? 0 : 1;
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '# Faults\n';
+  }
+}
