@@ -67,6 +67,8 @@ export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog
         const read = () => tx.query<EmbeddingRow>(`fetch ${rowsPerRead} from changed_vectors`);
         for (let part = await read(); part.length > 0; ) {
           const next = read();
+          // Met when awaited below; here it must only not be unhandled.
+          next.catch(() => {});
           put(index, part);
           part = await next;
         }
