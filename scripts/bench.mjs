@@ -79,12 +79,18 @@ async function main() {
   process.on('exit', () => rmSync(outDir, { recursive: true, force: true }));
   const found = await load(outDir, await compile(outDir));
   const chosen = found
-    .filter(({ bench, area }) => positionals.length === 0 || positionals.includes(bench.name) || positionals.includes(area))
+    .filter(
+      ({ bench, area }) =>
+        positionals.length === 0 || positionals.includes(bench.name) || positionals.includes(area),
+    )
     .map(({ bench }) => bench);
-  const unknown = positionals.filter((name) => !found.some(({ bench, area }) => [bench.name, area].includes(name)));
+  const unknown = positionals.filter(
+    (name) => !found.some(({ bench, area }) => [bench.name, area].includes(name)),
+  );
   if (unknown.length > 0) throw new Error(`There is no bench called ${unknown.join(', ')}. Try --list.`);
   if (values.list) {
-    for (const { name, about, goals } of chosen) console.log(`${name}: ${about} (${goals.map(({ id }) => id).join(', ')})`);
+    for (const { name, about, goals } of chosen)
+      console.log(`${name}: ${about} (${goals.map(({ id }) => id).join(', ')})`);
     return;
   }
   const [rounds, scale] = [Number(values.rounds), Number(values.scale)];

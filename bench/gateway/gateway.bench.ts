@@ -1,5 +1,10 @@
 import { join } from 'node:path';
-import { GetInputRequestSchema, ListInputsRequestSchema, MultiInputResponseSchema, SingleInputResponseSchema } from '@fovea/contract';
+import {
+  GetInputRequestSchema,
+  ListInputsRequestSchema,
+  MultiInputResponseSchema,
+  SingleInputResponseSchema,
+} from '@fovea/contract';
 import type { Bench, BenchContext } from '../harness/bench.ts';
 import { costOf, grpcPlan, inApp, remembering, replyOf, restPlan } from '../harness/calls.ts';
 import { type LoadPlan, openLoad } from '../harness/load.ts';
@@ -31,7 +36,14 @@ const gateway: Bench = {
       pass: 1.6,
       record: 1.25,
     },
-    { id: 'P1.3', what: 'ListInputs, 128 a page: REST / gRPC', unit: 'x', better: 'lower', pass: 1.5, record: 1.1 },
+    {
+      id: 'P1.3',
+      what: 'ListInputs, 128 a page: REST / gRPC',
+      unit: 'x',
+      better: 'lower',
+      pass: 1.5,
+      record: 1.1,
+    },
     {
       id: 'P1.6',
       what: 'GetInput: sign-in left out / as it is',
@@ -66,14 +78,30 @@ async function run(context: BenchContext): Promise<void> {
 
   const calls = (n: number) => ({ concurrency, requestsMax: Math.ceil(n * context.scale) });
   const getInput = (url: string, n = 3000): LoadPlan =>
-    grpcPlan(url, 'GetInput', GetInputRequestSchema, [{ ...inApp(appId), inputId: 'input-00000010' }], calls(n));
-  const listInputs = grpcPlan(server.url, 'ListInputs', ListInputsRequestSchema, [{ ...inApp(appId), perPage: 128 }], calls(500));
+    grpcPlan(
+      url,
+      'GetInput',
+      GetInputRequestSchema,
+      [{ ...inApp(appId), inputId: 'input-00000010' }],
+      calls(n),
+    );
+  const listInputs = grpcPlan(
+    server.url,
+    'ListInputs',
+    ListInputsRequestSchema,
+    [{ ...inApp(appId), perPage: 128 }],
+    calls(500),
+  );
   const listRest = restPlan(server.url, `/v2/users/${userId}/apps/${appId}/inputs?per_page=128`, calls(500));
 
   const one = await replyOf(load, getInput(server.url), SingleInputResponseSchema);
   const page = await replyOf(load, listInputs, MultiInputResponseSchema);
   await checkRest(context, load, listRest, page.message);
-  const noOp = await startPeer(context, { kind: 'no-op', path: getInput('').path, reply: one.bytes.toString('base64') });
+  const noOp = await startPeer(context, {
+    kind: 'no-op',
+    path: getInput('').path,
+    reply: one.bytes.toString('base64'),
+  });
   const encoder = await startPeer(context, {
     kind: 'encoding',
     type: 'clarifai.api.MultiInputResponse',
@@ -81,9 +109,21 @@ async function run(context: BenchContext): Promise<void> {
   });
   const noOpCall = getInput(noOp.url);
   const encoderCall = { ...listInputs, url: encoder.url };
-  context.sameAnswer('GetInput', one.message, (await replyOf(load, noOpCall, SingleInputResponseSchema)).message);
-  context.sameAnswer('ListInputs', page.message, (await replyOf(load, encoderCall, MultiInputResponseSchema)).message);
-  context.sameAnswer('GetInput without sign-in', idOf(one.message), idOf((await replyOf(load, getInput(open.url), SingleInputResponseSchema)).message));
+  context.sameAnswer(
+    'GetInput',
+    one.message,
+    (await replyOf(load, noOpCall, SingleInputResponseSchema)).message,
+  );
+  context.sameAnswer(
+    'ListInputs',
+    page.message,
+    (await replyOf(load, encoderCall, MultiInputResponseSchema)).message,
+  );
+  context.sameAnswer(
+    'GetInput without sign-in',
+    idOf(one.message),
+    idOf((await replyOf(load, getInput(open.url), SingleInputResponseSchema)).message),
+  );
 
   const seen = remembering();
   const cost = (name: string, pid: number, plan: LoadPlan) => seen.side(name, () => costOf(load, pid, plan));
@@ -98,12 +138,38 @@ async function run(context: BenchContext): Promise<void> {
     encoder: cost('http2 + encode', encoder.pid, encoderCall),
     rest: cost('REST', server.pid, listRest),
   });
-  context.measured('P1.1', ratios(small.ours, small.noOp), `${seen.words('GetInput')}; ${seen.words('no-op')}`);
-  context.control('P1.1', 'reads and sends 128 inputs where one was asked for', ratios(large.ours, small.noOp));
-  context.measured('P1.2', ratios(large.ours, large.encoder), `${seen.words('ListInputs')}; ${seen.words('http2 + encode')}`);
-  context.control('P1.2', 'reads the inputs of a page one by one', ratios(small.ours.map((us) => 128 * us), large.encoder));
+  context.measured(
+    'P1.1',
+    ratios(small.ours, small.noOp),
+    `${seen.words('GetInput')}; ${seen.words('no-op')}`,
+  );
+  context.control(
+    'P1.1',
+    'reads and sends 128 inputs where one was asked for',
+    ratios(large.ours, small.noOp),
+  );
+  context.measured(
+    'P1.2',
+    ratios(large.ours, large.encoder),
+    `${seen.words('ListInputs')}; ${seen.words('http2 + encode')}`,
+  );
+  context.control(
+    'P1.2',
+    'reads the inputs of a page one by one',
+    ratios(
+      small.ours.map((us) => 128 * us),
+      large.encoder,
+    ),
+  );
   context.measured('P1.3', ratios(large.rest, large.ours), seen.words('REST'));
-  context.control('P1.3', 'asks for each page twice over REST', ratios(large.rest.map((us) => 2 * us), large.ours));
+  context.control(
+    'P1.3',
+    'asks for each page twice over REST',
+    ratios(
+      large.rest.map((us) => 2 * us),
+      large.ours,
+    ),
+  );
   context.measured('P1.6', ratios(small.open, small.ours), seen.words('without sign-in'));
   const lookedUp = small.ours.map((us, round) => us + (small.refused[round] as number));
   context.control('P1.6', 'looks the key up in the database at every call', ratios(small.open, lookedUp));
@@ -112,12 +178,24 @@ async function run(context: BenchContext): Promise<void> {
 const idOf = (reply: { input?: { id: string } }) => reply.input?.id;
 
 /** Calls with a key that nobody has: they are refused, which for gRPC is a reply like any other. */
-const unknownKeyCall = (plan: LoadPlan): LoadPlan => ({ ...plan, headers: { authorization: `Key ${'0'.repeat(32)}` } });
+const unknownKeyCall = (plan: LoadPlan): LoadPlan => ({
+  ...plan,
+  headers: { authorization: `Key ${'0'.repeat(32)}` },
+});
 
-async function checkRest(context: BenchContext, load: ReturnType<typeof openLoad>, plan: LoadPlan, page: { inputs: { id: string }[] }) {
+async function checkRest(
+  context: BenchContext,
+  load: ReturnType<typeof openLoad>,
+  plan: LoadPlan,
+  page: { inputs: { id: string }[] },
+) {
   const { reply = '' } = await load.run({ ...plan, requestsMax: 1, keepReply: true });
   const shown = JSON.parse(Buffer.from(reply, 'base64').toString()) as { inputs: { id: string }[] };
-  context.sameAnswer('ListInputs over REST', shown.inputs.map(({ id }) => id), page.inputs.map(({ id }) => id));
+  context.sameAnswer(
+    'ListInputs over REST',
+    shown.inputs.map(({ id }) => id),
+    page.inputs.map(({ id }) => id),
+  );
 }
 
 async function startPeer(context: BenchContext, question: object): Promise<{ url: string; pid: number }> {

@@ -10,7 +10,13 @@ import protobuf from 'protobufjs';
 async function noOp(path: string, reply: Buffer): Promise<number> {
   const server = new grpc.Server();
   const same = (bytes: Buffer) => bytes;
-  server.register(path, ((_call: unknown, done: (error: null, value: Buffer) => void) => done(null, reply)) as never, same as never, same, 'unary');
+  server.register(
+    path,
+    ((_call: unknown, done: (error: null, value: Buffer) => void) => done(null, reply)) as never,
+    same as never,
+    same,
+    'unary',
+  );
   return new Promise((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) =>
       error ? reject(error) : resolve(port),
@@ -35,7 +41,9 @@ async function encoding(typeName: string, reply: Buffer): Promise<number> {
       stream.end(body);
     });
   });
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)));
+  return new Promise((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
+  );
 }
 
 async function clarifaiType(typeName: string): Promise<protobuf.Type> {
@@ -51,7 +59,9 @@ function packageFolder(name: string): string {
   return entry.slice(0, entry.lastIndexOf(name) + name.length);
 }
 
-type Question = { kind: 'no-op'; path: string; reply: string } | { kind: 'encoding'; type: string; reply: string };
+type Question =
+  | { kind: 'no-op'; path: string; reply: string }
+  | { kind: 'encoding'; type: string; reply: string };
 
 process.on('message', (question: Question) => {
   const reply = Buffer.from(question.reply, 'base64');

@@ -16,7 +16,11 @@ export interface BigApps {
 
 /** A server with an app of 50,000 inputs and one of a million, at rest. About two minutes at full size. */
 export async function openBigApps(context: BenchContext): Promise<BigApps> {
-  const server = await startServer({ main: context.serverMain, dataDir: join(context.folder, 'data'), env: { FOVEA_ROLES: 'api' } });
+  const server = await startServer({
+    main: context.serverMain,
+    dataDir: join(context.folder, 'data'),
+    env: { FOVEA_ROLES: 'api' },
+  });
   context.defer(() => server.stop());
   const db = await server.database();
   context.defer(() => db.end());

@@ -1,4 +1,11 @@
-import { create, type DescMessage, fromBinary, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import type { LoadGenerator, LoadPlan, LoadResult } from './load.ts';
 import { cpuDuring } from './processes.ts';
 import { pat, userId } from './server.ts';
@@ -16,7 +23,15 @@ export function grpcPlan<D extends DescMessage>(
   limits: Pick<LoadPlan, 'concurrency' | 'requestsMax'> & Partial<LoadPlan>,
 ): LoadPlan {
   const bodies = requests.map((one) => Buffer.from(toBinary(schema, create(schema, one))).toString('base64'));
-  return { transport: 'grpc', url, path: `/clarifai.api.V2/${rpc}`, headers: auth, bodies, timeMsMax: 20_000, ...limits };
+  return {
+    transport: 'grpc',
+    url,
+    path: `/clarifai.api.V2/${rpc}`,
+    headers: auth,
+    bodies,
+    timeMsMax: 20_000,
+    ...limits,
+  };
 }
 
 export function restPlan(
@@ -31,8 +46,11 @@ export function restPlan(
 export async function replyOf<D extends DescMessage>(load: LoadGenerator, plan: LoadPlan, schema: D) {
   const { reply = '' } = await load.run({ ...plan, requestsMax: 1, keepReply: true });
   const bytes = Buffer.from(reply, 'base64');
-  const message = fromBinary(schema, bytes) as Message & { status?: { code: number; details: string; reqId: string } };
-  if (message.status?.code !== 10000) throw new Error(`${plan.path} answers ${message.status?.code} ${message.status?.details}`);
+  const message = fromBinary(schema, bytes) as Message & {
+    status?: { code: number; details: string; reqId: string };
+  };
+  if (message.status?.code !== 10000)
+    throw new Error(`${plan.path} answers ${message.status?.code} ${message.status?.details}`);
   message.status.reqId = '';
   return { bytes, message: message as never };
 }
@@ -64,7 +82,8 @@ export function remembering() {
     /** Means over all rounds, for the words beside a figure. */
     words(name: string): string {
       const costs = all.get(name) ?? [];
-      const mean = (of: (cost: Cost) => number) => Math.round(costs.reduce((sum, cost) => sum + of(cost), 0) / costs.length);
+      const mean = (of: (cost: Cost) => number) =>
+        Math.round(costs.reduce((sum, cost) => sum + of(cost), 0) / costs.length);
       return `${name} ${mean((one) => one.treeUs)} µs CPU (process alone ${mean((one) => one.ownUs)}), wall ${mean((one) => one.wallUs)}`;
     },
   };

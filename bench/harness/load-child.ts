@@ -80,7 +80,9 @@ function framed(body: Buffer): Buffer {
 
 async function run(plan: LoadPlan): Promise<LoadResult> {
   const call = plan.transport === 'grpc' ? grpcCall(plan) : restCall(plan);
-  const bodies = plan.bodies.map((text) => Buffer.from(text, 'base64')).map(plan.transport === 'grpc' ? framed : (b) => b);
+  const bodies = plan.bodies
+    .map((text) => Buffer.from(text, 'base64'))
+    .map(plan.transport === 'grpc' ? framed : (b) => b);
   const latencies: number[] = [];
   const began = performance.now();
   const until = began + plan.timeMsMax;

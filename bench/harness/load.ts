@@ -40,13 +40,18 @@ export interface LoadGenerator {
 
 /** A process of its own, away from the server's core, that makes calls and keeps its connections between plans. */
 export function openLoad(): LoadGenerator {
-  const [program, ...words] = [...pinned(1), process.execPath, fileURLToPath(new URL('./load-child.js', import.meta.url))];
+  const [program, ...words] = [
+    ...pinned(1),
+    process.execPath,
+    fileURLToPath(new URL('./load-child.js', import.meta.url)),
+  ];
   const child = spawn(program as string, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   return {
     async run(plan) {
       const result = await ask<LoadResult>(child, plan);
       if (result.completed === 0) throw new Error(`no call to ${plan.path} succeeded: ${result.trouble}`);
-      if (result.failed > 0) throw new Error(`${result.failed} calls to ${plan.path} failed: ${result.trouble}`);
+      if (result.failed > 0)
+        throw new Error(`${result.failed} calls to ${plan.path} failed: ${result.trouble}`);
       return result;
     },
     close: () => void child.kill(),

@@ -59,13 +59,18 @@ function sequentialRead(): number {
 }
 
 function gemm(): Float32Array {
-  const [a, b, c] = [new Float32Array(side * side), new Float32Array(side * side), new Float32Array(side * side)];
+  const [a, b, c] = [
+    new Float32Array(side * side),
+    new Float32Array(side * side),
+    new Float32Array(side * side),
+  ];
   a.fill(0.5);
   b.fill(0.25);
   for (let i = 0; i < side; i++) {
     for (let k = 0; k < side; k++) {
       const factor = a[i * side + k] as number;
-      for (let j = 0; j < side; j++) c[i * side + j] = (c[i * side + j] as number) + factor * (b[k * side + j] as number);
+      for (let j = 0; j < side; j++)
+        c[i * side + j] = (c[i * side + j] as number) + factor * (b[k * side + j] as number);
     }
   }
   return c;

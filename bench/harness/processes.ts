@@ -25,7 +25,9 @@ function statOf(pid: number): Stat | undefined {
 
 /** A process and all that descend from it. */
 function treeOf(root: number): Stat[] {
-  const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (statOf(Number(name)) ?? []) : []));
+  const all = readdirSync('/proc').flatMap((name) =>
+    /^\d+$/.test(name) ? (statOf(Number(name)) ?? []) : [],
+  );
   const found = all.filter(({ pid }) => pid === root);
   for (let at = 0; at < found.length; at++) {
     const { pid } = found[at] as Stat;
@@ -47,7 +49,10 @@ export function cpuOf(pid: number): CpuMs {
 }
 
 /** CPU time that a tree spends while some work is done, with what it has left to do just after it. */
-export async function cpuDuring<T>(pid: number, work: () => Promise<T>): Promise<CpuMs & { result: T; wallMs: number }> {
+export async function cpuDuring<T>(
+  pid: number,
+  work: () => Promise<T>,
+): Promise<CpuMs & { result: T; wallMs: number }> {
   const before = cpuOf(pid);
   const began = performance.now();
   const result = await work();

@@ -47,7 +47,9 @@ export function cellsOf(rows: readonly Row[]): string[][] {
     ...rows.map(({ goal, verdict, spread, control, aside }) => [
       goal.id,
       goal.what,
-      ...(spread ? [spread.median, spread.min, spread.max].map((value) => figure(value, goal.unit)) : ['', '', '']),
+      ...(spread
+        ? [spread.median, spread.min, spread.max].map((value) => figure(value, goal.unit))
+        : ['', '', '']),
       barOf(goal, goal.pass),
       barOf(goal, goal.record),
       verdict,
@@ -58,9 +60,13 @@ export function cellsOf(rows: readonly Row[]): string[][] {
 }
 
 export function plainTable(cells: readonly string[][]): string {
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
+  const widths = (cells[0] ?? []).map((_, column) =>
+    Math.max(...cells.map((row) => (row[column] ?? '').length)),
+  );
   return cells
-    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd())
+    .map((row) =>
+      `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd(),
+    )
     .join('\n');
 }
 
@@ -76,7 +82,9 @@ const ends = '<!-- written by npm run bench -- --docs: end -->';
 /** The page with its tables renewed; what people wrote around them stays. */
 export function pageOf(page: string, report: Report): string {
   const { machine, noise } = report;
-  const controls = report.rows.flatMap(({ goal, control }) => (control ? [`- ${goal.id}: ${control.broken}`] : []));
+  const controls = report.rows.flatMap(({ goal, control }) =>
+    control ? [`- ${goal.id}: ${control.broken}`] : [],
+  );
   const text = [
     begins,
     '',
@@ -96,7 +104,9 @@ export function pageOf(page: string, report: Report): string {
     ends,
   ].join('\n');
   const [from, to] = [page.indexOf(begins), page.indexOf(ends)];
-  return from < 0 || to < 0 ? `${page.trimEnd()}\n\n${text}\n` : page.slice(0, from) + text + page.slice(to + ends.length);
+  return from < 0 || to < 0
+    ? `${page.trimEnd()}\n\n${text}\n`
+    : page.slice(0, from) + text + page.slice(to + ends.length);
 }
 
 /** Goals measured now take the place of those measured before. */

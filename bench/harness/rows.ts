@@ -30,7 +30,10 @@ export const failedEvery = 50;
 
 /** A processed picture, and what its annotation says when it is labelled. */
 const media = Buffer.from(
-  toBinary(DataSchema, create(DataSchema, { image: { imageInfo: { width: 640, height: 480, format: 'jpeg' } } })),
+  toBinary(
+    DataSchema,
+    create(DataSchema, { image: { imageInfo: { width: 640, height: 480, format: 'jpeg' } } }),
+  ),
 );
 const label = Buffer.from(
   toBinary(DataSchema, create(DataSchema, { concepts: [{ id: 'cat', name: 'cat', value: 1, appId: '' }] })),
@@ -63,7 +66,9 @@ export async function fillApp(db: pg.Client, app: BenchApp, count: number, prefi
     [appKey],
   );
   for (let from = 1; from <= count; from += chunk) {
-    const { rows } = await db.query<{ last: number }>('select coalesce(max(key), 0)::float8 as last from inputs');
+    const { rows } = await db.query<{ last: number }>(
+      'select coalesce(max(key), 0)::float8 as last from inputs',
+    );
     const last = rows[0]?.last;
     await db.query('begin');
     await db.query(chunkSql.inputs, [appKey, prefix, media, from, Math.min(count, from + chunk - 1)]);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 
 /** The bench's own user. */
@@ -12,7 +12,9 @@ const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status
 
 /** What a command needs before it to stay on one core; empty where it cannot. The server has core 0, load core 1. */
 export const pinned = (core: number): string[] => (canPin ? ['taskset', '-c', String(core)] : []);
-export const pinning = canPin ? 'server and its PostgreSQL on core 0, load and peers’ load on core 1' : 'none';
+export const pinning = canPin
+  ? 'server and its PostgreSQL on core 0, load and peers’ load on core 1'
+  : 'none';
 
 export interface BenchServer {
   readonly url: string;
@@ -74,7 +76,10 @@ export async function startServer(options: ServerOptions): Promise<BenchServer> 
 function addressOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let said = '';
-    const late = setTimeout(() => reject(new Error(`the server is not ready after 120 s:\n${said}`)), 120_000);
+    const late = setTimeout(
+      () => reject(new Error(`the server is not ready after 120 s:\n${said}`)),
+      120_000,
+    );
     const hear = (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-20_000);
       const found = /Web page\s+(https?:\/\/[^/\s]+)\//.exec(said)?.[1];

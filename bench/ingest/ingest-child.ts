@@ -48,11 +48,19 @@ async function insert({ socketDir, appKey, batches, batch, from }: Question & { 
     const { rows } = await db.query({ ...insertInputs, values: [appKey, ids, urls, Buffer.from([10, 0])] });
     await db.query({
       ...insertAnnotations,
-      values: [appKey, rows.map(({ key }) => key), ids, ids.map((id) => createHash('md5').update(id).digest('hex'))],
+      values: [
+        appKey,
+        rows.map(({ key }) => key),
+        ids,
+        ids.map((id) => createHash('md5').update(id).digest('hex')),
+      ],
     });
     await db.query('commit');
   }
-  const { rows } = await db.query('select count(*)::int as n from raw.inputs where app_key = $1 and url <> $2', [appKey, '']);
+  const { rows } = await db.query(
+    'select count(*)::int as n from raw.inputs where app_key = $1 and url <> $2',
+    [appKey, ''],
+  );
   return { rows: rows[0].n };
 }
 
@@ -72,7 +80,10 @@ async function pictures({ bytes, count }: Question & { kind: 'pictures' }) {
     createHash('sha256').update(picture).digest();
     last = await sharp(picture).metadata();
     for (const [edge, quality] of renditions) {
-      await sharp(picture).resize(edge, edge, { fit: 'inside', withoutEnlargement: true }).jpeg({ quality }).toBuffer();
+      await sharp(picture)
+        .resize(edge, edge, { fit: 'inside', withoutEnlargement: true })
+        .jpeg({ quality })
+        .toBuffer();
     }
   }
   return { width: last.width, height: last.height };

@@ -1,5 +1,10 @@
 import { join } from 'node:path';
-import { GetInputCountRequestSchema, MultiInputResponseSchema, PostInputsRequestSchema, SingleInputCountResponseSchema } from '@fovea/contract';
+import {
+  GetInputCountRequestSchema,
+  MultiInputResponseSchema,
+  PostInputsRequestSchema,
+  SingleInputCountResponseSchema,
+} from '@fovea/contract';
 import sharp from 'sharp';
 import { until } from '../harness/api.ts';
 import { type Bench, type BenchContext, scaled } from '../harness/bench.ts';
@@ -18,8 +23,22 @@ const ingest: Bench = {
   name: 'ingest',
   about: 'what keeping an input costs',
   goals: [
-    { id: 'P2.1', what: 'PostInputs of 128 URLs, inputs per CPU second / raw 128-row INSERTs of the same rows', unit: 'x', better: 'higher', pass: 0.35, record: 0.6 },
-    { id: 'P2.4', what: '640×480 JPEG uploaded and processed / its sha256 and sharp calls alone', unit: 'x', better: 'lower', pass: 1.4, record: 1.15 },
+    {
+      id: 'P2.1',
+      what: 'PostInputs of 128 URLs, inputs per CPU second / raw 128-row INSERTs of the same rows',
+      unit: 'x',
+      better: 'higher',
+      pass: 0.35,
+      record: 0.6,
+    },
+    {
+      id: 'P2.4',
+      what: '640×480 JPEG uploaded and processed / its sha256 and sharp calls alone',
+      unit: 'x',
+      better: 'lower',
+      pass: 1.4,
+      record: 1.15,
+    },
   ],
   async run(context) {
     const load = openLoad();
@@ -32,7 +51,11 @@ export default ingest;
 
 /** Without the worker role, so that nothing but the acknowledged write is counted. */
 async function rows(context: BenchContext, load: LoadGenerator): Promise<void> {
-  const server = await startServer({ main: context.serverMain, dataDir: join(context.folder, 'rows'), env: { FOVEA_ROLES: 'api' } });
+  const server = await startServer({
+    main: context.serverMain,
+    dataDir: join(context.folder, 'rows'),
+    env: { FOVEA_ROLES: 'api' },
+  });
   context.defer(() => server.stop());
   const db = await server.database();
   context.defer(() => db.end());
@@ -50,11 +73,18 @@ async function rows(context: BenchContext, load: LoadGenerator): Promise<void> {
         return { id, data: { image: { url: `https://images.example/${id}.jpg` } } };
       }),
     }));
-    return grpcPlan(server.url, 'PostInputs', PostInputsRequestSchema, requests, { concurrency: 1, requestsMax: count });
+    return grpcPlan(server.url, 'PostInputs', PostInputsRequestSchema, requests, {
+      concurrency: 1,
+      requestsMax: count,
+    });
   };
   const first = await replyOf(load, plan(1, batch), MultiInputResponseSchema);
   const shown = (first.message as { inputs: { id: string; status: { code: number } }[] }).inputs;
-  context.sameAnswer('PostInputs', shown.map(({ status }) => status.code), Array(batch).fill(30001));
+  context.sameAnswer(
+    'PostInputs',
+    shown.map(({ status }) => status.code),
+    Array(batch).fill(30001),
+  );
 
   const seen = remembering();
   let inserted = 0;
@@ -69,7 +99,11 @@ async function rows(context: BenchContext, load: LoadGenerator): Promise<void> {
   });
   const found = await db.query('select count(*)::int as n from inputs where app_key = $1', [app.appKey]);
   context.sameAnswer('inputs kept', found.rows[0].n, posted);
-  context.measured('P2.1', ratios(costs.raw, costs.ours), `${seen.words('128 posted')}; raw ${Math.round(costs.raw[0] as number)} µs`);
+  context.measured(
+    'P2.1',
+    ratios(costs.raw, costs.ours),
+    `${seen.words('128 posted')}; raw ${Math.round(costs.raw[0] as number)} µs`,
+  );
   context.control('P2.1', 'sends inputs one by one', ratios(costs.raw, costs.single));
 }
 
@@ -82,7 +116,10 @@ async function pictures(context: BenchContext, load: LoadGenerator): Promise<voi
   const jpeg = await picture();
   const count = scaled(context, 96, 16);
   let posted = 0;
-  const counted = grpcPlan(server.url, 'GetInputCount', GetInputCountRequestSchema, [inApp(appId)], { concurrency: 1, requestsMax: 1 });
+  const counted = grpcPlan(server.url, 'GetInputCount', GetInputCountRequestSchema, [inApp(appId)], {
+    concurrency: 1,
+    requestsMax: 1,
+  });
   const processed = async () => {
     const { message } = await replyOf(load, counted, SingleInputCountResponseSchema);
     return (message as { counts: { processed: number } }).counts.processed;
@@ -90,9 +127,16 @@ async function pictures(context: BenchContext, load: LoadGenerator): Promise<voi
   const upload = async () => {
     const requests = [0, 1].map(() => ({
       ...inApp(appId),
-      inputs: Array.from({ length: count / 2 }, () => ({ data: { image: { base64: unlike(jpeg, posted++) } } })),
+      inputs: Array.from({ length: count / 2 }, () => ({
+        data: { image: { base64: unlike(jpeg, posted++) } },
+      })),
     }));
-    await load.run(grpcPlan(server.url, 'PostInputs', PostInputsRequestSchema, requests, { concurrency: 2, requestsMax: 2 }));
+    await load.run(
+      grpcPlan(server.url, 'PostInputs', PostInputsRequestSchema, requests, {
+        concurrency: 2,
+        requestsMax: 2,
+      }),
+    );
     await until('pictures are processed', async () => (await processed()) === posted);
   };
   const peer = openPeer(context, 'ingest-child');
@@ -102,8 +146,19 @@ async function pictures(context: BenchContext, load: LoadGenerator): Promise<voi
     ours: async () => (1000 * (await cpuDuring(server.pid, upload)).tree) / count,
     alone: async () => (1000 * (await peer.cpuMs(question))) / count,
   });
-  context.measured('P2.4', ratios(costs.ours, costs.alone), `${Math.round(costs.ours[0] as number)} µs CPU a picture, alone ${Math.round(costs.alone[0] as number)}`);
-  context.control('P2.4', 'processes each picture twice', ratios(costs.ours.map((us) => 2 * us), costs.alone));
+  context.measured(
+    'P2.4',
+    ratios(costs.ours, costs.alone),
+    `${Math.round(costs.ours[0] as number)} µs CPU a picture, alone ${Math.round(costs.alone[0] as number)}`,
+  );
+  context.control(
+    'P2.4',
+    'processes each picture twice',
+    ratios(
+      costs.ours.map((us) => 2 * us),
+      costs.alone,
+    ),
+  );
 }
 
 /** A picture with something in it, about 60 kB. */
@@ -118,7 +173,9 @@ function picture(): Promise<Buffer> {
       pixels[at + 2] = (x + y) % 256;
     }
   }
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).jpeg({ quality: 85 }).toBuffer();
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 85 })
+    .toBuffer();
 }
 
 /** The same picture in other bytes: a comment segment behind the first marker (ITU T.81, B.2.4.5). */

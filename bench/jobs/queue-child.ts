@@ -1,7 +1,13 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { enqueue, type Job, type JobHandler, jobsMigrationSql, startJobs } from '../../server/src/jobs/index.ts';
+import {
+  enqueue,
+  type Job,
+  type JobHandler,
+  jobsMigrationSql,
+  startJobs,
+} from '../../server/src/jobs/index.ts';
 import { type Database, migrate, openDatabase } from '../../server/src/store/postgres/index.ts';
 
 // A process with a database of its own that works off no-op jobs, ours or those of graphile-worker.
@@ -37,7 +43,8 @@ async function open({ dataDir }: { dataDir: string }) {
   db = await openDatabase({ dataDir });
   await migrate(db, [{ number: 1, name: 'jobs', sql: jobsMigrationSql }]);
   graphile = await findGraphile();
-  if (graphile) await graphile.runMigrations({ pgPool: db.pool, logger: new graphile.Logger(() => () => {}) });
+  if (graphile)
+    await graphile.runMigrations({ pgPool: db.pool, logger: new graphile.Logger(() => () => {}) });
   return { hasGraphile: graphile !== undefined };
 }
 
@@ -54,7 +61,10 @@ async function ours({ jobs, batch }: { jobs: number; batch: number }) {
     },
   };
   for (let at = 0; at < jobs; at += 500) {
-    const wanted = Array.from({ length: Math.min(500, jobs - at) }, (_, i) => ({ kind: 'none', payload: { n: at + i } }));
+    const wanted = Array.from({ length: Math.min(500, jobs - at) }, (_, i) => ({
+      kind: 'none',
+      payload: { n: at + i },
+    }));
     await db.transaction((tx) => enqueue(tx, wanted));
   }
   const began = performance.now();
@@ -80,7 +90,11 @@ async function theirs({ jobs, batch }: { jobs: number; batch: number }) {
     pgPool: db.pool,
     concurrency: batch === 1 ? 1 : 10,
     noHandleSignals: true,
-    ...(batch === 1 ? {} : { preset: { worker: { localQueue: { size: batch }, completeJobBatchDelay: 0, failJobBatchDelay: 0 } } }),
+    ...(batch === 1
+      ? {}
+      : {
+          preset: { worker: { localQueue: { size: batch }, completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+        }),
     logger: new graphile.Logger(() => () => {}),
     taskList: {
       none: async () => {
@@ -91,9 +105,11 @@ async function theirs({ jobs, batch }: { jobs: number; batch: number }) {
   });
   await finished.wait;
   const seconds = (performance.now() - began) / 1000;
-  const count = async () => (await db.query<{ n: number }>('select count(*)::int as n from graphile_worker.jobs'))[0]?.n;
+  const count = async () =>
+    (await db.query<{ n: number }>('select count(*)::int as n from graphile_worker.jobs'))[0]?.n;
   // The last completions are written a moment after the last run.
-  for (let tries = 0; tries < 100 && (await count()) !== 0; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let tries = 0; tries < 100 && (await count()) !== 0; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 20));
   await runner.stop();
   return { done, left: await count(), perSecond: jobs / seconds };
 }
@@ -107,12 +123,18 @@ async function latency({ jobs, everyMs, pollMs }: { jobs: number; everyMs: numbe
     for (const { payload } of taken) startedMs.set(payload.n, performance.now());
     if (startedMs.size === jobs) finished.go();
   };
-  const worker = await startJobs({ db, handlers: { timed: { batch: 1, concurrency: 4, run } }, ...(pollMs ? { pollMs } : {}) });
+  const worker = await startJobs({
+    db,
+    handlers: { timed: { batch: 1, concurrency: 4, run } },
+    ...(pollMs ? { pollMs } : {}),
+  });
   const began = performance.now();
   for (let n = 0; n < jobs; n++) {
     const pauseMs = began + n * everyMs - performance.now();
     if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    await (pollMs ? enqueueSilently(n) : db.transaction((tx) => enqueue(tx, { kind: 'timed', payload: { n } })));
+    await (pollMs
+      ? enqueueSilently(n)
+      : db.transaction((tx) => enqueue(tx, { kind: 'timed', payload: { n } })));
     committedMs.set(n, performance.now());
   }
   await finished.wait;
@@ -122,11 +144,14 @@ async function latency({ jobs, everyMs, pollMs }: { jobs: number; everyMs: numbe
 }
 
 /** The control: a job that nobody is told of, found by polling alone. */
-const enqueueSilently = (n: number) => db.query(`insert into jobs (kind, payload) values ('timed', $1)`, [{ n }]);
+const enqueueSilently = (n: number) =>
+  db.query(`insert into jobs (kind, payload) values ('timed', $1)`, [{ n }]);
 
 /** Twelve kinds, as many as the server has, and nothing to do. */
 async function idle({ seconds }: { seconds: number }) {
-  const handlers = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`kind-${n}`, { run: async () => {} }]));
+  const handlers = Object.fromEntries(
+    Array.from({ length: 12 }, (_, n) => [`kind-${n}`, { run: async () => {} }]),
+  );
   const worker = await startJobs({ db, handlers });
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   await worker.stop();

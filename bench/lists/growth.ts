@@ -38,19 +38,41 @@ const inputId = (n: number) => `input-${String(n).padStart(8, '0')}`;
 
 export async function growth(context: BenchContext, apps: BigApps): Promise<void> {
   const { server, load, small, large } = apps;
-  const limits = (n: number, least = 4, concurrency = 4) => ({ concurrency, requestsMax: scaled(context, n, least) });
+  const limits = (n: number, least = 4, concurrency = 4) => ({
+    concurrency,
+    requestsMax: scaled(context, n, least),
+  });
   const treeUs = async (plan: Parameters<typeof costOf>[2]) => (await costOf(load, server.pid, plan)).treeUs;
 
-  const spread = (app: App, n: number) => Array.from({ length: n }, (_, i) => 1 + Math.floor(((i + 0.5) * app.size) / n));
+  const spread = (app: App, n: number) =>
+    Array.from({ length: n }, (_, i) => 1 + Math.floor(((i + 0.5) * app.size) / n));
   const get = (app: App) =>
-    grpcPlan(server.url, 'GetInput', GetInputRequestSchema, spread(app, 500).map((n) => ({ ...inApp(app.appId), inputId: inputId(n) })), limits(2000, 200));
+    grpcPlan(
+      server.url,
+      'GetInput',
+      GetInputRequestSchema,
+      spread(app, 500).map((n) => ({ ...inApp(app.appId), inputId: inputId(n) })),
+      limits(2000, 200),
+    );
   const list = (app: App, depth: number) => {
     const page = 1 + Math.floor((depth * app.size) / 128);
-    return grpcPlan(server.url, 'ListInputs', ListInputsRequestSchema, [{ ...inApp(app.appId), page, perPage: 128 }], limits(150, 20));
+    return grpcPlan(
+      server.url,
+      'ListInputs',
+      ListInputsRequestSchema,
+      [{ ...inApp(app.appId), page, perPage: 128 }],
+      limits(150, 20),
+    );
   };
   const stream = (app: App) => {
     const lastId = inputId(Math.floor(app.size / 2));
-    return grpcPlan(server.url, 'StreamInputs', StreamInputsRequestSchema, [{ ...inApp(app.appId), lastId, perPage: 1000 }], limits(30, 4));
+    return grpcPlan(
+      server.url,
+      'StreamInputs',
+      StreamInputsRequestSchema,
+      [{ ...inApp(app.appId), lastId, perPage: 1000 }],
+      limits(30, 4),
+    );
   };
   const reads = await interleaved(context, {
     getSmall: () => treeUs(get(small)),
@@ -81,17 +103,34 @@ async function writes(context: BenchContext, { server, load, small, large }: Big
       ...inApp(app.appId),
       inputs: Array.from({ length: 128 }, () => {
         const id = `grown-${posted++}`;
-        return { id, data: { image: { url: `https://images.example/${id}.jpg` }, concepts: [{ id: 'cat', value: 1 }] } };
+        return {
+          id,
+          data: { image: { url: `https://images.example/${id}.jpg` }, concepts: [{ id: 'cat', value: 1 }] },
+        };
       }),
     }));
-    return costOf(load, server.pid, grpcPlan(server.url, 'PostInputs', PostInputsRequestSchema, requests, { concurrency: 1, requestsMax: batches }));
+    return costOf(
+      load,
+      server.pid,
+      grpcPlan(server.url, 'PostInputs', PostInputsRequestSchema, requests, {
+        concurrency: 1,
+        requestsMax: batches,
+      }),
+    );
   };
   const remove = (app: App): Promise<Cost> => {
     const requests = Array.from({ length: batches }, () => ({
       ...inApp(app.appId),
       ids: Array.from({ length: 100 }, () => inputId(1 + deleted++)),
     }));
-    return costOf(load, server.pid, grpcPlan(server.url, 'DeleteInputs', DeleteInputsRequestSchema, requests, { concurrency: 1, requestsMax: batches }));
+    return costOf(
+      load,
+      server.pid,
+      grpcPlan(server.url, 'DeleteInputs', DeleteInputsRequestSchema, requests, {
+        concurrency: 1,
+        requestsMax: batches,
+      }),
+    );
   };
   const costs = await interleaved(context, {
     postSmall: async () => (await post(small)).treeUs,
@@ -99,15 +138,24 @@ async function writes(context: BenchContext, { server, load, small, large }: Big
     removeSmall: async () => (await remove(small)).treeUs,
     removeLarge: async () => (await remove(large)).treeUs,
   });
-  context.measured('B insert', ratios(costs.postLarge, costs.postSmall), `${Math.round(costs.postLarge[0] as number)} µs CPU for 128`);
-  context.measured('B delete', ratios(costs.removeLarge, costs.removeSmall), `${Math.round(costs.removeLarge[0] as number)} µs CPU for 100`);
+  context.measured(
+    'B insert',
+    ratios(costs.postLarge, costs.postSmall),
+    `${Math.round(costs.postLarge[0] as number)} µs CPU for 128`,
+  );
+  context.measured(
+    'B delete',
+    ratios(costs.removeLarge, costs.removeSmall),
+    `${Math.round(costs.removeLarge[0] as number)} µs CPU for 100`,
+  );
 }
 
 /** One statement that reads all of an app, in each place where the server must not have one. */
 async function controls(context: BenchContext, { db, server, small, large }: BigApps): Promise<void> {
   const cost = async (appKey: number) => {
     const { tree } = await cpuDuring(server.pid, async () => {
-      for (let n = 0; n < 3; n++) await db.query('select count(*) from inputs where app_key = $1 and url like $2', [appKey, '%x%']);
+      for (let n = 0; n < 3; n++)
+        await db.query('select count(*) from inputs where app_key = $1 and url like $2', [appKey, '%x%']);
     });
     return Math.max(10, tree);
   };

@@ -52,8 +52,15 @@ async function pages(question: Question & { kind: 'page' }): Promise<{ ids: stri
     const inputs = rows.map((row) => {
       const data = dataType.decode(row.media) as unknown as Record<string, { url?: string }>;
       (data['image'] as { url?: string }).url = row.url;
-      if (row.data?.length > 0) data['concepts'] = (dataType.decode(row.data) as never as typeof data)['concepts'] as never;
-      return { id: row.id, data, created_at: time(row.created_at), modified_at: time(row.modified_at), status: { code: row.status_code } };
+      if (row.data?.length > 0)
+        data['concepts'] = (dataType.decode(row.data) as never as typeof data)['concepts'] as never;
+      return {
+        id: row.id,
+        data,
+        created_at: time(row.created_at),
+        modified_at: time(row.modified_at),
+        status: { code: row.status_code },
+      };
     });
     type.encode({ status: { code: 10000 }, inputs }).finish();
     ids = rows.map(({ id }) => id);

@@ -33,13 +33,19 @@ export interface PlanFacts {
  *
  * @param mode `custom` plans for these values, as the first runs of a prepared statement do; `generic` for any
  */
-export async function explained(client: pg.ClientBase, statement: Statement, mode: 'custom' | 'generic'): Promise<PlanFacts> {
+export async function explained(
+  client: pg.ClientBase,
+  statement: Statement,
+  mode: 'custom' | 'generic',
+): Promise<PlanFacts> {
   await client.query('begin');
   try {
     await client.query(`set local plan_cache_mode = force_${mode}_plan`);
     await client.query(`prepare looked_at as ${statement.text}`);
     const values = statement.values.map((value) => literal(client, value)).join(', ');
-    const { rows } = await client.query(`explain (analyze, timing off, format json) execute looked_at${values === '' ? '' : `(${values})`}`);
+    const { rows } = await client.query(
+      `explain (analyze, timing off, format json) execute looked_at${values === '' ? '' : `(${values})`}`,
+    );
     const [{ Plan: plan }] = (rows[0] as { 'QUERY PLAN': [{ Plan: PlanNode }] })['QUERY PLAN'];
     return factsOf(plan);
   } finally {
@@ -51,23 +57,32 @@ export async function explained(client: pg.ClientBase, statement: Statement, mod
 function literal(client: pg.ClientBase, value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (Buffer.isBuffer(value)) return client.escapeLiteral(`\\x${value.toString('hex')}`);
-  if (Array.isArray(value)) return client.escapeLiteral(`{${value.map((one) => JSON.stringify(one)).join(',')}}`);
+  if (Array.isArray(value))
+    return client.escapeLiteral(`{${value.map((one) => JSON.stringify(one)).join(',')}}`);
   return client.escapeLiteral(value instanceof Date ? value.toISOString() : String(value));
 }
 
-const isTableScan = (node: PlanNode): boolean => node['Relation Name'] !== undefined && / Scan$/.test(node['Node Type']);
+const isTableScan = (node: PlanNode): boolean =>
+  node['Relation Name'] !== undefined && / Scan$/.test(node['Node Type']);
 
 export function factsOf(root: PlanNode): PlanFacts {
   const nodes = flatten(root);
   const looked = (node: PlanNode) =>
-    node['Actual Loops'] * (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0));
-  const most = (found: readonly PlanNode[], count: (node: PlanNode) => number) => Math.max(0, ...found.map(count));
+    node['Actual Loops'] *
+    (node['Actual Rows'] +
+      (node['Rows Removed by Filter'] ?? 0) +
+      (node['Rows Removed by Index Recheck'] ?? 0));
+  const most = (found: readonly PlanNode[], count: (node: PlanNode) => number) =>
+    Math.max(0, ...found.map(count));
   const written = root['Node Type'] === 'ModifyTable';
   return {
     indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
     rowsRead: nodes.filter(isTableScan).reduce((sum, node) => sum + looked(node), 0),
     rowsReturned: root['Actual Rows'] * (written ? 1 : root['Actual Loops']),
-    rowsScannedMost: most(nodes.filter((node) => node['Node Type'] === 'Seq Scan'), looked),
+    rowsScannedMost: most(
+      nodes.filter((node) => node['Node Type'] === 'Seq Scan'),
+      looked,
+    ),
     rowsSortedMost: most(
       nodes.filter((node) => /Sort$/.test(node['Node Type'])),
       (node) => Math.max(0, ...(node.Plans ?? []).map((from) => from['Actual Rows'] * from['Actual Loops'])),

@@ -5,13 +5,29 @@ import { seal } from '../../server/src/domain/grant-seal.ts';
 import { claim } from '../../server/src/jobs/leases.ts';
 import { allMigrations } from '../../server/src/migrations.ts';
 import { conceptCounts, conceptsById } from '../../server/src/resources/concepts/store.ts';
-import { findApp, findCollaboration, findCredential } from '../../server/src/resources/identity/lookup-store.ts';
-import { findInputKey, inputsBehind, labelledById, labelledByKeys, newestInputs } from '../../server/src/resources/inputs/read-store.ts';
-import { countsByStatus, pageOfAll, pageOfIds, takenIds, takenUrls } from '../../server/src/resources/inputs/store.ts';
+import {
+  findApp,
+  findCollaboration,
+  findCredential,
+} from '../../server/src/resources/identity/lookup-store.ts';
+import {
+  findInputKey,
+  inputsBehind,
+  labelledById,
+  labelledByKeys,
+  newestInputs,
+} from '../../server/src/resources/inputs/read-store.ts';
+import {
+  countsByStatus,
+  pageOfAll,
+  pageOfIds,
+  takenIds,
+  takenUrls,
+} from '../../server/src/resources/inputs/store.ts';
 import { hitCondition } from '../../server/src/resources/searches/filter-sql.ts';
 import { hitsInOrder } from '../../server/src/resources/searches/hit-store.ts';
-import { openTestDatabase, type TestDatabase } from '../../server/src/store/postgres/testing.ts';
 import type { Queryable } from '../../server/src/store/postgres/index.ts';
+import { openTestDatabase, type TestDatabase } from '../../server/src/store/postgres/testing.ts';
 import { fillApp } from '../harness/rows.ts';
 import { explained, type PlanFacts, type Statement } from './explain.ts';
 
@@ -27,7 +43,9 @@ beforeAll(async () => {
   database = await openTestDatabase(allMigrations);
   client = await database.pool.connect();
   await client.query(`insert into users (id) select 'user-' || n from generate_series(1, 3000) as n`);
-  await client.query(`insert into apps (user_key, id) select 1 + n % 100, 'app-' || n from generate_series(1, 3000) as n`);
+  await client.query(
+    `insert into apps (user_key, id) select 1 + n % 100, 'app-' || n from generate_series(1, 3000) as n`,
+  );
   await client.query(
     `insert into keys (hash, sealed, user_key, app_key, type, scopes)
      select sha256(('key ' || key)::bytea), '', user_key, key, 'app_key', '{All}' from apps`,
@@ -35,7 +53,10 @@ beforeAll(async () => {
   await client.query(
     `insert into collaborators (id, app_key, user_key, scopes) select 'c-' || key, key, 1 + key % 3000, '{All}' from apps`,
   );
-  const { rows } = await client.query<{ key: number }>('select key::int from apps where user_key = $1 order by key limit 3', [userKey]);
+  const { rows } = await client.query<{ key: number }>(
+    'select key::int from apps where user_key = $1 order by key limit 3',
+    [userKey],
+  );
   const [large, small, other] = rows.map(({ key }) => ({ appKey: key, userKey, appId: `app-${key}` }));
   await fillApp(client as never, large as never, inputsOfApp);
   await fillApp(client as never, small as never, 300, 'few-');
@@ -114,21 +135,55 @@ const hash = () => Buffer.from('00', 'hex');
 type Row = [name: string, work: (db: Queryable) => Promise<unknown>, indexes: string[], aside?: number];
 
 const statements: Row[] = [
-  ['GetInput', (db) => labelledById(db, grant, id(20_000)), ['inputs_app_key_id_key', 'annotations_input_level']],
-  ['ListInputs, first page', (db) => newestInputs(db, grant, 128), ['inputs_order', 'annotations_input_level']],
+  [
+    'GetInput',
+    (db) => labelledById(db, grant, id(20_000)),
+    ['inputs_app_key_id_key', 'annotations_input_level'],
+  ],
+  [
+    'ListInputs, first page',
+    (db) => newestInputs(db, grant, 128),
+    ['inputs_order', 'annotations_input_level'],
+  ],
   // One bucket of 1,024 keys is walked as far as the page, and the tallies of all buckets of the app are added up.
   ['ListInputs, a deep page', (db) => pageOfAll(db, grant, undefined, page(200)), ['inputs_order'], 1300],
   ['ListInputs of one status', (db) => pageOfAll(db, grant, 30002, page(2)), ['inputs_status'], 1300],
-  ['ListInputs by ids', (db) => pageOfIds(db, grant, { ids: [id(1), id(2), id(3)] }, page(1)), ['inputs_app_key_id_key']],
-  ['inputs of a page', (db) => labelledByKeys(db, grant, Array.from({ length: 128 }, (_, i) => 100 + 7 * i)), ['annotations_input_level']],
+  [
+    'ListInputs by ids',
+    (db) => pageOfIds(db, grant, { ids: [id(1), id(2), id(3)] }, page(1)),
+    ['inputs_app_key_id_key'],
+  ],
+  [
+    'inputs of a page',
+    (db) =>
+      labelledByKeys(
+        db,
+        grant,
+        Array.from({ length: 128 }, (_, i) => 100 + 7 * i),
+      ),
+    ['annotations_input_level'],
+  ],
   ['StreamInputs', (db) => inputsBehind(db, grant, 5000, 1000), ['inputs_order', 'annotations_input_level']],
   ['the cursor of StreamInputs', (db) => findInputKey(db, grant, id(7)), ['inputs_app_key_id_key']],
   ['GetInputCount', (db) => countsByStatus(db, grant), ['input_tallies_pkey']],
   // Beside each concept its key in the order of the page, and its tallies: up to 64, two here.
-  ['GetConceptCounts', (db) => conceptCounts(db, grant, page(1)), ['concepts_order', 'concept_tallies_pkey'], 256],
-  ['names of concepts', (db) => conceptsById(db, grant, ['concept-1', 'concept-2', 'cat']), ['concepts_app_key_id_key']],
+  [
+    'GetConceptCounts',
+    (db) => conceptCounts(db, grant, page(1)),
+    ['concepts_order', 'concept_tallies_pkey'],
+    256,
+  ],
+  [
+    'names of concepts',
+    (db) => conceptsById(db, grant, ['concept-1', 'concept-2', 'cat']),
+    ['concepts_app_key_id_key'],
+  ],
   ['ids that are taken', (db) => takenIds(db, grant, [id(1), id(2), 'new']), ['inputs_app_key_id_key']],
-  ['URLs that are taken', (db) => takenUrls(db, grant, ['https://images.example/input-9.jpg', 'https://images.example/no']), ['inputs_url']],
+  [
+    'URLs that are taken',
+    (db) => takenUrls(db, grant, ['https://images.example/input-9.jpg', 'https://images.example/no']),
+    ['inputs_url'],
+  ],
   ['the key of a call', (db) => findCredential(db, hash()), ['keys_hash_key']],
   ['the app of a call', (db) => findApp(db, userKey, 'app-200'), ['apps_id']],
   ['a collaborator', (db) => findCollaboration(db, grant.appKey, userKey), []],
@@ -143,7 +198,13 @@ const statements: Row[] = [
         hitCondition(
           grant,
           'input',
-          [{ negate: false, annotation: { concepts: [{ id: 'cat', value: 0.5 }], trustedOnly: true }, input: {} }] as never,
+          [
+            {
+              negate: false,
+              annotation: { concepts: [{ id: 'cat', value: 0.5 }], trustedOnly: true },
+              input: {},
+            },
+          ] as never,
           '',
         ),
         0,
@@ -155,18 +216,24 @@ const statements: Row[] = [
   ],
 ];
 
-test.each(statements)('%s is found by an index, reading little more than it returns', async (_name, work, indexes, aside = 0) => {
-  const asked = await statementsOf(work);
-  expect(asked).toHaveLength(1);
-  for (const mode of ['custom', 'generic'] as const) {
-    const facts = await explained(client, asked[0] as Statement, mode);
-    expect(troubleWith(facts, indexes, aside), `${mode} plan: ${JSON.stringify(facts)}`).toEqual([]);
-  }
-});
+test.each(statements)(
+  '%s is found by an index, reading little more than it returns',
+  async (_name, work, indexes, aside = 0) => {
+    const asked = await statementsOf(work);
+    expect(asked).toHaveLength(1);
+    for (const mode of ['custom', 'generic'] as const) {
+      const facts = await explained(client, asked[0] as Statement, mode);
+      expect(troubleWith(facts, indexes, aside), `${mode} plan: ${JSON.stringify(facts)}`).toEqual([]);
+    }
+  },
+);
 
 function troubleWith(facts: PlanFacts, indexes: readonly string[], aside: number): string[] {
-  const trouble = indexes.filter((name) => !facts.indexes.includes(name)).map((name) => `does not use ${name}`);
-  if (facts.rowsScannedMost > rowsUnindexedMax) trouble.push(`scans ${facts.rowsScannedMost} rows of a table`);
+  const trouble = indexes
+    .filter((name) => !facts.indexes.includes(name))
+    .map((name) => `does not use ${name}`);
+  if (facts.rowsScannedMost > rowsUnindexedMax)
+    trouble.push(`scans ${facts.rowsScannedMost} rows of a table`);
   if (facts.rowsSortedMost > rowsUnindexedMax) trouble.push(`sorts ${facts.rowsSortedMost} rows`);
   const rowsMax = 3 * Math.max(1, facts.rowsReturned) + aside;
   if (facts.rowsRead > rowsMax) trouble.push(`reads ${facts.rowsRead} rows for ${facts.rowsReturned}`);
@@ -175,9 +242,17 @@ function troubleWith(facts: PlanFacts, indexes: readonly string[], aside: number
 
 test('a statement that scans, sorts or counts past rows is caught', async () => {
   const bad: [string, unknown[], RegExp][] = [
-    ['select id from inputs where app_key = $1 order by status_details, id limit 10', [grant.appKey], /sorts/],
+    [
+      'select id from inputs where app_key = $1 order by status_details, id limit 10',
+      [grant.appKey],
+      /sorts/,
+    ],
     ['select id from inputs where url like $1', ['%zz%'], /scans/],
-    ['select id from inputs where app_key = $1 order by key desc limit 10 offset 5000', [grant.appKey], /reads/],
+    [
+      'select id from inputs where app_key = $1 order by key desc limit 10 offset 5000',
+      [grant.appKey],
+      /reads/,
+    ],
     ['select count(*) from inputs where app_key = $1', [grant.appKey], /reads/],
   ];
   for (const [text, values, words] of bad) {

@@ -8,9 +8,20 @@ import { findBinaries } from '../../server/src/store/postgres/binaries.ts';
 
 // What a first start cannot do without: a database folder, a database, and Node with the same packages.
 
-const packages = ['@grpc/grpc-js', '@bufbuild/protobuf', 'pg', 'kysely', 'sharp', 'pino', 'undici', 'zod', 'prom-client'];
+const packages = [
+  '@grpc/grpc-js',
+  '@bufbuild/protobuf',
+  'pg',
+  'kysely',
+  'sharp',
+  'pino',
+  'undici',
+  'zod',
+  'prom-client',
+];
 
-const exit = (child: ReturnType<typeof spawn>) => new Promise<number | null>((resolve) => child.once('close', resolve));
+const exit = (child: ReturnType<typeof spawn>) =>
+  new Promise<number | null>((resolve) => child.once('close', resolve));
 
 async function parts(folder: string): Promise<{ seconds: number }> {
   const account = accountFor(folder);
@@ -24,14 +35,32 @@ async function parts(folder: string): Promise<{ seconds: number }> {
   const began = performance.now();
   const made = spawn(
     join(programs, 'initdb'),
-    ['-D', '/proc/self/cwd', '-U', 'fovea', '-A', 'trust', '-E', 'UTF8', '-k', '--locale=C', '--no-instructions'],
+    [
+      '-D',
+      '/proc/self/cwd',
+      '-U',
+      'fovea',
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '-k',
+      '--locale=C',
+      '--no-instructions',
+    ],
     options,
   );
   if ((await exit(made)) !== 0) throw new Error('initdb failed');
-  const database = spawn(join(programs, 'postgres'), ['-D', '/proc/self/cwd', '-k', socket, '-h', ''], options);
+  const database = spawn(
+    join(programs, 'postgres'),
+    ['-D', '/proc/self/cwd', '-k', socket, '-h', ''],
+    options,
+  );
   await answers(socket);
   const imports = packages.map((name) => `import('${name}')`).join(', ');
-  const node = spawn(process.execPath, ['--input-type=module', '-e', `await Promise.all([${imports}])`], { stdio: 'inherit' });
+  const node = spawn(process.execPath, ['--input-type=module', '-e', `await Promise.all([${imports}])`], {
+    stdio: 'inherit',
+  });
   if ((await exit(node)) !== 0) throw new Error('Node failed');
   const seconds = (performance.now() - began) / 1000;
   database.kill('SIGINT');

@@ -18,12 +18,56 @@ const start: Bench = {
   name: 'start',
   about: 'from nothing to the first answer, and what it keeps in memory',
   goals: [
-    { id: 'P8.1', what: 'empty folder to first answer / initdb + PostgreSQL start + Node start with the same packages', unit: 'x', better: 'lower', pass: 3, record: 1.5 },
-    { id: 'P8.1s', what: 'empty folder to first answer', unit: 's', better: 'lower', pass: 10, record: 4, isLatency: true },
-    { id: 'P8.2', what: 'warm start to first answer', unit: 's', better: 'lower', pass: 4, record: 1.5, isLatency: true },
-    { id: 'P8.3', what: 'memory at rest, PostgreSQL included (PSS)', unit: 'MB', better: 'lower', pass: 500, record: 250 },
-    { id: 'P8.4', what: 'memory after bursts of calls / at rest', unit: 'x', better: 'lower', pass: 3, record: 2 },
-    { id: 'P8.6', what: 'processes of the server itself (PostgreSQL counted once)', unit: '', better: 'lower', pass: 6, record: 3 },
+    {
+      id: 'P8.1',
+      what: 'empty folder to first answer / initdb + PostgreSQL start + Node start with the same packages',
+      unit: 'x',
+      better: 'lower',
+      pass: 3,
+      record: 1.5,
+    },
+    {
+      id: 'P8.1s',
+      what: 'empty folder to first answer',
+      unit: 's',
+      better: 'lower',
+      pass: 10,
+      record: 4,
+      isLatency: true,
+    },
+    {
+      id: 'P8.2',
+      what: 'warm start to first answer',
+      unit: 's',
+      better: 'lower',
+      pass: 4,
+      record: 1.5,
+      isLatency: true,
+    },
+    {
+      id: 'P8.3',
+      what: 'memory at rest, PostgreSQL included (PSS)',
+      unit: 'MB',
+      better: 'lower',
+      pass: 500,
+      record: 250,
+    },
+    {
+      id: 'P8.4',
+      what: 'memory after bursts of calls / at rest',
+      unit: 'x',
+      better: 'lower',
+      pass: 3,
+      record: 2,
+    },
+    {
+      id: 'P8.6',
+      what: 'processes of the server itself (PostgreSQL counted once)',
+      unit: '',
+      better: 'lower',
+      pass: 6,
+      record: 3,
+    },
   ],
   run,
 };
@@ -63,7 +107,14 @@ async function run(context: BenchContext): Promise<void> {
     warm: () => started(warmDir),
   });
   context.measured('P8.1', ratios(costs.empty, costs.parts));
-  context.control('P8.1', 'an empty folder each time, three times over', ratios(costs.empty.map((s) => 3 * s), costs.parts));
+  context.control(
+    'P8.1',
+    'an empty folder each time, three times over',
+    ratios(
+      costs.empty.map((s) => 3 * s),
+      costs.parts,
+    ),
+  );
   context.measured('P8.1s', costs.empty);
   context.measured('P8.2', costs.warm);
   await memory(context, main, warmDir);
@@ -76,10 +127,15 @@ async function memory(context: BenchContext, main: string, dataDir: string): Pro
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const rest0 = memoryOf(server.pid);
   context.measured('P8.3', [rest0.pssMb], `${rest0.processes} processes in all`);
-  const hog = spawn(process.execPath, ['-e', `globalThis.kept = Buffer.alloc(600e6, 1); setInterval(() => {}, 1e3)`]);
+  const hog = spawn(process.execPath, [
+    '-e',
+    `globalThis.kept = Buffer.alloc(600e6, 1); setInterval(() => {}, 1e3)`,
+  ]);
   context.defer(() => void hog.kill());
   await new Promise((resolve) => setTimeout(resolve, 1500));
-  context.control('P8.3', 'a process beside it that holds 600 MB', [rest0.pssMb + memoryOf(hog.pid as number).pssMb]);
+  context.control('P8.3', 'a process beside it that holds 600 MB', [
+    rest0.pssMb + memoryOf(hog.pid as number).pssMb,
+  ]);
   context.measured('P8.6', [1 + childrenOf(server.pid).length]);
 
   const db = await server.database();
@@ -90,19 +146,35 @@ async function memory(context: BenchContext, main: string, dataDir: string): Pro
   const grown: number[] = [];
   for (let repeat = 0; repeat < 3; repeat++) {
     const list = { concurrency: 8, requestsMax: scaled(context, 300, 30) };
-    await load.run(grpcPlan(server.url, 'ListInputs', ListInputsRequestSchema, [{ ...inApp(appId), perPage: 1000 }], list));
     await load.run(
-      grpcPlan(server.url, 'GetInput', GetInputRequestSchema, [{ ...inApp(appId), inputId: 'input-00000010' }], {
-        concurrency: 32,
-        requestsMax: scaled(context, 3000, 300),
-      }),
+      grpcPlan(server.url, 'ListInputs', ListInputsRequestSchema, [{ ...inApp(appId), perPage: 1000 }], list),
+    );
+    await load.run(
+      grpcPlan(
+        server.url,
+        'GetInput',
+        GetInputRequestSchema,
+        [{ ...inApp(appId), inputId: 'input-00000010' }],
+        {
+          concurrency: 32,
+          requestsMax: scaled(context, 3000, 300),
+        },
+      ),
     );
     grown.push(memoryOf(server.pid).pssMb / rest0.pssMb);
   }
-  context.measured('P8.4', [grown.at(-1) as number], `after each burst ${grown.map((one) => one.toFixed(2)).join(', ')} times that at rest`);
-  context.control('P8.4', 'keeps 600 MB of what it sent', [(grown.at(-1) as number) + memoryOf(hog.pid as number).pssMb / rest0.pssMb]);
+  context.measured(
+    'P8.4',
+    [grown.at(-1) as number],
+    `after each burst ${grown.map((one) => one.toFixed(2)).join(', ')} times that at rest`,
+  );
+  context.control('P8.4', 'keeps 600 MB of what it sent', [
+    (grown.at(-1) as number) + memoryOf(hog.pid as number).pssMb / rest0.pssMb,
+  ]);
 }
 
 /** Direct children of a process. */
 const childrenOf = (pid: number): string[] =>
-  readdirSync(`/proc/${pid}/task`).flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean));
+  readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+  );

@@ -16,7 +16,11 @@ const tenants: Bench = {
   about: 'whether many apps, keys and collaborators slow one down',
   goals: [
     { id: 'B tenants', what: 'GetInput and ListInputs of one app: 10,000 apps / 10 apps', ...bar },
-    { id: 'B permission', what: 'a call refused, its key and app looked up: 10,000 apps and keys / 10', ...bar },
+    {
+      id: 'B permission',
+      what: 'a call refused, its key and app looked up: 10,000 apps and keys / 10',
+      ...bar,
+    },
   ],
   run,
 };
@@ -27,22 +31,34 @@ async function run(context: BenchContext): Promise<void> {
   context.defer(() => load.close());
   const [few, many] = [await crowded(context, 10), await crowded(context, scaled(context, 10_000, 500))];
   const get = (server: BenchServer) =>
-    grpcPlan(server.url, 'GetInput', GetInputRequestSchema, [{ ...inApp(appId), inputId: 'input-00000010' }], {
-      concurrency: 8,
-      requestsMax: scaled(context, 1500, 200),
-    });
+    grpcPlan(
+      server.url,
+      'GetInput',
+      GetInputRequestSchema,
+      [{ ...inApp(appId), inputId: 'input-00000010' }],
+      {
+        concurrency: 8,
+        requestsMax: scaled(context, 1500, 200),
+      },
+    );
   const list = (server: BenchServer) =>
     grpcPlan(server.url, 'ListInputs', ListInputsRequestSchema, [{ ...inApp(appId), perPage: 128 }], {
       concurrency: 4,
       requestsMax: scaled(context, 200, 30),
     });
   // An unknown key is never remembered: each of these goes to the database.
-  const refused = (server: BenchServer) => ({ ...get(server), headers: { authorization: `Key ${'0'.repeat(32)}` } });
+  const refused = (server: BenchServer) => ({
+    ...get(server),
+    headers: { authorization: `Key ${'0'.repeat(32)}` },
+  });
   const idOf = async (server: BenchServer) =>
-    ((await replyOf(load, get(server), SingleInputResponseSchema)).message as { input: { id: string } }).input.id;
+    ((await replyOf(load, get(server), SingleInputResponseSchema)).message as { input: { id: string } }).input
+      .id;
   context.sameAnswer('GetInput', await idOf(few), await idOf(many));
-  const cost = async (server: BenchServer, plan: ReturnType<typeof get>) => (await costOf(load, server.pid, plan)).treeUs;
-  const one = async (server: BenchServer) => (await cost(server, get(server))) + (await cost(server, list(server)));
+  const cost = async (server: BenchServer, plan: ReturnType<typeof get>) =>
+    (await costOf(load, server.pid, plan)).treeUs;
+  const one = async (server: BenchServer) =>
+    (await cost(server, get(server))) + (await cost(server, list(server)));
   const costs = await interleaved(context, {
     few: () => one(few),
     many: () => one(many),
@@ -54,7 +70,10 @@ async function run(context: BenchContext): Promise<void> {
   const scan = async (server: BenchServer) => {
     const db = await server.database();
     const { tree } = await cpuDuring(server.pid, async () => {
-      for (let n = 0; n < 200; n++) await db.query(`select count(*) from keys k join apps a on a.key = k.app_key where encode(k.hash, 'hex') like '%zz%'`);
+      for (let n = 0; n < 200; n++)
+        await db.query(
+          `select count(*) from keys k join apps a on a.key = k.app_key where encode(k.hash, 'hex') like '%zz%'`,
+        );
     });
     await db.end();
     return Math.max(10, tree);
@@ -66,7 +85,11 @@ async function run(context: BenchContext): Promise<void> {
 
 /** A server with one app to measure and others beside it, each with a key, a collaborator and 20 inputs. */
 async function crowded(context: BenchContext, apps: number): Promise<BenchServer> {
-  const server = await startServer({ main: context.serverMain, dataDir: join(context.folder, `with-${apps}`), env: { FOVEA_ROLES: 'api' } });
+  const server = await startServer({
+    main: context.serverMain,
+    dataDir: join(context.folder, `with-${apps}`),
+    env: { FOVEA_ROLES: 'api' },
+  });
   context.defer(() => server.stop());
   const db = await server.database();
   const { userKey } = await makeApp(server, db, appId);
@@ -86,7 +109,15 @@ async function crowded(context: BenchContext, apps: number): Promise<BenchServer
      select m.key, 'input-' || n, 'image', 30000, 'https://images.example/' || m.id || n from made m, generate_series(1, 20) as n`,
     [userKey, apps],
   );
-  await fillApp(db, { appId, userKey, appKey: (await db.query('select key::int from apps where id = $1', [appId])).rows[0].key }, 1000);
+  await fillApp(
+    db,
+    {
+      appId,
+      userKey,
+      appKey: (await db.query('select key::int from apps where id = $1', [appId])).rows[0].key,
+    },
+    1000,
+  );
   await settle(db);
   await db.end();
   return server;
