@@ -289,6 +289,31 @@ describe.skipIf(withoutBrowser)('the page', { timeout: 60_000 }, () => {
     await expect.poll(() => page.locator('.facet').allTextContents(), soon).toEqual(['circle1', 'stripes1']);
   });
 
+  test('a new concept whose name is a part of another one is offered first', async () => {
+    await openPage();
+    await signIn(await newUser('tess'));
+    await makeApp('shirts');
+    await choose('Add pictures', await several('circle', 0, 2));
+    await expect.poll(() => page.locator('.tile.ready').count(), soon).toBe(2);
+    for (const [seed, words] of [
+      [0, 't-shirt'],
+      [1, 'shirt'],
+    ] as const) {
+      await tile(`circle-${seed}.jpg`).locator('.face').click();
+      await page.keyboard.press('l');
+      await page.keyboard.type(words);
+      await page.keyboard.press('Enter');
+      await page.locator('.facet', { hasText: new RegExp(`^${words}`) }).waitFor();
+      await page.keyboard.press('Escape');
+    }
+    await page.locator('.selection input').fill('shi');
+    expect(await page.locator('.selection [role=option]').allTextContents()).toEqual([
+      'shirt1',
+      't-shirt1',
+      'New concept “shi”',
+    ]);
+  });
+
   test('keys alone are enough to select and delete', async () => {
     await openPage();
     await signIn(await newUser('kim'));

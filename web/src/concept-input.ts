@@ -44,10 +44,18 @@ export function conceptInput(parts: {
       list,
       offers.map(({ row }) => row),
     );
-    mark(input.value.trim() === '' ? -1 : 0);
+    mark(firstMark());
     const isShown = offers.length > 0 && document.activeElement === input;
     list.hidden = !isShown;
     input.setAttribute('aria-expanded', String(isShown));
+  }
+
+  /** Enter takes what begins with the words; "shirt" must not become "t-shirt" where both are possible. */
+  function firstMark(): number {
+    const words = input.value.trim().toLocaleLowerCase();
+    if (words === '') return -1;
+    const begins = offers.findIndex((offer) => offer.words.toLocaleLowerCase().startsWith(words));
+    return Math.max(0, begins);
   }
 
   function offersFor(words: string): { words: string; concept?: CountedConcept }[] {
