@@ -11,7 +11,7 @@ import { grpcPlan, inApp } from '../harness/calls.ts';
 import { quantileOf } from '../harness/judge.ts';
 import { type LoadGenerator, openLoad } from '../harness/load.ts';
 import { fillApp, makeApp } from '../harness/rows.ts';
-import { type BenchServer, pat, startServer, userId } from '../harness/server.ts';
+import { type BenchServer, pat, startServer } from '../harness/server.ts';
 
 const appId = 'bench-mixed';
 
