@@ -223,7 +223,7 @@ const s20: Attack = {
   },
 };
 
-const pathTricks = ['../../../../etc/passwd', '..%2f..%2f..%2fetc%2fpasswd', '%2e%2e/%2e%2e/etc/passwd', '%252e%252e%252fetc%252fpasswd', '..\\..\\..\\etc\\passwd', '..%5c..%5cetc%5cpasswd', '%c0%ae%c0%ae/%c0%ae%c0%ae/etc/passwd', '....//....//etc/passwd', '/etc/passwd', '//etc/passwd', 'file:///etc/passwd', '.', '..', 'a\u0000.png', '%00', 'CON', 'aux.txt', 'a'.repeat(4096), '\u202egnp.exe', '😀', 'a\nb', 'a\r\nSet-Cookie: x=y', '~root', '$HOME', '`id`', 'master.key', '..;/..;/master.key'];
+const pathTricks = ['%zz', '%', '%E0%A4%A', '../../../../etc/passwd', '..%2f..%2f..%2fetc%2fpasswd', '%2e%2e/%2e%2e/etc/passwd', '%252e%252e%252fetc%252fpasswd', '..\\..\\..\\etc\\passwd', '..%5c..%5cetc%5cpasswd', '%c0%ae%c0%ae/%c0%ae%c0%ae/etc/passwd', '....//....//etc/passwd', '/etc/passwd', '//etc/passwd', 'file:///etc/passwd', '.', '..', 'a\u0000.png', '%00', 'CON', 'aux.txt', 'a'.repeat(4096), '\u202egnp.exe', '😀', 'a\nb', 'a\r\nSet-Cookie: x=y', '~root', '$HOME', '`id`', 'master.key', '..;/..;/master.key'];
 
 /** All paths below a folder, the database's own left out. */
 function filesOf(folder: string, skip: RegExp): string[] {
@@ -374,12 +374,16 @@ async function secretsAt(ground: Ground): Promise<Outcome> {
     } catch {
       continue;
     }
+    // The first user's own token lies there for programs of the same owner; see connection-file.ts of the server.
+    const isConnection = path.endsWith('/connection.json') && (statSync(path).mode & 0o077) === 0;
     for (const secret of secrets) {
       book.count();
+      if (isConnection && secret === server.pat) continue;
       if (bytes.includes(secret)) book.through(`${path.slice(server.dataDir.length)} holds a secret in the clear`);
     }
   }
-  const said = server.output();
+  // The greeting of a first start shows the first user's token on purpose; the log proper is lines of JSON.
+  const said = server.output().split('\n').filter((line) => line.startsWith('{')).join('\n');
   const metrics = (await wire.send({ verb: 'GET', path: '/metrics', headers: {} })).text;
   const listed = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout ?? '';
   for (const [where, text] of [['the log', said], ['the metrics', metrics], ['the list of processes', listed]] as const) {

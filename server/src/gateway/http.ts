@@ -2,6 +2,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CallMeta, Dispatcher } from './dispatch.ts';
 import { requestIdOf } from './dispatch.ts';
+import { gatewayFault } from './faults.ts';
 import { answerGrpcWeb, isGrpcWeb } from './grpc-web.ts';
 import type { GatewayLog } from './observe.ts';
 import { answerBare, answerRest, type RestOptions } from './rest/answer.ts';
@@ -54,6 +55,10 @@ export function openHttp(parts: {
     if (isGrpcWeb(request)) return answerGrpcWeb(parts.dispatcher, request, response, meta, parts.rest);
     const url = new URL(request.url ?? '/', 'http://local');
     const route = plainRoute(request.method ?? 'GET', url.pathname);
+    if (/%00/.test(url.pathname) || (route && !isDecodable(url.pathname))) {
+      const fault = gatewayFault.badFormat('The path holds a percent sign that encodes no character.');
+      return answerBare(response, fault, requestIdOf(header), {});
+    }
     if (route) return route.answer(request, response, { url, requestId: requestIdOf(header), header });
     return answerRest(parts.dispatcher, request, response, meta, parts.rest);
   }
@@ -87,6 +92,15 @@ export function openHttp(parts: {
         }, graceMs).unref();
       }),
   };
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const isExact = (route: HttpRoute): boolean => typeof route.path === 'string' && !route.path.endsWith('/*');

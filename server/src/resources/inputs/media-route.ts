@@ -82,7 +82,7 @@ function withCookie(header: HeaderOf): HeaderOf {
     if (given !== undefined || name !== sessionHeader || header('authorization')) return given;
     const pairs = (header('cookie') ?? '').split(';').map((pair) => pair.trim());
     const token = pairs.find((pair) => pair.startsWith(`${sessionCookie}=`))?.slice(sessionCookie.length + 1);
-    return token === undefined || token === '' ? undefined : decodeURIComponent(token);
+    return token || undefined;
   };
 }
 
