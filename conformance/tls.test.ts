@@ -11,7 +11,7 @@ import service from 'clarifai-nodejs-grpc/proto/clarifai/api/service_pb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Json } from '../server/src/testing/people.ts';
 import { startServer, type TestServer } from '../server/src/testing/server.ts';
-import { selfSigned } from './self-signed.ts';
+import { selfSigned } from '../server/src/testing/self-signed.ts';
 
 const { grpc } = clarifai;
 const { key, cert } = selfSigned();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '#config.ts';
+import { selfSigned } from '#testing/self-signed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,8 +24,7 @@ const linesOf = (env: NodeJS.ProcessEnv): string[] => {
   }
 };
 
-const certificate = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
-const key = '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n';
+const { cert: certificate, key } = selfSigned();
 
 test('an empty environment is a working one: this machine, port 8080, the embedded database', () => {
   const config = loadConfig({}, folder);
@@ -138,6 +138,7 @@ test.each([
   ],
   [{ FOVEA_TLS_CERT: certificate }, 'FOVEA_TLS_KEY is missing'],
   [{ FOVEA_TLS_KEY: key }, 'FOVEA_TLS_CERT is missing'],
+  [{ FOVEA_TLS_CERT: certificate, FOVEA_TLS_KEY: selfSigned().key }, 'FOVEA_TLS_CERT and FOVEA_TLS_KEY cannot be used together'],
   [{ FOVEA_S3_REGION: 'eu-central-1' }, 'FOVEA_S3_BUCKET is missing; FOVEA_S3_REGION'],
   [{ FOVEA_S3_BUCKET: 'fovea', FOVEA_S3_ACCESS_KEY_ID: 'a' }, 'FOVEA_S3_SECRET_ACCESS_KEY is missing'],
 ])('settings that contradict each other stop the start: %o', (env, words) => {

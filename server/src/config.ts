@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import type { z } from 'zod';
 import { readText } from '#config-values.ts';
 import { type Variable, variables } from '#config-variables.ts';
@@ -97,11 +98,24 @@ function contradictions(env: NodeJS.ProcessEnv, found: ReadonlyMap<Name, unknown
     if (isSet(one) && !isSet(other)) lines.push(`${other} is missing; ${one} is useless without it.`);
     if (isSet(other) && !isSet(one)) lines.push(`${one} is missing; ${other} is useless without it.`);
   }
+  const tls = tlsTrouble(found.get('FOVEA_TLS_CERT'), found.get('FOVEA_TLS_KEY'));
+  if (tls) lines.push(tls);
   const s3 = names.find((name) => name.startsWith('FOVEA_S3_') && isSet(name));
   if (s3 && !found.has('FOVEA_S3_BUCKET') && !isSet('FOVEA_S3_BUCKET')) {
     lines.push(`FOVEA_S3_BUCKET is missing; ${s3} is useless without it.`);
   }
   return lines;
+}
+
+/** Whether certificate and key can be used, and belong together. */
+function tlsTrouble(cert: unknown, key: unknown): string | undefined {
+  if (typeof cert !== 'string' || typeof key !== 'string') return undefined;
+  try {
+    createSecureContext({ cert, key });
+    return undefined;
+  } catch (error) {
+    return `FOVEA_TLS_CERT and FOVEA_TLS_KEY cannot be used together: ${(error as Error).message}.`;
+  }
 }
 
 /** One line for each variable with our prefix that means nothing, with the nearest name that does. */
