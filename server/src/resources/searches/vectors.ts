@@ -1,6 +1,6 @@
 import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Database } from '#store/postgres/index.ts';
+import { copyOut, type Database } from '#store/postgres/index.ts';
 import { first, sql } from '#store/sql.ts';
 
 /**
@@ -24,9 +24,9 @@ interface EmbeddingRow {
   readonly vector: Buffer;
 }
 
-/** Changes read along with the look for changes; where there are more, they are read step by step. */
+/** Changes read along with the look for changes; where there are more, they are read in bulk. */
 const changesMax = 256;
-const rowsPerRead = 2_000;
+const rowsPerUpsert = 256;
 
 /** One statement, so that the changes and the mark for the next look come from the same moment. */
 const changes = {
@@ -37,6 +37,13 @@ const changes = {
       select key, vector from embeddings
       where app_key = $1 and model_version_key = $2 and xid >= $3::xid8 limit $4) e on true`,
 };
+
+const allVectors = `copy (
+  select key, vector from embeddings
+  where app_key = current_setting('fovea.app_key')::bigint
+    and model_version_key = current_setting('fovea.model_version_key')::bigint
+    and xid >= current_setting('fovea.xid')::xid8
+) to stdout (format binary)`;
 
 export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog {
   const scopes = new Map<string, Scope>();
@@ -54,24 +61,19 @@ export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog
     }
   }
 
-  /** Reads through a cursor, and the next rows while the last ones are put away. @returns the mark for the next look */
+  /** @returns the mark for the next look */
   function readAll(index: VectorIndex, owner: readonly unknown[]): Promise<string> {
     return db.transaction(
       async (tx) => {
         const mark = await first<{ xmin: string }>(tx, sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`);
+        // COPY takes no parameters; settings of the transaction carry them.
         await tx.query(
-          `declare changed_vectors no scroll cursor for
-           select key, vector from embeddings where app_key = $1 and model_version_key = $2 and xid >= $3::xid8`,
-          [...owner],
+          `select set_config('fovea.app_key', $1, true), set_config('fovea.model_version_key', $2, true), set_config('fovea.xid', $3, true)`,
+          owner.map(String),
         );
-        const read = () => tx.query<EmbeddingRow>(`fetch ${rowsPerRead} from changed_vectors`);
-        for (let part = await read(); part.length > 0; ) {
-          const next = read();
-          // Met when awaited below; here it must only not be unhandled.
-          next.catch(() => {});
-          put(index, part);
-          part = await next;
-        }
+        const batch = new Batch(index);
+        await copyOut(tx.client, allVectors, ([key, vector]) => batch.add(key as Buffer, vector as Buffer));
+        batch.flush();
         return (mark as { xmin: string }).xmin;
       },
       { isolation: 'repeatable read', readOnly: true, timeoutMs: 60_000 },
@@ -113,4 +115,29 @@ function put(index: VectorIndex, part: readonly EmbeddingRow[]): void {
     part.map(({ key }) => key),
     vectors,
   );
+}
+
+/** Vectors on their way into an index, some at a time. */
+class Batch {
+  readonly #index: VectorIndex;
+  readonly #vectors: Float32Array;
+  readonly #bytes: Uint8Array;
+  #keys: number[] = [];
+
+  constructor(index: VectorIndex) {
+    this.#index = index;
+    this.#vectors = new Float32Array(rowsPerUpsert * index.dims);
+    this.#bytes = new Uint8Array(this.#vectors.buffer);
+  }
+
+  add(key: Buffer, vector: Buffer): void {
+    this.#bytes.set(vector, this.#keys.length * this.#index.dims * 4);
+    this.#keys.push(Number(key.readBigInt64BE()));
+    if (this.#keys.length === rowsPerUpsert) this.flush();
+  }
+
+  flush(): void {
+    this.#index.upsert(this.#keys, this.#vectors.subarray(0, this.#keys.length * this.#index.dims));
+    this.#keys = [];
+  }
 }
