@@ -28,7 +28,9 @@ const sources = {
   name: 'sources',
   setup(plan) {
     plan.onResolve({ filter: /^#/ }, ({ path }) => ({ path: join(root, 'server', 'src', path.slice(1)) }));
-    plan.onResolve({ filter: /^@fovea\/contract$/ }, () => ({ path: join(root, 'contract', 'src', 'index.ts') }));
+    plan.onResolve({ filter: /^@fovea\/contract$/ }, () => ({
+      path: join(root, 'contract', 'src', 'index.ts'),
+    }));
     plan.onResolve({ filter: /^[^./#]/ }, ({ path, kind }) =>
       kind === 'entry-point' || path.startsWith('@fovea/') ? undefined : { path, external: true },
     );

@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { tmpdir } from 'node:os';
-import { startServer, type TestServer } from '../../server/src/testing/server.ts';
 import { randomFrom } from '../../scripts/lib/random.mjs';
+import { startServer, type TestServer } from '../../server/src/testing/server.ts';
 import { type Cast, makeCast } from './cast.ts';
 import { type Answer, openWire, type Wire } from './wire.ts';
 
@@ -33,7 +33,11 @@ export interface Arena extends Ground {
   /** Internal errors and tell-tale words in replies so far. */
   readonly sights: Sight[];
   /** Starts another server, with other settings or a check left out, and stops it afterwards. */
-  other<T>(env: NodeJS.ProcessEnv, use: (ground: Ground) => Promise<T>, options?: { cast?: boolean }): Promise<T>;
+  other<T>(
+    env: NodeJS.ProcessEnv,
+    use: (ground: Ground) => Promise<T>,
+    options?: { cast?: boolean },
+  ): Promise<T>;
 }
 
 // What gives away the inside: stack frames, files of ours, SQL, and words of the database.
@@ -41,7 +45,10 @@ const telltales: readonly (readonly [string, RegExp])[] = [
   ['stack frame', /\bat (async )?[\w.<>[\] ]+ \(?(file:|node:|\/)[^)\s]*:\d+:\d+/],
   ['file of the server', /node_modules|dist\/main\.js|\/server\/src\//],
   ['SQL', /\b(select|insert into|update|delete from)\b.{1,80}\b(from|values|set|where)\b.{0,40}\$\d/i],
-  ['database words', /syntax error at or near|violates (unique|foreign key|not-null|check)|invalid input syntax|relation "|column "\w+" |duplicate key value|invalid byte sequence|out of range for type|tsquery:|jsonb?path|PostgresError/i],
+  [
+    'database words',
+    /syntax error at or near|violates (unique|foreign key|not-null|check)|invalid input syntax|relation "|column "\w+" |duplicate key value|invalid byte sequence|out of range for type|tsquery:|jsonb?path|PostgresError/i,
+  ],
 ];
 
 /** The table owner's view of the database inside a data folder. */
@@ -52,7 +59,12 @@ async function openDb(dataDir: string): Promise<pg.Client> {
   return client;
 }
 
-export async function openArena(options: { seed: number; full: boolean; main: string; folder?: string }): Promise<{
+export async function openArena(options: {
+  seed: number;
+  full: boolean;
+  main: string;
+  folder?: string;
+}): Promise<{
   arena: Arena;
   during(attack: string): void;
   close(): Promise<void>;
@@ -67,17 +79,27 @@ export async function openArena(options: { seed: number; full: boolean; main: st
   function watch(answer: Answer): void {
     answers.count += 1;
     if (!watching) return;
-    const see = (what: string, words: string) => sights.push({ attack, rpc: answer.rpc, what, words: words.slice(0, 300) });
-    if (answer.code === 99009 || answer.http === 500 || answer.grpcCode === 13) see('internal error', answer.text);
+    const see = (what: string, words: string) =>
+      sights.push({ attack, rpc: answer.rpc, what, words: words.slice(0, 300) });
+    if (answer.code === 99009 || answer.http === 500 || answer.grpcCode === 13)
+      see('internal error', answer.text);
     for (const [what, pattern] of telltales) {
       const at = answer.text.search(pattern);
       if (at >= 0) see(what, answer.text.slice(Math.max(0, at - 40), at + 160));
     }
   }
 
-  async function openGround(env: NodeJS.ProcessEnv, withCast: boolean, eyes: (answer: Answer) => void): Promise<Ground & { close(): Promise<void> }> {
+  async function openGround(
+    env: NodeJS.ProcessEnv,
+    withCast: boolean,
+    eyes: (answer: Answer) => void,
+  ): Promise<Ground & { close(): Promise<void> }> {
     const dataDir = await mkdtemp(join(options.folder ?? tmpdir(), 'fovea-attacks-'));
-    const server = await startServer({ main, dataDir, env: { FOVEA_FETCH_ALLOW: '', FOVEA_INFERENCE_THREADS: '1', ...env } });
+    const server = await startServer({
+      main,
+      dataDir,
+      env: { FOVEA_FETCH_ALLOW: '', FOVEA_INFERENCE_THREADS: '1', ...env },
+    });
     const wire = openWire(server.url, eyes);
     const db = await openDb(dataDir);
     const close = async () => {
@@ -137,7 +159,9 @@ export async function digestOfRows(db: pg.Client): Promise<Map<string, string>> 
   const digests = new Map<string, string>();
   for (const { name } of tables) {
     if (restless.has(name)) continue;
-    const { rows } = await db.query(`select count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' order by md5(t::text))), '') as sum from ${name} t`);
+    const { rows } = await db.query(
+      `select count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' order by md5(t::text))), '') as sum from ${name} t`,
+    );
     digests.set(name, (rows[0] as { sum: string }).sum);
   }
   return digests;

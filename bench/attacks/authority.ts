@@ -7,7 +7,9 @@ import { templateFor } from './templates.ts';
 import { bytesOf, type Json } from './wire.ts';
 
 const lacksScope = 11007;
-const exposed = [...scopeRules.values()].filter((scope) => scope.exposed && scope.name !== 'All').map((scope) => scope.name);
+const exposed = [...scopeRules.values()]
+  .filter((scope) => scope.exposed && scope.name !== 'All')
+  .map((scope) => scope.name);
 
 async function patWith(ground: Ground, scopes: readonly string[]): Promise<string> {
   const { attacker } = ground.cast;
@@ -57,13 +59,23 @@ async function climbing(ground: Ground): Promise<Outcome> {
     ['session', '/v2/ext/fovea/session', {}],
   ] as const) {
     book.count();
-    const answer = await wire.send({ verb: 'POST', path, headers: how === 'session' ? headers : {}, body: Buffer.from(JSON.stringify(body)) });
+    const answer = await wire.send({
+      verb: 'POST',
+      path,
+      headers: how === 'session' ? headers : {},
+      body: Buffer.from(JSON.stringify(body)),
+    });
     if (answer.http === 200) book.through(`a narrow token opened a session by ${how}`);
   }
   for (const [rpc, json] of [
     ['PostKeys', { keys: [wide] }],
     ['PatchKeys', { action: 'overwrite', keys: [{ id: pat, ...wide }] }],
-    ['PostKeys', { keys: [{ type: 'personal_access_token', scopes: narrow, endpoints: ['/clarifai.api.V2/PostInputs'] }] }],
+    [
+      'PostKeys',
+      {
+        keys: [{ type: 'personal_access_token', scopes: narrow, endpoints: ['/clarifai.api.V2/PostInputs'] }],
+      },
+    ],
   ] as const) {
     book.count();
     const answer = await wire.call(ruleOf(rpc), { ...user, ...json }, headers);
@@ -72,7 +84,8 @@ async function climbing(ground: Ground): Promise<Outcome> {
   for (const rpc of ['ListKeys', 'ListAppKeys']) {
     book.count();
     const answer = await wire.call(ruleOf(rpc), { user_app_id: cast.attacker.userAppId }, headers);
-    if (answer.text.includes(cast.attacker.pat)) book.through(`${rpc} shows a narrow token the secret of the wide one`);
+    if (answer.text.includes(cast.attacker.pat))
+      book.through(`${rpc} shows a narrow token the secret of the wide one`);
   }
   return book.outcome();
 }
@@ -89,8 +102,12 @@ const s3: Attack = {
     // With exactly what it asks for, a method must not complain about scopes.
     let positive = 0;
     const wanted = new Map<string, MethodRule[]>();
-    for (const rule of methodRules.filter((one) => one.scopes.length > 0 && one.auth !== 'SessionTokenAuth')) {
-      const set = closureOf(rule.scopes).filter((name) => exposed.includes(name)).sort();
+    for (const rule of methodRules.filter(
+      (one) => one.scopes.length > 0 && one.auth !== 'SessionTokenAuth',
+    )) {
+      const set = closureOf(rule.scopes)
+        .filter((name) => exposed.includes(name))
+        .sort();
       wanted.set(set.join(), [...(wanted.get(set.join()) ?? []), rule]);
     }
     for (const [set, rules] of wanted) {
@@ -99,29 +116,33 @@ const s3: Attack = {
         positive += 1;
         const answer = await arena.wire.call(rule, harmless(arena, rule), headers);
         const missing = rule.scopes.filter((scope) => !set.split(',').includes(scope));
-        if (answer.code === lacksScope && missing.length === 0 && /needs the scope/.test(answer.text)) book.through(`${rule.name} with all its scopes was refused`);
+        if (answer.code === lacksScope && missing.length === 0 && /needs the scope/.test(answer.text))
+          book.through(`${rule.name} with all its scopes was refused`);
       }
     }
-    return book.outcome({ note: `${fewer.tried} entries denied one by one, ${positive} RPCs with exactly their scopes` });
+    return book.outcome({
+      note: `${fewer.tried} entries denied one by one, ${positive} RPCs with exactly their scopes`,
+    });
   },
-  control: (arena) => arena.other({ FOVEA_FAILPOINTS: 'skip-scope-check' }, (broken) => oneScopeLess(broken, ['Inputs_Get'])),
+  control: (arena) =>
+    arena.other({ FOVEA_FAILPOINTS: 'skip-scope-check' }, (broken) => oneScopeLess(broken, ['Inputs_Get'])),
 };
 
 const lookalikes = (name: string): string[] =>
   [
-  name.toUpperCase(),
-  name.replace(/^./, (letter) => String.fromCodePoint(letter.charCodeAt(0) - 0x21 + 0xff01)),
-  `${name} `,
-  ` ${name}`,
-  `${name}\u200b`,
-  name.replace('i', '\u0456'),
-  `${name}.`,
-  `${name}/`,
-  `${name}\n`,
-  `./${name}`,
-  `${name}%00`,
-  `${name}\u0000`,
-].filter((other) => other !== name);
+    name.toUpperCase(),
+    name.replace(/^./, (letter) => String.fromCodePoint(letter.charCodeAt(0) - 0x21 + 0xff01)),
+    `${name} `,
+    ` ${name}`,
+    `${name}\u200b`,
+    name.replace('i', '\u0456'),
+    `${name}.`,
+    `${name}/`,
+    `${name}\n`,
+    `./${name}`,
+    `${name}%00`,
+    `${name}\u0000`,
+  ].filter((other) => other !== name);
 
 /** Path, query, body and key that name different apps; and names that only look like the victim's. */
 const s4: Attack = {
@@ -140,19 +161,43 @@ const s4: Attack = {
     for (const rule of methodRules.filter((one) => /^(Get|List)/.test(one.name))) {
       const asVictim = namingRequest(rule, victim.ids);
       for (const binding of rule.bindings) {
-        const own = namingRequest(rule, { ...victim.ids, user: attacker.userId, app: attacker.ids['app'] as string });
+        const own = namingRequest(rule, {
+          ...victim.ids,
+          user: attacker.userId,
+          app: attacker.ids['app'] as string,
+        });
         const query = `?user_app_id.user_id=${victim.userId}&user_app_id.app_id=${victim.ids['app']}&userAppId.userId=${victim.userId}`;
         judge(`${rule.name} (query)`, (await wire.rest(rule, binding, own, headers, query)).text);
         const path = binding.path.includes('{user_app_id') ? own : asVictim;
-        judge(`${rule.name} (body)`, (await wire.rest(rule, { ...binding, verb: binding.verb }, { ...path, userAppId: asVictim.user_app_id }, headers)).text);
+        judge(
+          `${rule.name} (body)`,
+          (
+            await wire.rest(
+              rule,
+              { ...binding, verb: binding.verb },
+              { ...path, userAppId: asVictim.user_app_id },
+              headers,
+            )
+          ).text,
+        );
       }
     }
-    if (changedTables(before, await digestOfRows(arena.db)).length > 0) book.through('reading calls changed rows');
+    if (changedTables(before, await digestOfRows(arena.db)).length > 0)
+      book.through('reading calls changed rows');
     // The victim's own token, so that only the name stands between the call and the data.
     for (const field of ['user_id', 'app_id'] as const) {
       for (const name of lookalikes(field === 'user_id' ? victim.userId : (victim.ids['app'] as string))) {
         for (const rpc of ['ListInputs', 'ListConcepts', 'ListDatasets', 'GetApp']) {
-          judge(`${rpc} for ${JSON.stringify(name)}`, (await wire.call(ruleOf(rpc), { user_app_id: { ...victim.userAppId, [field]: name } }, keyHeader(victim.pat))).text);
+          judge(
+            `${rpc} for ${JSON.stringify(name)}`,
+            (
+              await wire.call(
+                ruleOf(rpc),
+                { user_app_id: { ...victim.userAppId, [field]: name } },
+                keyHeader(victim.pat),
+              )
+            ).text,
+          );
         }
       }
     }
@@ -160,7 +205,8 @@ const s4: Attack = {
   },
 };
 
-const serverFields = /^(created_at|modified_at|deleted_at|user_id|app_id|status|star_count|is_starred|user_unique_id|app_duplication|num_.*|total_.*|workflow_recommended|usage.*|owner.*)$/;
+const serverFields =
+  /^(created_at|modified_at|deleted_at|user_id|app_id|status|star_count|is_starred|user_unique_id|app_duplication|num_.*|total_.*|workflow_recommended|usage.*|owner.*)$/;
 const forgedUser = 'forged-owner-id';
 const forgedTime = '1999-12-31T23:59:59Z';
 
@@ -173,15 +219,49 @@ const s5: Attack = {
     const { attacker } = cast;
     const book = ledger();
     const headers = keyHeader(attacker.pat);
-    const kinds = new Set(['concepts', 'inputs', 'annotations', 'datasets', 'dataset_versions', 'models', 'workflows', 'apps', 'keys', 'searches', 'collaborators', 'users']);
-    for (const rule of methodRules.filter((one) => /^(Post|Patch|Put)/.test(one.name) && one.kind === 'unary' && !/Searches|Outputs|Results/.test(one.name))) {
+    const kinds = new Set([
+      'concepts',
+      'inputs',
+      'annotations',
+      'datasets',
+      'dataset_versions',
+      'models',
+      'workflows',
+      'apps',
+      'keys',
+      'searches',
+      'collaborators',
+      'users',
+    ]);
+    for (const rule of methodRules.filter(
+      (one) =>
+        /^(Post|Patch|Put)/.test(one.name) &&
+        one.kind === 'unary' &&
+        !/Searches|Outputs|Results/.test(one.name),
+    )) {
       for (const leaf of leavesOf(rule.desc.input, (field) => serverFields.test(field.name), 3)) {
         if (leaf.path.length !== 2 || !kinds.has(leaf.path[0]?.name ?? '')) continue;
         const { name, message } = { name: leaf.field.name, message: leaf.field.message?.typeName };
-        const value = message === 'google.protobuf.Timestamp' ? forgedTime : name === 'user_id' ? forgedUser : name === 'app_id' ? forgedUser : message?.endsWith('Status') ? { code: 30002, details: forgedUser } : leaf.field.fieldKind === 'scalar' && leaf.field.scalar === 8 ? true : leaf.field.fieldKind === 'scalar' ? 987654 : undefined;
+        const value =
+          message === 'google.protobuf.Timestamp'
+            ? forgedTime
+            : name === 'user_id'
+              ? forgedUser
+              : name === 'app_id'
+                ? forgedUser
+                : message?.endsWith('Status')
+                  ? { code: 30002, details: forgedUser }
+                  : leaf.field.fieldKind === 'scalar' && leaf.field.scalar === 8
+                    ? true
+                    : leaf.field.fieldKind === 'scalar'
+                      ? 987654
+                      : undefined;
         if (value === undefined) continue;
         book.count();
-        const base = { ...namingRequest(rule, attacker.ids, 2), ...templateFor(rule.name, attacker.ids, 50_000 + book.tried) };
+        const base = {
+          ...namingRequest(rule, attacker.ids, 2),
+          ...templateFor(rule.name, attacker.ids, 50_000 + book.tried),
+        };
         const json = withLeaf(base, leaf, value);
         let bytes: Uint8Array;
         try {
@@ -191,9 +271,12 @@ const s5: Attack = {
         }
         const answer = await wire.callBytes(rule, bytes, headers);
         if (answer.code !== 10000 && answer.code !== 10010) continue;
-        const shown = JSON.stringify(answer.message, (_key, inner) => (typeof inner === 'bigint' ? String(inner) : inner));
+        const shown = JSON.stringify(answer.message, (_key, inner) =>
+          typeof inner === 'bigint' ? String(inner) : inner,
+        );
         // 1999-12-31T23:59:59Z in seconds.
-        if (/946684799|forged-owner-id|987654/.test(shown.replaceAll(/"req(Id|_id)":"[^"]*"/g, ''))) book.through(`${rule.name} took ${pathWords(leaf)}`);
+        if (/946684799|forged-owner-id|987654/.test(shown.replaceAll(/"req(Id|_id)":"[^"]*"/g, '')))
+          book.through(`${rule.name} took ${pathWords(leaf)}`);
       }
     }
     const { rows } = await arena.db.query(

@@ -1,5 +1,5 @@
-import { ruleOf, scopeRules } from '@fovea/contract';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ruleOf, scopeRules } from '@fovea/contract';
 import { tinyPng } from '../../server/src/testing/inputs.ts';
 import type { Ids } from './shapes.ts';
 import type { Answer, Headers, Json, Wire } from './wire.ts';
@@ -40,12 +40,16 @@ export const keyHeader = (secret: string): Headers => ({ authorization: `Key ${s
 
 export async function say(wire: Wire, headers: Headers, rpc: string, json: Json): Promise<Json> {
   const answer = await wire.call(ruleOf(rpc), json, headers);
-  if (answer.code !== 10000) throw new Error(`${rpc} of the cast failed with ${answer.code}: ${detailsOf(answer)} ${answer.text.replace(/[^ -~]+/g, ' ').slice(0, 400)}`);
+  if (answer.code !== 10000)
+    throw new Error(
+      `${rpc} of the cast failed with ${answer.code}: ${detailsOf(answer)} ${answer.text.replace(/[^ -~]+/g, ' ').slice(0, 400)}`,
+    );
   return answer.message;
 }
 
 export const detailsOf = (answer: Answer): string =>
-  (answer.message as unknown as { status?: { details: string } } | undefined)?.status?.details ?? answer.text.slice(0, 300);
+  (answer.message as unknown as { status?: { details: string } } | undefined)?.status?.details ??
+  answer.text.slice(0, 300);
 
 /** Scopes that a key may hold, with those they depend on. */
 export function closureOf(names: Iterable<string>): string[] {
@@ -72,20 +76,29 @@ async function makeOwner(wire: Wire, adminPat: string, userId: string, canary: s
   const id = (kind: string) => `${kind}-${suffix}`;
   const userAppId = { user_id: userId, app_id: id('app') };
   const named = (rpc: string, json: Json) => say(wire, me, rpc, { user_app_id: userAppId, ...json });
-  const words = { name: `name ${canary}`, description: `about ${canary}`, notes: `notes ${canary}`, metadata: { secret: canary } };
-  const image = (shade: number) => ({ image: { base64: Buffer.from(tinyPng(shade, 16)).toString('base64') } });
+  const words = {
+    name: `name ${canary}`,
+    description: `about ${canary}`,
+    notes: `notes ${canary}`,
+    metadata: { secret: canary },
+  };
+  const image = (shade: number) => ({
+    image: { base64: Buffer.from(tinyPng(shade, 16)).toString('base64') },
+  });
   const workflow = { id: 'Empty', app_id: 'main', user_id: 'clarifai' };
 
   await say(wire, me, 'PostApps', {
     user_app_id: { user_id: userId },
     apps: ['app', 'other'].map((kind) => ({ id: id(kind), ...words, default_workflow: workflow })),
   });
-  await named('PostConcepts', { concepts: ['concept', 'spare'].map((kind) => ({ id: id(kind), name: `${kind} ${canary}` })) });
+  await named('PostConcepts', {
+    concepts: ['concept', 'spare'].map((kind) => ({ id: id(kind), name: `${kind} ${canary}` })),
+  });
   await named('PostInputs', {
     inputs: ['input', 'input2', 'input3'].map((kind, i) => ({
       id: id(kind),
       data: {
-        ...image(40 + i * 50 + (suffix?.charCodeAt(1) ?? 0) % 40),
+        ...image(40 + i * 50 + ((suffix?.charCodeAt(1) ?? 0) % 40)),
         concepts: [{ id: id('concept'), value: 1 }],
         metadata: { secret: canary, mark: kind },
       },
@@ -94,17 +107,54 @@ async function makeOwner(wire: Wire, adminPat: string, userId: string, canary: s
   await named('PostInputs', { inputs: [{ id: id('text'), data: { text: { raw: `text ${canary}` } } }] });
   await settle(wire, me, userAppId);
   await named('PostAnnotations', {
-    annotations: [{ id: id('annotation'), input_id: id('input'), data: { concepts: [{ id: id('concept'), value: 1 }], metadata: { secret: canary } } }],
+    annotations: [
+      {
+        id: id('annotation'),
+        input_id: id('input'),
+        data: { concepts: [{ id: id('concept'), value: 1 }], metadata: { secret: canary } },
+      },
+    ],
   });
   await named('PostDatasets', { datasets: [{ id: id('dataset'), ...words }] });
-  await named('PostDatasetInputs', { dataset_id: id('dataset'), dataset_inputs: [{ input: { id: id('input') } }] });
-  await named('PostDatasetVersions', { dataset_id: id('dataset'), dataset_versions: [{ id: id('dataset_version'), description: canary, metadata: { secret: canary } }] });
-  await named('PostSearches', { searches: [{ id: id('search'), name: canary, save: true, query: { filters: [] } }] }).catch(() => {});
+  await named('PostDatasetInputs', {
+    dataset_id: id('dataset'),
+    dataset_inputs: [{ input: { id: id('input') } }],
+  });
+  await named('PostDatasetVersions', {
+    dataset_id: id('dataset'),
+    dataset_versions: [{ id: id('dataset_version'), description: canary, metadata: { secret: canary } }],
+  });
+  await named('PostSearches', {
+    searches: [{ id: id('search'), name: canary, save: true, query: { filters: [] } }],
+  }).catch(() => {});
   // Families that a server may not have built yet.
-  await wire.call(ruleOf('PostModels'), { user_app_id: userAppId, models: [{ id: id('model'), model_type_id: 'visual-classifier', ...words }] }, me);
-  await wire.call(ruleOf('PostWorkflows'), { user_app_id: userAppId, workflows: [{ id: id('workflow'), ...words, nodes: [] }] }, me);
-  const login = await wire.send({ verb: 'POST', path: '/v2/login', headers: {}, body: Buffer.from(JSON.stringify({ password: pat })) });
-  const kinds = ['app', 'concept', 'input', 'annotation', 'dataset', 'dataset_version', 'search', 'model', 'workflow'];
+  await wire.call(
+    ruleOf('PostModels'),
+    { user_app_id: userAppId, models: [{ id: id('model'), model_type_id: 'visual-classifier', ...words }] },
+    me,
+  );
+  await wire.call(
+    ruleOf('PostWorkflows'),
+    { user_app_id: userAppId, workflows: [{ id: id('workflow'), ...words, nodes: [] }] },
+    me,
+  );
+  const login = await wire.send({
+    verb: 'POST',
+    path: '/v2/login',
+    headers: {},
+    body: Buffer.from(JSON.stringify({ password: pat })),
+  });
+  const kinds = [
+    'app',
+    'concept',
+    'input',
+    'annotation',
+    'dataset',
+    'dataset_version',
+    'search',
+    'model',
+    'workflow',
+  ];
   const ids: Record<string, string> = Object.fromEntries(kinds.map((kind) => [kind, id(kind)]));
   ids['user'] = userId;
   ids['saved_search'] = id('search');
@@ -113,10 +163,17 @@ async function makeOwner(wire: Wire, adminPat: string, userId: string, canary: s
 }
 
 /** Waits until no input of an app is still being worked on. */
-export async function settle(wire: Wire, headers: Headers, userAppId: Json, patienceMs = 60_000): Promise<Json[]> {
+export async function settle(
+  wire: Wire,
+  headers: Headers,
+  userAppId: Json,
+  patienceMs = 60_000,
+): Promise<Json[]> {
   for (const began = Date.now(); ; await sleep(150)) {
     const reply = await say(wire, headers, 'ListInputs', { user_app_id: userAppId, per_page: 1000 });
-    const busy = reply.inputs.filter((input: Json) => [30001, 30003, 31001, 31003].includes(input.status?.code));
+    const busy = reply.inputs.filter((input: Json) =>
+      [30001, 30003, 31001, 31003].includes(input.status?.code),
+    );
     if (busy.length === 0 || Date.now() - began > patienceMs) return reply.inputs;
   }
 }
@@ -131,7 +188,10 @@ export async function makeCast(wire: Wire, adminPat: string, seed: number): Prom
   const secrets = [victim.pat, victim.session, attacker.pat, attacker.session, helper.pat, former.pat];
 
   const keyOf = async (owner: Owner, key: Json): Promise<string> => {
-    const reply = await say(wire, keyHeader(owner.pat), 'PostKeys', { user_app_id: { user_id: owner.userId }, keys: [key] });
+    const reply = await say(wire, keyHeader(owner.pat), 'PostKeys', {
+      user_app_id: { user_id: owner.userId },
+      keys: [key],
+    });
     secrets.push(reply.keys[0].id);
     return reply.keys[0].id;
   };
@@ -139,17 +199,41 @@ export async function makeCast(wire: Wire, adminPat: string, seed: number): Prom
     keyOf(owner, { description: 'app key', scopes, apps: [{ id: appId, user_id: owner.userId }], ...more });
   const few = closureOf(['Concepts_Get', 'Apps_Get']);
 
-  const expired = await keyOf(victim, { description: 'expired', type: 'personal_access_token', scopes: ['All'], expires_at: new Date(Date.now() + 1500).toISOString() });
-  const deleted = await keyOf(victim, { description: 'deleted', type: 'personal_access_token', scopes: ['All'] });
+  const expired = await keyOf(victim, {
+    description: 'expired',
+    type: 'personal_access_token',
+    scopes: ['All'],
+    expires_at: new Date(Date.now() + 1500).toISOString(),
+  });
+  const deleted = await keyOf(victim, {
+    description: 'deleted',
+    type: 'personal_access_token',
+    scopes: ['All'],
+  });
   await say(wire, me, 'DeleteKey', { user_app_id: { user_id: victim.userId }, key_id: deleted });
   const collaborate = (userId: string, scopes: string[]) =>
-    say(wire, me, 'PostCollaborators', { user_app_id: victim.userAppId, collaborators: [{ id: `c-${userId}`, user: { id: userId }, scopes }] });
+    say(wire, me, 'PostCollaborators', {
+      user_app_id: victim.userAppId,
+      collaborators: [{ id: `c-${userId}`, user: { id: userId }, scopes }],
+    });
   await collaborate(helper.userId, few);
   await collaborate(former.userId, ['All']);
-  await say(wire, me, 'DeleteCollaborators', { user_app_id: victim.userAppId, collaborator_ids: [`c-${former.userId}`] });
-  const closed = await wire.send({ verb: 'POST', path: '/v2/login', headers: {}, body: Buffer.from(JSON.stringify({ password: victim.pat })) });
+  await say(wire, me, 'DeleteCollaborators', {
+    user_app_id: victim.userAppId,
+    collaborator_ids: [`c-${former.userId}`],
+  });
+  const closed = await wire.send({
+    verb: 'POST',
+    path: '/v2/login',
+    headers: {},
+    body: Buffer.from(JSON.stringify({ password: victim.pat })),
+  });
   const closedToken = JSON.parse(closed.text).session_token as string;
-  await wire.send({ verb: 'DELETE', path: '/v2/ext/fovea/session', headers: { 'x-clarifai-session-token': closedToken } });
+  await wire.send({
+    verb: 'DELETE',
+    path: '/v2/ext/fovea/session',
+    headers: { 'x-clarifai-session-token': closedToken },
+  });
   const victimAppKey = await appKey(victim, victim.ids['app'], ['All']);
 
   const none = new Set<string>();
@@ -158,14 +242,26 @@ export async function makeCast(wire: Wire, adminPat: string, seed: number): Prom
     { name: 'made-up key', headers: keyHeader('0123456789abcdef'.repeat(2)), holds: none },
     { name: 'stranger', headers: keyHeader(attacker.pat), holds: none },
     { name: "stranger's session", headers: { 'x-clarifai-session-token': attacker.session }, holds: none },
-    { name: "stranger's app key", headers: keyHeader(await appKey(attacker, attacker.ids['app'], ['All'])), holds: none },
-    { name: "key of the victim's other app", headers: keyHeader(await appKey(victim, `other-v${mark}`, ['All'])), holds: none },
+    {
+      name: "stranger's app key",
+      headers: keyHeader(await appKey(attacker, attacker.ids['app'], ['All'])),
+      holds: none,
+    },
+    {
+      name: "key of the victim's other app",
+      headers: keyHeader(await appKey(victim, `other-v${mark}`, ['All'])),
+      holds: none,
+    },
     { name: 'expired key', headers: keyHeader(expired), holds: none },
     { name: 'deleted key', headers: keyHeader(deleted), holds: none },
     { name: 'ended session', headers: { 'x-clarifai-session-token': closedToken }, holds: none },
     { name: 'former collaborator', headers: keyHeader(former.pat), holds: none },
     { name: 'collaborator with few scopes', headers: keyHeader(helper.pat), holds: new Set(few) },
-    { name: 'app key with few scopes', headers: keyHeader(await appKey(victim, victim.ids['app'], few)), holds: new Set(few) },
+    {
+      name: 'app key with few scopes',
+      headers: keyHeader(await appKey(victim, victim.ids['app'], few)),
+      holds: new Set(few),
+    },
   ];
   await sleep(1600);
   return { victim, attacker, helper, victimAppKey, actors, secrets };

@@ -19,7 +19,10 @@ function welch(a: number[], b: number[]): number {
   const facts = (all: number[]) => {
     const kept = trimmed(all);
     const mean = kept.reduce((sum, x) => sum + x, 0) / kept.length;
-    return { mean, error: kept.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (kept.length - 1) / kept.length };
+    return {
+      mean,
+      error: kept.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (kept.length - 1) / kept.length,
+    };
   };
   const [one, other] = [facts(a), facts(b)];
   return Math.abs(one.mean - other.mean) / Math.sqrt(one.error + other.error);
@@ -27,13 +30,24 @@ function welch(a: number[], b: number[]): number {
 
 type Question = readonly [name: string, one: () => Promise<unknown>, other: () => Promise<unknown>];
 
-async function timing(questions: readonly Question[], samples: number): Promise<{ t: number; name: string }[]> {
+async function timing(
+  questions: readonly Question[],
+  samples: number,
+): Promise<{ t: number; name: string }[]> {
   const found: { t: number; name: string }[] = [];
   for (const [name, one, other] of questions) {
     const [a, b]: [number[], number[]] = [[], []];
     for (let i = 0; i < samples; i++) {
       // Which side goes first changes, so that whatever is warm favours neither.
-      for (const [ask, times] of i % 2 === 0 ? ([[one, a], [other, b]] as const) : ([[other, b], [one, a]] as const)) {
+      for (const [ask, times] of i % 2 === 0
+        ? ([
+            [one, a],
+            [other, b],
+          ] as const)
+        : ([
+            [other, b],
+            [one, a],
+          ] as const)) {
         const began = performance.now();
         await ask();
         times.push(performance.now() - began);
@@ -50,16 +64,39 @@ const s7: Attack = {
   async run(arena) {
     const { wire, cast, full } = arena;
     const headers = keyHeader(cast.attacker.pat);
-    const at = (rpc: string, json: Json, head: Headers = headers) => () => wire.call(ruleOf(rpc), json, head);
+    const at =
+      (rpc: string, json: Json, head: Headers = headers) =>
+      () =>
+        wire.call(ruleOf(rpc), json, head);
     const { victim } = cast;
     const gone = { user_id: victim.userId, app_id: `${victim.ids['app']?.slice(0, -1)}0` };
     const nobody = { user_id: `${victim.userId.slice(0, -1)}0`, app_id: victim.ids['app'] };
     const questions: Question[] = [
-      ['app of another', at('ListInputs', { user_app_id: victim.userAppId }), at('ListInputs', { user_app_id: gone })],
-      ['user', at('GetUser', { user_app_id: { user_id: victim.userId } }), at('GetUser', { user_app_id: { user_id: nobody.user_id } })],
-      ['input of another', at('GetInput', { user_app_id: victim.userAppId, input_id: victim.ids['input'] }), at('GetInput', { user_app_id: gone, input_id: victim.ids['input'] })],
-      ['concept of another', at('GetConcept', { user_app_id: victim.userAppId, concept_id: victim.ids['concept'] }), at('GetConcept', { user_app_id: victim.userAppId, concept_id: 'concept-00' })],
-      ['key that begins right', at('ListApps', {}, keyHeader(`${victim.pat.slice(0, -2)}zz`)), at('ListApps', {}, keyHeader('q'.repeat(victim.pat.length)))],
+      [
+        'app of another',
+        at('ListInputs', { user_app_id: victim.userAppId }),
+        at('ListInputs', { user_app_id: gone }),
+      ],
+      [
+        'user',
+        at('GetUser', { user_app_id: { user_id: victim.userId } }),
+        at('GetUser', { user_app_id: { user_id: nobody.user_id } }),
+      ],
+      [
+        'input of another',
+        at('GetInput', { user_app_id: victim.userAppId, input_id: victim.ids['input'] }),
+        at('GetInput', { user_app_id: gone, input_id: victim.ids['input'] }),
+      ],
+      [
+        'concept of another',
+        at('GetConcept', { user_app_id: victim.userAppId, concept_id: victim.ids['concept'] }),
+        at('GetConcept', { user_app_id: victim.userAppId, concept_id: 'concept-00' }),
+      ],
+      [
+        'key that begins right',
+        at('ListApps', {}, keyHeader(`${victim.pat.slice(0, -2)}zz`)),
+        at('ListApps', {}, keyHeader('q'.repeat(victim.pat.length))),
+      ],
     ];
     const samples = full ? 20_000 : 1_500;
     const book = ledger();
@@ -68,16 +105,21 @@ const s7: Attack = {
     const first = suspects;
     for (let again = 0; again < 2 && suspects.some(({ t }) => t >= 4.5); again++) {
       const names = new Set(suspects.filter(({ t }) => t >= 4.5).map(({ name }) => name));
-      suspects = await timing(questions.filter(([name]) => names.has(name)), samples);
+      suspects = await timing(
+        questions.filter(([name]) => names.has(name)),
+        samples,
+      );
     }
     book.count(questions.length * samples * 2);
-    for (const { name, t } of suspects) if (t >= 4.5) book.through(`${name}: t = ${t.toFixed(1)}, three times over`);
+    for (const { name, t } of suspects)
+      if (t >= 4.5) book.through(`${name}: t = ${t.toFixed(1)}, three times over`);
     return book.outcome({ note: first.map(({ name, t }) => `${name} ${t.toFixed(1)}`).join(', ') });
   },
   async control(arena) {
     const { wire, cast } = arena;
     const headers = keyHeader(cast.attacker.pat);
-    const list = (perPage: number) => () => wire.call(ruleOf('ListInputs'), { user_app_id: cast.attacker.userAppId, per_page: perPage }, headers);
+    const list = (perPage: number) => () =>
+      wire.call(ruleOf('ListInputs'), { user_app_id: cast.attacker.userAppId, per_page: perPage }, headers);
     const found = await timing([['one row or all', list(1), list(1000)]], 400);
     const book = ledger();
     for (const { t } of found) if (t >= 4.5) book.through(`t = ${t.toFixed(1)}`);
@@ -91,26 +133,76 @@ async function views({ wire, cast }: Ground, queries: number): Promise<string[]>
   const user_app_id = cast.attacker.userAppId;
   const picture = templateFor('PostInputs', cast.attacker.ids, 0).inputs[0].data;
   const shapes: (readonly [string, Json])[] = [];
-  for (const rule of methodRules.filter((one) => /^(List|Get)/.test(one.name) && one.kind === 'unary' && !/Key|User$|Status|MyScopes/.test(one.name))) {
+  for (const rule of methodRules.filter(
+    (one) =>
+      /^(List|Get)/.test(one.name) && one.kind === 'unary' && !/Key|User$|Status|MyScopes/.test(one.name),
+  )) {
     shapes.push([rule.name, namingRequest(rule, cast.attacker.ids)]);
   }
-  const texts = ['concept', 'name', cast.victim.canary, cast.victim.canary.slice(0, 4), 'c*', 'spare', 'zq*', 'about'];
+  const texts = [
+    'concept',
+    'name',
+    cast.victim.canary,
+    cast.victim.canary.slice(0, 4),
+    'c*',
+    'spare',
+    'zq*',
+    'about',
+  ];
   for (const text of texts) {
-    shapes.push(['ListConcepts', { query: text }], ['ListApps', { query: text }], ['ListApps', { search: text }], ['ListModels', { query: text }], ['ListWorkflows', { query: text }], ['ListDatasets', { search: text }]);
-    shapes.push(['PostConceptsSearches', { concept_query: { name: text } }], ['PostModelsSearches', { model_query: { name: text } }]);
+    shapes.push(
+      ['ListConcepts', { query: text }],
+      ['ListApps', { query: text }],
+      ['ListApps', { search: text }],
+      ['ListModels', { query: text }],
+      ['ListWorkflows', { query: text }],
+      ['ListDatasets', { search: text }],
+    );
+    shapes.push(
+      ['PostConceptsSearches', { concept_query: { name: text } }],
+      ['PostModelsSearches', { model_query: { name: text } }],
+    );
     for (const rpc of ['PostInputsSearches', 'PostAnnotationsSearches']) {
-      shapes.push([rpc, { searches: [{ query: { filters: [{ annotation: { data: { concepts: [{ name: text, value: 1 }] } } }] } }] }]);
-      shapes.push([rpc, { searches: [{ query: { filters: [{ annotation: { data: { metadata: { secret: text } } } }] } }] }]);
-      shapes.push([rpc, { searches: [{ query: { ranks: [{ annotation: { data: { concepts: [{ name: text, value: 1 }] } } }] } }] }]);
-      shapes.push([rpc, { searches: [{ query: { ranks: [{ annotation: { data: { text: { raw: text } } } }] } }] }]);
+      shapes.push([
+        rpc,
+        {
+          searches: [
+            { query: { filters: [{ annotation: { data: { concepts: [{ name: text, value: 1 }] } } }] } },
+          ],
+        },
+      ]);
+      shapes.push([
+        rpc,
+        { searches: [{ query: { filters: [{ annotation: { data: { metadata: { secret: text } } } }] } }] },
+      ]);
+      shapes.push([
+        rpc,
+        {
+          searches: [
+            { query: { ranks: [{ annotation: { data: { concepts: [{ name: text, value: 1 }] } } }] } },
+          ],
+        },
+      ]);
+      shapes.push([
+        rpc,
+        { searches: [{ query: { ranks: [{ annotation: { data: { text: { raw: text } } } }] } }] },
+      ]);
     }
   }
-  shapes.push(['PostInputsSearches', { searches: [{ query: { ranks: [{ annotation: { data: picture } }] } }] }]);
-  shapes.push(['PostInputsSearches', { searches: [{ query: { ranks: [{ annotation: { input_id: cast.victim.ids['input'] } }] } }] }]);
+  shapes.push([
+    'PostInputsSearches',
+    { searches: [{ query: { ranks: [{ annotation: { data: picture } }] } }] },
+  ]);
+  shapes.push([
+    'PostInputsSearches',
+    { searches: [{ query: { ranks: [{ annotation: { input_id: cast.victim.ids['input'] } }] } }] },
+  ]);
   const seen: string[] = [];
   for (const [rpc, json] of shapes.slice(0, queries)) {
     const answer = await wire.call(ruleOf(rpc), { user_app_id, ...json }, headers);
-    const text = JSON.stringify(answer.message ?? answer.code, (key, value) => (key === 'reqId' ? '' : typeof value === 'bigint' ? String(value) : value));
+    const text = JSON.stringify(answer.message ?? answer.code, (key, value) =>
+      key === 'reqId' ? '' : typeof value === 'bigint' ? String(value) : value,
+    );
     seen.push(`${rpc} ${JSON.stringify(json).slice(0, 120)}: ${text}`);
   }
   return seen;
@@ -128,21 +220,39 @@ const s8: Attack = {
     const steady = before.map((text, i) => text === again[i]);
     const me = keyHeader(cast.victim.pat);
     const { userAppId: user_app_id } = cast.victim;
-    await say(wire, me, 'PostConcepts', { user_app_id, concepts: Array.from({ length: 40 }, (_, i) => ({ id: `more-${i}`, name: `concept spare ${i}` })) });
-    await say(wire, me, 'PostInputs', { user_app_id, inputs: Array.from({ length: 40 }, (_, i) => ({ id: `more-${i}`, data: { text: { raw: `more ${i}` }, concepts: [{ id: 'concept', name: 'concept', value: 1 }], metadata: { secret: 'zq', n: i } } })) });
+    await say(wire, me, 'PostConcepts', {
+      user_app_id,
+      concepts: Array.from({ length: 40 }, (_, i) => ({ id: `more-${i}`, name: `concept spare ${i}` })),
+    });
+    await say(wire, me, 'PostInputs', {
+      user_app_id,
+      inputs: Array.from({ length: 40 }, (_, i) => ({
+        id: `more-${i}`,
+        data: {
+          text: { raw: `more ${i}` },
+          concepts: [{ id: 'concept', name: 'concept', value: 1 }],
+          metadata: { secret: 'zq', n: i },
+        },
+      })),
+    });
     await settle(wire, me, user_app_id);
     const after = await views(arena, 400);
     for (const [i, text] of before.entries()) {
       book.count();
       if (steady[i] && text !== after[i]) book.through(`changed: ${text.slice(0, 150)}`);
     }
-    return book.outcome({ note: `${steady.filter((one) => !one).length} replies differ between two looks at the same and are not judged` });
+    return book.outcome({
+      note: `${steady.filter((one) => !one).length} replies differ between two looks at the same and are not judged`,
+    });
   },
   async control(arena) {
     const { wire, cast } = arena;
     const book = ledger();
     const before = await views(arena, 40);
-    await say(wire, keyHeader(cast.attacker.pat), 'PostConcepts', { user_app_id: cast.attacker.userAppId, concepts: [{ id: `own-${Date.now()}`, name: 'own' }] });
+    await say(wire, keyHeader(cast.attacker.pat), 'PostConcepts', {
+      user_app_id: cast.attacker.userAppId,
+      concepts: [{ id: `own-${Date.now()}`, name: 'own' }],
+    });
     const after = await views(arena, 40);
     for (const [i, text] of before.entries()) if (text !== after[i]) book.through('seen');
     return book.outcome();
@@ -157,25 +267,57 @@ function cpuSecondsOf(pid: number): number {
 /** Pictures that are small to send and large to open. */
 async function pictureBombs(): Promise<[string, Buffer][]> {
   const png = hugePng(64, 64, 8);
-  const comments = Buffer.concat(Array.from({ length: 20_000 }, (_, i) => chunk('tEXt', Buffer.from(`k${i}\0${'v'.repeat(40)}`))));
-  const packedText = chunk('zTXt', Buffer.concat([Buffer.from('k\0\0'), (await import('node:zlib')).deflateSync(Buffer.alloc(64 * 2 ** 20))]));
+  const comments = Buffer.concat(
+    Array.from({ length: 20_000 }, (_, i) => chunk('tEXt', Buffer.from(`k${i}\0${'v'.repeat(40)}`))),
+  );
+  const packedText = chunk(
+    'zTXt',
+    Buffer.concat([
+      Buffer.from('k\0\0'),
+      (await import('node:zlib')).deflateSync(Buffer.alloc(64 * 2 ** 20)),
+    ]),
+  );
   const inside = (extra: Buffer) => Buffer.concat([png.subarray(0, 33), extra, png.subarray(33)]);
-  const frames = await sharp(Buffer.alloc(16 * 16 * 3 * 400, 7), { raw: { width: 16, height: 16 * 400, channels: 3, pageHeight: 16 } as never }).gif().toBuffer();
-  const long = await sharp({ create: { width: 65_500, height: 8, channels: 3, background: 'red' } }).jpeg().toBuffer();
-  const svg = (text: string) => Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9">${text}</svg>`);
+  const frames = await sharp(Buffer.alloc(16 * 16 * 3 * 400, 7), {
+    raw: { width: 16, height: 16 * 400, channels: 3, pageHeight: 16 } as never,
+  })
+    .gif()
+    .toBuffer();
+  const long = await sharp({ create: { width: 65_500, height: 8, channels: 3, background: 'red' } })
+    .jpeg()
+    .toBuffer();
+  const svg = (text: string) =>
+    Buffer.from(
+      `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9">${text}</svg>`,
+    );
   return [
     ['30,000 x 30,000 PNG', hugePng(30_000, 30_000)],
     ['9,000 x 9,000 PNG', hugePng(9_000, 9_000)],
     ['1 x 2,000,000 PNG', hugePng(1, 2_000_000)],
-    ['PNG that says 2^31', Buffer.concat([png.subarray(0, 16), Buffer.from([0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]), png.subarray(24)])],
+    [
+      'PNG that says 2^31',
+      Buffer.concat([
+        png.subarray(0, 16),
+        Buffer.from([0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]),
+        png.subarray(24),
+      ]),
+    ],
     ['20,000 PNG comments', inside(comments)],
     ['packed PNG comment of 64 MiB', inside(packedText)],
     ['65,500-pixel JPEG', long],
     ['GIF of 400 frames', frames],
     ['TIFF of one byte', Buffer.from('II*\0\x08\0\0\0\x01\0', 'latin1')],
-    ['TIFF whose pages run in a circle', Buffer.concat([Buffer.from('II*\0\x08\0\0\0', 'latin1'), Buffer.from([0, 0, 8, 0, 0, 0])])],
+    [
+      'TIFF whose pages run in a circle',
+      Buffer.concat([Buffer.from('II*\0\x08\0\0\0', 'latin1'), Buffer.from([0, 0, 8, 0, 0, 0])]),
+    ],
     ['SVG that names a file', svg('<image xlink:href="file:///etc/passwd"/>')],
-    ['SVG of laughs', Buffer.from(`<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">${Array.from({ length: 12 }, (_, i) => `<!ENTITY ${String.fromCharCode(98 + i)} "${`&${String.fromCharCode(97 + i)};`.repeat(10)}">`).join('')}]><svg xmlns="http://www.w3.org/2000/svg">&m;</svg>`)],
+    [
+      'SVG of laughs',
+      Buffer.from(
+        `<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">${Array.from({ length: 12 }, (_, i) => `<!ENTITY ${String.fromCharCode(98 + i)} "${`&${String.fromCharCode(97 + i)};`.repeat(10)}">`).join('')}]><svg xmlns="http://www.w3.org/2000/svg">&m;</svg>`,
+      ),
+    ],
     ['GIF with a script behind it', Buffer.concat([frames, Buffer.from('<script>alert(1)</script>')])],
     ['HTML called a picture', Buffer.from('<html><script>alert(1)</script></html>')],
     ['nothing', Buffer.alloc(0)],
@@ -186,7 +328,8 @@ const s20: Attack = {
   id: 'S20',
   name: 'pictures that are small to send and large to open',
   async run(arena) {
-    if (!existsSync('/proc/self/stat')) return ledger().outcome({ notJudged: 'CPU time of another process is not told here' });
+    if (!existsSync('/proc/self/stat'))
+      return ledger().outcome({ notJudged: 'CPU time of another process is not told here' });
     const book = ledger();
     const { wire, cast, server } = arena;
     const headers = keyHeader(cast.attacker.pat);
@@ -198,7 +341,14 @@ const s20: Attack = {
       book.count();
       const id = `bomb-${i}`;
       const cpu = cpuSecondsOf(pid);
-      const answer = await wire.call(ruleOf('PostInputs'), { user_app_id: cast.attacker.userAppId, inputs: [{ id, data: { image: { base64: bytes.toString('base64') } } }] }, headers);
+      const answer = await wire.call(
+        ruleOf('PostInputs'),
+        {
+          user_app_id: cast.attacker.userAppId,
+          inputs: [{ id, data: { image: { base64: bytes.toString('base64') } } }],
+        },
+        headers,
+      );
       const why = trouble(answer);
       if (why) book.through(`${name}: ${why}`);
       const inputs = await settle(wire, headers, cast.attacker.userAppId, 30_000);
@@ -209,21 +359,61 @@ const s20: Attack = {
       if (spent > 3) book.through(`${name}: ${spent.toFixed(1)} s of CPU`);
       most = Math.max(most, rssOf(pid) - before);
       // Whatever it was taken for, a browser must not run it.
-      const shown = await wire.call(ruleOf('GetInput'), { user_app_id: cast.attacker.userAppId, input_id: id }, headers);
+      const shown = await wire.call(
+        ruleOf('GetInput'),
+        { user_app_id: cast.attacker.userAppId, input_id: id },
+        headers,
+      );
       const url = (shown.message as Json)?.input?.data?.image?.url as string | undefined;
       if (url?.startsWith('http')) {
         const media = await wire.send({ verb: 'GET', path: new URL(url).pathname, headers });
         const type = String(media.headers['content-type'] ?? '');
-        const safe = media.headers['x-content-type-options'] === 'nosniff' && String(media.headers['content-security-policy'] ?? '').includes('sandbox');
-        if (media.http === 200 && (!safe || /html|svg|script/.test(type))) book.through(`${name}: served as ${type}, sandboxed: ${safe}`);
+        const safe =
+          media.headers['x-content-type-options'] === 'nosniff' &&
+          String(media.headers['content-security-policy'] ?? '').includes('sandbox');
+        if (media.http === 200 && (!safe || /html|svg|script/.test(type)))
+          book.through(`${name}: served as ${type}, sandboxed: ${safe}`);
       }
     }
     if (most > 700 * 2 ** 20) book.through(`memory + ${Math.round(most / 2 ** 20)} MiB`);
-    return book.outcome({ note: `most CPU for one ${slowest.toFixed(1)} s, memory + ${Math.round(most / 2 ** 20)} MiB` });
+    return book.outcome({
+      note: `most CPU for one ${slowest.toFixed(1)} s, memory + ${Math.round(most / 2 ** 20)} MiB`,
+    });
   },
 };
 
-const pathTricks = ['%zz', '%', '%E0%A4%A', '../../../../etc/passwd', '..%2f..%2f..%2fetc%2fpasswd', '%2e%2e/%2e%2e/etc/passwd', '%252e%252e%252fetc%252fpasswd', '..\\..\\..\\etc\\passwd', '..%5c..%5cetc%5cpasswd', '%c0%ae%c0%ae/%c0%ae%c0%ae/etc/passwd', '....//....//etc/passwd', '/etc/passwd', '//etc/passwd', 'file:///etc/passwd', '.', '..', 'a\u0000.png', '%00', 'CON', 'aux.txt', 'a'.repeat(4096), '\u202egnp.exe', '😀', 'a\nb', 'a\r\nSet-Cookie: x=y', '~root', '$HOME', '`id`', 'master.key', '..;/..;/master.key'];
+const pathTricks = [
+  '%zz',
+  '%',
+  '%E0%A4%A',
+  '../../../../etc/passwd',
+  '..%2f..%2f..%2fetc%2fpasswd',
+  '%2e%2e/%2e%2e/etc/passwd',
+  '%252e%252e%252fetc%252fpasswd',
+  '..\\..\\..\\etc\\passwd',
+  '..%5c..%5cetc%5cpasswd',
+  '%c0%ae%c0%ae/%c0%ae%c0%ae/etc/passwd',
+  '....//....//etc/passwd',
+  '/etc/passwd',
+  '//etc/passwd',
+  'file:///etc/passwd',
+  '.',
+  '..',
+  'a\u0000.png',
+  '%00',
+  'CON',
+  'aux.txt',
+  'a'.repeat(4096),
+  '\u202egnp.exe',
+  '😀',
+  'a\nb',
+  'a\r\nSet-Cookie: x=y',
+  '~root',
+  '$HOME',
+  '`id`',
+  'master.key',
+  '..;/..;/master.key',
+];
 
 /** All paths below a folder, the database's own left out. */
 function filesOf(folder: string, skip: RegExp): string[] {
@@ -250,35 +440,89 @@ const s28: Attack = {
     const secret = readFileSync(join(server.dataDir, 'master.key'), 'latin1').slice(0, 12);
     const judge = (what: string, answer: { text: string; http: number; code: number; grpcCode: number }) => {
       book.count();
-      if (/root:.*:0:0:/.test(answer.text) || answer.text.includes(secret)) book.through(`${what} shows a file of the server`);
+      if (/root:.*:0:0:/.test(answer.text) || answer.text.includes(secret))
+        book.through(`${what} shows a file of the server`);
       const why = trouble(answer as never);
       if (why) book.through(`${what}: ${why}`);
     };
     const app = `/v2/users/${cast.attacker.userId}/apps/${cast.attacker.ids['app']}`;
-    const routes = ['/', '/data/', '/media/', '/users/', `/data/orig/users/${cast.attacker.userId}/apps/${cast.attacker.ids['app']}/inputs/image/`, '/data/users/', `${app}/inputs/`, `${app}/`, '/v2/', '/docs/', '/assets/', '/static/', '/web/'];
-    for (const route of routes) for (const trick of pathTricks) judge(`GET ${route}${trick.slice(0, 40)}`, await wire.send({ verb: 'GET', path: `${route}${trick.replace(/[\u0000-\u0020]|[^\u0021-\u007e]/gu, (c) => encodeURIComponent(c))}`, headers }));
-    const input = (await wire.call(ruleOf('GetInput'), { user_app_id: cast.attacker.userAppId, input_id: cast.attacker.ids['input'] }, headers)).message as Json;
+    const routes = [
+      '/',
+      '/data/',
+      '/media/',
+      '/users/',
+      `/data/orig/users/${cast.attacker.userId}/apps/${cast.attacker.ids['app']}/inputs/image/`,
+      '/data/users/',
+      `${app}/inputs/`,
+      `${app}/`,
+      '/v2/',
+      '/docs/',
+      '/assets/',
+      '/static/',
+      '/web/',
+    ];
+    for (const route of routes)
+      for (const trick of pathTricks)
+        judge(
+          `GET ${route}${trick.slice(0, 40)}`,
+          await wire.send({
+            verb: 'GET',
+            path: `${route}${trick.replace(/[\u0000-\u0020]|[^\u0021-\u007e]/gu, (c) => encodeURIComponent(c))}`,
+            headers,
+          }),
+        );
+    const input = (
+      await wire.call(
+        ruleOf('GetInput'),
+        { user_app_id: cast.attacker.userAppId, input_id: cast.attacker.ids['input'] },
+        headers,
+      )
+    ).message as Json;
     const media = new URL(input?.input?.data?.image?.url ?? 'http://x/none').pathname;
     for (const trick of pathTricks) {
       const clean = trick.replace(/[\u0000-\u0020]|[^\u0021-\u007e]/gu, (c) => encodeURIComponent(c));
       const parts = media.split('/');
-      for (let i = 1; i < parts.length; i++) judge(`media part ${i} ${clean.slice(0, 30)}`, await wire.send({ verb: 'GET', path: parts.with(i, clean).join('/'), headers }));
-      judge(`media with ${clean.slice(0, 30)} behind`, await wire.send({ verb: 'GET', path: `${media}/${clean}`, headers }));
+      for (let i = 1; i < parts.length; i++)
+        judge(
+          `media part ${i} ${clean.slice(0, 30)}`,
+          await wire.send({ verb: 'GET', path: parts.with(i, clean).join('/'), headers }),
+        );
+      judge(
+        `media with ${clean.slice(0, 30)} behind`,
+        await wire.send({ verb: 'GET', path: `${media}/${clean}`, headers }),
+      );
     }
     const before = new Set(filesOf(server.dataDir, /postgres|vectors/));
-    for (const rule of methodRules.filter((one) => /^(Post|Patch|Put|Get)/.test(one.name) && one.kind === 'unary' && !/Outputs|Results|Keys/.test(one.name))) {
-      const base = { ...namingRequest(rule, cast.attacker.ids, 1), ...templateFor(rule.name, cast.attacker.ids, 120_000 + book.tried) };
-      for (const leaf of leavesOf(rule.desc.input, isIdField, 3).filter((one) => one.path[0]?.name !== 'user_app_id').slice(0, 6)) {
-        for (const trick of arena.full ? pathTricks : [arena.pick(pathTricks), arena.pick(pathTricks), '../../x']) {
-          judge(`${rule.name} ${pathWords(leaf)}=${trick.slice(0, 20)}`, await wire.call(rule, withLeaf(base, leaf, trick), headers));
+    for (const rule of methodRules.filter(
+      (one) =>
+        /^(Post|Patch|Put|Get)/.test(one.name) &&
+        one.kind === 'unary' &&
+        !/Outputs|Results|Keys/.test(one.name),
+    )) {
+      const base = {
+        ...namingRequest(rule, cast.attacker.ids, 1),
+        ...templateFor(rule.name, cast.attacker.ids, 120_000 + book.tried),
+      };
+      for (const leaf of leavesOf(rule.desc.input, isIdField, 3)
+        .filter((one) => one.path[0]?.name !== 'user_app_id')
+        .slice(0, 6)) {
+        for (const trick of arena.full
+          ? pathTricks
+          : [arena.pick(pathTricks), arena.pick(pathTricks), '../../x']) {
+          judge(
+            `${rule.name} ${pathWords(leaf)}=${trick.slice(0, 20)}`,
+            await wire.call(rule, withLeaf(base, leaf, trick), headers),
+          );
         }
       }
     }
     for (const path of filesOf(server.dataDir, /postgres|vectors/)) {
       const name = path.slice(server.dataDir.length);
-      if (!before.has(path) && !/^[\w./-]+$/.test(name)) book.through(`a file called ${JSON.stringify(name)}`);
+      if (!before.has(path) && !/^[\w./-]+$/.test(name))
+        book.through(`a file called ${JSON.stringify(name)}`);
     }
-    for (const outside of [join(server.dataDir, '..', 'x'), '/x', join(process.cwd(), 'x')]) if (existsSync(outside)) book.through(`${outside} was made`);
+    for (const outside of [join(server.dataDir, '..', 'x'), '/x', join(process.cwd(), 'x')])
+      if (existsSync(outside)) book.through(`${outside} was made`);
     return book.outcome();
   },
 };
@@ -292,18 +536,57 @@ const s34: Attack = {
     const { wire, cast } = arena;
     const headers = keyHeader(cast.attacker.pat);
     const app = `/v2/users/${cast.attacker.userId}/apps/${cast.attacker.ids['app']}`;
-    const names = ['hash', 'sealed', 'user_key', 'keys.hash', 'user.password', 'app.user.keys.0.id', 'users.email', 'created_at;select', '__proto__', 'constructor', 'toString', '*', 'body', 'password__startswith', 'user__keys__hash__gt'];
-    const places = ['inputs', 'concepts', 'annotations', 'datasets', 'models', 'workflows', 'searches', 'keys', 'collaborators'];
+    const names = [
+      'hash',
+      'sealed',
+      'user_key',
+      'keys.hash',
+      'user.password',
+      'app.user.keys.0.id',
+      'users.email',
+      'created_at;select',
+      '__proto__',
+      'constructor',
+      'toString',
+      '*',
+      'body',
+      'password__startswith',
+      'user__keys__hash__gt',
+    ];
+    const places = [
+      'inputs',
+      'concepts',
+      'annotations',
+      'datasets',
+      'models',
+      'workflows',
+      'searches',
+      'keys',
+      'collaborators',
+    ];
     for (const place of places) {
       const plain = await wire.send({ verb: 'GET', path: `${app}/${place}`, headers });
       const strip = (text: string) => text.replace(/"req_id":"[^"]*"/g, '');
       for (const name of names) {
-        for (const query of [`${name}=a`, `sort_by=${name}`, `order_by=${name}`, `sort_by_${name}=true`, `fields=${name}`, `additional_fields=${name}`, `filter=${name}:a`]) {
+        for (const query of [
+          `${name}=a`,
+          `sort_by=${name}`,
+          `order_by=${name}`,
+          `sort_by_${name}=true`,
+          `fields=${name}`,
+          `additional_fields=${name}`,
+          `filter=${name}:a`,
+        ]) {
           book.count();
-          const answer = await wire.send({ verb: 'GET', path: `${app}/${place}?${encodeURI(query)}`, headers });
+          const answer = await wire.send({
+            verb: 'GET',
+            path: `${app}/${place}?${encodeURI(query)}`,
+            headers,
+          });
           const why = trouble(answer);
           if (why) book.through(`${place}?${query}: ${why}`);
-          else if (answer.http === 200 && strip(answer.text) !== strip(plain.text)) book.through(`${place}?${query} changes the answer`);
+          else if (answer.http === 200 && strip(answer.text) !== strip(plain.text))
+            book.through(`${place}?${query} changes the answer`);
         }
       }
     }
@@ -317,43 +600,97 @@ const s41: Attack = {
   async run(arena) {
     const book = ledger();
     const { wire, cast } = arena;
-    const cookie = { cookie: `x_clarifai_session_token=${cast.victim.session}; x-clarifai-api-key=${cast.victim.pat}` };
+    const cookie = {
+      cookie: `x_clarifai_session_token=${cast.victim.session}; x-clarifai-api-key=${cast.victim.pat}`,
+    };
     for (const rule of methodRules.filter((one) => one.auth !== 'NoAuth')) {
       for (const binding of rule.bindings.slice(0, 2)) {
         book.count();
-        const answer = await wire.rest(rule, binding, namingRequest(rule, cast.victim.ids), { ...cookie, origin: 'https://evil.example', 'content-type': 'text/plain' });
+        const answer = await wire.rest(rule, binding, namingRequest(rule, cast.victim.ids), {
+          ...cookie,
+          origin: 'https://evil.example',
+          'content-type': 'text/plain',
+        });
         if (answer.code === 10000 || answer.code === 10010) book.through(`${rule.name} took the cookie`);
       }
     }
-    for (const origin of ['null', 'https://evil.example', `http://${wire.host}.evil.example`, `http://evil${wire.host}`, 'file://', 'http://localhost']) {
+    for (const origin of [
+      'null',
+      'https://evil.example',
+      `http://${wire.host}.evil.example`,
+      `http://evil${wire.host}`,
+      'file://',
+      'http://localhost',
+    ]) {
       for (const verb of ['OPTIONS', 'GET', 'POST']) {
-        for (const path of ['/v2/status_codes', '/v2/login', '/v2/ext/fovea/session', '/v2/ext/fovea/users', '/metrics', '/clarifai.api.V2/ListApps']) {
+        for (const path of [
+          '/v2/status_codes',
+          '/v2/login',
+          '/v2/ext/fovea/session',
+          '/v2/ext/fovea/users',
+          '/metrics',
+          '/clarifai.api.V2/ListApps',
+        ]) {
           book.count();
-          const answer = await wire.send({ verb, path, headers: { ...cookie, origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, x-evil' }, ...(verb === 'POST' ? { body: Buffer.from('{}') } : {}) });
-          if (answer.headers['access-control-allow-credentials'] !== undefined) book.through(`${verb} ${path} lets ${origin} send cookies`);
-          if (answer.headers['access-control-allow-origin'] === origin && origin !== '*') book.through(`${verb} ${path} names ${origin} back`);
-          if (verb === 'POST' && answer.http === 200 && /session_token/.test(answer.text)) book.through(`${path} opened a session by cookie`);
+          const answer = await wire.send({
+            verb,
+            path,
+            headers: {
+              ...cookie,
+              origin,
+              'access-control-request-method': 'POST',
+              'access-control-request-headers': 'authorization, x-evil',
+            },
+            ...(verb === 'POST' ? { body: Buffer.from('{}') } : {}),
+          });
+          if (answer.headers['access-control-allow-credentials'] !== undefined)
+            book.through(`${verb} ${path} lets ${origin} send cookies`);
+          if (answer.headers['access-control-allow-origin'] === origin && origin !== '*')
+            book.through(`${verb} ${path} names ${origin} back`);
+          if (verb === 'POST' && answer.http === 200 && /session_token/.test(answer.text))
+            book.through(`${path} opened a session by cookie`);
         }
       }
     }
     // A session opened on purpose: its cookie must be out of reach of scripts and of other sites.
     book.count();
-    const opened = await wire.send({ verb: 'POST', path: '/v2/login', headers: {}, body: Buffer.from(JSON.stringify({ password: cast.attacker.pat })) });
+    const opened = await wire.send({
+      verb: 'POST',
+      path: '/v2/login',
+      headers: {},
+      body: Buffer.from(JSON.stringify({ password: cast.attacker.pat })),
+    });
     const set = String(opened.headers['set-cookie'] ?? '');
-    if (!/HttpOnly/.test(set) || !/SameSite=(Strict|Lax)/.test(set)) book.through(`the session cookie is ${set.replace(/=[^;]*/, '=…')}`);
+    if (!/HttpOnly/.test(set) || !/SameSite=(Strict|Lax)/.test(set))
+      book.through(`the session cookie is ${set.replace(/=[^;]*/, '=…')}`);
     // Media by cookie: reading alone, and a broken cookie breaks nothing.
     for (const value of ['%zz', '%', '%E0%A4%A', 'x'.repeat(5_000), '"', 'a=b; c']) {
       book.count();
-      const answer = await wire.send({ verb: 'GET', path: '/data/orig/users/u/apps/a/inputs/image/00', headers: { cookie: `x_clarifai_session_token=${value}` } });
+      const answer = await wire.send({
+        verb: 'GET',
+        path: '/data/orig/users/u/apps/a/inputs/image/00',
+        headers: { cookie: `x_clarifai_session_token=${value}` },
+      });
       const why = trouble(answer);
       if (why) book.through(`media with the cookie ${value.slice(0, 10)}: ${why}`);
     }
-    const input = (await wire.call(ruleOf('GetInput'), { user_app_id: cast.victim.userAppId, input_id: cast.victim.ids['input'] }, keyHeader(cast.victim.pat))).message as Json;
+    const input = (
+      await wire.call(
+        ruleOf('GetInput'),
+        { user_app_id: cast.victim.userAppId, input_id: cast.victim.ids['input'] },
+        keyHeader(cast.victim.pat),
+      )
+    ).message as Json;
     const media = new URL(input?.input?.data?.image?.url ?? 'http://x/none').pathname;
     for (const value of ['%zz', '%', '%E0%A4%A', cast.attacker.session]) {
       book.count();
-      const answer = await wire.send({ verb: 'GET', path: media, headers: { cookie: `x_clarifai_session_token=${value}` } });
-      if (answer.http === 200 || answer.http >= 500) book.through(`media with the cookie ${value.slice(0, 10)}: HTTP ${answer.http}`);
+      const answer = await wire.send({
+        verb: 'GET',
+        path: media,
+        headers: { cookie: `x_clarifai_session_token=${value}` },
+      });
+      if (answer.http === 200 || answer.http >= 500)
+        book.through(`media with the cookie ${value.slice(0, 10)}: HTTP ${answer.http}`);
     }
     return book.outcome();
   },
@@ -379,14 +716,23 @@ async function secretsAt(ground: Ground): Promise<Outcome> {
     for (const secret of secrets) {
       book.count();
       if (isConnection && secret === server.pat) continue;
-      if (bytes.includes(secret)) book.through(`${path.slice(server.dataDir.length)} holds a secret in the clear`);
+      if (bytes.includes(secret))
+        book.through(`${path.slice(server.dataDir.length)} holds a secret in the clear`);
     }
   }
   // The greeting of a first start shows the first user's token on purpose; the log proper is lines of JSON.
-  const said = server.output().split('\n').filter((line) => line.startsWith('{')).join('\n');
+  const said = server
+    .output()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .join('\n');
   const metrics = (await wire.send({ verb: 'GET', path: '/metrics', headers: {} })).text;
   const listed = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout ?? '';
-  for (const [where, text] of [['the log', said], ['the metrics', metrics], ['the list of processes', listed]] as const) {
+  for (const [where, text] of [
+    ['the log', said],
+    ['the metrics', metrics],
+    ['the list of processes', listed],
+  ] as const) {
     for (const secret of secrets) {
       book.count();
       if (text.includes(secret)) book.through(`${where} holds a secret`);
@@ -402,7 +748,10 @@ const s50: Attack = {
   async control(arena) {
     // A secret said where it does not belong must be found: here as the name of a concept.
     const { wire, cast } = arena;
-    await say(wire, keyHeader(cast.attacker.pat), 'PostConcepts', { user_app_id: cast.attacker.userAppId, concepts: [{ id: `told-${Date.now()}`, name: 'zqcontrolsecretzq' }] });
+    await say(wire, keyHeader(cast.attacker.pat), 'PostConcepts', {
+      user_app_id: cast.attacker.userAppId,
+      concepts: [{ id: `told-${Date.now()}`, name: 'zqcontrolsecretzq' }],
+    });
     await arena.db.query('checkpoint');
     return secretsAt({ ...arena, cast: { ...cast, secrets: ['zqcontrolsecretzq'] } });
   },
@@ -416,11 +765,26 @@ const s51: Attack = {
       const { wire, cast } = ground;
       for (const rule of methodRules) {
         await wire.call(rule, namingRequest(rule, cast.attacker.ids), keyHeader(cast.victim.pat));
-        for (const binding of rule.bindings.slice(0, 1)) await wire.rest(rule, binding, namingRequest(rule, cast.attacker.ids), keyHeader('zqwrongkeyzq'), `?key=${cast.victim.pat}`);
+        for (const binding of rule.bindings.slice(0, 1))
+          await wire.rest(
+            rule,
+            binding,
+            namingRequest(rule, cast.attacker.ids),
+            keyHeader('zqwrongkeyzq'),
+            `?key=${cast.victim.pat}`,
+          );
       }
-      await wire.send({ verb: 'POST', path: '/v2/login', headers: {}, body: Buffer.from(`{"password":"${cast.attacker.pat}"`) });
+      await wire.send({
+        verb: 'POST',
+        path: '/v2/login',
+        headers: {},
+        body: Buffer.from(`{"password":"${cast.attacker.pat}"`),
+      });
       await sleep(300);
-      const outcome = await secretsAt({ ...ground, cast: { ...cast, secrets: [...cast.secrets, 'zqwrongkeyzq'] } });
+      const outcome = await secretsAt({
+        ...ground,
+        cast: { ...cast, secrets: [...cast.secrets, 'zqwrongkeyzq'] },
+      });
       return { ...outcome, note: `${ground.server.output().length.toLocaleString('en')} characters of log` };
     });
   },
@@ -441,7 +805,10 @@ async function rateLimited({ wire, server }: Ground): Promise<Outcome> {
   const count = async (forMs: number) => {
     const codes = new Map<number, number>();
     for (const until = Date.now() + forMs; Date.now() < until; ) {
-      for (const answer of await Promise.all(Array.from({ length: 8 }, () => wire.call(ruleOf('ListApps'), {}, headers)))) codes.set(answer.code, (codes.get(answer.code) ?? 0) + 1);
+      for (const answer of await Promise.all(
+        Array.from({ length: 8 }, () => wire.call(ruleOf('ListApps'), {}, headers)),
+      ))
+        codes.set(answer.code, (codes.get(answer.code) ?? 0) + 1);
       book.count(8);
     }
     return codes;
@@ -455,7 +822,9 @@ async function rateLimited({ wire, server }: Ground): Promise<Outcome> {
   if (passed < fair * 0.8) book.through(`only ${passed} calls passed where ${fair} may`);
   const refused = [...codes.keys()].filter((code) => code !== 10000 && code !== 11005);
   if (refused.length > 0) book.through(`refused with ${refused.join(', ')}`);
-  return book.outcome({ note: `${passed} of ${[...codes.values()].reduce((sum, n) => sum + n, 0)} passed in 4 s at 15/s` });
+  return book.outcome({
+    note: `${passed} of ${[...codes.values()].reduce((sum, n) => sum + n, 0)} passed in 4 s at 15/s`,
+  });
 }
 
 const s55: Attack = {
@@ -475,31 +844,73 @@ const s55: Attack = {
         async ({ server, wire }) => {
           tokens.push(/Token\s+(\S+)/.exec(server.output())?.[1] ?? '');
           keys.push(readFileSync(join(server.dataDir, 'master.key'), 'hex'));
-          for (const [name, most] of [['.', 0o755], ['master.key', 0o600], ['postgres/cluster', 0o700], ['objects', 0o755]] as const) {
+          for (const [name, most] of [
+            ['.', 0o755],
+            ['master.key', 0o600],
+            ['postgres/cluster', 0o700],
+            ['objects', 0o755],
+          ] as const) {
             const path = join(server.dataDir, name);
-            if (existsSync(path)) check((statSync(path).mode & 0o777 & ~most) === 0, `${name} has the rights ${(statSync(path).mode & 0o777).toString(8)}`);
+            if (existsSync(path))
+              check(
+                (statSync(path).mode & 0o777 & ~most) === 0,
+                `${name} has the rights ${(statSync(path).mode & 0o777).toString(8)}`,
+              );
           }
           const listening = spawnSync('ss', ['-ltnpH'], { encoding: 'utf8' }).stdout ?? '';
           const own = listening.split('\n').filter((line) => line.includes(`pid=${server.process.pid},`));
           if (listening !== '') {
             check(own.length === 1, `listens on ${own.length} ports`);
-            check(own.every((line) => /127\.0\.0\.1:/.test(line)), `listens beyond this machine: ${own.join()}`);
+            check(
+              own.every((line) => /127\.0\.0\.1:/.test(line)),
+              `listens beyond this machine: ${own.join()}`,
+            );
           }
-          for (const [user, password] of [['admin', 'admin'], ['admin', 'password'], ['admin', ''], ['', '']]) {
-            const answer = await wire.send({ verb: 'POST', path: '/v2/login', headers: {}, body: Buffer.from(JSON.stringify({ email: user, password })) });
+          for (const [user, password] of [
+            ['admin', 'admin'],
+            ['admin', 'password'],
+            ['admin', ''],
+            ['', ''],
+          ]) {
+            const answer = await wire.send({
+              verb: 'POST',
+              path: '/v2/login',
+              headers: {},
+              body: Buffer.from(JSON.stringify({ email: user, password })),
+            });
             check(answer.http !== 200, `signed in as ${user}/${password}`);
           }
-          const self = await wire.send({ verb: 'POST', path: '/v2/ext/fovea/users', headers: {}, body: Buffer.from('{"id":"intruder"}') });
+          const self = await wire.send({
+            verb: 'POST',
+            path: '/v2/ext/fovea/users',
+            headers: {},
+            body: Buffer.from('{"id":"intruder"}'),
+          });
           check(self.http === 401 || self.http === 403, `made a user without a key: HTTP ${self.http}`);
-          for (const path of ['/debug', '/json/version', '/.env', '/.git/config', '/server-status', '/actuator', '/v2/ext/fovea/shutdown', '/console']) {
+          for (const path of [
+            '/debug',
+            '/json/version',
+            '/.env',
+            '/.git/config',
+            '/server-status',
+            '/actuator',
+            '/v2/ext/fovea/shutdown',
+            '/console',
+          ]) {
             const answer = await wire.send({ verb: 'GET', path, headers: {} });
-            check(answer.http === 404 || /<!doctype html>/i.test(answer.text), `${path} answers ${answer.http}`);
+            check(
+              answer.http === 404 || /<!doctype html>/i.test(answer.text),
+              `${path} answers ${answer.http}`,
+            );
           }
         },
         { cast: false },
       );
     }
-    check(tokens[0] !== tokens[1] && /^[0-9a-f]{32,}$/.test(tokens[0] ?? ''), 'two installations have the same token, or none');
+    check(
+      tokens[0] !== tokens[1] && /^[0-9a-f]{32,}$/.test(tokens[0] ?? ''),
+      'two installations have the same token, or none',
+    );
     check(keys[0] !== keys[1] && keys[0]?.length === 64, 'two installations have the same master key');
     return book.outcome();
   },
@@ -511,10 +922,21 @@ const s59: Attack = {
   name: 'stack frames, files, SQL and database words in any reply of the run',
   async run(arena: Arena) {
     const through = new Map<string, string>();
-    for (const { attack, rpc, what, words } of arena.sights) through.set(`${rpc} ${what}`, `${rpc} (during ${attack}): ${what}: ${words.replace(/[^ -~]+/g, ' ').slice(0, 120)}`);
-    const logged = arena.server.output().split('\n').filter((line) => /"level":(50|60)/.test(line));
+    for (const { attack, rpc, what, words } of arena.sights)
+      through.set(
+        `${rpc} ${what}`,
+        `${rpc} (during ${attack}): ${what}: ${words.replace(/[^ -~]+/g, ' ').slice(0, 120)}`,
+      );
+    const logged = arena.server
+      .output()
+      .split('\n')
+      .filter((line) => /"level":(50|60)/.test(line));
     for (const line of logged.slice(0, 10)) through.set(line, `logged: ${line.slice(0, 220)}`);
-    return { tried: arena.answers.count, through: [...through.values()], note: `${logged.length} errors in the log` };
+    return {
+      tried: arena.answers.count,
+      through: [...through.values()],
+      note: `${logged.length} errors in the log`,
+    };
   },
 };
 

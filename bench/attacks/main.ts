@@ -3,16 +3,25 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openArena } from './arena.ts';
 import type { Attack } from './attack.ts';
-import { strangerAttacks } from './strangers.ts';
-import { nestedAttacks } from './nested.ts';
 import { authorityAttacks } from './authority.ts';
 import { exposureAttacks, lastAttacks } from './exposure.ts';
 import { fetchingAttacks } from './fetching.ts';
 import { fuzzAttacks } from './fuzz.ts';
+import { nestedAttacks } from './nested.ts';
 import { protocolAttacks } from './protocol.ts';
 import { showTable, type Verdict, verdictOf } from './report.ts';
+import { strangerAttacks } from './strangers.ts';
 
-const attacks: readonly Attack[] = [...strangerAttacks, ...nestedAttacks, ...authorityAttacks, ...fetchingAttacks, ...fuzzAttacks, ...protocolAttacks, ...exposureAttacks, ...lastAttacks];
+const attacks: readonly Attack[] = [
+  ...strangerAttacks,
+  ...nestedAttacks,
+  ...authorityAttacks,
+  ...fetchingAttacks,
+  ...fuzzAttacks,
+  ...protocolAttacks,
+  ...exposureAttacks,
+  ...lastAttacks,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,14 +37,23 @@ const { values, positionals } = parseArgs({
 });
 
 const wanted = positionals.map((name) => name.toUpperCase());
-const chosen = attacks.filter((attack) => wanted.length === 0 || wanted.includes(attack.id.toUpperCase()) || wanted.some((word) => attack.name.toUpperCase().includes(word)));
+const chosen = attacks.filter(
+  (attack) =>
+    wanted.length === 0 ||
+    wanted.includes(attack.id.toUpperCase()) ||
+    wanted.some((word) => attack.name.toUpperCase().includes(word)),
+);
 if (chosen.length === 0) {
-  console.error(`No attack is called ${positionals.join(', ')}. There are ${attacks.map((attack) => attack.id).join(', ')}.`);
+  console.error(
+    `No attack is called ${positionals.join(', ')}. There are ${attacks.map((attack) => attack.id).join(', ')}.`,
+  );
   process.exit(2);
 }
 
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
-console.log(`  seed ${seed}; the same again: npm run attacks -- ${[...positionals, `--seed ${seed}`, ...(values.full ? ['--full'] : [])].join(' ')}`);
+console.log(
+  `  seed ${seed}; the same again: npm run attacks -- ${[...positionals, `--seed ${seed}`, ...(values.full ? ['--full'] : [])].join(' ')}`,
+);
 const began = Date.now();
 const stage = await openArena({ seed, full: values.full, main: values.main as string });
 const verdicts: Verdict[] = [];
@@ -44,19 +62,29 @@ try {
     stage.during(attack.id);
     const verdict = await verdictOf(attack, stage.arena, values.controls);
     verdicts.push(verdict);
-    console.log(`  ${verdict.verdict.padEnd(10)} ${attack.id.padEnd(5)} ${attack.name}: ${verdict.tried} tried, ${verdict.through.length} through, control ${verdict.control} (${Math.round(verdict.elapsedMs / 1000)} s)`);
+    console.log(
+      `  ${verdict.verdict.padEnd(10)} ${attack.id.padEnd(5)} ${attack.name}: ${verdict.tried} tried, ${verdict.through.length} through, control ${verdict.control} (${Math.round(verdict.elapsedMs / 1000)} s)`,
+    );
     for (const line of verdict.through.slice(0, 12)) console.log(`      ${line}`);
     if (verdict.through.length > 12) console.log(`      … and ${verdict.through.length - 12} more`);
   }
 } finally {
   await stage.close();
 }
-const report = { seed, full: values.full, elapsedMs: Date.now() - began, calls: stage.arena.answers.count, verdicts };
+const report = {
+  seed,
+  full: values.full,
+  elapsedMs: Date.now() - began,
+  calls: stage.arena.answers.count,
+  verdicts,
+};
 if (values.json) {
   mkdirSync(dirname(values.json), { recursive: true });
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 if (values.doc && wanted.length === 0) writeFileSync(values.doc, showTable(report));
 const bad = verdicts.filter((one) => one.verdict === 'FAIL');
-console.log(`  ${verdicts.length - bad.length} of ${verdicts.length} attacks stopped; ${report.calls} replies watched; ${Math.round(report.elapsedMs / 1000)} s`);
+console.log(
+  `  ${verdicts.length - bad.length} of ${verdicts.length} attacks stopped; ${report.calls} replies watched; ${Math.round(report.elapsedMs / 1000)} s`,
+);
 process.exitCode = bad.length === 0 ? 0 : 1;

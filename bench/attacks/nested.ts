@@ -1,4 +1,4 @@
-import { methodRules, type MethodRule } from '@fovea/contract';
+import { type MethodRule, methodRules } from '@fovea/contract';
 import { changedTables, type Ground } from './arena.ts';
 import { type Attack, ledger, type Outcome } from './attack.ts';
 import { keyHeader } from './cast.ts';
@@ -35,7 +35,12 @@ interface Intruder {
  * Foreign ids wherever a request has room for an id: alone, and together with the user and app ids beside it.
  * The intruder works in an app of their own, so sign-in is never what stops them.
  */
-async function nestedIds(ground: Ground, intruder: Intruder, rules: readonly MethodRule[], perRpcMax = Number.POSITIVE_INFINITY): Promise<Outcome> {
+async function nestedIds(
+  ground: Ground,
+  intruder: Intruder,
+  rules: readonly MethodRule[],
+  perRpcMax = Number.POSITIVE_INFINITY,
+): Promise<Outcome> {
   const { wire, cast } = ground;
   const { victim } = cast;
   const book = ledger();
@@ -44,7 +49,10 @@ async function nestedIds(ground: Ground, intruder: Intruder, rules: readonly Met
   for (const rule of rules) {
     if (rule.auth === 'NoAuth' || /^Delete(App|Key|User)/.test(rule.name)) continue;
     if (rule.scopes.length > 0 && rule.scopes.every((scope) => intruder.mayRead.has(scope))) continue;
-    const base: Json = { ...namingRequest(rule, intruder.ids, 2), ...templateFor(rule.name, intruder.ids, book.tried) };
+    const base: Json = {
+      ...namingRequest(rule, intruder.ids, 2),
+      ...templateFor(rule.name, intruder.ids, book.tried),
+    };
     const leaves = leavesOf(rule.desc.input, isIdField, 5);
     // Evenly spread where there are many, so that every part of the message is reached.
     const stride = Math.max(1, leaves.length / perRpcMax);
@@ -54,12 +62,17 @@ async function nestedIds(ground: Ground, intruder: Intruder, rules: readonly Met
       const kind = kindOf(leaf.field, leaf.parent, rule);
       const foreign = victim.ids[kind];
       if (foreign === undefined || kind === 'user') continue;
-      const beside = (name: string) => leaf.parent.fields.find((field) => field.name === name && field.fieldKind === 'scalar');
+      const beside = (name: string) =>
+        leaf.parent.fields.find((field) => field.name === name && field.fieldKind === 'scalar');
       const sibling = (json: Json, name: string, value: string | undefined) => {
         const field = beside(name);
         const last = leaf.path.at(-1);
         if (!field || !last) return json;
-        return withLeaf(json, { ...leaf, field, path: [...leaf.path.slice(0, -1), { name, isList: false, rivals: [] }] }, value);
+        return withLeaf(
+          json,
+          { ...leaf, field, path: [...leaf.path.slice(0, -1), { name, isList: false, rivals: [] }] },
+          value,
+        );
       };
       const alone = withLeaf(base, leaf, foreign);
       const named = sibling(sibling(alone, 'app_id', victim.ids['app']), 'user_id', victim.userId);
@@ -67,7 +80,8 @@ async function nestedIds(ground: Ground, intruder: Intruder, rules: readonly Met
         book.count();
         const answer = await wire.call(rule, json, headers).catch((error: Error) => error);
         if (answer instanceof Error) continue;
-        if (answer.text.includes(victim.canary)) book.through(`${intruder.name}: ${rule.name} ${pathWords(leaf)} shows data of the victim`);
+        if (answer.text.includes(victim.canary))
+          book.through(`${intruder.name}: ${rule.name} ${pathWords(leaf)} shows data of the victim`);
       }
     }
   }
@@ -79,7 +93,12 @@ async function nestedIds(ground: Ground, intruder: Intruder, rules: readonly Met
 
 const both = (ground: Ground): Intruder[] => [
   { name: 'stranger', pat: ground.cast.attacker.pat, ids: ground.cast.attacker.ids, mayRead: new Set() },
-  { name: 'collaborator with few scopes', pat: ground.cast.helper.pat, ids: ground.cast.helper.ids, mayRead: new Set() },
+  {
+    name: 'collaborator with few scopes',
+    pat: ground.cast.helper.pat,
+    ids: ground.cast.helper.ids,
+    mayRead: new Set(),
+  },
 ];
 
 const s2: Attack = {
@@ -96,7 +115,13 @@ const s2: Attack = {
   },
   control: (arena) =>
     arena.other({ FOVEA_FAILPOINTS: 'skip-tenant-check' }, (broken) =>
-      nestedIds(broken, both(broken)[0] as Intruder, methodRules.filter((rule) => /^(Get|List|Post)(Annotation|Input|Dataset|Concept|Model|Key)/.test(rule.name))),
+      nestedIds(
+        broken,
+        both(broken)[0] as Intruder,
+        methodRules.filter((rule) =>
+          /^(Get|List|Post)(Annotation|Input|Dataset|Concept|Model|Key)/.test(rule.name),
+        ),
+      ),
     ),
 };
 

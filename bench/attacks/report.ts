@@ -35,7 +35,15 @@ export async function verdictOf(attack: Attack, arena: Arena, withControls: bool
     };
   } catch (error) {
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { ...about, verdict: 'FAIL', tried: 0, through: [`the attack itself broke: ${words}`], note: '', control: 'not run', elapsedMs: performance.now() - began };
+    return {
+      ...about,
+      verdict: 'FAIL',
+      tried: 0,
+      through: [`the attack itself broke: ${words}`],
+      note: '',
+      control: 'not run',
+      elapsedMs: performance.now() - began,
+    };
   }
 }
 
@@ -46,11 +54,25 @@ async function controlOf(attack: Attack, arena: Arena): Promise<string> {
 }
 
 /** The page that stands in docs/. */
-export function showTable(report: { seed: number; full: boolean; elapsedMs: number; calls: number; verdicts: readonly Verdict[] }): string {
+export function showTable(report: {
+  seed: number;
+  full: boolean;
+  elapsedMs: number;
+  calls: number;
+  verdicts: readonly Verdict[];
+}): string {
   const rows = report.verdicts.map(
-    (one) => `| ${one.id} | ${one.name} | ${one.tried.toLocaleString('en')} | ${one.through.length} | ${one.verdict} | ${one.control} | ${one.note.replaceAll('|', '/')} |`,
+    (one) =>
+      `| ${one.id} | ${one.name} | ${one.tried.toLocaleString('en')} | ${one.through.length} | ${one.verdict} | ${one.control} | ${one.note.replaceAll('|', '/')} |`,
   );
-  const found = report.verdicts.filter((one) => one.through.length > 0).flatMap((one) => [`### ${one.id}`, '', ...one.through.slice(0, 20).map((line) => `- ${line.replaceAll('|', '/')}`), '']);
+  const found = report.verdicts
+    .filter((one) => one.through.length > 0)
+    .flatMap((one) => [
+      `### ${one.id}`,
+      '',
+      ...one.through.slice(0, 20).map((line) => `- ${line.replaceAll('|', '/')}`),
+      '',
+    ]);
   return `${[
     '# Attacks',
     '',
@@ -65,5 +87,7 @@ export function showTable(report: { seed: number; full: boolean; elapsedMs: numb
     ...rows,
     '',
     ...(found.length > 0 ? ['## What got through', '', ...found] : []),
-  ].join('\n').trimEnd()}\n`;
+  ]
+    .join('\n')
+    .trimEnd()}\n`;
 }

@@ -4,18 +4,27 @@ import type { Json } from './wire.ts';
 
 /** One step is a proto field name; lists are entered at their first item. */
 export interface Leaf {
-  readonly path: readonly { readonly name: string; readonly isList: boolean; readonly rivals: readonly string[] }[];
+  readonly path: readonly {
+    readonly name: string;
+    readonly isList: boolean;
+    readonly rivals: readonly string[];
+  }[];
   readonly field: DescField;
   readonly parent: DescMessage;
 }
 
-export const pathWords = (leaf: Leaf): string => leaf.path.map((step) => step.name + (step.isList ? '[0]' : '')).join('.');
+export const pathWords = (leaf: Leaf): string =>
+  leaf.path.map((step) => step.name + (step.isList ? '[0]' : '')).join('.');
 
 /**
  * Every scalar field of a message that `wants` accepts, reached through nested messages at most `depth` deep;
  * a type that contains itself is entered twice.
  */
-export function leavesOf(desc: DescMessage, wants: (field: DescField, parent: DescMessage) => boolean, depth = 4): Leaf[] {
+export function leavesOf(
+  desc: DescMessage,
+  wants: (field: DescField, parent: DescMessage) => boolean,
+  depth = 4,
+): Leaf[] {
   const found: Leaf[] = [];
   const visit = (at: DescMessage, path: Leaf['path'], trail: readonly string[]) => {
     for (const field of at.fields) {
@@ -63,8 +72,14 @@ export function withLeaf(json: Json, leaf: Leaf, value: Json): Json {
 /** What sort of resource an id field names: `input`, `concept`, `user` …, by its own name or by where it stands. */
 export function kindOf(field: DescField, parent: DescMessage, rule?: MethodRule): string {
   const own = /^(.*?)_?ids?$/.exec(field.name)?.[1] ?? '';
-  if (own !== '') return own.replace(/^(source|target|base|parent|template|worker|eval|external|next|last|subject|object)_/, '');
-  const noun = parent.name.endsWith('Request') ? (rule?.name ?? parent.name).replace(/^(Get|List|Post|Patch|Put|Delete|Stream|Cancel)/, '') : parent.name;
+  if (own !== '')
+    return own.replace(
+      /^(source|target|base|parent|template|worker|eval|external|next|last|subject|object)_/,
+      '',
+    );
+  const noun = parent.name.endsWith('Request')
+    ? (rule?.name ?? parent.name).replace(/^(Get|List|Post|Patch|Put|Delete|Stream|Cancel)/, '')
+    : parent.name;
   return noun
     .replace(/([a-z])([A-Z])/g, '$1_$2')
     .toLowerCase()

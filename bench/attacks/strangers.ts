@@ -28,15 +28,24 @@ export async function everyCall(
   for (const rule of rules) {
     const json = namingRequest(rule, victim.ids);
     judge(rule, await wire.call(rule, json, actor.headers), 'gRPC');
-    judge(rule, await wire.call(rule, { user_app_id: json.user_app_id }, actor.headers), 'gRPC, nothing else named');
-    if (rule.kind !== 'bidi_streaming') judge(rule, await wire.web(rule, bytesOf(rule, json), actor.headers), 'gRPC-Web');
+    judge(
+      rule,
+      await wire.call(rule, { user_app_id: json.user_app_id }, actor.headers),
+      'gRPC, nothing else named',
+    );
+    if (rule.kind !== 'bidi_streaming')
+      judge(rule, await wire.web(rule, bytesOf(rule, json), actor.headers), 'gRPC-Web');
     for (const binding of rule.bindings) {
       judge(rule, await wire.rest(rule, binding, json, actor.headers), `${binding.verb} ${binding.path}`);
     }
   }
 }
 
-async function strangersAt(ground: Ground, actors: readonly Actor[], rules?: readonly MethodRule[]): Promise<Outcome> {
+async function strangersAt(
+  ground: Ground,
+  actors: readonly Actor[],
+  rules?: readonly MethodRule[],
+): Promise<Outcome> {
   const { victim } = ground.cast;
   const book = ledger();
   for (const actor of actors) {
@@ -63,7 +72,11 @@ async function strangersAt(ground: Ground, actors: readonly Actor[], rules?: rea
 async function ownerAsActor(ground: Ground): Promise<Outcome> {
   const { victim } = ground.cast;
   const owner: Actor = { name: 'owner', headers: { authorization: `Key ${victim.pat}` }, holds: new Set() };
-  return strangersAt(ground, [owner], methodRules.filter((rule) => /^(Get|List)/.test(rule.name)));
+  return strangersAt(
+    ground,
+    [owner],
+    methodRules.filter((rule) => /^(Get|List)/.test(rule.name)),
+  );
 }
 
 const s1: Attack = {
@@ -72,7 +85,10 @@ const s1: Attack = {
   async run(arena) {
     const outcome = await strangersAt(arena, arena.cast.actors);
     const seen = await ownerAsActor(arena);
-    return { ...outcome, note: `${outcome.note}; the owner reads own data in ${seen.through.length} of ${seen.tried} reading calls` };
+    return {
+      ...outcome,
+      note: `${outcome.note}; the owner reads own data in ${seen.through.length} of ${seen.tried} reading calls`,
+    };
   },
   control: (arena) =>
     arena.other({ FOVEA_FAILPOINTS: 'skip-tenant-check' }, (broken) =>
@@ -103,9 +119,15 @@ const existence: Attack = {
   },
 };
 
-async function sameWords({ wire, cast }: Ground, real: Readonly<Record<string, string>>, only = /./): Promise<Outcome> {
+async function sameWords(
+  { wire, cast }: Ground,
+  real: Readonly<Record<string, string>>,
+  only = /./,
+): Promise<Outcome> {
   const book = ledger();
-  const fake = Object.fromEntries(Object.entries(real).map(([kind, id]) => [kind, `${id.slice(0, -1)}0`.replace(/^./, 'n')]));
+  const fake = Object.fromEntries(
+    Object.entries(real).map(([kind, id]) => [kind, `${id.slice(0, -1)}0`.replace(/^./, 'n')]),
+  );
   const headers = { authorization: `Key ${cast.attacker.pat}` };
   const forms: [string, Json, Json][] = [
     ['user and app', real, fake],
@@ -119,7 +141,8 @@ async function sameWords({ wire, cast }: Ground, real: Readonly<Record<string, s
         const theirs = await wire.rest(rule, binding, namingRequest(rule, other), headers);
         const left = swapped(mine.text, Object.values(one as Record<string, string>));
         const right = swapped(theirs.text, Object.values(other as Record<string, string>));
-        if (mine.http !== theirs.http || left !== right) book.through(`${rule.name}, unknown ${what}: ${left.slice(0, 90)} | ${right.slice(0, 90)}`);
+        if (mine.http !== theirs.http || left !== right)
+          book.through(`${rule.name}, unknown ${what}: ${left.slice(0, 90)} | ${right.slice(0, 90)}`);
       }
     }
   }

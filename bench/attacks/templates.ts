@@ -14,7 +14,10 @@ export function templateFor(rpc: string, ids: Ids, n: number): Json {
   const annotation = { input_id: ids['input'], data: { concepts: [{ id: ids['concept'], value: 1 }] } };
   const all: Record<string, () => Json> = {
     PostInputs: () => ({ inputs: [input] }),
-    PatchInputs: () => ({ action: 'merge', inputs: [{ id: ids['input'], data: { metadata: { mark: `${n}` } } }] }),
+    PatchInputs: () => ({
+      action: 'merge',
+      inputs: [{ id: ids['input'], data: { metadata: { mark: `${n}` } } }],
+    }),
     DeleteInputs: () => ({ ids: [`gone-${n}`] }),
     DeleteInput: () => ({ input_id: `gone-${n}` }),
     PostConcepts: () => ({ concepts: [{ id: `made-${n}`, name: `made ${n}` }] }),
@@ -26,24 +29,56 @@ export function templateFor(rpc: string, ids: Ids, n: number): Json {
     PostDatasets: () => ({ datasets: [{ id: `made-${n}` }] }),
     PatchDatasets: () => ({ action: 'merge', datasets: [{ id: ids['dataset'], description: `again ${n}` }] }),
     DeleteDatasets: () => ({ dataset_ids: [`gone-${n}`] }),
-    PostDatasetInputs: () => ({ dataset_id: ids['dataset'], dataset_inputs: [{ input: { id: ids['input'] } }] }),
+    PostDatasetInputs: () => ({
+      dataset_id: ids['dataset'],
+      dataset_inputs: [{ input: { id: ids['input'] } }],
+    }),
     DeleteDatasetInputs: () => ({ dataset_id: ids['dataset'], input_ids: [`gone-${n}`] }),
     PostDatasetVersions: () => ({ dataset_id: ids['dataset'], dataset_versions: [{ id: `made-${n}` }] }),
     DeleteDatasetVersions: () => ({ dataset_id: ids['dataset'], dataset_version_ids: [`gone-${n}`] }),
-    PostInputsSearches: () => ({ searches: [{ query: { filters: [{ annotation: { data: { concepts: [{ id: ids['concept'], value: 1 }] } } }] } }] }),
-    PostAnnotationsSearches: () => ({ searches: [{ query: { filters: [{ annotation: { data: { concepts: [{ id: ids['concept'], value: 1 }] } } }] } }] }),
-    PostSearches: () => ({ searches: [{ query: { filters: [{ annotation: { data: { concepts: [{ id: ids['concept'], value: 1 }] } } }] } }] }),
+    PostInputsSearches: () => ({
+      searches: [
+        { query: { filters: [{ annotation: { data: { concepts: [{ id: ids['concept'], value: 1 }] } } }] } },
+      ],
+    }),
+    PostAnnotationsSearches: () => ({
+      searches: [
+        { query: { filters: [{ annotation: { data: { concepts: [{ id: ids['concept'], value: 1 }] } } }] } },
+      ],
+    }),
+    PostSearches: () => ({
+      searches: [
+        { query: { filters: [{ annotation: { data: { concepts: [{ id: ids['concept'], value: 1 }] } } }] } },
+      ],
+    }),
     PostModels: () => ({ models: [{ id: `made-${n}`, model_type_id: 'visual-classifier' }] }),
     DeleteModels: () => ({ ids: [`gone-${n}`] }),
     DeleteModel: () => ({ model_id: `gone-${n}` }),
-    PostModelOutputs: () => ({ model_id: 'general-image-recognition', user_app_id: { user_id: 'clarifai', app_id: 'main' }, inputs: [{ data: { image: { base64: picture } } }] }),
-    PostWorkflows: () => ({ workflows: [{ id: `made-${n}`, nodes: [{ id: 'a', model: { id: 'general-image-recognition', user_id: 'clarifai', app_id: 'main' } }] }] }),
+    PostModelOutputs: () => ({
+      model_id: 'general-image-recognition',
+      user_app_id: { user_id: 'clarifai', app_id: 'main' },
+      inputs: [{ data: { image: { base64: picture } } }],
+    }),
+    PostWorkflows: () => ({
+      workflows: [
+        {
+          id: `made-${n}`,
+          nodes: [
+            { id: 'a', model: { id: 'general-image-recognition', user_id: 'clarifai', app_id: 'main' } },
+          ],
+        },
+      ],
+    }),
     DeleteWorkflows: () => ({ ids: [`gone-${n}`] }),
     DeleteWorkflow: () => ({ workflow_id: `gone-${n}` }),
     PostWorkflowResults: () => ({ inputs: [{ data: { image: { base64: picture } } }] }),
-    PostApps: () => ({ apps: [{ id: `made-${n}`, default_workflow: { id: 'Empty', user_id: 'clarifai', app_id: 'main' } }] }),
+    PostApps: () => ({
+      apps: [{ id: `made-${n}`, default_workflow: { id: 'Empty', user_id: 'clarifai', app_id: 'main' } }],
+    }),
     PatchApps: () => ({ action: 'overwrite', apps: [{ id: ids['app'], description: `again ${n}` }] }),
-    PostKeys: () => ({ keys: [{ description: 'made', scopes: ['Apps_Get'], apps: [{ id: ids['app'], user_id: ids['user'] }] }] }),
+    PostKeys: () => ({
+      keys: [{ description: 'made', scopes: ['Apps_Get'], apps: [{ id: ids['app'], user_id: ids['user'] }] }],
+    }),
     PatchKeys: () => ({ action: 'overwrite', keys: [{ id: 'no-such-key', description: 'again' }] }),
     PatchUsers: () => ({ action: 'overwrite', users: [{ id: ids['user'], bio: `again ${n}` }] }),
     DeleteCollaborators: () => ({ collaborator_ids: [`gone-${n}`] }),

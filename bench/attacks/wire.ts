@@ -1,5 +1,13 @@
 import http from 'node:http';
-import { create, type DescMessage, fromBinary, fromJson, type JsonValue, type Message, toBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  type Message,
+  toBinary,
+} from '@bufbuild/protobuf';
 import type { Binding, MethodRule } from '@fovea/contract';
 import * as grpc from '@grpc/grpc-js';
 
@@ -69,7 +77,10 @@ export function openWire(url: string, watch: (answer: Answer) => void) {
     }
     return new Promise((resolve) => {
       const parts: Buffer[] = [];
-      const duplex = rule.kind === 'bidi_streaming' ? channel.makeBidiStreamRequest(rule.path, plain, plain, metadata) : undefined;
+      const duplex =
+        rule.kind === 'bidi_streaming'
+          ? channel.makeBidiStreamRequest(rule.path, plain, plain, metadata)
+          : undefined;
       const stream = duplex ?? channel.makeServerStreamRequest(rule.path, plain, plain, request, metadata);
       const late = setTimeout(() => stream.cancel(), streamMsMax);
       stream.on('data', (part: Buffer) => parts.push(part));
@@ -84,7 +95,13 @@ export function openWire(url: string, watch: (answer: Answer) => void) {
     });
   }
 
-  function send(options: { verb: string; path: string; headers: Headers; body?: Buffer | undefined; rule?: MethodRule }): Promise<Answer> {
+  function send(options: {
+    verb: string;
+    path: string;
+    headers: Headers;
+    body?: Buffer | undefined;
+    rule?: MethodRule;
+  }): Promise<Answer> {
     const began = performance.now();
     const { verb, path, headers, body, rule } = options;
     return new Promise((resolve) => {
@@ -141,7 +158,10 @@ export function openWire(url: string, watch: (answer: Answer) => void) {
         verb: binding.verb,
         path: path + query,
         headers,
-        body: binding.verb === 'GET' && Object.keys(body).length === 0 ? undefined : Buffer.from(JSON.stringify(body)),
+        body:
+          binding.verb === 'GET' && Object.keys(body).length === 0
+            ? undefined
+            : Buffer.from(JSON.stringify(body)),
         rule,
       });
     },
@@ -167,7 +187,10 @@ export function openWire(url: string, watch: (answer: Answer) => void) {
 
 export type Wire = ReturnType<typeof openWire>;
 
-function readReply(rule: MethodRule, bytes: Buffer | undefined): { code: number; message: Message | undefined } {
+function readReply(
+  rule: MethodRule,
+  bytes: Buffer | undefined,
+): { code: number; message: Message | undefined } {
   if (!bytes) return { code: 0, message: undefined };
   try {
     const message = fromBinary(rule.desc.output, bytes);
@@ -180,7 +203,8 @@ function readReply(rule: MethodRule, bytes: Buffer | undefined): { code: number;
 /** The bytes of a request given as JSON; names the contract does not know are left out. */
 export function bytesOf(rule: MethodRule, json: Json): Uint8Array {
   const desc: DescMessage = rule.desc.input;
-  const message = json === undefined ? create(desc) : fromJson(desc, json as JsonValue, { ignoreUnknownFields: true });
+  const message =
+    json === undefined ? create(desc) : fromJson(desc, json as JsonValue, { ignoreUnknownFields: true });
   return toBinary(desc, message);
 }
 

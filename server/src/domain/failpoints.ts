@@ -82,7 +82,10 @@ const known: ReadonlySet<string> = new Set([...failpointNames, ...deathPoints]);
 export function isFailpoint(word: string): boolean {
   const [name = '', passage, ...rest] = word.split('@');
   if (!known.has(name) || rest.length > 0) return false;
-  return passage === undefined || ((deathPoints as readonly string[]).includes(name) && /^[1-9][0-9]{0,8}$/.test(passage));
+  return (
+    passage === undefined ||
+    ((deathPoints as readonly string[]).includes(name) && /^[1-9][0-9]{0,8}$/.test(passage))
+  );
 }
 
 let armed: ReadonlySet<string> = new Set();

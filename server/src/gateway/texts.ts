@@ -42,7 +42,10 @@ function wordsFor(at: Step | undefined, text: string): string {
   for (let step = at; step; step = step.above) {
     // A oneof is kept as {case, value}; the case says more than the word "value".
     if (typeof step.name === 'number') names.unshift(`[${step.name}]`);
-    else if (step.name !== 'value') names.unshift(names[0]?.startsWith('[') || names.length === 0 ? snake(step.name) : `${snake(step.name)}.`);
+    else if (step.name !== 'value')
+      names.unshift(
+        names[0]?.startsWith('[') || names.length === 0 ? snake(step.name) : `${snake(step.name)}.`,
+      );
   }
   const what = text.includes('\0') ? 'a NUL character' : 'half of a surrogate pair, which is no character';
   return `${names.join('').replace(/\0/g, '') || 'A text'} holds ${what}; leave it out.`;
