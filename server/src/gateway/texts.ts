@@ -38,17 +38,15 @@ function visit(value: unknown, at: Step | undefined): void {
 }
 
 function wordsFor(at: Step | undefined, text: string): string {
-  const names: string[] = [];
+  let path = '';
   for (let step = at; step; step = step.above) {
-    // A oneof is kept as {case, value}; the case says more than the word "value".
-    if (typeof step.name === 'number') names.unshift(`[${step.name}]`);
-    else if (step.name !== 'value')
-      names.unshift(
-        names[0]?.startsWith('[') || names.length === 0 ? snake(step.name) : `${snake(step.name)}.`,
-      );
+    // A oneof is kept as {case, value}; its field is named by the case, which stands in no path.
+    if (step.name === 'value') continue;
+    const part = typeof step.name === 'number' ? `[${step.name}]` : snake(step.name);
+    path = path === '' || path.startsWith('[') ? part + path : `${part}.${path}`;
   }
   const what = text.includes('\0') ? 'a NUL character' : 'half of a surrogate pair, which is no character';
-  return `${names.join('').replace(/\0/g, '') || 'A text'} holds ${what}; leave it out.`;
+  return `${path || 'A text'} holds ${what}; leave it out.`;
 }
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
