@@ -2,14 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ledger, type Write } from './ledger.ts';
-import { send, startLoad } from './load.ts';
-import { check, settled, type Subject } from './oracle.ts';
+import { startLoad } from './load.ts';
+import { check, type Subject } from './oracle.ts';
 import type { Random } from './random.ts';
 import { type Context, isClean, type Outcome, report, type Scenario, sized } from './scenario.ts';
 import { openVictim, type Victim } from './victim.ts';
 import { makeWorld } from './world.ts';
 
-type Whom = 'server' | 'PostgreSQL' | 'both';
+export type Whom = 'server' | 'PostgreSQL' | 'both';
 
 /** Cycles with one app; a new one keeps the comparisons short. */
 const cyclesPerWorld = 20;
@@ -44,7 +44,7 @@ export async function killCycles(
   }
 }
 
-async function newSubjects({ wire }: Victim, { random, folder }: Context, count: number): Promise<Subject[]> {
+export async function newSubjects({ wire }: Victim, { random, folder }: Context, count: number): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const workflow of ['Empty', 'General'] as const) {
     const appId = `app-${count + subjects.length}`;
@@ -73,7 +73,7 @@ async function oneCycle(context: Context, outcome: Outcome, victim: Victim, subj
   if (cycle % 10 === 9) context.say(`${cycle + 1} cycles, ${ledger.acknowledged} acknowledged in ${world.appId}`);
 }
 
-async function killAndWait(victim: Victim, whom: Whom, outcome: Outcome): Promise<void> {
+export async function killAndWait(victim: Victim, whom: Whom, outcome: Outcome): Promise<void> {
   const began = performance.now();
   if (whom === 'server') await victim.killServer();
   else if (whom === 'both') await victim.killBoth();
@@ -156,5 +156,3 @@ export const killScenarios: readonly Scenario[] = [
       killCycles(context, outcome, { whom: always('server'), cycles: sized(context, 20, 20), env: { FOVEA_FAILPOINTS: 'answer-before-commit' }, endEarly: true }),
   },
 ];
-
-export { send, settled };

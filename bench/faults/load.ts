@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ledger, Write } from './ledger.ts';
 import type { Reply, Wire } from './wire.ts';
-import type { World } from './world.ts';
+import type { Lane, World } from './world.ts';
+
+const mixed = (lane: Lane): Write => lane.next();
 
 export interface Load {
   /** Takes no further requests and waits for those under way. */
@@ -39,11 +42,17 @@ export async function send(wire: Wire, ledger: Ledger, write: Write): Promise<bo
   return judge(ledger, write, reply);
 }
 
+export interface LoadOptions {
+  /** What a lane sends next; a mixture of everything unless told. */
+  readonly next?: (lane: Lane) => Write;
+  readonly pauseMs?: number;
+}
+
 /**
  * All lanes of a world write, one request after the other each. A lane whose request has an unknown outcome ends:
  * it no longer knows the states of its things.
  */
-export function startLoad(wire: Wire, ledger: Ledger, world: World): Load {
+export function startLoad(wire: Wire, ledger: Ledger, world: World, options: LoadOptions = {}): Load {
   let isStopped = false;
   const load = {
     answered: 0,
@@ -54,8 +63,9 @@ export function startLoad(wire: Wire, ledger: Ledger, world: World): Load {
   };
   const running = world.lanes.map(async (lane) => {
     while (!isStopped) {
-      if (!(await send(wire, ledger, lane.next()))) return;
+      if (!(await send(wire, ledger, (options.next ?? mixed)(lane)))) return;
       load.answered += 1;
+      if (options.pauseMs) await sleep(options.pauseMs);
     }
   });
   return load;

@@ -3,13 +3,16 @@ import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { atExit } from './at-exit.ts';
+import { deathPointScenarios } from './death-points.ts';
 import { jobScenarios } from './jobs.ts';
 import { killScenarios } from './kills.ts';
+import { lifecycleScenarios } from './lifecycle.ts';
 import { randomFrom } from './random.ts';
 import { cellsOf, pageOf, plainTable, type Row } from './report.ts';
+import { requestScenarios } from './requests.ts';
 import { isClean, newOutcome, type Scenario } from './scenario.ts';
 
-const scenarios: readonly Scenario[] = [...killScenarios, ...jobScenarios];
+const scenarios: readonly Scenario[] = [...killScenarios, ...deathPointScenarios, ...jobScenarios, ...requestScenarios, ...lifecycleScenarios];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

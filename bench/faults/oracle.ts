@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { type Found, type Ledger, nothingFound, type Write } from './ledger.ts';
-import { auditApp, checkMedia, openWork, readTruth } from './truth.ts';
+import { auditApp, auditApps, checkMedia, openWork, readTruth } from './truth.ts';
 import type { Victim } from './victim.ts';
 import type { Wire } from './wire.ts';
 import { given, keyOf, stateText, type World } from './world.ts';
@@ -44,6 +44,7 @@ export async function check(victim: Victim, { world, ledger, seen }: Subject, op
   found.other.push(...ledger.settle(truth, options.decided));
   add(found, ledger.compare(truth));
   found.other.push(...(await victim.sql((db) => auditApp(db, appKey, world.isIndexed))));
+  found.other.push(...(await victim.sql(auditApps)));
   add(found, await checkMedia(victim.dataDir, shas, ledger.freed, seen));
   if (options.throughApi) {
     found.other.push(...differences('the API', await readApi(victim.wire, world), truth));
@@ -98,6 +99,9 @@ async function readApi(wire: Wire, { path }: World): Promise<Map<string, string>
   });
   for (const dataset of ['set-0', 'set-1']) {
     await every(`datasets/${dataset}/inputs`, 'dataset_inputs', ({ input }: Any) => void told.set(keyOf.member(dataset, input.id), stateText.member));
+    await every(`datasets/${dataset}/versions`, 'dataset_versions', ({ id, status }: Any) => {
+      told.set(keyOf.version(dataset, id), status.code === 64015 ? stateText.version : `${status.code}`);
+    });
   }
   return told;
 }

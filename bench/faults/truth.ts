@@ -19,6 +19,8 @@ const statements = {
     from annotations a where a.app_key = $1 and not a.input_level`,
   members: `select d.id as dataset, i.id as input from dataset_inputs m join datasets d on d.key = m.dataset_key
     join inputs i on i.key = m.input_key where m.app_key = $1`,
+  versions: `select d.id as dataset, v.id, v.status_code as status from dataset_versions v join datasets d on d.key = v.dataset_key
+    where v.app_key = $1`,
   jobs: `select id, (pending_count + in_progress_count)::int as open, (success_count + failed_count)::int as done
     from inputs_add_jobs where app_key = $1`,
 };
@@ -37,6 +39,7 @@ export async function readTruth(db: pg.Client, appId: string): Promise<{ truth: 
   }
   for (const { id, inputId, concepts } of await all('annotations')) truth.set(keyOf.annotation(inputId, id), stateText.annotation(concepts));
   for (const { dataset, input } of await all('members')) truth.set(keyOf.member(dataset, input), stateText.member);
+  for (const { dataset, id, status } of await all('versions')) truth.set(keyOf.version(dataset, id), status === 64015 ? stateText.version : `${status}`);
   for (const { id, open, done } of await all('jobs')) truth.set(keyOf.job(id), stateText.job(open + done));
   return { truth, appKey: app.key, shas };
 }
@@ -96,6 +99,20 @@ export async function auditApp(db: pg.Client, appKey: string, isIndexed: boolean
   for (const [name, text] of Object.entries({ ...audits, ...(isIndexed ? { 'pictures without a vector': indexedAudit } : {}) })) {
     const { rows } = await db.query<{ offender: string }>(text, [appKey]);
     if (rows.length > 0) wrong.push(`${rows.length} ${name}, such as ${rows[0]?.offender}`);
+  }
+  return wrong;
+}
+
+const leftovers = ['inputs', 'annotations', 'annotation_concepts', 'input_concepts', 'embeddings', 'datasets', 'dataset_inputs', 'dataset_versions', 'concepts', 'models', 'model_versions', 'workflows', 'inputs_add_jobs'];
+
+/** Looks for what deleted apps left behind. */
+export async function auditApps(db: pg.Client): Promise<string[]> {
+  const wrong: string[] = [];
+  const deleted = await db.query('select id from apps where deleted_at is not null');
+  if (deleted.rows.length > 0) wrong.push(`${deleted.rows.length} deleted apps are not cleared away, such as ${deleted.rows[0].id}`);
+  for (const table of leftovers) {
+    const { rows } = await db.query(`select count(*)::int as n from ${table} where app_key not in (select key from apps)`);
+    if (rows[0].n > 0) wrong.push(`${rows[0].n} rows of ${table} belong to apps that are gone`);
   }
   return wrong;
 }

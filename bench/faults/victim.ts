@@ -14,7 +14,9 @@ export interface VictimOptions {
   readonly main: string;
   readonly dataDir: string;
   readonly port: number;
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Where its database is, unless it is the embedded one. */
+  readonly databaseUrl?: string;
 }
 
 /** A server of our own that may be killed at any time. One of these stands for all its lives. */
@@ -128,6 +130,11 @@ export function openVictim(options: VictimOptions): Victim {
     }
   };
 
+  const addressOf = (): pg.ClientConfig => {
+    if (options.databaseUrl !== undefined) return { connectionString: options.databaseUrl };
+    return { host: readFileSync(pidFile, 'utf8').split('\n')[4] as string, user: 'fovea', database: 'fovea' };
+  };
+
   const forget = atExit(() => {
     child?.kill('SIGKILL');
     killPostgres();
@@ -158,8 +165,7 @@ export function openVictim(options: VictimOptions): Victim {
       child?.kill(name);
     },
     async sql(work) {
-      const socketDir = readFileSync(pidFile, 'utf8').split('\n')[4] as string;
-      const client = new pg.Client({ host: socketDir, user: 'fovea', database: 'fovea' });
+      const client = new pg.Client(addressOf());
       client.on('error', () => {});
       await client.connect();
       try {

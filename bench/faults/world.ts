@@ -51,6 +51,7 @@ export const stateText = {
   annotation: (conceptIds: readonly string[]) => [...conceptIds].sort().join(' '),
   job: (inputs: number) => `${inputs} inputs`,
   member: 'in it',
+  version: 'ready',
 };
 
 export const keyOf = {
@@ -59,6 +60,7 @@ export const keyOf = {
   annotation: (inputId: string, id: string) => `annotation ${inputId} ${id}`,
   member: (datasetId: string, inputId: string) => `member ${datasetId} ${inputId}`,
   job: (id: string) => `job ${id}`,
+  version: (datasetId: string, id: string) => `version ${datasetId} ${id}`,
 };
 
 /** One client: it writes to things of its own, one request after the other, so that it knows their states. */
@@ -92,6 +94,11 @@ export class Lane {
     if (at < 0.9) return this.addMembers(inputs);
     if (at < 0.94) return this.dropMembers(inputs);
     return this.deleteInputs(inputs);
+  }
+
+  /** Nine times in ten. */
+  isWilling(): boolean {
+    return this.#random.chance(0.9);
   }
 
   postInputs(): Write {
@@ -273,6 +280,19 @@ export class Lane {
       body: { input_ids: ids },
       items: ids.length,
       changes: ids.map((id) => ({ key: keyOf.member(dataset, id), before: stateText.member, after: undefined })),
+    };
+  }
+
+  postVersion(): Write {
+    const dataset = this.#random.pick(datasets);
+    const id = this.#newId('version');
+    return {
+      rpc: 'PostDatasetVersions',
+      verb: 'POST',
+      path: `${this.#path}/datasets/${dataset}/versions`,
+      body: { dataset_versions: [{ id }] },
+      items: 1,
+      changes: [{ key: keyOf.version(dataset, id), before: undefined, after: stateText.version }],
     };
   }
 

@@ -256,7 +256,7 @@ function answerEarly<Schema, Result>(
     const workAndTell = async (tx: Tx<Schema>) => {
       const result = await work(tx);
       resolve(result);
-      await sleep(20);
+      await sleep(100);
       return result;
     };
     withClient(acquire, (client) => attempt(client, workAndTell, options, notify)).catch(reject);
