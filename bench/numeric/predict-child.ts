@@ -51,14 +51,23 @@ function makeNetworks(folder: string): void {
   const normal = normalFrom(randomFrom(5));
   const head = new OnnxGraph();
   const x = head.input('x', 'float32', ['n', headDims]);
-  const weights = head.floats(Float32Array.from({ length: headDims * headClasses }, () => 0.05 * normal()), [headDims, headClasses]);
-  head.output('y', head.node('Softmax', [head.node('MatMul', [x, weights])], { axis: 1 }), 'float32', ['n', headClasses]);
+  const weights = head.floats(
+    Float32Array.from({ length: headDims * headClasses }, () => 0.05 * normal()),
+    [headDims, headClasses],
+  );
+  head.output('y', head.node('Softmax', [head.node('MatMul', [x, weights])], { axis: 1 }), 'float32', [
+    'n',
+    headClasses,
+  ]);
   // A table of four rows: asking for a row that is not there makes the whole run fail.
   const picky = new OnnxGraph();
   const at = picky.node('Cast', [picky.input('x', 'float32', ['n', 1])], { to: 7 });
   const row = picky.node('Gather', [picky.floats([10, 11, 12, 13], [4, 1]), at]);
   picky.output('y', picky.node('Squeeze', [row, picky.int64s([2])]), 'float32', ['n', 1]);
-  for (const [name, graph] of [['head', head], ['picky', picky]] as const) {
+  for (const [name, graph] of [
+    ['head', head],
+    ['picky', picky],
+  ] as const) {
     files[name] = join(folder, `${name}.onnx`);
     writeFileSync(files[name], graph.finish(name));
   }
@@ -66,7 +75,13 @@ function makeNetworks(folder: string): void {
 
 const headItem = (item: number): Tensors => {
   const random = randomFrom(item + 1);
-  return { x: { type: 'float32', dims: [1, headDims], data: Float32Array.from({ length: headDims }, () => random() - 0.5) } };
+  return {
+    x: {
+      type: 'float32',
+      dims: [1, headDims],
+      data: Float32Array.from({ length: headDims }, () => random() - 0.5),
+    },
+  };
 };
 
 const prepared = Array.from({ length: 256 }, (_, item) => headItem(item));
@@ -121,16 +136,23 @@ async function poison(trials: number, withPool: boolean) {
 }
 
 async function pooledBatch(wanted: readonly number[]): Promise<(number | undefined)[]> {
-  const item = (value: number): Tensors => ({ x: { type: 'float32', dims: [1, 1], data: Float32Array.of(value) } });
+  const item = (value: number): Tensors => ({
+    x: { type: 'float32', dims: [1, 1], data: Float32Array.of(value) },
+  });
   const made = await Promise.allSettled(
     wanted.map((value) => (pool as InferencePool).run('picky', files.picky, item(value), { batchMax: 8 })),
   );
   return made.map((one) => (one.status === 'fulfilled' ? valuesOf(one.value)[0] : undefined));
 }
 
-async function rawBatch(bare: ort.InferenceSession, wanted: readonly number[]): Promise<(number | undefined)[]> {
+async function rawBatch(
+  bare: ort.InferenceSession,
+  wanted: readonly number[],
+): Promise<(number | undefined)[]> {
   try {
-    const made = await bare.run({ x: new ort.Tensor('float32', Float32Array.from(wanted), [wanted.length, 1]) });
+    const made = await bare.run({
+      x: new ort.Tensor('float32', Float32Array.from(wanted), [wanted.length, 1]),
+    });
     return [...((made['y'] as ort.Tensor).data as Float32Array)];
   } catch {
     return wanted.map(() => undefined);
@@ -141,7 +163,10 @@ async function answer(question: PredictQuestion): Promise<object> {
   switch (question.kind) {
     case 'bare-open':
       sharp.concurrency(1);
-      session = await ort.InferenceSession.create(question.model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+      session = await ort.InferenceSession.create(question.model, {
+        intraOpNumThreads: 1,
+        interOpNumThreads: 1,
+      });
       return {};
     case 'bare-run':
       return bareRun(question.pictures, question.repeats);

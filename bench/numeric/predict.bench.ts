@@ -18,11 +18,47 @@ import { bringEntries } from './vector-engine.ts';
 import { randomFrom } from './vector-set.ts';
 
 const goals: readonly Goal[] = [
-  { id: 'P4.1', what: 'PostModelOutputs of JPEGs, conv net: items per CPU second / bare loop of sharp and ONNX Runtime', unit: 'x', better: 'higher', pass: 0.8, record: 0.93 },
-  { id: 'P4.2', what: 'the same, one caller: p50 beyond the bare loop', unit: 'ms', better: 'lower', pass: 3, record: 1, isLatency: true },
-  { id: 'P4.3', what: 'linear head, 64 callers: items per CPU second with batches / without', unit: 'x', better: 'higher', pass: 4, record: 10 },
-  { id: 'P4.4', what: 'largest difference between batched and single answers, in millionths', unit: '', better: 'lower', pass: 10, record: 0 },
-  { id: 'P4.5', what: 'neighbours of a failing item that failed with it', unit: '', better: 'lower', pass: 0, record: 0 },
+  {
+    id: 'P4.1',
+    what: 'PostModelOutputs of JPEGs, conv net: items per CPU second / bare loop of sharp and ONNX Runtime',
+    unit: 'x',
+    better: 'higher',
+    pass: 0.8,
+    record: 0.93,
+  },
+  {
+    id: 'P4.2',
+    what: 'the same, one caller: p50 beyond the bare loop',
+    unit: 'ms',
+    better: 'lower',
+    pass: 3,
+    record: 1,
+    isLatency: true,
+  },
+  {
+    id: 'P4.3',
+    what: 'linear head, 64 callers: items per CPU second with batches / without',
+    unit: 'x',
+    better: 'higher',
+    pass: 4,
+    record: 10,
+  },
+  {
+    id: 'P4.4',
+    what: 'largest difference between batched and single answers, in millionths',
+    unit: '',
+    better: 'lower',
+    pass: 10,
+    record: 0,
+  },
+  {
+    id: 'P4.5',
+    what: 'neighbours of a failing item that failed with it',
+    unit: '',
+    better: 'lower',
+    pass: 0,
+    record: 0,
+  },
 ];
 
 const predict: Bench = {
@@ -72,7 +108,9 @@ function openChild(context: BenchContext, isQuiet = false): ChildProcess {
   bringEntries(context, 'inference-worker');
   const path = fileURLToPath(new URL('./predict-child.js', import.meta.url));
   const [program, ...words] = [...pinned(0), process.execPath, path];
-  const child = spawn(program as string, words, { stdio: ['ignore', 'inherit', isQuiet ? 'ignore' : 'inherit', 'ipc'] });
+  const child = spawn(program as string, words, {
+    stdio: ['ignore', 'inherit', isQuiet ? 'ignore' : 'inherit', 'ipc'],
+  });
   context.defer(() => void child.kill());
   return child;
 }
@@ -84,10 +122,21 @@ async function makePictures(folder: string, count: number): Promise<string[]> {
     const random = randomFrom(100 + n);
     const coarse = Buffer.from(Array.from({ length: 16 * 12 * 3 }, () => Math.floor(random() * 256)));
     const grain = Buffer.from(Array.from({ length: 640 * 480 * 3 }, () => 110 + Math.floor(random() * 36)));
-    const large = await sharp(coarse, { raw: { width: 16, height: 12, channels: 3 } }).resize(640, 480).png().toBuffer();
+    const large = await sharp(coarse, { raw: { width: 16, height: 12, channels: 3 } })
+      .resize(640, 480)
+      .png()
+      .toBuffer();
     const path = join(folder, `picture-${n}.jpg`);
-    const noise = await sharp(grain, { raw: { width: 640, height: 480, channels: 3 } }).png().toBuffer();
-    writeFileSync(path, await sharp(large).composite([{ input: noise, blend: 'soft-light' }]).jpeg({ quality: 88 }).toBuffer());
+    const noise = await sharp(grain, { raw: { width: 640, height: 480, channels: 3 } })
+      .png()
+      .toBuffer();
+    writeFileSync(
+      path,
+      await sharp(large)
+        .composite([{ input: noise, blend: 'soft-light' }])
+        .jpeg({ quality: 88 })
+        .toBuffer(),
+    );
     paths.push(path);
   }
   return paths;
@@ -107,14 +156,23 @@ const requestOf = (paths: readonly string[], model = modelId) => ({
   inputs: paths.map((path) => ({ data: { image: { base64: readFileSync(path) } } })),
 });
 
-async function scoresOf(client: TestClient, paths: readonly string[], model = modelId): Promise<Map<string, number>[]> {
+async function scoresOf(
+  client: TestClient,
+  paths: readonly string[],
+  model = modelId,
+): Promise<Map<string, number>[]> {
   const reply = await client.postModelOutputs(requestOf(paths, model));
-  if (reply.status?.code !== 10000) throw new Error(`the prediction answers ${reply.status?.code} ${reply.status?.details}`);
+  if (reply.status?.code !== 10000)
+    throw new Error(`the prediction answers ${reply.status?.code} ${reply.status?.details}`);
   return reply.outputs.map((output) => new Map(output.data?.concepts.map(({ id, value }) => [id, value])));
 }
 
 /** The server scales from the whole picture, the bare loop lets the decoder shrink: values differ a little. */
-function checkScores(context: BenchContext, ours: readonly Map<string, number>[], bare: readonly number[][]): void {
+function checkScores(
+  context: BenchContext,
+  ours: readonly Map<string, number>[],
+  bare: readonly number[][],
+): void {
   let largest = 0;
   for (const [n, [drawing = 0, hentai = 0, neutral = 0, porn = 0, sexy = 0]] of bare.entries()) {
     const found = [...(ours[n]?.values() ?? [])].sort((a, b) => b - a);
@@ -125,37 +183,62 @@ function checkScores(context: BenchContext, ours: readonly Map<string, number>[]
   context.sameAnswer('scores of the network within 0.05', largest <= 0.05, true);
 }
 
-async function alongBareLoop(context: BenchContext, load: LoadGenerator, server: BenchServer, child: ChildProcess, pictures: readonly string[]): Promise<void> {
+async function alongBareLoop(
+  context: BenchContext,
+  load: LoadGenerator,
+  server: BenchServer,
+  child: ChildProcess,
+  pictures: readonly string[],
+): Promise<void> {
   const eights = [0, 8].map((from) => requestOf(pictures.slice(from, from + 8)));
   const calls = scaled(context, 24, 4);
   const plan = (requests: typeof eights, concurrency: number, requestsMax: number) =>
-    grpcPlan(server.url, 'PostModelOutputs', PostModelOutputsRequestSchema, requests, { concurrency, requestsMax });
-  const costOfItem = async (requests: typeof eights) => (await costOf(load, server.pid, plan(requests, 2, calls))).treeUs / 8;
+    grpcPlan(server.url, 'PostModelOutputs', PostModelOutputsRequestSchema, requests, {
+      concurrency,
+      requestsMax,
+    });
+  const costOfItem = async (requests: typeof eights) =>
+    (await costOf(load, server.pid, plan(requests, 2, calls))).treeUs / 8;
   const costs = await interleaved(context, {
     ours: () => costOfItem(eights),
     bare: async () => {
       const repeats = Math.max(1, Math.round((calls * 8) / pictures.length));
-      const work = () => ask(child, { kind: 'bare-run', pictures: [...pictures], repeats } satisfies PredictQuestion);
+      const work = () =>
+        ask(child, { kind: 'bare-run', pictures: [...pictures], repeats } satisfies PredictQuestion);
       return (1000 * (await cpuDuring(child.pid as number, work)).tree) / (repeats * pictures.length);
     },
     heavy: () => costOfItem(eights.map((one) => ({ ...one, modelId: heavyModelId }))),
   });
   const ms = (us: readonly number[]) => (medianOf(us) / 1000).toFixed(2);
-  context.measured('P4.1', ratios(costs.bare, costs.ours), `ours ${ms(costs.ours)} ms of CPU an item, bare loop ${ms(costs.bare)}`);
+  context.measured(
+    'P4.1',
+    ratios(costs.bare, costs.ours),
+    `ours ${ms(costs.ours)} ms of CPU an item, bare loop ${ms(costs.bare)}`,
+  );
   context.control('P4.1', 'runs a larger network than it was asked for', ratios(costs.bare, costs.heavy));
 
   const ones = pictures.map((path) => requestOf([path]));
-  const p50 = async (requests: typeof eights) => medianOf((await load.run(plan(requests, 1, scaled(context, 60, 8)))).latenciesMs);
+  const p50 = async (requests: typeof eights) =>
+    medianOf((await load.run(plan(requests, 1, scaled(context, 60, 8)))).latenciesMs);
   const waits = await interleaved(context, {
     ours: () => p50(ones),
     bare: async () => {
-      const { latenciesMs } = await ask<Bare>(child, { kind: 'bare-run', pictures: [...pictures], repeats: 3 } satisfies PredictQuestion);
+      const { latenciesMs } = await ask<Bare>(child, {
+        kind: 'bare-run',
+        pictures: [...pictures],
+        repeats: 3,
+      } satisfies PredictQuestion);
       return medianOf(latenciesMs);
     },
     heavy: () => p50(ones.map((one) => ({ ...one, modelId: heavyModelId }))),
   });
-  const beyond = (side: readonly number[]) => side.map((value, round) => value - (waits.bare[round] as number));
-  context.measured('P4.2', beyond(waits.ours), `ours ${medianOf(waits.ours).toFixed(1)} ms, bare loop ${medianOf(waits.bare).toFixed(1)}`);
+  const beyond = (side: readonly number[]) =>
+    side.map((value, round) => value - (waits.bare[round] as number));
+  context.measured(
+    'P4.2',
+    beyond(waits.ours),
+    `ours ${medianOf(waits.ours).toFixed(1)} ms, bare loop ${medianOf(waits.bare).toFixed(1)}`,
+  );
   context.control('P4.2', 'runs a larger network than it was asked for', beyond(waits.heavy));
 }
 
@@ -165,17 +248,33 @@ async function batches(context: BenchContext): Promise<void> {
   await pool({ kind: 'pool-open', folder: context.folder });
   const items = scaled(context, 20_000, 2_000);
   const cost = (batchMax: number) => async () => {
-    const { tree } = await cpuDuring(child.pid as number, () => pool({ kind: 'pool-head', items, callers: 64, batchMax }));
+    const { tree } = await cpuDuring(child.pid as number, () =>
+      pool({ kind: 'pool-head', items, callers: 64, batchMax }),
+    );
     return (1000 * tree) / items;
   };
   const costs = await interleaved(context, { batched: cost(32), single: cost(1), again: cost(1) });
-  context.measured('P4.3', ratios(costs.single, costs.batched), `${medianOf(costs.batched).toFixed(0)} and ${medianOf(costs.single).toFixed(0)} µs of CPU an item, 512 to 100`);
+  context.measured(
+    'P4.3',
+    ratios(costs.single, costs.batched),
+    `${medianOf(costs.batched).toFixed(0)} and ${medianOf(costs.single).toFixed(0)} µs of CPU an item, 512 to 100`,
+  );
   context.control('P4.3', 'has no batches', ratios(costs.single, costs.again));
 
   const compared = scaled(context, 10_000, 500);
-  const { largest, equal } = await pool<{ largest: number; equal: number }>({ kind: 'pool-compare', items: compared, batchMax: 32, shiftBy: 0 });
+  const { largest, equal } = await pool<{ largest: number; equal: number }>({
+    kind: 'pool-compare',
+    items: compared,
+    batchMax: 32,
+    shiftBy: 0,
+  });
   context.measured('P4.4', [largest * 1e6], `${compared} items in order, ${equal} of them equal to the bit`);
-  const shifted = await pool<{ largest: number }>({ kind: 'pool-compare', items: 256, batchMax: 32, shiftBy: 1 });
+  const shifted = await pool<{ largest: number }>({
+    kind: 'pool-compare',
+    items: 256,
+    batchMax: 32,
+    shiftBy: 1,
+  });
   context.control('P4.4', 'gives each item the answer of the next', [shifted.largest * 1e6]);
 
   const trials = scaled(context, 1_000, 50);
@@ -201,7 +300,12 @@ async function throughTheApi(client: TestClient, pictures: readonly string[]): P
   const codes = reply.outputs.map((output) => output.status?.code ?? 0);
   const isRight = codes[0] === 10000 && codes[2] === 10000 && codes[1] !== 10000;
   const same = [0, 2].every((at, n) =>
-    reply.outputs[at]?.data?.concepts.every(({ id, value }) => Math.abs(value - (alone[n]?.get(id) ?? 0)) < 1e-5),
+    reply.outputs[at]?.data?.concepts.every(
+      ({ id, value }) => Math.abs(value - (alone[n]?.get(id) ?? 0)) < 1e-5,
+    ),
   );
-  if (!isRight || !same) throw new Error(`a damaged picture among others: statuses ${codes.join(', ')}, neighbours ${same ? 'as before' : 'changed'}`);
+  if (!isRight || !same)
+    throw new Error(
+      `a damaged picture among others: statuses ${codes.join(', ')}, neighbours ${same ? 'as before' : 'changed'}`,
+    );
 }

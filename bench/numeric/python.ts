@@ -26,7 +26,9 @@ export function openPython(python: string, script: string): PythonPeer {
     env: { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },
   });
   const waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
-  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => waiting.shift()?.resolve(line));
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
+    waiting.shift()?.resolve(line),
+  );
   child.once('exit', (code) => {
     for (const one of waiting.splice(0)) one.reject(new Error(`${script} ended with ${code}`));
   });

@@ -1,7 +1,7 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { FilterSchema, PostInputsSearchesRequestSchema } from '@fovea/contract';
 import { chmodSync, copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { FilterSchema, PostInputsSearchesRequestSchema } from '@fovea/contract';
 import type pg from 'pg';
 import { rest } from '../harness/api.ts';
 import { inApp } from '../harness/calls.ts';
@@ -73,7 +73,12 @@ const loadSql = {
  * Writes the rows that the server would write for these vectors, in bulk and with triggers off; the counters of
  * labels are not kept, no search reads them. Vectors are read by PostgreSQL itself.
  */
-export async function fillSearchApp(server: BenchServer, db: pg.Client, app: SearchApp, set: VectorSet): Promise<void> {
+export async function fillSearchApp(
+  server: BenchServer,
+  db: pg.Client,
+  app: SearchApp,
+  set: VectorSet,
+): Promise<void> {
   const { appKey, firstKey, userKey, modelVersionKey } = app;
   // A file in its own folder is what PostgreSQL can always read: it may run as somebody else.
   const lent = join(server.dataDir, 'postgres', 'cluster', 'bench-vectors');
@@ -112,7 +117,8 @@ export const allCells = (): Cell[] =>
     correlations.flatMap((correlation) => shares.map((share) => ({ kind, correlation, share }))),
   );
 
-export const cellName = ({ kind, correlation, share }: Cell): string => `${kind}/${correlation}/${share * 100} %`;
+export const cellName = ({ kind, correlation, share }: Cell): string =>
+  `${kind}/${correlation}/${share * 100} %`;
 
 export function filtersOf(set: VectorSet, { kind, correlation, share }: Cell): Filter[] {
   const level = shares.indexOf(share as (typeof shares)[number]) + 1;
@@ -148,10 +154,22 @@ function geoFilter(set: VectorSet, correlation: Correlation, share: number): Fil
 }
 
 /** The ten nearest to a vector, with filters or without. */
-export const searchRequest = (app: SearchApp, vector: Float32Array, filters: Filter[] = [], perPage = 10): Request => ({
+export const searchRequest = (
+  app: SearchApp,
+  vector: Float32Array,
+  filters: Filter[] = [],
+  perPage = 10,
+): Request => ({
   ...inApp(app.appId),
   searches: [
-    { query: { ranks: [{ annotation: { data: { embeddings: [{ vector: [...vector], numDimensions: vector.length }] } } }], filters } },
+    {
+      query: {
+        ranks: [
+          { annotation: { data: { embeddings: [{ vector: [...vector], numDimensions: vector.length }] } } },
+        ],
+        filters,
+      },
+    },
   ],
   pagination: { page: 1, perPage },
 });

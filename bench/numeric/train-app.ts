@@ -18,7 +18,11 @@ export interface LabelledSet {
 }
 
 /** `noise` beside centres of length √dims: with 8 and 100 classes about half of all rows can be told right. */
-export function makeLabelledSet(folder: string, name: string, options: { rows: number; dims: number; classes: number; noise: number; seed: number }): LabelledSet {
+export function makeLabelledSet(
+  folder: string,
+  name: string,
+  options: { rows: number; dims: number; classes: number; noise: number; seed: number },
+): LabelledSet {
   const { rows, dims, classes, noise, seed } = options;
   // The centres are those of every set of the same shape: training and held-out rows belong together.
   const centres = Float32Array.from({ length: classes * dims }, normalFrom(randomFrom(77)));
@@ -64,7 +68,14 @@ const loadSql = {
  * Writes labelled and embedded inputs, and a dataset of the first `rows` of them for each entry of `datasets`.
  * In bulk, with triggers off: training reads none of the counters.
  */
-export async function fillTrainApp(server: BenchServer, db: pg.Client, app: SearchApp, set: LabelledSet, firstKey: number, datasets: Record<string, number>): Promise<void> {
+export async function fillTrainApp(
+  server: BenchServer,
+  db: pg.Client,
+  app: SearchApp,
+  set: LabelledSet,
+  firstKey: number,
+  datasets: Record<string, number>,
+): Promise<void> {
   const lent = join(server.dataDir, 'postgres', 'cluster', 'bench-vectors');
   copyFileSync(set.file, lent);
   chmodSync(lent, 0o644);

@@ -1,14 +1,35 @@
 import { readFileSync } from 'node:fs';
-import { openVectorHost, type SearchResult, type VectorHost, type VectorIndex } from '../../server/src/engine/vector/index.ts';
+import {
+  openVectorHost,
+  type SearchResult,
+  type VectorHost,
+  type VectorIndex,
+} from '../../server/src/engine/vector/index.ts';
 
 /** Our vector engine in a process of its own, so that its CPU time stands alone. Speaks with its parent only. */
 export type VectorQuestion =
   | { kind: 'open'; dir: string; flatMax: number }
   /** Takes rows `from`..`until` (excluded) of the file; the key of a row is its number plus `firstKey`. */
-  | { kind: 'upsert'; scope: string; dims: number; file: string; from: number; until: number; firstKey: number }
+  | {
+      kind: 'upsert';
+      scope: string;
+      dims: number;
+      file: string;
+      from: number;
+      until: number;
+      firstKey: number;
+    }
   | { kind: 'settle'; scope: string; timeoutMs: number }
   /** Each query of the file `repeats` times, one after the other. `candidatesFile` holds keys as float64. */
-  | { kind: 'search'; scope: string; queryFile: string; queries: number; k: number; repeats: number; candidatesFile?: string }
+  | {
+      kind: 'search';
+      scope: string;
+      queryFile: string;
+      queries: number;
+      k: number;
+      repeats: number;
+      candidatesFile?: string;
+    }
   | { kind: 'drop'; scope: string };
 
 export interface Searched {
@@ -36,7 +57,14 @@ function kept(file: string): Float32Array {
   return last.floats;
 }
 
-async function upsert({ scope, dims, file, from, until, firstKey }: Extract<VectorQuestion, { kind: 'upsert' }>) {
+async function upsert({
+  scope,
+  dims,
+  file,
+  from,
+  until,
+  firstKey,
+}: Extract<VectorQuestion, { kind: 'upsert' }>) {
   const index = scopes.get(scope) ?? (host as VectorHost).scope(scope, dims);
   scopes.set(scope, index);
   const floats = kept(file);

@@ -21,7 +21,9 @@ export interface VectorEngine {
   readonly pid: number;
   ask<Answer = object>(question: VectorQuestion): Promise<Answer>;
   /** Milliseconds of CPU per search, of all threads and processes of the engine, and what was found. */
-  searchCost(question: Omit<Extract<VectorQuestion, { kind: 'search' }>, 'kind'>): Promise<Searched & { cpuMsEach: number }>;
+  searchCost(
+    question: Omit<Extract<VectorQuestion, { kind: 'search' }>, 'kind'>,
+  ): Promise<Searched & { cpuMsEach: number }>;
   close(): void;
 }
 
@@ -40,7 +42,9 @@ export async function openVectorEngine(
     pid: child.pid as number,
     ask: (question) => ask(child, question),
     async searchCost(question) {
-      const { tree, result } = await cpuDuring(engine.pid, () => ask<Searched>(child, { kind: 'search', ...question }));
+      const { tree, result } = await cpuDuring(engine.pid, () =>
+        ask<Searched>(child, { kind: 'search', ...question }),
+      );
       return { ...result, cpuMsEach: tree / result.searches };
     },
     close: () => void child.kill(),

@@ -54,7 +54,10 @@ const rowsPerCluster = 170;
 const noise = 0.8;
 
 /** 100,000 × 512 take about four seconds and 205 MB. */
-export function makeVectorSet(folder: string, options: { rows: number; dims: number; queries: number }): VectorSet {
+export function makeVectorSet(
+  folder: string,
+  options: { rows: number; dims: number; queries: number },
+): VectorSet {
   const { rows, dims } = options;
   const random = randomFrom(20260101);
   const normal = normalFrom(random);
@@ -73,7 +76,9 @@ export function makeVectorSet(folder: string, options: { rows: number; dims: num
   }
   // The first twentieth of the clusters leans furthest to the pole.
   const corner = Math.max(2, Math.floor(clusters / 20));
-  const queries = Array.from({ length: options.queries }, (_, at) => around(centres[at % corner] as Float32Array));
+  const queries = Array.from({ length: options.queries }, (_, at) =>
+    around(centres[at % corner] as Float32Array),
+  );
   const leaning = Float32Array.from({ length: rows }, (_, row) => dot(vectors, row * dims, pole));
   const file = join(folder, 'vectors.f32');
   const queryFile = join(folder, 'queries.f32');
@@ -123,7 +128,9 @@ export const recallOf = (found: readonly number[], wanted: readonly number[]): n
   wanted.length === 0 ? 1 : wanted.filter((row) => found.includes(row)).length / wanted.length;
 
 function placesBy(values: Float32Array): Int32Array {
-  const order = Int32Array.from(values.keys()).sort((a, b) => (values[a] as number) - (values[b] as number) || a - b);
+  const order = Int32Array.from(values.keys()).sort(
+    (a, b) => (values[a] as number) - (values[b] as number) || a - b,
+  );
   const places = new Int32Array(values.length);
   for (const [place, row] of order.entries()) places[row] = place;
   return places;

@@ -43,7 +43,8 @@ export interface Owner {
 }
 
 const columns = 'e.key, i.key as "inputKey", i.id as "inputId", a.key as "annotationKey"';
-const embedded = 'embeddings e join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key';
+const embedded =
+  'embeddings e join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key';
 
 const unfiltered = {
   name: 'searches-owners',
@@ -51,7 +52,12 @@ const unfiltered = {
 };
 
 /** Of the embeddings that still exist and belong to hits; without a condition, of all that still exist. */
-export function ownersOf(db: Db, grant: AppGrant, keys: readonly number[], condition: Condition | undefined): Promise<Owner[]> {
+export function ownersOf(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+  condition: Condition | undefined,
+): Promise<Owner[]> {
   if (!condition) return db.run<Owner>(unfiltered, [keys, grant.appKey]);
   return rows<Owner>(
     db,

@@ -1,5 +1,5 @@
-import type { VectorIndex } from '#engine/vector/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { VectorIndex } from '#engine/vector/index.ts';
 import { FetchFault } from '#store/fetcher/index.ts';
 import type { Sql } from '#store/sql.ts';
 import { searchFault } from './faults.ts';
@@ -23,7 +23,11 @@ export interface Direction {
   readonly length: number;
 }
 
-export async function directionOf(parts: SearchParts, grant: AppGrant, ranks: readonly SimilarRank[]): Promise<Direction> {
+export async function directionOf(
+  parts: SearchParts,
+  grant: AppGrant,
+  ranks: readonly SimilarRank[],
+): Promise<Direction> {
   const embedder = await embedderOf(parts, grant, ranks);
   const units = await Promise.all(ranks.map((rank) => unitVectorOf(parts, grant, embedder, rank.source)));
   const mean = new Float32Array(units[0]?.length ?? 0);
@@ -33,11 +37,16 @@ export async function directionOf(parts: SearchParts, grant: AppGrant, ranks: re
     for (let d = 0; d < mean.length; d++) mean[d] = (mean[d] as number) + weight * (unit[d] as number);
   }
   const length = lengthOf(mean);
-  if (length < 1e-6) throw searchFault.invalid('The ranks cancel each other out; nothing is left to rank by.');
+  if (length < 1e-6)
+    throw searchFault.invalid('The ranks cancel each other out; nothing is left to rank by.');
   return { embedder, vector: mean, length };
 }
 
-async function embedderOf(parts: SearchParts, grant: AppGrant, ranks: readonly SimilarRank[]): Promise<Embedder> {
+async function embedderOf(
+  parts: SearchParts,
+  grant: AppGrant,
+  ranks: readonly SimilarRank[],
+): Promise<Embedder> {
   const asked = new Set(ranks.map((rank) => rank.modelVersionId).filter((id) => id !== ''));
   if (asked.size > 1) throw searchFault.mixedEmbedders();
   const [id] = asked;
@@ -51,7 +60,12 @@ async function embedderOf(parts: SearchParts, grant: AppGrant, ranks: readonly S
   return embedder;
 }
 
-async function unitVectorOf(parts: SearchParts, grant: AppGrant, embedder: Embedder, source: VectorSource): Promise<Float32Array> {
+async function unitVectorOf(
+  parts: SearchParts,
+  grant: AppGrant,
+  embedder: Embedder,
+  source: VectorSource,
+): Promise<Float32Array> {
   switch (source.kind) {
     case 'vector':
       return unit(source.vector);
@@ -109,8 +123,17 @@ export async function hitsBySimilarity(
   const { modelVersionKey } = direction.embedder;
   const index = await parts.vectors.open(grant, modelVersionKey);
   if (!index) return [];
-  if (index.dims !== direction.vector.length) throw searchFault.wrongDimensions(direction.vector.length, index.dims);
-  const look: Look = { parts, grant, kind, condition: hasFilters ? condition : undefined, index, direction, wanted };
+  if (index.dims !== direction.vector.length)
+    throw searchFault.wrongDimensions(direction.vector.length, index.dims);
+  const look: Look = {
+    parts,
+    grant,
+    kind,
+    condition: hasFilters ? condition : undefined,
+    index,
+    direction,
+    wanted,
+  };
   const matching = (limit: number) => candidateKeys(parts.db, grant, modelVersionKey, kind, condition, limit);
   if (planSearch(hasFilters, 0) === 'nearest') return walk(look);
   const few = await matching(fewMax + 1);
@@ -133,10 +156,16 @@ async function walk(look: Look, candidates?: Float64Array): Promise<Found[]> {
 }
 
 /** The hits among the `k` nearest vectors. `isAll` when there are no more vectors. */
-async function nearest(look: Look, k: number, candidates?: Float64Array): Promise<{ found: Found[]; isAll: boolean }> {
+async function nearest(
+  look: Look,
+  k: number,
+  candidates?: Float64Array,
+): Promise<{ found: Found[]; isAll: boolean }> {
   const { parts, grant, kind, condition, index, direction } = look;
   const near = await index.search(direction.vector, k, { metric: 'cosine', candidates });
-  const owners = new Map((await ownersOf(parts.db, grant, near.keys, condition)).map((owner) => [owner.key, owner]));
+  const owners = new Map(
+    (await ownersOf(parts.db, grant, near.keys, condition)).map((owner) => [owner.key, owner]),
+  );
   // Without a condition, what has no owner was deleted; with one it may only be no hit.
   if (!condition && owners.size < near.keys.length) index.remove(near.keys.filter((key) => !owners.has(key)));
   const found: Found[] = [];
@@ -152,4 +181,5 @@ async function nearest(look: Look, k: number, candidates?: Float64Array): Promis
   return { found, isAll: near.keys.length < k };
 }
 
-const scoreOf = (cosine: number, length: number): number => Math.min(1, Math.max(0, (1 + length * cosine) / 2));
+const scoreOf = (cosine: number, length: number): number =>
+  Math.min(1, Math.max(0, (1 + length * cosine) / 2));

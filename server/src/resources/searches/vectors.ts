@@ -1,5 +1,5 @@
-import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
 import { copyOut, type Database } from '#store/postgres/index.ts';
 import { first, sql } from '#store/sql.ts';
 
@@ -54,7 +54,10 @@ export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog
     type Change = { xmin: string; key: number | null; vector: Buffer };
     const found = await db.run<Change>(changes, [...owner, changesMax + 1]);
     if (found.length <= changesMax) {
-      put(scope.index, found.filter((row): row is Change & EmbeddingRow => row.key !== null));
+      put(
+        scope.index,
+        found.filter((row): row is Change & EmbeddingRow => row.key !== null),
+      );
       scope.seenBefore = (found[0] as Change).xmin;
     } else {
       scope.seenBefore = await readAll(scope.index, owner);
@@ -65,7 +68,10 @@ export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog
   function readAll(index: VectorIndex, owner: readonly unknown[]): Promise<string> {
     return db.transaction(
       async (tx) => {
-        const mark = await first<{ xmin: string }>(tx, sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`);
+        const mark = await first<{ xmin: string }>(
+          tx,
+          sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`,
+        );
         // COPY takes no parameters; settings of the transaction carry them.
         await tx.query(
           `select set_config('fovea.app_key', $1, true), set_config('fovea.model_version_key', $2, true), set_config('fovea.xid', $3, true)`,
@@ -91,7 +97,11 @@ export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog
               where app_key = ${grant.appKey} and model_version_key = ${modelVersionKey} limit 1`,
         );
         if (!sample) return undefined;
-        scope = scopes.get(name) ?? { index: host.scope(name, sample.bytes / 4), seenBefore: '0', catchingUp: undefined };
+        scope = scopes.get(name) ?? {
+          index: host.scope(name, sample.bytes / 4),
+          seenBefore: '0',
+          catchingUp: undefined,
+        };
         scopes.set(name, scope);
       }
       const opened = scope;

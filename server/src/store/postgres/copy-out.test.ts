@@ -13,12 +13,16 @@ afterAll(() => database.close());
 const read = (text: string) =>
   database.transaction(async (tx) => {
     const rows: (string | null)[][] = [];
-    await copyOut(tx.client, text, (columns) => rows.push(columns.map((one) => one && one.toString('hex'))));
+    await copyOut(tx.client, text, (columns) =>
+      rows.push(columns.map((one) => one?.toString('hex') ?? null)),
+    );
     return rows;
   });
 
 test('rows come as the bytes the server keeps, and nothing as null', async () => {
-  const rows = await read(`copy (select n::int8, case when n <> 2 then '\\x00ff'::bytea end from generate_series(1, 3) n) to stdout (format binary)`);
+  const rows = await read(
+    `copy (select n::int8, case when n <> 2 then '\\x00ff'::bytea end from generate_series(1, 3) n) to stdout (format binary)`,
+  );
   expect(rows).toEqual([
     ['0000000000000001', '00ff'],
     ['0000000000000002', null],
@@ -48,9 +52,9 @@ test('no rows are no rows', async () => {
 });
 
 test('an error of the server, or of the receiver, ends the copy and leaves the connection of use', async () => {
-  await expect(read('copy (select 1 / (n - 500) from generate_series(1, 1000) n) to stdout (format binary)')).rejects.toThrow(
-    'division by zero',
-  );
+  await expect(
+    read('copy (select 1 / (n - 500) from generate_series(1, 1000) n) to stdout (format binary)'),
+  ).rejects.toThrow('division by zero');
   const refused = database.transaction((tx) =>
     copyOut(tx.client, 'copy (select n from generate_series(1, 1000) n) to stdout (format binary)', () => {
       throw new Error('not wanted');

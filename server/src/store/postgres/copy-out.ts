@@ -14,7 +14,11 @@ const signatureBytes = 11;
  *
  * @throws Error of the server or the connection; what `onRow` throws is thrown once the server has ended
  */
-export function copyOut(client: pg.PoolClient, text: string, onRow: (columns: (Buffer | null)[]) => void): Promise<void> {
+export function copyOut(
+  client: pg.PoolClient,
+  text: string,
+  onRow: (columns: (Buffer | null)[]) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const rows = new CopyRows(onRow);
     let trouble: unknown;
