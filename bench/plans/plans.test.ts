@@ -13,8 +13,8 @@ import {
 import {
   findInputKey,
   inputsBehind,
-  labelledById,
   labelledByKeys,
+  namedById,
   newestInputs,
 } from '../../server/src/resources/inputs/read-store.ts';
 import {
@@ -137,8 +137,10 @@ type Row = [name: string, work: (db: Queryable) => Promise<unknown>, indexes: st
 const statements: Row[] = [
   [
     'GetInput',
-    (db) => labelledById(db, grant, id(20_000)),
+    // For a label also the annotation once more, what it says, and the concept.
+    (db) => namedById(db, grant, id(20_000)),
     ['inputs_app_key_id_key', 'annotations_input_level'],
+    3,
   ],
   [
     'ListInputs, first page',

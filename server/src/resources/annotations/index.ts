@@ -1,5 +1,4 @@
 export type { NewAnnotation } from './annotation.ts';
-export { replaceModelAnnotations } from './model-annotations.ts';
 export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
 export { annotationHandlers } from './handlers.ts';
 export {
@@ -9,6 +8,8 @@ export {
   insertInputLevelAnnotations,
   patchInputLevel,
   showInputLevels,
+  showNamedInputLevel,
 } from './input-level.ts';
+export { replaceModelAnnotations } from './model-annotations.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
 export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';

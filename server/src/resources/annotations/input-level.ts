@@ -15,7 +15,7 @@ import {
   lockInputLevel,
   updateAnnotations,
 } from './store.ts';
-import { type InputLevelData, nameConcepts, showInputLevel, unpackData } from './translate.ts';
+import { type InputLevelData, nameConcepts, showInputLevel, unpackData, withNames } from './translate.ts';
 
 /** A new input and what its sender says of it as a whole. */
 export interface InputLevelItem {
@@ -99,6 +99,19 @@ export async function showInputLevels(
   const named = await nameConcepts(db, grant, labelled);
   const namedOf = new Map(labelled.map((data, i) => [data, named[i] as Data]));
   return datas.map((data) => data && showInputLevel(namedOf.get(data) ?? data));
+}
+
+/** The same of one annotation whose concepts' names were read with it. */
+export function showNamedInputLevel(
+  grant: AppGrant,
+  packed: Uint8Array | null,
+  names: Readonly<Record<string, string>> | null,
+): InputLevelData | undefined {
+  if (!packed || packed.length === 0) return undefined;
+  const data = unpackData(packed);
+  if (data.concepts.length === 0) return showInputLevel(data);
+  const nameOf = (id: string) => (names && Object.hasOwn(names, id) ? names[id] : undefined);
+  return showInputLevel(withNames(grant, data, nameOf));
 }
 
 /**

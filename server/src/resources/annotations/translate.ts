@@ -29,12 +29,17 @@ export async function nameConcepts(db: Db, grant: AppGrant, batch: readonly Data
   const ids = [...new Set(batch.flatMap((data) => conceptsIn(data).map(({ id }) => id)))];
   if (ids.length === 0) return [...batch];
   const names = new Map((await conceptsById(db, grant, ids)).map(({ id, name }) => [id, name]));
+  return batch.map((data) => withNames(grant, data, (id) => names.get(id)));
+}
+
+/** Data with the names of its concepts as `nameOf` knows them. */
+export function withNames(grant: AppGrant, data: Data, nameOf: (id: string) => string | undefined): Data {
   const named = (concept: Concept): Concept => ({
     ...concept,
-    name: names.get(concept.id) ?? (concept.name || concept.id),
+    name: nameOf(concept.id) ?? (concept.name || concept.id),
     appId: concept.appId || grant.appId,
   });
-  return batch.map((data) => withConcepts(data, (concepts) => concepts.map(named)));
+  return withConcepts(data, (concepts) => concepts.map(named));
 }
 
 /** Annotations as the contract shows them, in the order of the keys; those of other apps or gone are left out. */

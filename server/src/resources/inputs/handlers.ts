@@ -8,8 +8,8 @@ import { inputFault } from './faults.ts';
 import { inputStatus } from './input.ts';
 import { patchInputs } from './patch-inputs.ts';
 import { postInputs } from './post-inputs.ts';
-import { findInputKey, inputsBehind, labelledById, newestInputs } from './read-store.ts';
-import { showInputs, showRows } from './show.ts';
+import { findInputKey, inputsBehind, namedById, newestInputs } from './read-store.ts';
+import { showInputs, showNamedRow, showRows } from './show.ts';
 import { countsByStatus, findInputs, keysBehind, pageOfAll, pageOfIds } from './store.ts';
 
 type Rpc =
@@ -38,10 +38,9 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
     patchInputs: (req, call) => patchInputs(deps, req, call),
 
     async getInput(req, call) {
-      const row = await labelledById(db, call.app, req.inputId);
+      const row = await namedById(db, call.app, req.inputId);
       if (!row) throw inputFault.missing(req.inputId);
-      const [input] = await showRows(deps, call.app, [row]);
-      return { input };
+      return { input: showNamedRow(deps, call.app, row) };
     },
 
     /** Newest first. */

@@ -18,13 +18,23 @@ const columns = `i.key, i.id, i.kind, i.status_code as "statusCode", i.status_de
   i.allow_duplicate_url as "allowDuplicateUrl", i.media_sha as "mediaSha", i.media, i.settings,
   i.created_at as "createdAt", i.modified_at as "modifiedAt", ${label} as label`;
 
+/** An input with the names of its concepts, by id. */
+export interface NamedRow extends LabelledRow {
+  readonly names: Record<string, string> | null;
+}
+
 const byId = {
   name: 'inputs-by-id',
-  text: `select ${columns} from inputs i where i.app_key = $1 and i.id = $2`,
+  text: `select ${columns}, (
+      select jsonb_object_agg(c.id, c.name) from annotations a
+      join annotation_concepts l on l.annotation_key = a.key
+      join concepts c on c.app_key = l.app_key and c.id = l.concept_id
+      where a.input_key = i.key and a.input_level) as names
+    from inputs i where i.app_key = $1 and i.id = $2`,
 };
 
-export async function labelledById(db: Db, grant: AppGrant, id: string): Promise<LabelledRow | undefined> {
-  const [row] = await db.run<LabelledRow>(byId, [grant.appKey, id]);
+export async function namedById(db: Db, grant: AppGrant, id: string): Promise<NamedRow | undefined> {
+  const [row] = await db.run<NamedRow>(byId, [grant.appKey, id]);
   return row;
 }
 

@@ -1,8 +1,8 @@
 import type { Input } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { showInputLevels } from '../annotations/index.ts';
+import { showInputLevels, showNamedInputLevel } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
-import { type LabelledRow, labelledByKeys } from './read-store.ts';
+import { type LabelledRow, labelledByKeys, type NamedRow } from './read-store.ts';
 import { showInput } from './translate.ts';
 
 type Means = Pick<Deps, 'db' | 'publicUrl'>;
@@ -30,3 +30,7 @@ export async function showRows(
   const url = publicUrl();
   return rows.map((row, i) => showInput(row, labels[i], grant, url));
 }
+
+/** One input whose concepts' names are at hand as well. */
+export const showNamedRow = ({ publicUrl }: Means, grant: AppGrant, row: NamedRow): Input =>
+  showInput(row, showNamedInputLevel(grant, row.label, row.names), grant, publicUrl());

@@ -129,12 +129,16 @@ function readBinary(kind: 'image' | 'video' | 'audio', data: Data): Medium {
 
 /** Keeps which media there are; what is known about them comes with processing. */
 function packMedia(kind: InputKind, data: Data): Buffer {
-  const media =
-    kind === 'image'
-      ? create(DataSchema, { image: {}, ...(data.text ? { text: { raw: data.text.raw } } : {}) })
-      : create(DataSchema, { [kind]: {} });
-  return packMediaData(media);
+  if (kind === 'image' && data.text) {
+    return packMediaData(create(DataSchema, { image: {}, text: { raw: data.text.raw } }));
+  }
+  const known = bareMedia.get(kind) ?? packMediaData(create(DataSchema, { [kind]: {} }));
+  bareMedia.set(kind, known);
+  return known;
 }
+
+/** Packed media of which nothing is known yet, the same for all inputs of a kind. */
+const bareMedia = new Map<InputKind, Buffer>();
 
 export const packMediaData = (media: Data): Buffer => packBody(DataSchema, media, []);
 export const unpackMediaData = (media: Uint8Array): Data => unpackBody(DataSchema, media);
