@@ -19,16 +19,16 @@ const killAfterMs = [50, 800] as const;
 export async function killCycles(
   context: Context,
   outcome: Outcome,
-  options: { whom: (random: Random) => Whom; cycles: number; env?: NodeJS.ProcessEnv; before?: (victim: Victim) => Promise<void>; endEarly?: boolean },
+  options: { whom: (random: Random) => Whom; cycles: number; spoil?: (victim: Victim) => Promise<void>; endEarly?: boolean },
 ): Promise<void> {
   const { random, folder } = context;
-  const victim = openVictim({ main: context.main, dataDir: join(folder, 'data'), port: context.port(), env: options.env });
+  const victim = openVictim({ main: context.main, dataDir: join(folder, 'data'), port: context.port() });
   const subjects: Subject[] = [];
   try {
     await victim.ready();
-    await options.before?.(victim);
     for (let cycle = 0; cycle < options.cycles; cycle++) {
       if (cycle % cyclesPerWorld === 0) subjects.push(...(await newSubjects(victim, context, subjects.length)));
+      if (cycle === 0) await options.spoil?.(victim);
       // Pictures cost a network each, so they come now and then.
       const subject = subjects.at(cycle % 5 === 4 ? -1 : -2) as Subject;
       await oneCycle(context, outcome, victim, subject, options.whom(random), cycle);
@@ -126,6 +126,11 @@ async function makeForgetful(victim: Victim): Promise<void> {
   if (setting !== 'off') throw new Error(`synchronous_commit is ${setting}, not off`);
 }
 
+async function makeHasty(victim: Victim): Promise<void> {
+  await victim.killServer();
+  await victim.readyWith({ FOVEA_FAILPOINTS: 'answer-before-commit' });
+}
+
 export const killScenarios: readonly Scenario[] = [
   {
     id: 'R1',
@@ -146,13 +151,13 @@ export const killScenarios: readonly Scenario[] = [
     id: 'C1',
     name: 'database that acknowledges before it writes',
     isControl: true,
-    run: (context, outcome) => killCycles(context, outcome, { whom: always('both'), cycles: sized(context, 20, 20), before: makeForgetful, endEarly: true }),
+    run: (context, outcome) => killCycles(context, outcome, { whom: always('both'), cycles: sized(context, 20, 20), spoil: makeForgetful, endEarly: true }),
   },
   {
     id: 'C2',
     name: 'server that acknowledges before it commits',
     isControl: true,
     run: (context, outcome) =>
-      killCycles(context, outcome, { whom: always('server'), cycles: sized(context, 20, 20), env: { FOVEA_FAILPOINTS: 'answer-before-commit' }, endEarly: true }),
+      killCycles(context, outcome, { whom: always('server'), cycles: sized(context, 20, 20), spoil: makeHasty, endEarly: true }),
   },
 ];

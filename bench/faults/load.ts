@@ -22,12 +22,19 @@ export function judge(ledger: Ledger, write: Write, reply: Reply): boolean {
   }
   ledger.doubt(write);
   if (reply.http === 503 || reply.http === 429) return false;
-  const words = JSON.stringify(reply.json.status ?? reply.json).slice(0, 300);
+  const words = wordsOf(reply);
   if (reply.http >= 500) {
     ledger.internal += 1;
     if (ledger.internal <= 20) ledger.refused.push(`${write.rpc} answered ${reply.http}: ${words}`);
   } else ledger.refused.push(`${write.rpc} was refused with ${reply.http}: ${words}`);
   return false;
+}
+
+/** The status of a reply, and that of the first item of a batch that was refused. */
+export function wordsOf({ json }: Reply): string {
+  const items = Object.values(json).find(Array.isArray) ?? [];
+  const refused = items.find((item) => item.status?.details);
+  return JSON.stringify(refused ? [json.status?.code, refused.id, refused.status] : (json.status ?? json)).slice(0, 400);
 }
 
 /** Sends a write once and enters it into the ledger. @returns whether it was acknowledged */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { newSubjects } from './kills.ts';
 import type { Write } from './ledger.ts';
-import { startLoad } from './load.ts';
+import { startLoad, wordsOf } from './load.ts';
 import { check, settled, type Subject } from './oracle.ts';
 import type { Random } from './random.ts';
 import { type Context, type Outcome, report, type Scenario, sized } from './scenario.ts';
@@ -97,7 +97,7 @@ function session(appId: string): Step[] {
     inApp('PatchDatasets', 'PATCH', 'datasets', { action: 'overwrite', datasets: [{ id: 'd', description: 'twice' }] }),
     inApp('PostInputs', 'POST', 'inputs', {
       inputs_add_job_id: 'j',
-      inputs: ['x', 'y', 'z'].map((id) => ({ id, dataset_ids: ['d'], data: { text: { raw: `${appId} ${id}` }, concepts: [{ id: 'a', value: 1 }], metadata: { n: 1 } } })),
+      inputs: ['x', 'y', 'z'].map((id) => ({ id, ...(id === 'z' ? { dataset_ids: ['d'] } : {}), data: { text: { raw: `${appId} ${id}` }, concepts: [{ id: 'a', value: 1 }], metadata: { n: 1 } } })),
     }),
     inApp('PatchInputs merge', 'PATCH', 'inputs', { action: 'merge', inputs: [{ id: 'x', data: { concepts: [{ id: 'b', value: 0 }], metadata: { m: 2 } } }] }),
     inApp('PatchInputs overwrite', 'PATCH', 'inputs', { action: 'overwrite', inputs: [{ id: 'y', data: { concepts: [{ id: 'b', value: 1 }] } }] }),
@@ -154,7 +154,7 @@ async function requestsTwice(context: Context, outcome: Outcome): Promise<void> 
     for (let round = 0; round < rounds; round++) {
       for (const step of session(`twice-${round}`)) {
         const first = await victim.wire.call(step.verb, step.path, step.body);
-        if (first.http !== 200) throw new Error(`${step.rpc}: ${first.http} ${JSON.stringify(first.json.status)}`);
+        if (first.http !== 200) throw new Error(`${step.rpc}: ${first.http} ${wordsOf(first)}`);
         outcome.acknowledged += 1;
         await settled(victim);
         const before = await victim.sql(fingerprint);

@@ -16,7 +16,7 @@ const statements = {
     where i.app_key = $1`,
   annotations: `select a.id, a.input_id as "inputId", array(select c.concept_id from annotation_concepts c
       where c.annotation_key = a.key) as concepts
-    from annotations a where a.app_key = $1 and not a.input_level`,
+    from annotations a where a.app_key = $1 and not a.input_level and a.worker_user_key is not null`,
   members: `select d.id as dataset, i.id as input from dataset_inputs m join datasets d on d.key = m.dataset_key
     join inputs i on i.key = m.input_key where m.app_key = $1`,
   versions: `select d.id as dataset, v.id, v.status_code as status from dataset_versions v join datasets d on d.key = v.dataset_key
@@ -88,6 +88,11 @@ const audits: Record<string, string> = {
   'inputs that failed': `select id || ': ' || status_code || ' ' || status_details as offender from inputs where app_key = $1 and input_state(status_code) = 3`,
 };
 
+/** What the base workflow says of a picture has to be there once, however often its job was begun. */
+const predictedAudit = `
+  select input_id as offender from annotations where app_key = $1 and not input_level and worker_user_key is null
+  group by input_id, worker_model_version_key, worker_workflow_version_key having count(*) > 1`;
+
 const indexedAudit = `
   select i.id as offender from inputs i join annotations a on a.input_key = i.key and a.input_level
   where i.app_key = $1 and i.kind = 'image' and i.status_code = 30000
@@ -96,7 +101,7 @@ const indexedAudit = `
 /** Looks an app through for what must never be, whatever happened. */
 export async function auditApp(db: pg.Client, appKey: string, isIndexed: boolean): Promise<string[]> {
   const wrong: string[] = [];
-  for (const [name, text] of Object.entries({ ...audits, ...(isIndexed ? { 'pictures without a vector': indexedAudit } : {}) })) {
+  for (const [name, text] of Object.entries({ ...audits, ...(isIndexed ? { 'pictures without a vector': indexedAudit, 'pictures predicted twice': predictedAudit } : {}) })) {
     const { rows } = await db.query<{ offender: string }>(text, [appKey]);
     if (rows.length > 0) wrong.push(`${rows.length} ${name}, such as ${rows[0]?.offender}`);
   }

@@ -92,13 +92,13 @@ export function openVictim(options: VictimOptions): Victim {
     while (performance.now() - began < patienceMs) {
       if (!isAlive()) {
         starts += 1;
-        if (starts > 3) throw new Error(`the server ends instead of starting:\n${said}`);
+        if (starts > 3) throw new Error(`the server ends instead of starting:\n${said.slice(-1_000)}`);
         start();
       }
       if (await wire.isReady()) return performance.now() - began;
       await sleep(pollMs);
     }
-    throw new Error(`the server is not ready after ${patienceMs / 1000} s; it said:\n${said}`);
+    throw new Error(`the server is not ready after ${patienceMs / 1000} s; it said:\n${said.slice(-1_000)}`);
   };
 
   const pidFile = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');

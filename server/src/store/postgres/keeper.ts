@@ -203,9 +203,12 @@ function writeSettings({ cluster, account }: Site): boolean {
   const file = join(cluster, 'fovea.conf');
   const text = settingsText();
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return false;
-  writeFileSync(file, text, { mode: 0o600 });
+  // Under its name it is whole and readable from the start: the next start takes a file with this text as it is.
+  const draft = `${file}.draft`;
+  writeFileSync(draft, text, { mode: 0o600 });
   mayDie('settings-written');
-  if (account.borrowed) chownSync(file, account.uid, account.gid);
+  if (account.borrowed) chownSync(draft, account.uid, account.gid);
+  renameSync(draft, file);
   return true;
 }
 
