@@ -101,10 +101,23 @@ export function openAuthorizer(directory: Directory) {
     const user = await directory.userOf(userId);
     // A collaborator may reach an app of a user whose profile is private, so apps are judged one by one. Where there
     // is no such user it is the app that is missing, in the same words, or they would tell who has an account here.
-    if (appId !== undefined && !user) throw gatewayFault.noSuchApp(appId);
-    if (!user || (appId === undefined && user.visibility < visibility.public)) throw gatewayFault.noSuchUser(userId);
+    if (appId !== undefined && !user) {
+      await likeAMiss(0, appId);
+      throw gatewayFault.noSuchApp(appId);
+    }
+    if (!user) throw gatewayFault.noSuchUser(userId);
+    if (appId === undefined && user.visibility < visibility.public) {
+      await likeAMiss(user.key, userId);
+      throw gatewayFault.noSuchUser(userId);
+    }
     return new UserGrant(seal, { caller, userKey: user.key, userId: user.id, role: 'public', scopes: caller.scopes });
   }
+
+  /**
+   * The look into the database that a name without an owner costs and a remembered one does not: the time of a
+   * refusal must not tell what exists.
+   */
+  const likeAMiss = (userKey: number, id: string) => directory.appMovedTo(userKey, id);
 
   /** How this caller stands to this app; throws as if it did not exist where it may not look. */
   async function standing(caller: Caller, app: AppRow) {
@@ -121,7 +134,10 @@ export function openAuthorizer(directory: Directory) {
       return { role: 'collaborator' as Role, scopes, endpoints: shared.endpoints };
     }
     const isPublic = app.visibility >= visibility.public && app.userVisibility >= visibility.public;
-    if (!isPublic) throw gatewayFault.noSuchApp(app.id);
+    if (!isPublic) {
+      await likeAMiss(app.userKey, app.id);
+      throw gatewayFault.noSuchApp(app.id);
+    }
     return { role: 'public' as Role, scopes: caller.scopes, endpoints: undefined };
   }
 
