@@ -15,6 +15,8 @@ import { startServer, userId } from '../harness/server.ts';
 
 const appId = 'bench-gateway';
 const concurrency = 8;
+/** Whatever the scale: the engine compiles hot code only after some thousands of calls. */
+const warmUpCalls = 4000;
 
 const gateway: Bench = {
   name: 'gateway',
@@ -124,6 +126,12 @@ async function run(context: BenchContext): Promise<void> {
     idOf(one.message),
     idOf((await replyOf(load, getInput(open.url), SingleInputResponseSchema)).message),
   );
+
+  context.say('warming up');
+  for (const url of [server.url, open.url, noOp.url])
+    await load.run({ ...getInput(url), requestsMax: warmUpCalls });
+  for (const plan of [listInputs, listRest, encoderCall])
+    await load.run({ ...plan, requestsMax: warmUpCalls / 8 });
 
   const seen = remembering();
   const cost = (name: string, pid: number, plan: LoadPlan) => seen.side(name, () => costOf(load, pid, plan));
