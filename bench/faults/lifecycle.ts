@@ -82,6 +82,10 @@ async function soak(context: Context, outcome: Outcome): Promise<void> {
   try {
     await victim.ready();
     const [subject] = (await newSubjects(victim, context, 0)) as [Subject];
+    const first = startLoad(victim.wire, subject.ledger, subject.world);
+    await sleep(1_000);
+    await first.stop();
+    report(context, outcome, await check(victim, subject), 'at the start');
     const load = startLoad(victim.wire, subject.ledger, subject.world, { pauseMs: 25 });
     const pid = victim.pid() as number;
     const samples: { mb: number; files: number }[] = [];
@@ -92,9 +96,9 @@ async function soak(context: Context, outcome: Outcome): Promise<void> {
     }
     await load.stop();
     const third = Math.floor(samples.length / 3);
-    const [first, last] = [samples.slice(0, third), samples.slice(-third)];
-    const growth = medianOf(last.map(({ mb }) => mb)) / medianOf(first.map(({ mb }) => mb)) - 1;
-    const files = medianOf(last.map((one) => one.files)) - medianOf(first.map((one) => one.files));
+    const [early, late] = [samples.slice(0, third), samples.slice(-third)];
+    const growth = medianOf(late.map(({ mb }) => mb)) / medianOf(early.map(({ mb }) => mb)) - 1;
+    const files = medianOf(late.map((one) => one.files)) - medianOf(early.map((one) => one.files));
     const bar = context.isFull ? (growthMax.fullPerTenMinutes * (totalMs * 4)) / 9 / 600_000 : growthMax.short;
     if (growth > bar) outcome.found.other.push(`its memory grew by ${(100 * growth).toFixed(1)} %`);
     if (files > 10) outcome.found.other.push(`it holds ${files} more files and sockets`);

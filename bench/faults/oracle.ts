@@ -52,6 +52,7 @@ export async function check(victim: Victim, { world, ledger, seen }: Subject, op
     if (world.isIndexed) found.other.push(...(await victim.sql((db) => checkSearch(db, victim.wire, world, appKey))));
   }
   found.other.push(...ledger.refused.splice(0));
+  for (const lane of world.lanes) lane.allProcessed();
   return found;
 }
 

@@ -46,9 +46,11 @@ async function clientsHangUp(context: Context, outcome: Outcome): Promise<void> 
   await withVictim(context, async (victim) => {
     const subjects = await newSubjects(victim, context, 0);
     const [first, last] = [subjects[0], subjects[1]] as [Subject, Subject];
-    const load = startLoad(victim.wire, first.ledger, first.world, { pauseMs: 20 });
+    const warm = startLoad(victim.wire, first.ledger, first.world);
     await sleep(500);
-    await settled(victim);
+    await warm.stop();
+    report(context, outcome, await check(victim, first), 'at the start');
+    const load = startLoad(victim.wire, first.ledger, first.world, { pauseMs: 20 });
     const [pid, before] = [victim.pid(), openFiles(victim.pid())];
     const times = sized(context, 60, 500);
     for (let time = 0; time < times; time++) {

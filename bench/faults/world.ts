@@ -197,8 +197,15 @@ export class Lane {
     };
   }
 
+  /** Says that what is there now is processed, and so can be annotated. */
+  allProcessed(): void {
+    for (const id of this.inputIds()) this.#processed.add(id);
+  }
+
   postAnnotations(inputs: readonly string[]): Write {
-    const made = this.#some(inputs).map((inputId) => {
+    const ready = inputs.filter((id) => this.#processed.has(id));
+    if (ready.length === 0) return this.postInputs();
+    const made = this.#some(ready).map((inputId) => {
       const id = this.#newId('annotation');
       const conceptIds = [this.#random.pick(labels)];
       this.#annotations.set(id, inputId);
@@ -320,6 +327,7 @@ export class Lane {
   }
 
   readonly #inputs: string[] = [];
+  readonly #processed = new Set<string>();
   readonly #concepts: string[] = [];
   readonly #annotations = new Map<string, string>();
 
