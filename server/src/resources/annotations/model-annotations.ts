@@ -19,7 +19,7 @@ export async function replaceModelAnnotations(
 ): Promise<void> {
   const input = await first<{ id: string }>(
     tx,
-    sql`select id from inputs where app_key = ${grant.appKey} and key = ${inputKey} for share`,
+    sql`select id from inputs where app_key = ${grant.appKey} and key = ${inputKey} for no key update`,
   );
   if (!input) return;
   await run(

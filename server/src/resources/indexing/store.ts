@@ -119,3 +119,15 @@ export function wholeVector(db: Db, grant: AppGrant, inputKey: number, modelVers
           and e.model_version_key = ${modelVersionKey}`,
   );
 }
+
+/** Whether the app's base workflow has any nodes. */
+export async function hasBaseWorkflow(db: Db, grant: AppGrant): Promise<boolean> {
+  const found = await first(
+    db,
+    sql`select from apps a join lateral (
+          select model_version_keys as keys from workflow_versions
+          where workflow_key = a.default_workflow_key order by key desc limit 1) v on cardinality(v.keys) > 0
+        where a.key = ${grant.appKey}`,
+  );
+  return found !== undefined;
+}

@@ -10,7 +10,7 @@ export type Indexed = unknown;
 
 /** Makes new pictures findable. Declared here because indexing builds on inputs, not the other way round. */
 export interface PictureIndexer {
-  /** Computes without writing; undefined when the app indexes nothing. `bytes` were decoded before. */
+  /** Computes without writing; undefined keeps the picture out of `store`. `bytes` were decoded before. */
   prepare(grant: AppGrant, bytes: Buffer, signal: AbortSignal): Promise<Indexed | undefined>;
   /** Writes what was prepared, in the transaction that makes the inputs read as processed. */
   store(tx: Tx, grant: AppGrant, items: readonly { inputKey: number; indexed: Indexed }[]): Promise<void>;

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { InputSchema, StatusCode } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { rows, sql } from '#store/sql.ts';
-import { replaceModelAnnotations } from '../annotations/index.ts';
+import { bumpSearchRevision, replaceModelAnnotations } from '../annotations/index.ts';
 import { canonicalTypeId } from '../models/index.ts';
 import type { WorkflowDeps } from './deps.ts';
 import { readyNodes, runWorkflow } from './run-workflow.ts';
@@ -44,6 +44,7 @@ export async function runBaseWorkflow(
           continue;
         await replaceModelAnnotations(tx, grant, key, modelVersionKey, output.data);
       }
+      await bumpSearchRevision(tx, grant);
     });
   }
 }

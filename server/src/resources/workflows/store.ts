@@ -2,8 +2,8 @@ import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import { visibility } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
-import { findMovedTo, leaveWord } from '../identity/index.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
+import { findMovedTo, leaveWord } from '../identity/index.ts';
 import type { WorkflowRow } from './workflow.ts';
 
 const columns = sql`w.key, w.app_key as "appKey", w.id, w.visibility, w.body, w.created_at as "createdAt",
@@ -49,11 +49,11 @@ export function lockWorkflow(db: Db, grant: AppGrant, id: string): Promise<Workf
   );
 }
 
-/** The workflow that an app runs on its inputs. */
+/** The workflow that an app runs on its inputs, where the caller may see it. */
 export function findDefaultWorkflow(db: Db, grant: AppGrant): Promise<WorkflowRow | undefined> {
   return first<WorkflowRow>(
     db,
-    sql`select ${columns} from workflows w ${ownerJoin} where a.key = ${grant.appKey} and w.key = a.default_workflow_key`,
+    sql`select ${columns} from workflows w ${ownerJoin} where a.key = ${grant.appKey} and w.key = a.default_workflow_key and w.visibility >= ${grant.visibleFrom}`,
   );
 }
 

@@ -167,6 +167,8 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
   ): Promise<WorkflowVersionRow> {
     const pinned = await pinNodes(tx, call, nodes);
     const id = wire?.version?.id || newId();
+    const trouble = idTrouble(id, 'workflow version');
+    if (trouble) throw workflowFault.invalid(trouble);
     const version = await insertWorkflowVersion(tx, call.app.appKey, row.key, {
       id,
       visibility: wire?.version?.visibility ? readVisibility(wire.version.visibility) : row.visibility,

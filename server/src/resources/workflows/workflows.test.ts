@@ -274,6 +274,32 @@ describe('running a workflow', () => {
   });
 });
 
+test('strangers do not see the base workflow of a public app while it is private', async () => {
+  const owner = await signedIn('owner', { visibility: 50 });
+  await owner.client.patchApps({
+    apps: [{ id: owner.appId, visibility: { gettable: 50 } }],
+    action: 'overwrite',
+  });
+  const stranger = alice.as({ userId: owner.userId, appId: owner.appId });
+  expect((await stranger.getWorkflow({ workflowId: '' })).status?.code).toBe(11101);
+  expect((await owner.client.getWorkflow({ workflowId: '' })).workflow?.id).toBe('Empty');
+});
+
+test('a base workflow without an embedder speaks of new inputs too', async () => {
+  const eve = await signedIn('eve');
+  await eve.client.postWorkflows({
+    workflows: [{ id: 'colours', nodes: [node('colour', 'color-recognition')] }],
+  });
+  const apps = [{ id: eve.appId, defaultWorkflow: { id: 'colours', appId: eve.appId, userId: eve.userId } }];
+  expect((await eve.client.patchApps({ apps, action: 'overwrite' })).status?.code).toBe(10000);
+  await eve.client.postInputs({ inputs: [{ id: 'p', ...image }] });
+  const said = async () => {
+    const { annotations } = await eve.client.listAnnotations({ inputIds: ['p'], listAllAnnotations: true });
+    return annotations.find(({ trusted }) => !trusted)?.data?.colors.length ?? 0;
+  };
+  await expect.poll(said, { timeout: 60_000, interval: 200 }).toBeGreaterThan(0);
+}, 90_000);
+
 /** Photographs of people that come inside an installed package. */
 function portrait(): Buffer {
   const inside = createRequire(import.meta.url).resolve('@vladmandic/human');
