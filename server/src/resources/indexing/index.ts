@@ -16,7 +16,7 @@ export const onAnnotated = (tx: Tx, grant: AppGrant, annotationKeys: readonly nu
   enqueue(tx, annotationJobs(grant, annotationKeys));
 
 /** Queues a walk over the app, in the transaction that changed its base workflow. */
-export const reindexApp = (tx: Tx, grant: AppGrant): Promise<void> => enqueue(tx, appJob(grant, 0));
+export const reindexApp = (tx: Tx, grant: AppGrant): Promise<void> => enqueue(tx, appJob(grant));
 
 /** The vector of a whole input by one model version, of length one; undefined where it was not embedded. */
 export async function embeddingOf(

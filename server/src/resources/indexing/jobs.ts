@@ -13,8 +13,8 @@ import {
   type AppPayload,
   annotationJobs,
   annotationsKind,
-  appJob,
   appKind,
+  appStepJob,
   type WorkflowPayload,
   workflowKind,
 } from './kinds.ts';
@@ -141,10 +141,14 @@ async function embedParts(
   return vectors;
 }
 
-/** Walks an app and queues what its embedder has not seen; goes on in a job of its own. */
-async function indexApp(deps: IndexingDeps, grant: AppGrant, { afterKey }: AppPayload): Promise<void> {
+/**
+ * Walks an app and queues what its embedder has not seen; goes on in a job of its own. A walk ends where the app
+ * has another embedder by now: the change of it has begun one of its own.
+ */
+async function indexApp(deps: IndexingDeps, grant: AppGrant, payload: AppPayload): Promise<void> {
+  const { afterKey, modelVersionKey } = payload;
   const embedder = await deps.baseEmbedderOf(deps.db, grant);
-  if (!embedder) return;
+  if (!embedder || embedder.modelVersionKey !== (modelVersionKey ?? embedder.modelVersionKey)) return;
   const keys = await annotationsWithout(
     deps.db,
     grant,
@@ -156,6 +160,7 @@ async function indexApp(deps: IndexingDeps, grant: AppGrant, { afterKey }: AppPa
   if (last === undefined) return;
   await deps.db.transaction(async (tx) => {
     await enqueue(tx, annotationJobs(grant, keys));
-    if (keys.length === annotationsPerLook) await enqueue(tx, appJob(grant, last));
+    if (keys.length === annotationsPerLook)
+      await enqueue(tx, appStepJob(grant, embedder.modelVersionKey, last));
   });
 }

@@ -11,6 +11,8 @@ export interface AnnotationsPayload {
 
 export interface AppPayload {
   readonly afterKey: number;
+  /** The embedder that the walk is for; undefined at its start. */
+  readonly modelVersionKey?: number;
 }
 
 export interface WorkflowPayload {
@@ -30,11 +32,21 @@ export function annotationJobs(grant: AppGrant, annotationKeys: readonly number[
   }));
 }
 
-/** One walk per app waits at a time; asking again starts it over. */
-export const appJob = (grant: AppGrant, afterKey: number): NewJob => ({
+/** The start of a walk over an app: one waits at a time. */
+export const appJob = (grant: AppGrant): NewJob => ({
   kind: appKind,
   key: `${grant.appKey}`,
-  payload: { afterKey } satisfies AppPayload,
+  payload: { afterKey: 0 } satisfies AppPayload,
   appKey: grant.appKey,
   priority: -2,
+});
+
+/**
+ * The next step of a walk. Its key is not that of a start: a step would put its place into a start that waits, and
+ * the new walk would leave out all that the old one has passed.
+ */
+export const appStepJob = (grant: AppGrant, modelVersionKey: number, afterKey: number): NewJob => ({
+  ...appJob(grant),
+  key: `${grant.appKey}/${modelVersionKey}`,
+  payload: { afterKey, modelVersionKey } satisfies AppPayload,
 });
