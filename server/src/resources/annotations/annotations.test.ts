@@ -518,6 +518,22 @@ test('a page of masks that fits into no reply is refused with words; a smaller o
   expect((await ida.client.listAnnotations({ perPage: 4 })).annotations).toHaveLength(4);
 });
 
+test('what was stored is acknowledged, however large', async () => {
+  const joe = await signedIn('joe');
+  await uploadPictures(joe, ['p']);
+  const base64 = new Uint8Array(4 * 1024 * 1024 - 1);
+  const annotations = Array.from({ length: 9 }, (_, i) => ({
+    id: `m${i}`,
+    inputId: 'p',
+    data: { regions: [{ regionInfo: { mask: { image: { base64 } } } }] },
+  }));
+  const reply = await joe.client.postAnnotations({ annotations });
+  expect(reply.status?.code, reply.status?.details).toBe(10000);
+  expect(reply.annotations.map(({ id, status }) => [id, status?.code])).toEqual(
+    annotations.map(({ id }) => [id, 24150]),
+  );
+});
+
 describe('deleting', () => {
   let fay: Person;
   const count = async (inputId: string) =>

@@ -29,6 +29,12 @@ export const annotationFault = {
       StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
       `These ${n} annotations hold ${Math.round(bytes / 1024 / 1024)} MiB, mostly masks; ask for fewer with per_page.`,
     ),
+  tooLargeAtOnce: (n: number, bytes: number) =>
+    new Fault(
+      'bad_request',
+      StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
+      `These ${n} annotations hold ${Math.round(bytes / 1024 / 1024)} MiB, mostly masks; patch fewer at once.`,
+    ),
   othersName: () =>
     new Fault(
       'forbidden',

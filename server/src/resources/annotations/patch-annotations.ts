@@ -16,6 +16,7 @@ import { checkedData, readData, readStatus, readTaskId } from './read-annotation
 import {
   type AnnotationChange,
   bumpSearchRevision,
+  dataBytes,
   deleteAnnotationRows,
   type LockedAnnotation,
   lockAnnotations,
@@ -54,6 +55,7 @@ export async function patchAnnotations(
     const patches = await openPatches(tx, call.app, action, req.annotations, raws);
     const result = resultOf(action, patches, deletes);
     await store(parts, tx, call.app, result);
+    await checkReplySize(tx, call.app, [...result.changes.keys()]);
     return result;
   });
   const reply = await showOutcomes(parts, call.app, req.annotations, outcomes);
@@ -63,6 +65,14 @@ export async function patchAnnotations(
       : shown,
   );
   return { status: reply.status, annotations };
+}
+
+const replyBytesMax = 128 * 1024 * 1024;
+
+/** A patch may be small and what it touches large: refused while it can still be taken back. */
+async function checkReplySize(tx: Tx, grant: AppGrant, keys: readonly number[]): Promise<void> {
+  const bytes = await dataBytes(tx, grant, keys);
+  if (bytes > replyBytesMax) throw annotationFault.tooLargeAtOnce(keys.length, bytes);
 }
 
 interface PatchResult {

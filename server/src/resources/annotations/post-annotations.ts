@@ -1,10 +1,11 @@
 import { create } from '@bufbuild/protobuf';
-import { type Annotation, AnnotationSchema, type ReplyOf, type RequestOf } from '@fovea/contract';
+import { type Annotation, AnnotationSchema, type ReplyOf, type RequestOf, StatusCode } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Tx } from '#store/postgres/index.ts';
+import type { Db } from '#store/sql.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, statusOfFault } from '../common/status.ts';
 import type { NewAnnotation } from './annotation.ts';
@@ -127,8 +128,7 @@ export async function showOutcomes(
   outcomes: readonly Outcome[],
 ) {
   const keys = outcomes.filter((outcome) => typeof outcome === 'number');
-  const shown = await showAnnotations(db, grant, keys);
-  const shownByKey = new Map(shown.map((annotation, i) => [keys[i], annotation]));
+  const shownByKey = await showByKey(db, grant, keys);
   return {
     status: batchStatus(outcomes.map((outcome) => typeof outcome === 'number')),
     annotations: outcomes.map((outcome, i): Annotation => {
@@ -138,4 +138,19 @@ export async function showOutcomes(
       return shownByKey.get(outcome) ?? create(AnnotationSchema, { id, inputId });
     }),
   };
+}
+
+/** What was stored has to be acknowledged, also where it is more than a page may hold or is gone again by now. */
+async function showByKey(db: Db, grant: AppGrant, keys: readonly number[]): Promise<Map<number, Annotation>> {
+  const together = await showAnnotations(db, grant, keys).catch((thrown: unknown) => {
+    if (thrown instanceof Fault && thrown.code === StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED) return [];
+    throw thrown;
+  });
+  if (together.length === keys.length) return new Map(keys.map((key, i) => [key, together[i] as Annotation]));
+  const shown = new Map<number, Annotation>();
+  for (const key of keys) {
+    const [annotation] = await showAnnotations(db, grant, [key]);
+    if (annotation) shown.set(key, annotation);
+  }
+  return shown;
 }
