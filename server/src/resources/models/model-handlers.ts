@@ -30,6 +30,7 @@ import {
   type ModelSort,
   pageOfModels,
   renameModel,
+  touchModel,
   updateModel,
 } from './store.ts';
 import {
@@ -207,6 +208,8 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     settings: ReturnType<typeof readVersion>,
     id?: string,
   ): Promise<VersionRow> {
+    const trouble = id ? idTrouble(id, 'model version') : undefined;
+    if (trouble) throw modelFault.invalid(trouble);
     const concepts = settings.outputInfo?.data?.concepts ?? [];
     await settleConcepts(tx, call.app, concepts);
     const version = await insertVersion(tx, call.app, row.key, {
@@ -227,7 +230,8 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     const before = await lockModel(tx, call.app, wire.id);
     if (!before) throw modelFault.missing(wire.id);
     const sent = sentJson(ModelSchema, wire, raw);
-    const config = configOf(sent);
+    // gRPC cannot tell "not sent" from "sent empty" (SEMANTICS 4.2); clients send back what they were shown.
+    const config = raw === undefined ? withoutEmpties(configOf(sent)) : configOf(sent);
     for (const key of [
       'id',
       'user_id',
@@ -246,9 +250,11 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     const old = latest ? bodyOfVersion(latest) : create(ModelVersionSchema);
     const oldConfig = configOf({ model_version: jsonOf(ModelVersionSchema, old) });
     const newConfig = patchedConfig(action, oldConfig, config);
-    if (JSON.stringify(newConfig) === JSON.stringify(oldConfig)) return { model, version: latest };
+    if (isSameConfig(newConfig, oldConfig)) return { model, version: latest };
     const settings = messageOf(ModelVersionSchema, { ...jsonOf(ModelVersionSchema, old), ...newConfig });
-    return { model, version: await addVersion(tx, call, before, readVersion(settings, undefined)) };
+    const version = await addVersion(tx, call, before, readVersion(settings, undefined));
+    await touchModel(tx, call.app, before.key);
+    return { model: (await lockModel(tx, call.app, before.id)) ?? model, version };
   }
 
   async function patchFields(
@@ -344,6 +350,22 @@ function withoutShown(value: Json): Json {
   const { message: _hint, params_specs: _specs, ...rest } = value;
   return rest;
 }
+
+/** The same without objects that hold nothing. */
+function withoutEmpties(map: JsonMap): JsonMap {
+  const kept: JsonMap = {};
+  for (const [name, value] of Object.entries(map)) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) kept[name] = value;
+    else {
+      const inner = withoutEmpties(value);
+      if (Object.keys(inner).length > 0) kept[name] = inner;
+    }
+  }
+  return kept;
+}
+
+const isSameConfig = (a: JsonMap, b: JsonMap): boolean =>
+  JSON.stringify(withoutEmpties(a)) === JSON.stringify(withoutEmpties(b));
 
 /** Overwriting replaces data, and keeps the settings of output_config that the patch does not name. */
 function patchedConfig(action: PatchAction, before: JsonMap, sent: JsonMap): JsonMap {

@@ -188,6 +188,58 @@ describe('patching', () => {
     expect(await versionIds('configured')).toHaveLength(4);
   });
 
+  test('a model that is sent back as it was shown keeps its version and its concepts', async () => {
+    await model('echoed', { modelVersion: { outputInfo: { data: { concepts: [{ id: 'c1' }] } } } });
+    const { model: shown } = await alice.client.getModel({ modelId: 'echoed' });
+    const [before] = await versionIds('echoed');
+    for (const action of ['merge', 'overwrite']) {
+      const models = [{ ...shown, description: action }] as never;
+      expect((await alice.client.patchModels({ models, action })).models[0]?.description).toBe(action);
+    }
+    expect(await versionIds('echoed')).toEqual([before]);
+    const concepts = (await alice.client.listModelConcepts({ modelId: 'echoed' })).concepts;
+    expect(concepts.map((one) => one.id)).toEqual(['c1']);
+  });
+
+  test('a new version moves the time of the last change', async () => {
+    await model('moved');
+    const times = async () => {
+      const { model: now } = await alice.client.getModel({ modelId: 'moved' });
+      return Number(now?.modifiedAt?.seconds) * 1e9 + Number(now?.modifiedAt?.nanos);
+    };
+    const before = await times();
+    const outputInfo = { data: { concepts: [{ id: 'c1' }] } };
+    await alice.client.patchModels({
+      models: [{ id: 'moved', modelVersion: { outputInfo } }],
+      action: 'merge',
+    });
+    expect(await times()).toBeGreaterThan(before);
+  });
+
+  test('concepts and versions of a model obey the rules for ids', async () => {
+    const tooLong = 'c'.repeat(300);
+    const withConcept = {
+      id: 'bad1',
+      modelVersion: { outputInfo: { data: { concepts: [{ id: tooLong }] } } },
+    };
+    const bad = await alice.client.postModels({ models: [withConcept] });
+    expect([bad.status?.code, bad.status?.details]).toEqual([21203, expect.stringContaining('concept id')]);
+    const versioned = await alice.client.postModels({
+      models: [{ id: 'bad2', modelVersion: { id: 'a/b' } }],
+    });
+    expect(versioned.status?.details).toContain('model version id');
+  });
+
+  test('a version cannot be made public while its owner is not', async () => {
+    const [id = ''] = await versionIds('echoed');
+    const reply = await alice.client.patchModelVersions({
+      modelId: 'echoed',
+      modelVersions: [{ id, visibility: { gettable: 50 } }],
+      action: 'merge',
+    });
+    expect(reply.status?.details).toMatch(/user profile has to be set public/i);
+  });
+
   test('an unknown action is named', async () => {
     const reply = await alice.client.patchModels({ models: [{ id: 'described' }], action: 'melt' });
     expect(reply.status?.details).toContain("Unrecognized action 'melt'");

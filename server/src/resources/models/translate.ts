@@ -117,6 +117,8 @@ export function readVersion(wire: ModelVersion | undefined, model: Model | undef
     concept.id ||= idFromName(concept.name);
     if (!concept.id)
       throw modelFault.invalid('output_info.data.concepts[]: a concept needs an id or a name.');
+    const trouble = idTrouble(concept.id, 'concept');
+    if (trouble) throw modelFault.invalid(`output_info.data.concepts[]: ${trouble}`);
     concept.name ||= concept.id;
   }
   if (info?.data) {

@@ -89,7 +89,7 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       const after = await db.transaction(async (tx) => {
         const all = [];
         for (const [index, sent] of req.modelVersions.entries()) {
-          const before = await findVersion(tx, call.app, model.key, { id: sent.id });
+          const before = await findVersion(tx, call.app, model.key, { id: sent.id, lock: true });
           if (sent.id === '' || !before) throw modelFault.missingVersion(req.modelId, sent.id);
           const json = sentJson(ModelVersionSchema, sent, rawItem(call.sent, 'model_versions', index));
           for (const key of ['id', 'status', 'created_at', 'modified_at', 'app_id', 'user_id'])
@@ -158,6 +158,8 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       const trouble = idTrouble(settings.id, 'model version');
       if (trouble) throw modelFault.invalid(trouble);
     }
+    const gettable = settings.visibility ? readVisibility(settings.visibility) : model.visibility;
+    if (settings.visibility) await checkVisibility(call, gettable);
     const trains = isTrainable(model.typeId) && settings.pretrainedModelConfig === undefined;
     if (trains && !canTrain(model.typeId)) throw modelFault.untrainable(model.typeId);
     const before = await findVersion(tx, call.app, model.key);
@@ -169,7 +171,7 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       id: settings.id || newId(),
       statusCode: trains ? StatusCode.MODEL_QUEUED_FOR_TRAINING : StatusCode.MODEL_TRAINED,
       statusDetails: '',
-      visibility: settings.visibility ? readVisibility(settings.visibility) : model.visibility,
+      visibility: gettable,
       conceptIds: concepts.map((concept) => concept.id),
       license: settings.license,
       description: settings.description || note,
@@ -182,8 +184,10 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   }
 
   async function keep(tx: Tx, call: Call, before: VersionRow, after: ModelVersion): Promise<VersionRow> {
+    const gettable = readVisibility(after.visibility);
+    if (gettable !== before.visibility) await checkVisibility(call, gettable);
     const row = await updateVersion(tx, call.app, before.key, {
-      visibility: readVisibility(after.visibility),
+      visibility: gettable,
       license: after.license,
       description: after.description,
       body: packVersion(after),
@@ -197,8 +201,7 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     req: { modelId: string; publications: { versionId: string }[] },
     gettable: number,
   ): Promise<void> {
-    if (gettable >= visibility.public && !(await deps.isProfilePublic(call.app)))
-      throw commonFault.profilePrivate();
+    await checkVisibility(call, gettable);
     const model = await readModelRow(db, call.app, req.modelId);
     const ids = req.publications.map((one) => one.versionId);
     await db.transaction(async (tx) => {
@@ -206,6 +209,11 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       const missing = ids.find((id) => !found.has(id));
       if (missing !== undefined) throw modelFault.missingVersion(req.modelId, missing);
     });
+  }
+
+  async function checkVisibility(call: Call, gettable: number): Promise<void> {
+    if (gettable >= visibility.public && !(await deps.isProfilePublic(call.app)))
+      throw commonFault.profilePrivate();
   }
 }
 

@@ -30,12 +30,12 @@ export async function insertVersion(
   return read(row);
 }
 
-/** A version by id, or the newest; with `trainedOnly` the newest trained one. */
+/** A version by id, or the newest; with `trainedOnly` the newest trained one. `lock` keeps it as it is until the commit. */
 export async function findVersion(
   db: Db,
   grant: AppGrant,
   modelKey: number,
-  wanted: { id?: string; trainedOnly?: boolean } = {},
+  wanted: { id?: string; trainedOnly?: boolean; lock?: boolean } = {},
 ): Promise<VersionRow | undefined> {
   const row = await first<VersionColumns>(
     db,
@@ -43,7 +43,7 @@ export async function findVersion(
         where v.app_key = ${grant.appKey} and v.model_key = ${modelKey} and v.visibility >= ${grant.visibleFrom}
           ${wanted.id ? sql`and v.id = ${wanted.id}` : sql``}
           ${wanted.trainedOnly ? sql`and v.status_code = 21100` : sql``}
-        order by v.key desc limit 1`,
+        order by v.key desc limit 1 ${wanted.lock ? sql`for no key update` : sql``}`,
   );
   return read(row);
 }
