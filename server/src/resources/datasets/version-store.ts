@@ -47,7 +47,7 @@ export function findVersion(
     db,
     sql`select ${columns} from dataset_versions v join datasets d on d.key = v.dataset_key
         where v.app_key = ${grant.appKey} and d.id = ${datasetId} and v.id = ${id}
-          and v.visibility >= ${grant.visibleFrom}`,
+          and v.visibility >= ${grant.visibleFrom} and d.visibility >= ${grant.visibleFrom}`,
   );
 }
 
