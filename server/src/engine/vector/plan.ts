@@ -16,8 +16,8 @@ export type Plan =
   /** Ask the graph for `fetch` rows, drop those the filter excludes, and scan the rows it does not know. */
   | { way: 'graph'; fetch: number };
 
-/** Below so many candidates the exact scan is cheaper than any walk. */
-export const exactCandidatesMax = 20_000;
+/** Up to so many candidates the exact scan is no dearer than a walk: 5,000 cost the same, 10,000 twice as much. */
+export const exactCandidatesMax = 8_000;
 /** Below this share of the scope a filtered graph walk loses answers (recall 0.33 at 1 %, 0.90 at 5 %). */
 export const exactShareMax = 0.05;
 /** Asking the graph for more rows than this costs more than the scan. */
