@@ -70,7 +70,8 @@ export async function openArena(options: {
   close(): Promise<void>;
 }> {
   const { seed, full, main } = options;
-  const random = randomFrom(seed);
+  // Each attack has numbers of its own, so that one alone does what it did among the others.
+  let random = randomFrom(seed);
   const sights: Sight[] = [];
   const answers = { count: 0 };
   let attack = '';
@@ -122,7 +123,7 @@ export async function openArena(options: {
     ...main0,
     full,
     seed,
-    random,
+    random: () => random(),
     pick: (items) => items[Math.floor(random() * items.length)] as (typeof items)[number],
     answers,
     sights,
@@ -142,6 +143,7 @@ export async function openArena(options: {
     arena,
     during: (name) => {
       attack = name;
+      random = randomFrom([...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, seed));
     },
     close: main0.close,
   };

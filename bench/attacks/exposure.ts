@@ -98,7 +98,7 @@ const s7: Attack = {
         at('ListApps', {}, keyHeader('q'.repeat(victim.pat.length))),
       ],
     ];
-    const samples = full ? 20_000 : 1_500;
+    const samples = full ? 20_000 : 600;
     const book = ledger();
     // One noisy round is no proof: what tells something tells it again.
     let suspects = await timing(questions, samples);
