@@ -45,10 +45,14 @@ function predictsOrShows(rule: MethodRule): boolean {
   return rule.scopes.includes('Predict') || showsVisibility(rule.desc.output);
 }
 
-/** True when the resource a reply shows can itself be public (Model, Workflow, App …), or belongs to no one (model types). */
+/**
+ * True when the resource a reply shows can itself be public (Model, Workflow, App …), or belongs to no one (model
+ * types). That is the first message of a reply: what follows goes with it (the search that made the hits, the owner
+ * of the app whose collaborators are listed) and opens nothing.
+ */
 function showsVisibility(reply: DescMessage): boolean {
-  const shown = reply.fields.filter(isResourceField);
-  return shown.length > 0 && shown.some((field) => hasVisibility(field) || ownedByNobody(field));
+  const shown = reply.fields.find(isResourceField);
+  return shown !== undefined && (hasVisibility(shown) || ownedByNobody(shown));
 }
 
 const isResourceField = (field: DescField): boolean =>

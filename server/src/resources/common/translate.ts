@@ -1,10 +1,20 @@
 import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
-import { type Timestamp, timestampFromDate, type Visibility_Gettable, VisibilitySchema } from '@fovea/contract';
+import { type Timestamp, timestampDate, timestampFromDate, type Visibility_Gettable, VisibilitySchema } from '@fovea/contract';
 import { visibility } from '#domain/grant.ts';
 import { commonFault } from './faults.ts';
 
 /** Database time (milliseconds) to the contract's Timestamp. */
 export const showTime = (at: Date | null | undefined): Timestamp | undefined => (at ? timestampFromDate(at) : undefined);
+
+const earliest = Date.parse('0001-01-01T00:00:00Z');
+const latest = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** @throws Fault 11102 for what lies outside the years 1 to 9999, as protobuf bounds a Timestamp and the database stores it. */
+export function readTime(wire: Timestamp, field: string): Date {
+  const at = timestampDate(wire);
+  if (!(at.getTime() >= earliest && at.getTime() <= latest)) throw commonFault.invalid(`${field} lies outside the years 1 to 9999.`);
+  return at;
+}
 
 export const showVisibility = (gettable: number) => create(VisibilitySchema, { gettable: gettable as Visibility_Gettable });
 

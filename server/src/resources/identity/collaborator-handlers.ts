@@ -1,7 +1,7 @@
 import type { Collaborator, ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { newId } from '#domain/ids.ts';
+import { idTrouble, newId } from '#domain/ids.ts';
 import { readPage } from '#domain/page.ts';
 import type { Db } from '#store/sql.ts';
 import type { Deps } from '../common/deps.ts';
@@ -11,6 +11,7 @@ import {
   type CollaboratorRow,
   findUserByEmail,
   insertCollaborator,
+  lockCollaborator,
   pageOfCollaborations,
   pageOfCollaborators,
   removeCollaborators,
@@ -18,7 +19,7 @@ import {
 } from './collaborator-store.ts';
 import type { RememberedDirectory } from './directory.ts';
 import { identityFault } from './faults.ts';
-import { checkGrantable } from './scopes.ts';
+import { checkGrantable, patchedAccess } from './scopes.ts';
 
 type Rpc = 'postCollaborators' | 'listCollaborators' | 'patchCollaborators' | 'deleteCollaborators' | 'listCollaborations';
 
@@ -33,13 +34,14 @@ export function collaboratorHandlers({ db }: Deps, directory: RememberedDirector
   return {
     async postCollaborators(req, call) {
       ownerOnly(call.app);
-      for (const wire of req.collaborators) checkGrantable(wire, call.caller.scopes);
+      for (const wire of req.collaborators) checkWanted(wire, call);
       const stored = await db.transaction(async (tx) => {
         const made = [];
         for (const wire of req.collaborators) {
           const user = await userOf(tx, wire);
           if (user.key === call.app.userKey) throw identityFault.collaboratorIsOwner();
           const row = await insertCollaborator(tx, call.app, { ...wire, id: wire.id || newId(), userKey: user.key });
+          if (row === 'id_taken') throw identityFault.duplicateCollaboratorId(wire.id);
           if (!row) throw identityFault.alreadyCollaborator(user.id);
           made.push(row);
         }
@@ -57,13 +59,12 @@ export function collaboratorHandlers({ db }: Deps, directory: RememberedDirector
     async patchCollaborators(req, call) {
       ownerOnly(call.app);
       if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
-      for (const wire of req.collaborators) checkGrantable(wire, call.caller.scopes);
       const after = await db.transaction(async (tx) => {
         const patched = [];
         for (const wire of req.collaborators) {
-          const row = await updateCollaborator(tx, call.app, wire.id, wire);
-          if (!row) throw identityFault.missingCollaborator(wire.id);
-          patched.push(row);
+          const before = await lockCollaborator(tx, call.app, wire.id);
+          if (!before) throw identityFault.missingCollaborator(wire.id);
+          patched.push(await updateCollaborator(tx, call.app, wire.id, patchedAccess(before, wire, call.caller)));
         }
         return patched;
       });
@@ -92,6 +93,12 @@ export function collaboratorHandlers({ db }: Deps, directory: RememberedDirector
       };
     },
   };
+}
+
+function checkWanted(wire: Collaborator, call: Call): void {
+  checkGrantable(wire, call.caller);
+  const trouble = idTrouble(wire.id, 'collaborator');
+  if (trouble) throw identityFault.invalid(trouble);
 }
 
 function ownerOnly(grant: AppGrant): void {

@@ -17,20 +17,30 @@ const columns = sql`c.id, u.id as "userId", c.scopes, c.endpoints, c.created_at 
   c.modified_at as "modifiedAt", c.deleted_at as "deletedAt"`;
 
 /** @returns undefined when this user works on the app already. */
-export function insertCollaborator(
+export async function insertCollaborator(
   db: Db,
   grant: AppGrant,
   made: { id: string; userKey: number; scopes: readonly string[]; endpoints: readonly string[] },
-): Promise<CollaboratorRow | undefined> {
-  return first<CollaboratorRow>(
+): Promise<CollaboratorRow | 'id_taken' | undefined> {
+  const row = await first<CollaboratorRow>(
     db,
     sql`with c as (
           insert into collaborators (id, app_key, user_key, scopes, endpoints)
           values (${made.id}, ${grant.appKey}, ${made.userKey}, ${[...made.scopes]}, ${[...made.endpoints]})
-          on conflict (app_key, user_key) where deleted_at is null do nothing returning *)
+          on conflict do nothing returning *)
         select ${columns} from c join users u on u.key = c.user_key`,
   );
+  if (row) return row;
+  return (await first(db, sql`select from collaborators where id = ${made.id}`)) ? 'id_taken' : undefined;
 }
+
+/** Locks the collaborator until the transaction ends, so that two patches do not lose each other. */
+export const lockCollaborator = (db: Db, grant: AppGrant, id: string): Promise<Pick<CollaboratorRow, 'scopes' | 'endpoints'> | undefined> =>
+  first(
+    db,
+    sql`select scopes, endpoints from collaborators
+        where app_key = ${grant.appKey} and id = ${id} and deleted_at is null for update`,
+  );
 
 export function pageOfCollaborators(db: Db, grant: AppGrant, withRemoved: boolean, page: Page): Promise<CollaboratorRow[]> {
   const where = allOf([sql`app_key = ${grant.appKey}`, withRemoved ? undefined : sql`deleted_at is null`]);
@@ -41,19 +51,20 @@ export function pageOfCollaborators(db: Db, grant: AppGrant, withRemoved: boolea
   );
 }
 
-export function updateCollaborator(
+export async function updateCollaborator(
   db: Db,
   grant: AppGrant,
   id: string,
   patch: { scopes: readonly string[]; endpoints: readonly string[] },
-): Promise<CollaboratorRow | undefined> {
-  return first<CollaboratorRow>(
+): Promise<CollaboratorRow> {
+  const row = await first<CollaboratorRow>(
     db,
     sql`with c as (
           update collaborators set scopes = ${[...patch.scopes]}, endpoints = ${[...patch.endpoints]}, modified_at = now()
           where app_key = ${grant.appKey} and id = ${id} and deleted_at is null returning *)
         select ${columns} from c join users u on u.key = c.user_key`,
   );
+  return row as CollaboratorRow;
 }
 
 /** Removes by collaborator ids or emails of users. @returns how many went. */

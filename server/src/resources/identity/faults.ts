@@ -22,6 +22,14 @@ export const identityFault = {
       StatusCode.CONN_INSUFFICIENT_SCOPES,
       `A key cannot hand out more than it holds; yours lacks ${scopes.join(', ')}.`,
     ),
+  moreEndpoints: (beyond: readonly string[]) =>
+    new Fault(
+      'forbidden',
+      StatusCode.CONN_INSUFFICIENT_SCOPES,
+      beyond.length > 0
+        ? `A key cannot hand out more than it holds; yours does not reach ${beyond.join(', ')}.`
+        : 'Your key is limited to some endpoints, so what it hands out must name its endpoints too.',
+    ),
   oneAppPerKey: (n: number) => invalid(`keys[].apps holds ${n} apps; an app-specific key opens exactly one.`),
   noAppsOnPat: () => invalid('keys[].apps must be empty for a personal access token.'),
   unknownKeyType: (type: string) => invalid(`keys[].type is '${type}'; use app_specific_key or personal_access_token.`),
@@ -29,5 +37,8 @@ export const identityFault = {
   collaboratorIsOwner: () => invalid('The owner of an app is not also its collaborator.'),
   alreadyCollaborator: (id: string) =>
     new Fault('bad_request', StatusCode.DATABASE_DUPLICATE_KEY, `duplicate: '${id}' is a collaborator on this app already.`),
+  duplicateCollaboratorId: (id: string) =>
+    new Fault('bad_request', StatusCode.DATABASE_DUPLICATE_KEY, `duplicate: the collaborator id '${id}' is taken; leave it out.`),
+  invalid,
   ownerOnly: () => new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Only the owner of the app may change who works on it.'),
 } as const;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { personWith, serverUrl, signedIn } from '#testing/people.ts';
+import { adminPat, personWith, serverUrl, signedIn } from '#testing/people.ts';
 
 const appKey = async (person: Awaited<ReturnType<typeof signedIn>>, scopes: string[]) => {
   const reply = await person.client.postKeys({
@@ -119,4 +119,83 @@ test('scopes at hand are told', async () => {
   expect(mine.json.app.id).toBe(alice.appId);
   const listed = await personWith({ ...alice }).client.listAppKeys({});
   expect(listed.keys.map((k) => k.id)).toContain(key);
+});
+
+const listKeys = '/clarifai.api.V2/ListKeys';
+const postKeys = '/clarifai.api.V2/PostKeys';
+const keyScopes = ['Keys_Add', 'Keys_Get', 'Apps_Get'];
+
+test('a key limited to endpoints neither makes nor sees a key that reaches further', async () => {
+  const alice = await signedIn('alice');
+  const made = await alice.client.postKeys({
+    keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints: [listKeys, postKeys] }],
+  });
+  const limited = alice.as({ pat: made.keys[0]?.id as string });
+  for (const endpoints of [[], ['/clarifai.api.V2/GetKey']]) {
+    const reply = await limited.postKeys({ keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints }] });
+    expect(reply.status?.code).toBe(11007);
+  }
+  const within = await limited.postKeys({ keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints: [listKeys] }] });
+  expect(within.status?.code).toBe(10000);
+  await alice.client.postKeys({ keys: [{ type: 'personal_access_token', scopes: keyScopes }] });
+  expect((await limited.listKeys({})).keys).toHaveLength(2);
+});
+
+test('a patch of a key leaves what it does not name, and gives no app to a personal token', async () => {
+  const alice = await signedIn('alice');
+  const made = await alice.client.postKeys({
+    keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints: [listKeys, postKeys] }],
+  });
+  const id = made.keys[0]?.id as string;
+  const patched = await alice.client.patchKeys({ action: 'overwrite', keys: [{ id, endpoints: [listKeys] }] });
+  expect(patched.keys[0]).toMatchObject({ scopes: keyScopes, endpoints: [listKeys] });
+  const bound = await alice.client.patchKeys({ action: 'overwrite', keys: [{ id, apps: [{ id: alice.appId, userId: 'me' }] }] });
+  expect(bound.status?.code).toBe(11102);
+});
+
+test('a patch of a collaborator leaves what it does not name; a taken id is refused', async () => {
+  const [alice, bob, carol] = await Promise.all([signedIn('alice'), signedIn('bob'), signedIn('carol')]);
+  const scopes = ['Keys_Get', 'Apps_Get'];
+  const post = (userId: string, id: string) =>
+    alice.client.postCollaborators({ collaborators: [{ id, user: { id: userId }, scopes, endpoints: ['/clarifai.api.V2/ListAppKeys'] }] });
+  const id = `colleague-${alice.appId}`;
+  expect((await post(bob.userId, id)).status?.code).toBe(10000);
+  expect((await post(carol.userId, id)).status?.code).toBe(40010);
+  const patched = await alice.client.patchCollaborators({ action: 'overwrite', collaborators: [{ id, scopes: ['Apps_Get', 'Keys_Get', 'Keys_Add'] }] });
+  expect(patched.collaborators[0]).toMatchObject({ endpoints: ['/clarifai.api.V2/ListAppKeys'] });
+});
+
+test('what is public of an app are its models, workflows and the like: not its inputs, searches or colleagues', async () => {
+  const [alice, carol] = await Promise.all([signedIn('alice'), signedIn('carol', { visibility: 50 })]);
+  await carol.client.patchApp({ action: 'overwrite', app: { id: carol.appId, visibility: { gettable: 50 } } });
+  await carol.client.postInputsSearches({ searches: [{ id: 'mine', save: true, query: {} }] });
+  const stranger = alice.as({ userId: carol.userId, appId: carol.appId });
+  expect((await stranger.listConcepts({})).status?.code).toBe(10000);
+  const search = { searches: [{ query: {} }] };
+  const replies = await Promise.all([
+    stranger.postInputsSearches(search),
+    stranger.postAnnotationsSearches(search),
+    stranger.postSearches(search),
+    stranger.postSearchesByID({ id: 'mine' }),
+    stranger.listSearches({}),
+    stranger.listCollaborators({}),
+    stranger.listInputs({}),
+  ]);
+  expect(replies.map((reply) => reply.status?.code)).toEqual(Array(7).fill(11007));
+  expect((await stranger.getSearch({ id: 'mine' })).status?.code).toBe(11101);
+  expect((await carol.client.getSearch({ id: 'mine' })).status?.code).toBe(10000);
+});
+
+test.each([
+  ['an id that is no text', { id: 5 }, 'id'],
+  ['an email that is none', { id: 'x', email: 'nobody' }, 'email'],
+  ['an unknown visibility', { id: 'x', visibility: 7 }, 'visibility'],
+])('a new user with %s is refused', async (_, body, words) => {
+  const made = await fetch(`${serverUrl()}/v2/ext/fovea/users`, {
+    method: 'POST',
+    headers: { authorization: `Key ${adminPat()}` },
+    body: JSON.stringify(body),
+  });
+  expect(made.status).toBe(400);
+  expect(((await made.json()) as { status: { details: string } }).status.details).toContain(words);
 });

@@ -1,17 +1,17 @@
-import { type Key, KeySchema, type ServicePart, timestampDate } from '@fovea/contract';
+import { type Key, KeySchema, type ServicePart } from '@fovea/contract';
 import { create } from '@bufbuild/protobuf';
 import type { Call } from '#domain/call.ts';
 import { readPage } from '#domain/page.ts';
 import type { Deps } from '../common/deps.ts';
 import { commonFault } from '../common/faults.ts';
 import { hashSecret } from '../common/sealer.ts';
-import { showTime } from '../common/translate.ts';
+import { readTime, showTime } from '../common/translate.ts';
 import type { RememberedDirectory } from './directory.ts';
 import { identityFault } from './faults.ts';
 import { newSecret } from './first-user.ts';
 import { appKeyType, type KeyRow, readKeyType } from './key.ts';
-import { deleteKey, findKey, insertKey, pageOfAppKeys, pageOfUserKeys, updateKey } from './key-store.ts';
-import { checkGrantable } from './scopes.ts';
+import { deleteKey, findKey, insertKey, lockKey, pageOfAppKeys, pageOfUserKeys, updateKey } from './key-store.ts';
+import { patchedAccess, checkGrantable } from './scopes.ts';
 
 type Rpc = 'postKeys' | 'getKey' | 'listKeys' | 'listAppKeys' | 'patchKeys' | 'deleteKey';
 
@@ -45,7 +45,7 @@ export function keyHandlers({ db, sealer }: Deps, directory: RememberedDirectory
       const wanted: { wire: Key; type: string; appKey: number | null }[] = [];
       for (const wire of req.keys) {
         const type = readKeyType(wire);
-        checkGrantable(wire, call.caller.scopes);
+        checkGrantable(wire, call.caller);
         wanted.push({ wire, type, appKey: type === appKeyType ? await appKeyOf(call, wire) : null });
       }
       const stored = await db.transaction(async (tx) => {
@@ -92,20 +92,18 @@ export function keyHandlers({ db, sealer }: Deps, directory: RememberedDirectory
       if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
       const patches: { wire: Key; appKey: number | undefined }[] = [];
       for (const wire of req.keys) {
-        checkGrantable(wire, call.caller.scopes);
+        if (wire.apps.length > 1) throw identityFault.oneAppPerKey(wire.apps.length);
         patches.push({ wire, appKey: (await appKeyOf(call, wire)) ?? undefined });
       }
       const after = await db.transaction(async (tx) => {
         const shown = [];
         for (const { wire, appKey } of patches) {
           const hash = hashSecret(wire.id);
-          const found = await updateKey(tx, call.user, hash, {
-            description: wire.description || undefined,
-            scopes: wire.scopes.length > 0 ? wire.scopes : undefined,
-            endpoints: wire.endpoints.length > 0 ? wire.endpoints : undefined,
-            appKey,
-          });
-          if (!found) throw identityFault.missingKey();
+          const before = await lockKey(tx, call.user, hash);
+          if (!before) throw identityFault.missingKey();
+          if (appKey !== undefined && before.type !== appKeyType) throw identityFault.noAppsOnPat();
+          const access = patchedAccess(before, wire, call.caller);
+          await updateKey(tx, call.user, hash, { description: wire.description || undefined, ...access, appKey });
           shown.push((await findKey(tx, call.user, hash)) as KeyRow);
         }
         return shown;
@@ -130,6 +128,6 @@ function ownOnly(call: Call): void {
 /** The epoch stands for "never" (a secret without expiry is shown as 1970 by clients). */
 function readExpiry(wire: Key): Date | null {
   if (!wire.expiresAt) return null;
-  const at = timestampDate(wire.expiresAt);
+  const at = readTime(wire.expiresAt, 'keys[].expires_at');
   return at.getTime() === 0 ? null : at;
 }

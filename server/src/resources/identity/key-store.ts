@@ -1,6 +1,6 @@
 import type { UserGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
-import { type Db, first, rows, sql } from '#store/sql.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { KeyRow } from './key.ts';
 
@@ -37,9 +37,16 @@ export async function insertKey(db: Db, grant: UserGrant, made: NewKey): Promise
 export const findKey = (db: Db, grant: UserGrant, hash: Buffer): Promise<KeyRow | undefined> =>
   first<KeyRow>(db, sql`select ${columns} from keys k ${joined} where k.hash = ${hash} and k.user_key = ${grant.userKey}`);
 
+/** Locks the key until the transaction ends, so that two patches do not lose each other. */
+export const lockKey = (db: Db, grant: UserGrant, hash: Buffer): Promise<Pick<KeyRow, 'type' | 'scopes' | 'endpoints'> | undefined> =>
+  first(db, sql`select type, scopes, endpoints from keys where hash = ${hash} and user_key = ${grant.userKey} for update`);
+
 /** Showing a key shows its secret, so nobody sees keys that can do more than the one they came with. */
 const notAbove = ({ caller }: UserGrant) =>
-  caller.scopes.has('All') ? undefined : sql`scopes <@ ${[...caller.scopes]}::text[]`;
+  allOf([
+    caller.scopes.has('All') ? undefined : sql`scopes <@ ${[...caller.scopes]}::text[]`,
+    caller.endpoints.size === 0 ? undefined : sql`endpoints <> '{}' and endpoints <@ ${[...caller.endpoints]}::text[]`,
+  ]);
 
 export function pageOfUserKeys(
   db: Db,
@@ -78,19 +85,17 @@ export async function updateKey(
   db: Db,
   grant: UserGrant,
   hash: Buffer,
-  patch: { description?: string | undefined; scopes?: string[] | undefined; endpoints?: string[] | undefined; appKey?: number | undefined },
-): Promise<boolean> {
-  const done = await rows(
+  patch: { description: string | undefined; scopes: readonly string[]; endpoints: readonly string[]; appKey: number | undefined },
+): Promise<void> {
+  await run(
     db,
     sql`update keys set
           description = coalesce(${patch.description ?? null}, description),
-          scopes = coalesce(${patch.scopes ?? null}::text[], scopes),
-          endpoints = coalesce(${patch.endpoints ?? null}::text[], endpoints),
+          scopes = ${[...patch.scopes]}, endpoints = ${[...patch.endpoints]},
           app_key = coalesce(${patch.appKey ?? null}::bigint, app_key),
           modified_at = now()
-        where hash = ${hash} and user_key = ${grant.userKey} returning key`,
+        where hash = ${hash} and user_key = ${grant.userKey}`,
   );
-  return done.length > 0;
 }
 
 export async function deleteKey(db: Db, grant: UserGrant, hash: Buffer): Promise<boolean> {

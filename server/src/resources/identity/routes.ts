@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
-import type { Caller } from '#domain/grant.ts';
+import { type Caller, visibility as visibilities } from '#domain/grant.ts';
 import { idTrouble } from '#domain/ids.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { run, sql } from '#store/sql.ts';
@@ -82,15 +82,13 @@ export function identityRoutes(parts: IdentityRouteParts) {
       /** Body {id, email?, visibility?}; the reply shows the new user's token, once. First user only. */
       async answer(request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
         const caller = await parts.signIn(header);
-        if (caller.userId !== parts.adminId || caller.credential === 'app_key' || !caller.scopes.has('All')) {
+        const isFull = caller.credential !== 'app_key' && caller.scopes.has('All') && caller.endpoints.size === 0;
+        if (caller.userId !== parts.adminId || !isFull) {
           throw new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Only the first user, with a token that holds the scope All, may make users.');
         }
-        const asked = (await readJson(request)) as { id?: string; email?: string; visibility?: number };
-        const id = asked.id ?? '';
-        const trouble = id === '' || id === 'me' ? `id is '${id}'; choose another.` : idTrouble(id, 'user');
-        if (trouble) throw new Fault('bad_request', StatusCode.CONN_INVALID_REQUEST, trouble);
+        const { id, email, visibility } = readNewUser(await readJson(request));
         const secret = newSecret();
-        const isNew = await addUser(db, parts.sealer, { id, email: asked.email, visibility: asked.visibility ?? 10, secret });
+        const isNew = await addUser(db, parts.sealer, { id, email, visibility, secret });
         if (!isNew) throw identityFault.userExists(id);
         sendJson(response, { user: { id }, personal_access_token: secret });
       },
@@ -104,6 +102,19 @@ export function identityRoutes(parts: IdentityRouteParts) {
       },
     },
   ];
+}
+
+/** @throws Fault 11102 naming the field that will not do */
+function readNewUser(body: object): { id: string; email: string | undefined; visibility: number } {
+  const { id = '', email, visibility = visibilities.private } = body as { id?: unknown; email?: unknown; visibility?: unknown };
+  if (typeof id !== 'string' || id === '' || id === 'me') throw identityFault.invalid(`id is '${id}'; choose another.`);
+  const trouble = idTrouble(id, 'user');
+  if (trouble) throw identityFault.invalid(trouble);
+  if (email !== undefined && (typeof email !== 'string' || !/^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u.test(email))) {
+    throw identityFault.invalid('email is no address; leave it out or send one like ada@example.org.');
+  }
+  if (!Object.values<unknown>(visibilities).includes(visibility)) throw identityFault.invalid('visibility is 10 (private), 30 (organization) or 50 (public).');
+  return { id, email, visibility: visibility as number };
 }
 
 /** A session may do whatever its user may, so nothing less than a token for everything opens one. */
@@ -120,10 +131,11 @@ export function cookieOf(header: HeaderOf): string | undefined {
   return pair?.slice(sessionCookie.length + 1) || undefined;
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
+async function readJson(request: IncomingMessage): Promise<object> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // The request must outlive a refusal, or the answer would not arrive.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
     if (sizeBytes > bodyBytesMax) throw new Fault('too_large', StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED, 'The body is too large.');
     chunks.push(chunk);

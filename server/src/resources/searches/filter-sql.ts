@@ -25,7 +25,8 @@ export function hitCondition(grant: AppGrant, kind: HitKind, filters: readonly F
         isEmpty(filter.annotation) ? undefined : annotationPart(grant, kind, filter.annotation, language),
         isEmpty(filter.input) ? undefined : inputCondition(grant, filter.input),
       ]);
-      return filter.negate ? sql`not (${met})` : met;
+      // Not "not": what an annotation does not have is unknown to SQL, and must count as not met.
+      return filter.negate ? sql`(${met}) is not true` : met;
     }),
   ]);
 }

@@ -13,7 +13,7 @@ import { readLegacyQuery } from './legacy.ts';
 import type { Found, SearchParts } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
 import { readSearch } from './read-query.ts';
-import { deleteSaved, findSaved, insertSaved, pageOfSaved, type SavedKind, type SavedRow, updateSaved } from './saved-store.ts';
+import { deleteSaved, findSaved, insertSaved, lockSaved, pageOfSaved, type SavedKind, type SavedRow, updateSaved } from './saved-store.ts';
 
 type Rpc =
   | 'postInputsSearches'
@@ -36,9 +36,10 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   async function saveOrRun(call: Call, kind: SavedKind, searches: readonly Search[], pagination: Pagination | undefined, onlyCount = false) {
     if (searches.length > searchesMax) throw commonFault.tooMany('searches', searches.length, searchesMax);
     const toSave = searches.filter((search) => search.save);
-    if (toSave.length > 0) await saveAll(call, kind, toSave);
     const trees = searches.filter((search) => !search.save).map((search) => readTree(kind, search));
     const reply = await run(call.app, hitKindOf(kind), trees, readWindow(pagination), onlyCount);
+    // Last, so that nothing is saved by a request that fails.
+    if (toSave.length > 0) await saveAll(call, kind, toSave);
     return { ...reply, searches: [...searches] };
   }
 
@@ -90,7 +91,7 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     const rows = await db.transaction(async (tx) => {
       const patched: SavedRow[] = [];
       for (const sent of searches) {
-        const before = await findSaved(tx, call.app, sent.id);
+        const before = await lockSaved(tx, call.app, sent.id);
         if (!before) throw searchFault.missing(sent.id);
         const kept = fromBinary(SearchSchema, before.body);
         const after = create(SearchSchema, {
@@ -138,8 +139,9 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
 
     async getSearch(req, call) {
       const row = await findSaved(db, call.app, req.id);
-      if (!row) throw searchFault.missing(req.id);
-      return { search: showSaved(row, call.app) };
+      const search = row && showSaved(row, call.app);
+      if (!search || (search.visibility?.gettable ?? 0) < call.app.visibleFrom) throw searchFault.missing(req.id);
+      return { search };
     },
 
     async listSearches(req, call) {

@@ -11,6 +11,9 @@ const read = (filter: WireFilter) => readQuery(create(QuerySchema, { filters: [f
 test.each<[string, WireFilter, Partial<Filter> | undefined]>([
   ['empty messages constrain nothing', { annotation: {}, input: {} }, undefined],
   ['data: {} means no space-time info', { annotation: { data: {} } }, { annotation: { wholeInputOnly: true } }],
+  ['a region of no kind is not `data: {}`', { annotation: { data: { regions: [{ regionInfo: {} }] } } }, undefined],
+  ['a video marker is not `data: {}`', { annotation: { data: { video: {} } } }, undefined],
+  ['empty metadata constrain nothing', { annotation: { data: { metadata: {} } } }, undefined],
   [
     'an empty box asks for boxes',
     { annotation: { data: { regions: [{ regionInfo: { boundingBox: {} } }] } } },
@@ -41,6 +44,7 @@ test.each<[string, WireFilter, string]>([
   ['a concept without id and name', { annotation: { data: { concepts: [{ value: 1 }] } } }, 'needs an id or a name'],
   ['an unknown distance', { annotation: { data: { geo: { geoPoint: {}, geoLimit: { type: 'withinYards', value: 1 } } } } }, 'withinYards'],
   ['a point without distance', { annotation: { data: { geo: { geoPoint: {} } } } }, 'geo_limit'],
+  ['a time that no calendar knows', { lastUpdatedTimeRange: { startTime: { seconds: 10n ** 17n } } }, 'years 1 to 9999'],
   ['a latitude off the globe', { annotation: { data: { geo: { geoPoint: { latitude: 91 }, geoLimit: { type: 'withinMiles', value: 1 } } } } }, 'no place on earth'],
 ])('%s is refused in words', (_, wire, words) => {
   expect(() => read(wire)).toThrow(words);

@@ -1,6 +1,6 @@
 import type { Annotation, Data, Filter as WireFilter, Geo, Input, Query, Rank as WireRank, Search } from '@fovea/contract';
-import { timestampDate } from '@fovea/contract';
 import { annotationKind } from '#domain/annotation-kinds.ts';
+import { readTime } from '../common/translate.ts';
 import { searchFault } from './faults.ts';
 import { type AnnotationTerms, type ConceptTerm, type Filter, type GeoTerm, type InputTerms, isEmpty, type Place, type Rank, type SearchTree, type VectorSource } from './query.ts';
 
@@ -13,7 +13,7 @@ const earthRadiusKm = 6371.0088;
 
 /** Reads one search into a tree. @throws Fault 40002 naming the field that does not fit */
 export function readSearch(search: Search): SearchTree {
-  if (search.asOf) throw timestampDate(search.asOf) > new Date() ? searchFault.future() : searchFault.noPast();
+  if (search.asOf) throw readTime(search.asOf, 'as_of') > new Date() ? searchFault.future() : searchFault.noPast();
   const query = search.query;
   const { minValue } = search;
   if (!(minValue >= 0 && minValue <= 1)) throw searchFault.invalid(`min_value is ${minValue}; it goes from 0 to 1.`);
@@ -37,8 +37,8 @@ function readFilter(wire: WireFilter): Filter {
   const annotation = readAnnotationTerms(wire.annotation);
   const range = wire.lastUpdatedTimeRange;
   const updated = {
-    from: range?.startTime && timestampDate(range.startTime),
-    until: range?.endTime && timestampDate(range.endTime),
+    from: range?.startTime && readTime(range.startTime, 'last_updated_time_range.start_time'),
+    until: range?.endTime && readTime(range.endTime, 'last_updated_time_range.end_time'),
   };
   return {
     negate: wire.negate,
@@ -82,8 +82,14 @@ function readDataTerms(data: Data | undefined): AnnotationTerms {
     ...(data.geo ? readGeo(data.geo) : {}),
   };
   // `data: {}`, and nothing else, asks for annotations without space-time info.
-  return isEmpty(terms) && !data.metadata && !data.geo && !data.image ? { wholeInputOnly: true } : terms;
+  return isEmpty(terms) && !Object.values(data).some(isSet) ? { wholeInputOnly: true } : terms;
 }
+
+/** Whether a field of Data was sent: an empty message was, an empty list or text was not. */
+const isSet = (value: unknown): boolean =>
+  Array.isArray(value) || value instanceof Uint8Array
+    ? value.length > 0
+    : typeof value === 'object' && value !== null;
 
 /** Markers: an empty sub-message asks for annotations that have one. */
 function kindsAsked(data: Data): number {

@@ -27,6 +27,10 @@ export const insertSaved = (db: Db, grant: AppGrant, id: string, kind: SavedKind
 export const findSaved = (db: Db, grant: AppGrant, id: string): Promise<SavedRow | undefined> =>
   first<SavedRow>(db, sql`select ${columns} from saved_searches s where s.app_key = ${grant.appKey} and s.id = ${id}`);
 
+/** Locks the search until the transaction ends, so that two patches do not lose each other. */
+export const lockSaved = (db: Db, grant: AppGrant, id: string): Promise<SavedRow | undefined> =>
+  first<SavedRow>(db, sql`select ${columns} from saved_searches s where s.app_key = ${grant.appKey} and s.id = ${id} for update`);
+
 export const pageOfSaved = (db: Db, grant: AppGrant, page: Page): Promise<SavedRow[]> =>
   rows<SavedRow>(
     db,

@@ -179,3 +179,26 @@ test('a deleted input is gone from results at once', async () => {
   await bob.client.deleteInputs({ ids: ['one'] });
   expect(await search()).toEqual(['two']);
 });
+
+test('annotations without metadata meet the opposite of a metadata filter', async () => {
+  const carol = await signedIn('carol');
+  await carol.client.postInputs({
+    inputs: [
+      { id: 'plain', data: { image: { base64: await picture(1, 2, 3) } } },
+      { id: 'marked', data: { image: { base64: await picture(3, 2, 1) }, metadata: { shop: 'a' }, geo: { geoPoint: { longitude: 1, latitude: 1 } } } },
+    ],
+  });
+  const hits = async (data: object) => {
+    const reply = await carol.client.postAnnotationsSearches({ searches: [{ query: { filters: [{ negate: true, annotation: { data } }] } }] });
+    return reply.hits.map((hit) => hit.input?.id);
+  };
+  expect(await hits({ metadata: { shop: 'a' } })).toEqual(['plain']);
+  expect(await hits({ geo: { geoPoint: { longitude: 1, latitude: 1 }, geoLimit: { type: 'withinMiles', value: 5 } } })).toEqual(['plain']);
+});
+
+test('nothing is saved by a request that fails', async () => {
+  const bad = { filters: [{ annotation: { data: { concepts: [{ id: 'a', value: 9 }] } } }] };
+  const reply = await alice.client.postInputsSearches({ searches: [{ id: 'half', save: true, query: {} }, { query: bad }] });
+  expect(reply.status?.code).toBe(40002);
+  expect((await alice.client.getSearch({ id: 'half' })).status?.code).toBe(11101);
+});
