@@ -11,6 +11,8 @@ test.each([
   ['merge', { l: [1, 2] }, { l: [] }, { l: [] }],
   ['merge', { l: 5 }, { l: [1] }, { l: [1] }],
   ['merge', { l: [{ id: 'a', v: 1 }, { id: 'b' }] }, { l: [{ id: 'a', v: 2 }, { id: 'c' }] }, { l: [{ id: 'a', v: 2 }, { id: 'b' }, { id: 'c' }] }],
+  ['merge', { a: 1 }, { toString: null, constructor: { b: 1 } }, { a: 1, constructor: { b: 1 } }],
+  ['remove', { a: 1 }, { valueOf: {}, toString: 'x' }, { a: 1 }],
   ['overwrite', { a: 1, b: 2 }, { a: 3 }, { a: 3 }],
   ['remove', { a: 1, b: 2 }, { a: true }, { b: 2 }],
   ['remove', { a: 1, b: 2 }, { a: false }, { a: false, b: 2 }],

@@ -10,6 +10,13 @@ const idOf = (value: Json): string | undefined => (isMap(value) && typeof value.
 const haveIds = (list: Json[]): boolean => list.length > 0 && list.every((item) => idOf(item) !== undefined);
 const isSame = (a: Json, b: Json): boolean => JSON.stringify(a) === JSON.stringify(b);
 
+/** Keys are the caller's own: `constructor` and `__proto__` are names like any other. */
+export const own = (map: JsonMap, key: string): Json | undefined => (Object.hasOwn(map, key) ? map[key] : undefined);
+
+export function put(map: JsonMap, key: string, value: Json): void {
+  Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
 /**
  * Merges `sent` into `before`. Objects recurse, `{}` and `[]` replace, null does nothing, lists match elements by
  * `id` where they have one and append otherwise. Neither argument is changed.
@@ -27,8 +34,8 @@ export function merged(before: Json | undefined, sent: Json | undefined): Json |
   if (!isMap(before) || Object.keys(sent).length === 0) return sent;
   const after: JsonMap = { ...before };
   for (const [key, value] of Object.entries(sent)) {
-    const next = merged(before[key], value);
-    if (next !== undefined) after[key] = next;
+    const next = merged(own(before, key), value);
+    if (next !== undefined) put(after, key, next);
   }
   return after;
 }
@@ -55,9 +62,9 @@ export function removed(before: Json | undefined, sent: Json | undefined): Json 
     if (!isMap(before)) return before;
     const after: JsonMap = { ...before };
     for (const [key, value] of Object.entries(sent)) {
-      const next = removed(before[key], value);
+      const next = removed(own(before, key), value);
       if (next === undefined) delete after[key];
-      else after[key] = next;
+      else put(after, key, next);
     }
     return after;
   }

@@ -51,6 +51,8 @@ test('lists sort, search by stem and prefix, and filter by wildcard', async () =
   expect(await list({ sortBy: { case: 'sortById', value: true }, sortAscending: true })).toEqual(['alpha', 'beta', 'gamma-cars']);
   expect(await list({ search: 'satisfy' })).toEqual(['alpha']);
   expect(await list({ search: 'clari' })).toEqual(['beta']);
+  expect(await list({ search: 'satisfy cust' })).toEqual(['alpha']);
+  expect(await list({ search: 'the satisfy nothing' })).toEqual([]);
   expect(await list({ search: 'cars' })).toEqual(['gamma-cars']);
   expect(await list({ name: 'gam*' })).toEqual(['gamma-cars']);
   expect((await alice.client.listApps({ userAppId: own, sortBy: { case: 'sortByRelevance', value: true } })).status?.code).toBe(11102);
@@ -78,4 +80,33 @@ test('a deleted app is gone at once, with its keys, and its id is free again', a
   expect((await alice.as({ pat: key }).listConcepts({})).status?.code).toBe(11008);
   expect((await alice.client.postApps({ userAppId: own, apps: [{ id: alice.appId }] })).status?.code).toBe(10000);
   expect((await alice.client.listConcepts({})).concepts).toEqual([]);
+});
+
+test('a patch of several apps is all or none', async () => {
+  const alice = await signedIn('alice');
+  const reply = await alice.client.patchApps({
+    userAppId: own,
+    action: 'overwrite',
+    apps: [{ id: alice.appId, description: 'half' }, { id: 'no-such-app', description: 'other half' }],
+  });
+  expect(reply.status?.code).toBe(11101);
+  expect((await alice.client.getApp({})).app?.description).toBe('');
+});
+
+test('remove clears the image that is named, and no other', async () => {
+  const alice = await signedIn('alice');
+  const image = { url: 'https://pictures.example/a.png' };
+  await alice.client.patchApp({ action: 'overwrite', app: { id: alice.appId, description: 'kept', image } });
+  const other = { id: alice.appId, image: { url: 'https://pictures.example/b.png' } };
+  expect((await alice.client.patchApp({ action: 'remove', app: other })).app?.image?.url).toBe(image.url);
+  const after = await alice.client.patchApp({ action: 'remove', app: { id: alice.appId, image } });
+  expect(after.app?.image?.url ?? '').toBe('');
+  expect(after.app?.description).toBe('kept');
+});
+
+test('details change details only', async () => {
+  const alice = await signedIn('alice');
+  await alice.client.patchApp({ action: 'overwrite', app: { id: alice.appId, sampleMs: 500 } });
+  const patched = await alice.rest('PATCH', 'partial', { action: 'overwrite', apps: [{ id: alice.appId, notes: 'n', sample_ms: 9, description: '' }] });
+  expect(patched.json.apps[0]).toMatchObject({ notes: 'n', sample_ms: 500 });
 });

@@ -1,3 +1,4 @@
+import { create } from '@bufbuild/protobuf';
 import { type App, AppSchema, type PatchAction, type ServicePart, type Workflow } from '@fovea/contract';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Call } from '#domain/call.ts';
@@ -14,7 +15,7 @@ import { appFault } from './faults.ts';
 import { purgeKind } from './jobs.ts';
 import { patchMetadata } from './metadata-action.ts';
 import { type AppFilter, appsByKey, countResources, hideApp, insertApp, lockApp, pageOfApps, renameApp, updateApp } from './store.ts';
-import { checkTexts, overwritten, readApp, showApp } from './translate.ts';
+import { checkTexts, overwritten, readApp, showApp, withoutImage } from './translate.ts';
 
 /** What apps need of others: the directory's memory, and the workflows that index their inputs. */
 export interface AppsParts {
@@ -81,7 +82,7 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
         idPattern: req.id,
         templateOnly: req.templateOnly,
         visibility: req.visibility?.gettable || undefined,
-        sort: readSort(req.sortBy.case),
+        sort: readSort(req.sortBy.value ? req.sortBy.case : undefined),
         ascending: req.sortAscending,
       };
       if (filter.sort === 'relevance' && !filter.search) throw appFault.relevanceNeedsSearch();
@@ -105,17 +106,23 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
 
     async patchApp(req, call) {
       if (!req.app) throw appFault.invalid('app is missing: send the fields to change in it.');
-      const sent = call.sent?.app as Record<string, unknown> | undefined;
-      return { app: await patchOne(call, call.app, req.app, req, sent) };
+      const json = call.sent?.app as Record<string, unknown> | undefined;
+      const [app] = await patchAll(call, [{ grant: call.app, sent: req.app, json }], req);
+      return { app: app as App };
     },
 
     async patchApps(req, call) {
-      return { apps: await patchMany(call, req.apps, req) };
+      return { apps: await patchAll(call, await wantedOf(call, req.apps), req) };
     },
 
     async patchAppsDetails(req, call) {
-      const details = req.apps.map((app) => ({ ...emptyApp, id: app.id || call.app.appId, notes: app.notes, description: app.description, image: app.image }));
-      return { apps: await patchMany(call, details as App[], { action: req.action, reindex: false }) };
+      const named = req.apps.map((app) => (app.id ? app : create(AppSchema, { id: call.app.appId, ...textsOf(app) })));
+      const wanted = (await wantedOf(call, named)).map(({ grant, sent, json }) => ({
+        grant,
+        sent: create(AppSchema, { id: sent.id, ...textsOf(sent) }),
+        json: json && Object.fromEntries(Object.entries(json).filter(([field]) => ['notes', 'description'].includes(field))),
+      }));
+      return { apps: await patchAll(call, wanted, { action: req.action, reindex: false }) };
     },
 
     async patchAppsIds(req, call) {
@@ -154,42 +161,49 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     },
   };
 
-  async function patchMany(call: Call, apps: readonly App[], how: How): Promise<App[]> {
-    const sent = call.sent?.apps as Record<string, unknown>[] | undefined;
-    const shown: App[] = [];
-    for (const [i, app] of apps.entries()) {
-      shown.push(await patchOne(call, await call.appGrant('me', app.id), app, how, sent?.[i]));
-    }
-    return shown;
+  /** All or none. */
+  async function patchAll(call: Call, wanted: readonly Wanted[], how: How): Promise<App[]> {
+    if (!['', 'overwrite', 'remove'].includes(how.action)) throw commonFault.unknownAction(how.action, ['overwrite', 'remove']);
+    const patches: Patch[] = [];
+    for (const one of wanted) patches.push(await readPatch(call, one));
+    await db.transaction(async (tx) => {
+      for (const patch of patches) await patchOne(tx, patch, how);
+    });
+    directory.forget();
+    const rows = await Promise.all(patches.map(({ grant }) => appsByKey(db, grant, [grant.appKey])));
+    return rows.map(([row], i) => {
+      if (!row) throw appFault.missing(patches[i]?.grant.appId ?? '');
+      return showApp(row);
+    });
   }
 
-  async function patchOne(call: Call, grant: AppGrant, sent: App, how: How, json: Record<string, unknown> | undefined): Promise<App> {
-    if (!['', 'overwrite', 'remove'].includes(how.action)) throw commonFault.unknownAction(how.action, ['overwrite', 'remove']);
+  /** Everything that can be checked, and looked up, before the transaction. */
+  async function readPatch(call: Call, { grant, sent, json }: Wanted): Promise<Patch> {
     if (grant.role !== 'owner') throw appFault.ownerOnly('change it');
     checkTexts(sent);
     if (sent.visibility) await checkPublic(call, sent.visibility.gettable);
-    const named = (field: string) => json !== undefined && field in json;
     const namesWorkflow = Boolean(sent.defaultWorkflow?.id || sent.defaultWorkflowId);
     const workflow = namesWorkflow ? await workflowOf(call, sent) : undefined;
-    await db.transaction(async (tx) => {
-      const before = await lockApp(tx, grant);
-      if (!before) throw appFault.missing(grant.appId);
-      const kept = unpackBody(AppSchema, before.body);
-      if (how.action === 'remove') {
-        const isSame = sent.image?.url !== undefined && sent.image.url === kept.image?.url;
-        const without = { ...kept, ...(isSame ? { image: undefined } : {}) };
-        await updateApp(tx, grant, overwritten(before, { ...without, name: '', visibility: undefined, isTemplate: undefined } as App, () => true, kept.metadata));
-        return;
-      }
-      const metadata = metadataAfter(kept.metadata, sent.metadata, how.metadataAction);
-      await updateApp(tx, grant, overwritten(before, sent, named, metadata));
-      if (workflow) await parts.copyWorkflowIntoApp(tx, workflow.grant, workflow.id, grant.appKey);
-      if (how.reindex) await parts.reindexApp(tx, grant);
-    });
-    directory.forget();
-    const [row] = await appsByKey(db, grant, [grant.appKey]);
-    if (!row) throw appFault.missing(grant.appId);
-    return showApp(row);
+    return { grant, sent, workflow, named: (field) => json !== undefined && field in json };
+  }
+
+  async function patchOne(tx: Tx, { grant, sent, workflow, named }: Patch, how: How): Promise<void> {
+    const before = await lockApp(tx, grant);
+    if (!before) throw appFault.missing(grant.appId);
+    const kept = unpackBody(AppSchema, before.body);
+    if (how.action === 'remove') {
+      if (sent.image?.url && sent.image.url === kept.image?.url) await updateApp(tx, grant, withoutImage(before));
+      return;
+    }
+    const metadata = metadataAfter(kept.metadata, sent.metadata, how.metadataAction);
+    await updateApp(tx, grant, overwritten(before, sent, named, metadata));
+    if (workflow) await parts.copyWorkflowIntoApp(tx, workflow.grant, workflow.id, grant.appKey);
+    if (how.reindex) await parts.reindexApp(tx, grant);
+  }
+
+  async function wantedOf(call: Call, apps: readonly App[]): Promise<Wanted[]> {
+    const sent = call.sent?.apps as Record<string, unknown>[] | undefined;
+    return Promise.all(apps.map(async (app, i) => ({ grant: await call.appGrant('me', app.id), sent: app, json: sent?.[i] })));
   }
 
   /** The workflow an app names, looked up where it says, else among the platform's own. */
@@ -214,7 +228,23 @@ interface How {
   readonly metadataAction?: PatchAction | undefined;
 }
 
-const emptyApp = { name: '', defaultLanguage: '', defaultWorkflowId: '', dataTierId: '', sampleMs: 0, embeddingsStorage: 0 };
+/** An app to patch, with the JSON it came as. */
+interface Wanted {
+  readonly grant: AppGrant;
+  readonly sent: App;
+  readonly json: Record<string, unknown> | undefined;
+}
+
+interface Patch {
+  readonly grant: AppGrant;
+  readonly sent: App;
+  readonly workflow: { grant: AppGrant; id: string } | undefined;
+  /** Whether the request names this field, even if to empty it. */
+  readonly named: (field: string) => boolean;
+}
+
+/** What PatchAppsDetails may change. */
+const textsOf = ({ notes, description, image }: App) => ({ notes, description, image });
 
 const everything: AppFilter = {
   search: '',

@@ -1,4 +1,4 @@
-import { type Json, type JsonMap, merged } from '#domain/patch.ts';
+import { type Json, type JsonMap, merged, own, put } from '#domain/patch.ts';
 import { appFault } from './faults.ts';
 
 export interface MetadataAction {
@@ -37,7 +37,7 @@ function readPath(path: string): (string | number)[] {
 }
 
 const stepInto = (value: Json | undefined, step: string | number): Json | undefined =>
-  typeof step === 'number' ? (Array.isArray(value) ? value[step] : undefined) : isMap(value) ? value[step] : undefined;
+  typeof step === 'number' ? (Array.isArray(value) ? value[step] : undefined) : isMap(value) ? own(value, step) : undefined;
 
 const valueAt = (value: Json | undefined, steps: readonly (string | number)[]): Json | undefined =>
   steps.reduce<Json | undefined>(stepInto, value);
@@ -57,9 +57,9 @@ function changedAt(
   }
   if (before !== undefined && !isMap(before)) throw appFault.metadataPath(path);
   const after: JsonMap = { ...before };
-  const next = changedAt(after[step], rest, path, change);
+  const next = changedAt(own(after, step), rest, path, change);
   if (next === undefined) delete after[step];
-  else after[step] = next;
+  else put(after, step, next);
   return after;
 }
 
@@ -68,7 +68,7 @@ function resolved(old: Json | undefined, sent: Json, rule: string): Json {
   if (old === undefined || old === null) return sent;
   if (isMap(old) && isMap(sent)) {
     const after: JsonMap = { ...old };
-    for (const [name, value] of Object.entries(sent)) after[name] = resolved(old[name], value, rule);
+    for (const [name, value] of Object.entries(sent)) put(after, name, resolved(own(old, name), value, rule));
     return after;
   }
   switch (rule) {

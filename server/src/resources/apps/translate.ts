@@ -94,4 +94,17 @@ export function overwritten(before: AppRow, sent: App, named: (field: string) =>
   };
 }
 
+/** The app as it was, less its image. */
+export function withoutImage(before: AppRow): AppPatch {
+  const after = completed(AppSchema, before.body, { image: undefined });
+  return {
+    name: undefined,
+    body: packBody(AppSchema, after, columns),
+    words: wordsIn({ ...after, id: before.id, name: before.name }),
+    defaultLanguage: undefined,
+    visibility: undefined,
+    isTemplate: undefined,
+  };
+}
+
 const wordsIn = (app: App): string => searchWords(app.id, app.name, app.description, app.notes);

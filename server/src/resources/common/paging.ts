@@ -22,13 +22,15 @@ export const allOf = (conditions: readonly (RawBuilder<unknown> | undefined)[]):
   return kept.length === 0 ? sql`true` : sql.join(kept.map((condition) => sql`(${condition})`), sql` and `);
 };
 
-/** Keyword search (stemmed, last word as prefix) over a `words` tsvector column; undefined when nothing is asked. */
+const wordsMax = 32;
+
+/** Keyword search (every word, by its stem or as a prefix) over a `words` tsvector column; undefined when nothing is asked. */
 export function wordsMatch(column: RawBuilder<unknown>, search: string): RawBuilder<unknown> | undefined {
-  const words = search.match(/[\p{L}\p{N}]+/gu);
+  const words = search.match(/[\p{L}\p{N}]+/gu)?.slice(0, wordsMax);
   if (!words) return undefined;
-  const query = words.map((word) => `${word}:*`).join(' & ');
   // The english stemmer meets 'satisfy' and 'satisfied' halfway; simple keeps ids and prefixes as they are.
-  return sql`(${column} @@ to_tsquery('simple', ${query}) or ${column} @@ to_tsquery('english', ${words.join(' & ')}))`;
+  const either = words.map((word) => sql`(to_tsquery('simple', ${`${word}:*`}) || to_tsquery('english', ${word}))`);
+  return sql`${column} @@ (${sql.join(either, sql` && `)})`;
 }
 
 /** The value of a `words` column for a text: exact words and their stems. */
