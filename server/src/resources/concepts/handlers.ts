@@ -13,6 +13,7 @@ import {
   findConcept,
   insertConcepts,
   languagesOf,
+  lockConcept,
   pageOfConcepts,
   putLanguages,
   updateConcept,
@@ -36,8 +37,8 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
     /** Adds concepts to an app, all or none: one id that exists refuses the batch (SEMANTICS 1.5, atomic). */
     async postConcepts(req, call) {
       const wanted = req.concepts.map((concept) => readConcept(concept, call.app));
-      const twice = wanted.find((concept, i) => wanted.findIndex((other) => other.id === concept.id) !== i);
-      if (twice) throw conceptFault.duplicate(twice.id);
+      const twice = repeated(wanted.map((concept) => concept.id));
+      if (twice !== undefined) throw conceptFault.duplicate(twice);
       const stored = await db.transaction(async (tx) => {
         const rows = await insertConcepts(tx, call.app, wanted);
         const ids = new Set(rows.map((row) => row.id));
@@ -98,7 +99,7 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
   };
 
   async function overwriteConcept(tx: Db, call: Call, sent: Concept) {
-    const before = await findConcept(tx, call.app, sent.id);
+    const before = await lockConcept(tx, call.app, sent.id);
     if (!before) throw conceptFault.missing(sent.id);
     const kept = unpackBody(ConceptSchema, before.body);
     const after = { ...kept, ...whatIsSet(sent) };
@@ -121,6 +122,8 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
     const nameless = sent.find((language) => language.id === '');
     if (nameless)
       throw conceptFault.invalid('concept_languages[].id is empty; it is a language code such as "en".');
+    const twice = repeated(sent.map((language) => language.id));
+    if (twice !== undefined) throw conceptFault.invalid(`duplicate language '${twice}' in concept_languages.`);
     return db.transaction(async (tx) => {
       const stored = await putLanguages(tx, call.app, conceptId, sent, replace);
       const known = sent.find((language) => !stored.some((row) => row.id === language.id));
@@ -128,6 +131,12 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
       return stored;
     });
   }
+}
+
+/** An id that stands in the list more than once. */
+function repeated(ids: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return ids.find((id) => seen.has(id) || !seen.add(id));
 }
 
 /** Fields of a sparse message that say something: clients send only what they want to change. */

@@ -51,6 +51,13 @@ export function findConcept(db: Db, grant: AppGrant, id: string): Promise<Concep
   );
 }
 
+/** Locks the concept until the transaction ends, so that two patches do not lose each other. */
+export const lockConcept = (db: Db, grant: AppGrant, id: string): Promise<ConceptRow | undefined> =>
+  first<ConceptRow>(
+    db,
+    sql`select ${columns} from concepts c where c.app_key = ${grant.appKey} and c.id = ${id} for update`,
+  );
+
 const byIds = {
   name: 'concepts-by-ids',
   text: `select c.id, c.name, c.language, c.visibility, c.body, c.created_at as "createdAt", c.modified_at as "modifiedAt"
