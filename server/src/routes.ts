@@ -36,10 +36,11 @@ export function plainRoutes(parts: { db: Database; metrics: Metrics }): HttpRout
 /** All that a process without the role `api` answers: whether it lives, and its figures. */
 export async function openHealth(routes: readonly HttpRoute[], host: string, portNumber: number) {
   const server = http.createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://local');
-    const route = routes.find(({ verb, path }) => verb === request.method && path === url.pathname);
-    if (route) void route.answer(request, response, { url, requestId: '', header: () => undefined });
-    else response.writeHead(404).end();
+    const [path] = (request.url ?? '/').split('?');
+    const route = routes.find((known) => known.verb === request.method && known.path === path);
+    if (!route) return void response.writeHead(404).end();
+    const context = { url: new URL(`http://local${path}`), requestId: '', header: () => undefined };
+    route.answer(request, response, context).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

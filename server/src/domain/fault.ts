@@ -13,12 +13,18 @@ export type FaultKind =
   | 'moved'
   | 'internal';
 
+/** Something renamed: its collection, as paths name it, and its new id. */
+export interface Moved {
+  readonly collection: 'apps' | 'models' | 'workflows';
+  readonly to: string;
+}
+
 export interface FaultOptions {
   /** Words for the log only; the caller never sees them. */
   log?: string;
   cause?: unknown;
-  /** For `moved`: the id the resource has now. */
-  movedTo?: string;
+  /** For `moved`: where the resource is now. */
+  moved?: Moved;
 }
 
 /**
@@ -30,7 +36,7 @@ export class Fault extends Error {
   readonly code: number;
   readonly details: string;
   readonly log: string | undefined;
-  readonly movedTo: string | undefined;
+  readonly moved: Moved | undefined;
 
   constructor(kind: FaultKind, code: number, details: string, options: FaultOptions = {}) {
     super(details, options.cause === undefined ? undefined : { cause: options.cause });
@@ -39,6 +45,6 @@ export class Fault extends Error {
     this.code = code;
     this.details = details;
     this.log = options.log;
-    this.movedTo = options.movedTo;
+    this.moved = options.moved;
   }
 }

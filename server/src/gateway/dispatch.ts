@@ -2,7 +2,7 @@ import { create, type DescMessage, type Message } from '@bufbuild/protobuf';
 import { type MethodRule, type Service, StatusCode } from '@fovea/contract';
 import { randomBytes } from 'node:crypto';
 import type { Call } from '#domain/call.ts';
-import type { Fault } from '#domain/fault.ts';
+import type { Fault, Moved } from '#domain/fault.ts';
 import { withHost } from './asked-host.ts';
 import type { Authorizer, Grants, HeaderOf } from './authorize.ts';
 import { gatewayFault } from './faults.ts';
@@ -25,7 +25,7 @@ export interface CallMeta {
 export interface Reply {
   readonly message: Message;
   readonly httpStatus: number;
-  readonly movedTo?: string | undefined;
+  readonly moved?: Moved | undefined;
 }
 
 type Handler = (request: unknown, call: Call) => unknown;
@@ -115,7 +115,7 @@ export function faultReply(rule: MethodRule, fault: Fault, requestId: string): R
   return {
     message: create(rule.desc.output as DescMessage, { status } as never),
     httpStatus: httpStatusOf(fault.code as StatusCode, fault.kind),
-    movedTo: fault.movedTo,
+    moved: fault.moved,
   };
 }
 

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from './body.ts';
 import { type CallMeta, type Dispatcher, Unreadable } from './dispatch.ts';
 import { Fault } from '#domain/fault.ts';
+import { writePiece } from './write.ts';
 
 const ruleOfPath = new Map(methodRules.map((rule) => [rule.path, rule]));
 
@@ -23,10 +24,10 @@ export async function answerGrpcWeb(
 ): Promise<void> {
   const contentType = request.headers['content-type'] ?? '';
   const isText = contentType.startsWith('application/grpc-web-text');
-  const write = (bytes: Buffer) => response.write(isText ? bytes.toString('base64') : bytes);
+  const write = (bytes: Buffer) => writePiece(response, isText ? bytes.toString('base64') : bytes);
   response.writeHead(200, { 'content-type': isText ? 'application/grpc-web-text+proto' : 'application/grpc-web+proto' });
   const finish = (code: number, words: string) => {
-    write(frame(Buffer.from(`grpc-status: ${code}\r\ngrpc-message: ${encodeURIComponent(words)}\r\n`), 0x80));
+    void write(frame(Buffer.from(`grpc-status: ${code}\r\ngrpc-message: ${encodeURIComponent(words)}\r\n`), 0x80));
     response.end();
   };
   const rule = ruleOfPath.get((request.url ?? '').split('?')[0] as string);
@@ -42,9 +43,11 @@ export async function answerGrpcWeb(
   const call: CallMeta = { ...meta, transport: 'grpc-web' };
   const encode = (reply: Message) => frame(Buffer.from(toBinary(rule.desc.output, reply as never)), 0);
   if (rule.kind === 'unary') {
-    write(encode((await dispatcher.unary(rule, message, call)).message));
+    void write(encode((await dispatcher.unary(rule, message, call)).message));
   } else {
-    for await (const reply of dispatcher.stream(rule, message, call)) write(encode(reply.message));
+    for await (const reply of dispatcher.stream(rule, message, call)) {
+      if (!(await write(encode(reply.message)))) return;
+    }
   }
   finish(0, '');
 }

@@ -104,14 +104,23 @@ type Writable = grpc.ServerWritableStream<Message, Message> | grpc.ServerDuplexS
 async function pump(replies: AsyncIterable<Reply>, call: Writable): Promise<void> {
   for await (const reply of replies) {
     if (call.cancelled) break;
-    if (!call.write(reply.message)) {
-      await new Promise<void>((resolve) => {
-        call.once('drain', resolve);
-        call.once('cancelled', resolve);
-      });
-    }
+    if (!call.write(reply.message)) await drained(call);
   }
   call.end();
+}
+
+/** Waits until more can be written, or nobody reads any more. */
+function drained(call: Writable): Promise<void> {
+  const emitter = call as NodeJS.EventEmitter;
+  return new Promise((resolve) => {
+    const done = () => {
+      emitter.off('drain', done);
+      emitter.off('cancelled', done);
+      resolve();
+    };
+    emitter.on('drain', done);
+    emitter.on('cancelled', done);
+  });
 }
 
 function metaOf(call: grpc.ServerUnaryCall<Message, Message> | Writable): CallMeta {

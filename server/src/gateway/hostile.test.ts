@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -48,4 +49,29 @@ test('a request whose bytes are no message, or whose texts hold NUL, is refused 
     body: bytes,
   });
   expect(Buffer.from(await reply.arrayBuffer()).toString('latin1')).toContain('grpc-status: 0');
+});
+
+test('a body without a length that grows too large is answered, not cut off', async () => {
+  const { hostname, port } = new URL(serverUrl());
+  const socket = connect(Number(port), hostname);
+  socket.write('POST /v2/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
+  const piece = Buffer.alloc(48 * 1024, 32);
+  for (let i = 0; i < 3; i++) {
+    socket.write(`${piece.length.toString(16)}\r\n`);
+    socket.write(piece);
+    socket.write('\r\n');
+  }
+  socket.write('0\r\n\r\n');
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  expect(String(answer)).toMatch(/^HTTP\/1.1 413 /);
+});
+
+test('a path that looks like a host is a path that nobody answers', async () => {
+  const { hostname, port } = new URL(serverUrl());
+  const socket = connect(Number(port), hostname);
+  socket.write('GET // HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  expect(String(answer)).toMatch(/^HTTP\/1.1 404 /);
 });

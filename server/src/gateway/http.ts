@@ -6,6 +6,7 @@ import { gatewayFault } from './faults.ts';
 import { answerGrpcWeb, isGrpcWeb } from './grpc-web.ts';
 import type { GatewayLog } from './observe.ts';
 import { answerBare, answerRest, type RestOptions } from './rest/answer.ts';
+import { urlOf } from './request-url.ts';
 import { asFault } from './status.ts';
 
 /** A plain HTTP route beside the contract: media, metrics, health, web page. */
@@ -47,13 +48,17 @@ export function openHttp(parts: {
       return;
     }
     const aborter = new AbortController();
+    open.add(response);
+    if (isClosing) askToLeave(response);
     response.once('close', () => {
+      open.delete(response);
       if (!response.writableFinished) aborter.abort();
+      if (isClosing) setImmediate(() => server.closeIdleConnections());
     });
     const header = headerOf(request);
     const meta = { header, signal: aborter.signal, host: header('host') };
     if (isGrpcWeb(request)) return answerGrpcWeb(parts.dispatcher, request, response, meta, parts.rest);
-    const url = new URL(request.url ?? '/', 'http://local');
+    const url = urlOf(request);
     const route = plainRoute(request.method ?? 'GET', url.pathname);
     if (/%00/.test(url.pathname) || (route && !isDecodable(url.pathname))) {
       const fault = gatewayFault.badFormat('The path holds a percent sign that encodes no character.');
@@ -63,6 +68,8 @@ export function openHttp(parts: {
     return answerRest(parts.dispatcher, request, response, meta, parts.rest);
   }
 
+  const open = new Set<ServerResponse>();
+  let isClosing = false;
   const limits = { keepAliveTimeout: 65_000, headersTimeout: 20_000, connectionsCheckingInterval: 5_000 };
   const server = http.createServer(limits, (request, response) => {
     answer(request, response).catch((thrown: unknown) => fail(request, response, thrown));
@@ -82,16 +89,20 @@ export function openHttp(parts: {
     accept: (socket: Socket) => {
       server.emit('connection', socket);
     },
-    close: (graceMs: number) =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-        setTimeout(() => {
-          server.closeAllConnections();
-          resolve();
-        }, graceMs).unref();
-      }),
+    /** Closes connections as they fall idle, and the rest after `graceMs`. Whoever holds the port waits for them. */
+    close(graceMs: number): void {
+      isClosing = true;
+      for (const response of open) askToLeave(response);
+      server.close();
+      server.closeIdleConnections();
+      setTimeout(() => server.closeAllConnections(), graceMs).unref();
+    },
   };
+}
+
+/** A client that always has a next request would never let its connection fall idle. */
+function askToLeave(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close');
 }
 
 function isDecodable(path: string): boolean {

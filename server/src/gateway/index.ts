@@ -54,7 +54,8 @@ export function openGateway(parts: GatewayParts) {
     /** Stops taking connections, lets running requests finish, then closes. */
     async close(graceMs: number): Promise<void> {
       const closed = new Promise<void>((resolve) => port.close(() => resolve()));
-      await Promise.all([grpc.close(graceMs), http.close(graceMs)]);
+      http.close(graceMs);
+      await grpc.close(graceMs);
       await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, graceMs).unref())]);
     },
   };

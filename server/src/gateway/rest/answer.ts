@@ -1,12 +1,14 @@
 import type { Message } from '@bufbuild/protobuf';
 import { type MethodRule, StatusCode } from '@fovea/contract';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Fault } from '#domain/fault.ts';
+import { Fault, type Moved } from '#domain/fault.ts';
 import { readBody } from '../body.ts';
+import { urlOf } from '../request-url.ts';
 import { type CallMeta, type Dispatcher, faultReply, type Reply, requestIdOf } from '../dispatch.ts';
 import { gatewayFault } from '../faults.ts';
 import { encodeJson, JsonTrouble, type NameStyle, parseJson } from '../json/index.ts';
 import { httpStatusOf, statusOf } from '../status.ts';
+import { writePiece } from '../write.ts';
 import { decodeJsonLarge } from './large-body.ts';
 import { matchRoute, requestFrom, type RouteMatch } from './router.ts';
 
@@ -25,7 +27,7 @@ export async function answerRest(
   meta: Omit<CallMeta, 'transport' | 'sent'>,
   options: RestOptions,
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://local');
+  const url = urlOf(request);
   const verb = request.method ?? 'GET';
   const names = namesAsked(request, options.names);
   const matched = matchRoute(verb, url.pathname);
@@ -72,10 +74,17 @@ function answerReply(response: ServerResponse, rule: MethodRule, reply: Reply, n
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),
   };
-  const movedTo = reply.movedTo;
-  if (movedTo) headers.location = url.pathname.replace(/\/apps\/[^/]+/, `/apps/${encodeURIComponent(movedTo)}`) + url.search;
+  const location = reply.moved && locationOf(url, reply.moved);
+  if (location) headers.location = location;
   response.writeHead(reply.httpStatus, headers);
   response.end(text);
+}
+
+/** The path asked for with the new id in it; undefined where the old one stood in the body alone. */
+function locationOf(url: URL, moved: Moved): string | undefined {
+  const segment = new RegExp(`/${moved.collection}/[^/]+`);
+  if (!segment.test(url.pathname)) return undefined;
+  return url.pathname.replace(segment, () => `/${moved.collection}/${encodeURIComponent(moved.to)}`) + url.search;
 }
 
 /** Server streams as newline-delimited JSON, each line `{"result": …}` (SEMANTICS 8). */
@@ -93,7 +102,8 @@ async function answerStream(
   }
   for await (const reply of dispatcher.stream(rule, message, call)) {
     if (!response.headersSent) response.writeHead(reply.httpStatus, { 'content-type': 'application/x-ndjson' });
-    response.write(`{"result":${encodeJson(rule.desc.output, reply.message, { names })}}\n`);
+    const line = `{"result":${encodeJson(rule.desc.output, reply.message, { names })}}\n`;
+    if (!(await writePiece(response, line))) return;
   }
   response.end();
 }

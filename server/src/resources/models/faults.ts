@@ -13,7 +13,7 @@ export const modelFault = {
     ),
   moved: (oldId: string, newId: string) =>
     new Fault('moved', StatusCode.MOVED, `The model '${oldId}' is now called '${newId}'.`, {
-      movedTo: newId,
+      moved: { collection: 'models', to: newId },
     }),
   /** Where the contract asks for the general code: deleting what is not there. */
   gone: (id: string) =>

@@ -15,7 +15,7 @@ export const workflowFault = {
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, 'This app has no base workflow; name a workflow.'),
   moved: (oldId: string, newId: string) =>
     new Fault('moved', StatusCode.MOVED, `The workflow '${oldId}' is now called '${newId}'.`, {
-      movedTo: newId,
+      moved: { collection: 'workflows', to: newId },
     }),
   duplicate: (id: string) =>
     new Fault(
