@@ -167,7 +167,8 @@ async function trainHead(
     const { code, details } = modelVersion?.status ?? { code: 0, details: '' };
     if (code === 21100) return { versionId, wallMs: performance.now() - began };
     if (code !== 21101 && code !== 21103) throw new Error(`the training ends with ${code} ${details}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Looking costs the server as well: seldom where a training takes long.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(500, 40 + (performance.now() - began) / 10)));
   }
   throw new Error('the training takes more than five minutes');
 }
