@@ -227,7 +227,13 @@ export async function main(): Promise<void> {
     process.on(signal, () => {
       stopping ??= removeConnection(config.dataDir)
         .then(server.stop)
-        .then(() => process.exit(0));
+        .then(
+          () => process.exit(0),
+          (error) => {
+            console.error('Something did not stop cleanly:', error);
+            process.exit(1);
+          },
+        );
     });
   }
 }

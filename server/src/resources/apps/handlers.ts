@@ -70,7 +70,7 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     async getApp(req, call) {
       const [row] = await appsByKey(db, call.app, [call.app.appKey]);
       if (!row) throw appFault.missing(call.app.appId);
-      const counts = asksCounts(req.additionalFields) ? await countResources(db, call.app) : undefined;
+      const counts = asksCounts(req.additionalFields) ? await countResources(db, call.app, row.key) : undefined;
       return { app: showApp(row, counts, true) };
     },
 
@@ -91,7 +91,7 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
       const rows = await pageOfApps(db, call.user, filter, readPage(req));
       const shown = [];
       for (const row of rows) {
-        const counts = asksCounts(req.additionalFields) ? await countResources(db, call.user as AppGrant, row.key) : undefined;
+        const counts = asksCounts(req.additionalFields) ? await countResources(db, call.user, row.key) : undefined;
         shown.push(showApp(row, counts));
       }
       return { apps: shown };
@@ -133,7 +133,7 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
       if (trouble) throw appFault.invalid(trouble);
       const grant = await call.appGrant('me', change.id);
       if (grant.role !== 'owner') throw appFault.ownerOnly('rename it');
-      const done = await db.transaction((tx) => renameApp(tx, grant, change.newId));
+      const done = await db.transaction((tx) => renameApp(tx, grant, change.newId)).catch(falseWhenTaken);
       if (!done) throw appFault.duplicate(change.newId);
       directory.forget();
       return { apps: (await appsByKey(db, grant, [grant.appKey])).map((row) => showApp(row)) };
@@ -151,7 +151,7 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     },
 
     async getResourceCounts(_req, call) {
-      const counts = await countResources(db, call.app);
+      const counts = await countResources(db, call.app, call.app.appKey);
       return {
         datasets: BigInt(counts.datasets),
         models: BigInt(counts.models),
@@ -220,6 +220,12 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     const user = await directory.userOf(call.caller.userId);
     if ((user?.visibility ?? 0) < visibility.public) throw commonFault.profilePrivate();
   }
+}
+
+/** Two that take one id at once: the database lets one through, and the other finds it taken. */
+function falseWhenTaken(thrown: unknown): false {
+  if ((thrown as { code?: unknown }).code === '23505') return false;
+  throw thrown;
 }
 
 interface How {

@@ -152,14 +152,15 @@ export interface ResourceCounts {
   readonly inputs: number;
 }
 
-/** Inputs come from the tally, so that the cost does not grow with them. */
-export async function countResources(db: Db, grant: AppGrant, appKey = grant.appKey): Promise<ResourceCounts> {
+/** What an app of the granted user holds. Inputs come from the tally, so that the cost does not grow with them. */
+export async function countResources(db: Db, grant: UserGrant, appKey: number): Promise<ResourceCounts> {
   const row = await first<ResourceCounts>(
     db,
     sql`select (select count(*) from datasets where app_key = ${appKey}) as datasets,
                (select count(*) from models where app_key = ${appKey}) as models,
                (select count(*) from workflows where app_key = ${appKey}) as workflows,
-               (select coalesce(sum(n), 0)::bigint from input_tallies where app_key = ${appKey} and bucket = -1) as inputs`,
+               (select coalesce(sum(n), 0)::bigint from input_tallies where app_key = ${appKey} and bucket = -1) as inputs
+        from apps where key = ${appKey} and user_key = ${grant.userKey}`,
   );
   return row as ResourceCounts;
 }

@@ -1,4 +1,4 @@
-import { type Pagination, type Search, SearchSchema, type ServicePart } from '@fovea/contract';
+import { type Pagination, type Query, type Search, SearchSchema, type ServicePart } from '@fovea/contract';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
@@ -40,6 +40,7 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     const reply = await run(call.app, hitKindOf(kind), trees, readWindow(pagination), onlyCount);
     // Last, so that nothing is saved by a request that fails.
     if (toSave.length > 0) await saveAll(call, kind, toSave);
+    for (const search of searches) dropPictures(search.query);
     return { ...reply, searches: [...searches] };
   }
 
@@ -126,6 +127,7 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     async postSearches(req, call) {
       if (!req.query) return saveOrRun(call, 'searches', req.searches, req.pagination);
       const reply = await run(call.app, 'input', [readLegacyQuery(req.query)], readWindow(req.pagination));
+      dropPictures(req.query);
       return { ...reply, query: req.query };
     },
 
@@ -166,6 +168,15 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
       return {};
     },
   };
+}
+
+/** The echo of a search tells how it was asked, without the megabytes of the picture it was asked with. */
+function dropPictures(query: Query | undefined): void {
+  const pictures = [
+    ...(query?.ranks ?? []).map((rank) => rank.annotation?.data?.image),
+    ...(query?.ands ?? []).map((and) => and.output?.input?.data?.image),
+  ];
+  for (const picture of pictures) if (picture) picture.base64 = new Uint8Array();
 }
 
 const hitKindOf = (kind: SavedKind): HitKind => (kind === 'annotations' ? 'annotation' : 'input');

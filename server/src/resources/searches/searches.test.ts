@@ -202,3 +202,9 @@ test('nothing is saved by a request that fails', async () => {
   expect(reply.status?.code).toBe(40002);
   expect((await alice.client.getSearch({ id: 'half' })).status?.code).toBe(11101);
 });
+
+test('a search by a picture does not send the picture back', async () => {
+  const { reply } = await find({ ranks: [{ annotation: { data: { image: { base64: await picture(220, 20, 20) } } } }] });
+  expect(reply.hits[0]?.input?.id).toBe('red');
+  expect(reply.searches[0]?.query?.ranks[0]?.annotation?.data?.image?.base64.length).toBe(0);
+});
