@@ -11,7 +11,7 @@ import { status } from '../common/status.ts';
 import type { ModelDeps } from './deps.ts';
 import { modelFault } from './faults.ts';
 import { readModelAndVersion } from './find.ts';
-import { showVersion } from './translate.ts';
+import { logOption, showVersion } from './translate.ts';
 import { metricsOf } from './version-store.ts';
 
 export function modelMetricsHandlers(deps: ModelDeps): ServicePart<Call, 'getModelVersionMetrics'> {
@@ -22,7 +22,7 @@ export function modelMetricsHandlers(deps: ModelDeps): ServicePart<Call, 'getMod
       const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
       if (!version) throw modelFault.missingVersion(req.modelId, req.versionId);
       const stored = await metricsOf(db, call.app, version.key);
-      const modelVersion = showVersion(version, model, { publicUrl: deps.publicUrl() });
+      const modelVersion = showVersion(version, model, logOption(deps, call.app.isMember));
       modelVersion.metrics = stored
         ? withFields(fromBinary(EvalMetricsSchema, stored), req.fields)
         : create(EvalMetricsSchema, { status: status(StatusCode.MODEL_NOT_EVALUATED) });

@@ -37,6 +37,7 @@ import {
   bodyOfModel,
   bodyOfVersion,
   filedUnder,
+  logOption,
   packModel,
   packVersion,
   readModel,
@@ -75,19 +76,20 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
         return all;
       });
       const [first] = made as [(typeof made)[number]];
-      return { model: showModel(first.model, first.version, { publicUrl: deps.publicUrl() }) };
+      return { model: showModel(first.model, first.version, logOption(deps, true)) };
     },
 
     async getModel(req, call) {
       const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
       const concepts = req.additionalFields.some((name) => name === 'all' || name === 'outputs');
-      return { model: showModel(model, version, { concepts, publicUrl: deps.publicUrl() }) };
+      return { model: showModel(model, version, { concepts, ...logOption(deps, call.app.isMember) }) };
     },
 
     async listModels(req, call) {
       const found = await pageOfModels(db, scopeOf(req, call), readFilter(req), readSort(req), readPage(req));
+      const isOwn = ({ userId }: ModelRow) => call.appIfNamed?.isMember ?? userId === call.caller.userId;
       return {
-        models: found.map(({ model, version }) => showModel(model, version, { publicUrl: deps.publicUrl() })),
+        models: found.map(({ model, version }) => showModel(model, version, logOption(deps, isOwn(model)))),
       };
     },
 

@@ -377,6 +377,26 @@ describe('types and concepts', () => {
   });
 });
 
+test('strangers to a public model do not get the link to its training log', async () => {
+  const owner = await signedIn('owner', { visibility: 50 });
+  await owner.client.patchApps({
+    apps: [{ id: owner.appId, visibility: { gettable: 50 } }],
+    action: 'overwrite',
+  });
+  await owner.client.postModels({ models: [{ id: 'open', visibility: { gettable: 50 } }] });
+  const posted = await owner.client.postModelVersions({ modelId: 'open', modelVersions: [{}] });
+  const log = posted.model?.modelVersion?.trainLog;
+  expect(log).toContain('/train_logs/');
+  const seenBy = async (client: typeof owner.client) => [
+    (await client.getModel({ modelId: 'open' })).model?.modelVersion?.trainLog,
+    (await client.listModels({})).models[0]?.modelVersion?.trainLog,
+    (await client.listModelVersions({ modelId: 'open' })).modelVersions[0]?.trainLog,
+  ];
+  expect(await seenBy(owner.client)).toEqual([log, log, log]);
+  const stranger = alice.as({ userId: owner.userId, appId: owner.appId });
+  expect(await seenBy(stranger)).toEqual(['', '', '']);
+});
+
 test('strangers cannot change the platform’s models', async () => {
   const main = alice.as({ userId: 'clarifai', appId: 'main' });
   expect((await main.deleteModels({ deleteAll: true })).status?.code).not.toBe(10000);

@@ -136,8 +136,13 @@ export interface ShowOptions {
   readonly concepts?: boolean;
   /** Names of concepts in another language, by id. */
   readonly names?: ReadonlyMap<string, string> | undefined;
+  /** Shows the link to the training log. */
   readonly publicUrl?: string;
 }
+
+/** Who has the link reads the log, so a stranger to the app does not get it. */
+export const logOption = (deps: { publicUrl(): string }, isMember: boolean): ShowOptions =>
+  isMember ? { publicUrl: deps.publicUrl() } : {};
 
 export function showVersion(
   row: VersionRow,

@@ -22,7 +22,7 @@ import { canTrain, isTrainable, type ModelRow, type VersionRow } from './model.t
 import { patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 import { lockModel, touchModel } from './store.ts';
 import { trainingNote } from './training/note.ts';
-import { bodyOfVersion, packVersion, readVersion, showModel, showVersion } from './translate.ts';
+import { bodyOfVersion, logOption, packVersion, readVersion, showModel, showVersion } from './translate.ts';
 import {
   deleteVersion,
   findVersion,
@@ -48,7 +48,7 @@ type Rpc =
 
 export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   const { db } = deps;
-  const options = () => ({ publicUrl: deps.publicUrl() });
+  const options = ({ app }: Call) => logOption(deps, app.isMember);
   return {
     /**
      * Trains a model, or configures one that needs no training. The reply shows the new version: queued for
@@ -65,13 +65,13 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
         await touchModel(tx, call.app, model.key);
         return { model, version };
       });
-      return { model: showModel(made.model, made.version, { ...options(), concepts: true }) };
+      return { model: showModel(made.model, made.version, { ...options(call), concepts: true }) };
     },
 
     async getModelVersion(req, call) {
       const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
       if (!version) throw modelFault.missingVersion(req.modelId, req.versionId);
-      return { modelVersion: showVersion(version, model, { ...options(), concepts: true }) };
+      return { modelVersion: showVersion(version, model, { ...options(call), concepts: true }) };
     },
 
     async listModelVersions(req, call) {
@@ -80,7 +80,7 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       // Nothing here runs as replicas of a deployment.
       if (req.minReplicas > 0) return { modelVersions: [] };
       const found = await pageOfVersions(db, call.app, model.key, filter, readSort(req), readPage(req));
-      return { modelVersions: found.map((row) => showVersion(row, model, options())) };
+      return { modelVersions: found.map((row) => showVersion(row, model, options(call))) };
     },
 
     async patchModelVersions(req, call) {
@@ -99,7 +99,9 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
         }
         return all;
       });
-      return { modelVersions: after.map((row) => showVersion(row, model, { ...options(), concepts: true })) };
+      return {
+        modelVersions: after.map((row) => showVersion(row, model, { ...options(call), concepts: true })),
+      };
     },
 
     async deleteModelVersion(req, call) {
@@ -114,7 +116,7 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     async getModelOutputInfo(req, call) {
       const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
       const names = await conceptNamesIn(db, call.app, req.language, version?.conceptIds ?? []);
-      const shown = showModel(model, version, { ...options(), concepts: true, names });
+      const shown = showModel(model, version, { ...options(call), concepts: true, names });
       if (shown.modelVersion?.outputInfo) shown.outputInfo = shown.modelVersion.outputInfo;
       return { model: shown };
     },

@@ -21,6 +21,12 @@ test.each([
   expect(read(params)).toMatchObject({ seed: 7, enrich: false, datasetId: 'd', embedder: undefined });
 });
 
+test('a dataset says which app it is in', () => {
+  const dataset = { id: 'd', appId: 'elsewhere' };
+  const settings = readTrainingSettings(create(ModelVersionSchema, { trainInfo: { dataset } }));
+  expect(settings).toMatchObject({ datasetId: 'd', datasetAppId: 'elsewhere' });
+});
+
 test('left out, parameters have their defaults, and any seed is the same seed', () => {
   expect(read({})).toMatchObject({
     seed: 1,

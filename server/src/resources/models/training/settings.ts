@@ -15,6 +15,8 @@ export interface TrainingSettings {
   /** Percent of the labelled inputs that may be unusable. */
   readonly tolerancePercent: number;
   readonly datasetId: string;
+  /** App that the dataset is said to be in; empty means the model's own. */
+  readonly datasetAppId: string;
   readonly datasetVersionId: string;
   readonly embedder: NamedModel | undefined;
 }
@@ -45,6 +47,7 @@ export function readTrainingSettings(version: ModelVersion): TrainingSettings {
     failOnMissingPositives: config?.failOnMissingPositiveExamples ?? false,
     tolerancePercent: numberIn(params, 'invalid_data_tolerance_percent', toleranceDefault),
     datasetId: version.trainInfo?.dataset?.id || textIn(params, 'dataset_id'),
+    datasetAppId: version.trainInfo?.dataset?.appId ?? '',
     datasetVersionId: version.trainInfo?.dataset?.version?.id || textIn(params, 'dataset_version_id'),
     embedder: readEmbedder(version, params),
   };

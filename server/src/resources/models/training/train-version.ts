@@ -117,10 +117,16 @@ async function scopeOf(
   settings: TrainingSettings,
   progress: Progress,
 ): Promise<DataScope> {
-  const { datasetId, datasetVersionId } = settings;
+  const { datasetId, datasetAppId, datasetVersionId } = settings;
   if (datasetId === '') {
     progress.note(`data: all labelled images of app ${grant.appId}`);
     return { kind: 'app' };
+  }
+  if (datasetAppId !== '' && datasetAppId !== grant.appId) {
+    throw new TrainingTrouble(
+      StatusCode.MODEL_TRAINING_INVALID_PARAMS,
+      `train_info.dataset is in app '${datasetAppId}'; a model is trained on datasets of its own app.`,
+    );
   }
   const dataset = await findDataset(db, grant, datasetId);
   if (!dataset) {
