@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type ListWorkflowsRequest,
+  type Model,
   type ServicePart,
   type Workflow,
   type WorkflowNode,
@@ -266,7 +267,7 @@ function patchedNodes(
     // A node that gets another model must not keep the version that was pinned for the old one.
     const model = renamed.get(node.id)?.model as JsonMap | undefined;
     const old = before.find((one) => one.id === node.id)?.model;
-    if (model?.id !== undefined && model.id !== old?.id && node.model) {
+    if (model && isOtherModel(model, old) && node.model) {
       node.model.modelVersion = undefined;
       const patchedModel = messageOf(WorkflowNodeSchema, { id: node.id, model }).model;
       if (patchedModel) node.model = patchedModel;
@@ -274,6 +275,11 @@ function patchedNodes(
     return node;
   });
 }
+
+const isOtherModel = (sent: JsonMap, old: Model | undefined): boolean =>
+  (sent.id ?? old?.id) !== old?.id ||
+  (sent.app_id ?? old?.appId) !== old?.appId ||
+  (sent.user_id ?? old?.userId) !== old?.userId;
 
 function readSort(req: ListWorkflowsRequest): { by: WorkflowSort; ascending: boolean } {
   const ascending = req.sortAscending;

@@ -153,6 +153,23 @@ describe('changing workflows', () => {
     expect(reply.workflows[0]?.nodes[0]?.model?.modelVersion?.id).toBe('bb186755eda04f9cbb6fe32e816be104');
   });
 
+  test('a model of the same name in another app is another model', async () => {
+    const own = await alice.client.postModels({
+      models: [{ id: 'color-recognition', modelTypeId: 'prompter' }],
+    });
+    await alice.client.postWorkflows({
+      workflows: [{ id: 'namesake', nodes: [node('n', 'color-recognition')] }],
+    });
+    const model = { id: 'color-recognition', userId: alice.userId, appId: alice.appId };
+    const reply = await alice.client.patchWorkflows({
+      workflows: [{ id: 'namesake', nodes: [{ id: 'n', model }] }],
+      action: 'merge',
+    });
+    expect(reply.status?.code, reply.status?.details).toBe(10000);
+    expect(reply.workflows[0]?.nodes[0]?.model?.modelVersion?.id).toBe(own.model?.modelVersion?.id);
+    await alice.client.deleteModel({ modelId: 'color-recognition' });
+  });
+
   test('versions are described and deleted one by one', async () => {
     const [latest, old] = await versions('grow');
     await alice.client.patchWorkflowVersions({
