@@ -219,6 +219,29 @@ describe('inputs of datasets', () => {
     expect((await dora.client.postDatasetInputs({ datasetId: 'two', search })).status?.code).toBe(11101);
   });
 
+  test('the search revision of the app moves when inputs come and go, and only then', async () => {
+    const revision = async () => (await dora.client.getApp({})).app?.extraInfo?.searchRevisionMarker;
+    const marks = [await revision()];
+    await dora.client.postDatasets({ datasets: [{ id: 'moving' }] });
+    const datasetInputs = named('a');
+    for (const step of [
+      () => dora.client.postDatasetInputs({ datasetId: 'moving', datasetInputs }),
+      () => dora.client.postDatasetInputs({ datasetId: 'moving', datasetInputs }),
+      () => dora.client.deleteDatasetInputs({ datasetId: 'moving', inputIds: ['a'] }),
+      () => dora.client.deleteDatasetInputs({ datasetId: 'moving', inputIds: ['a'] }),
+    ]) {
+      await step();
+      marks.push(await revision());
+    }
+    const [start, added, again, gone, goneAgain] = marks;
+    expect([added === start, again === added, gone === added, goneAgain === gone]).toEqual([
+      false,
+      true,
+      false,
+      true,
+    ]);
+  });
+
   test('taking inputs out keeps the inputs, and deleting an input takes it out', async () => {
     const reply = await dora.rest('DELETE', 'datasets/two/inputs', { input_ids: ['a', 'unknown'] });
     expect(reply.json.status.code).toBe(10000);

@@ -3,6 +3,7 @@ import { type Search, SearchSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type JobHandler } from '#jobs/index.ts';
 import type { Queryable } from '#store/postgres/index.ts';
+import { bumpSearchRevision } from '../annotations/index.ts';
 import type { DatasetParts } from './deps.ts';
 import { holdDatasets, holdMembers, insertMemberships } from './membership-store.ts';
 import { snapshotJob, snapshotKind } from './snapshot.ts';
@@ -59,11 +60,8 @@ async function addHits(
       const datasetKey = (await holdDatasets(tx, grant, [job.datasetId])).get(job.datasetId);
       if (datasetKey === undefined) return;
       const held = await holdMembers(tx, grant, keys.slice(done, done + chunk));
-      await insertMemberships(
-        tx,
-        grant,
-        [...held].map((inputKey) => ({ datasetKey, inputKey })),
-      );
+      const pairs = [...held].map((inputKey) => ({ datasetKey, inputKey }));
+      if ((await insertMemberships(tx, grant, pairs)).length > 0) await bumpSearchRevision(tx, grant);
     });
   }
 }

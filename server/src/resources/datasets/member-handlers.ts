@@ -13,6 +13,7 @@ import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { readPage } from '#domain/page.ts';
+import { bumpSearchRevision } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, type StatusInit, status } from '../common/status.ts';
 import { showTime } from '../common/translate.ts';
@@ -68,14 +69,11 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     async deleteDatasetInputs(req, call) {
       const dataset = await readDatasetRow(call.app, req.datasetId);
       const inputs = await findInputs(db, call.app, req.inputIds);
-      if (inputs.length > 0) {
-        await deleteMemberships(
-          db,
-          call.app,
-          dataset.key,
-          inputs.map(({ key }) => key),
-        );
-      }
+      const keys = inputs.map(({ key }) => key);
+      await db.transaction(async (tx) => {
+        if ((await deleteMemberships(tx, call.app, dataset.key, keys)) > 0)
+          await bumpSearchRevision(tx, call.app);
+      });
       return {};
     },
   };
@@ -100,10 +98,9 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
       );
       const known = found.filter(({ key }) => held.has(key));
       const pairs = known.map(({ key }) => ({ datasetKey, inputKey: key }));
-      return {
-        keyOf: new Map(known.map(({ id, key }) => [id, key])),
-        added: await insertMemberships(tx, grant, pairs),
-      };
+      const added = await insertMemberships(tx, grant, pairs);
+      if (added.length > 0) await bumpSearchRevision(tx, grant);
+      return { keyOf: new Map(known.map(({ id, key }) => [id, key])), added };
     });
     const shown = new Map((await show(grant, added)).map((item) => [item.input.id, item]));
     const outcomes = ids.map((id) => {

@@ -1,6 +1,6 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
-import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { type Db, first, rows, sql } from '#store/sql.ts';
 import { pageKeys } from '../common/paging.ts';
 
 /** Row keys of datasets by id; unknown ids are missing from the map. */
@@ -82,18 +82,20 @@ export function findMembership(db: Db, grant: AppGrant, datasetKey: number, inpu
   );
 }
 
-/** Takes inputs out of a dataset; those that are not in it are ignored. The inputs themselves stay. */
+/** Takes inputs out of a dataset; those that are not in it are ignored. The inputs themselves stay. @returns how many went */
 export async function deleteMemberships(
   db: Db,
   grant: AppGrant,
   datasetKey: number,
   inputKeys: readonly number[],
-): Promise<void> {
-  await run(
+): Promise<number> {
+  const gone = await rows(
     db,
     sql`delete from dataset_inputs
-        where app_key = ${grant.appKey} and dataset_key = ${datasetKey} and input_key = any(${[...inputKeys]})`,
+        where app_key = ${grant.appKey} and dataset_key = ${datasetKey} and input_key = any(${[...inputKeys]}::bigint[])
+        returning key`,
   );
+  return gone.length;
 }
 
 /** Keeps inputs from being deleted until the commit. @returns those that exist. */
