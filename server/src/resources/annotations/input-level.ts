@@ -116,7 +116,8 @@ export function showNamedInputLevel(
 
 /**
  * Patches concepts, metadata and geo of an input. `sent` is the JSON of the input's `data` as it came (proto
- * spelling), undefined over gRPC. Locks the annotation, so that two patches of one input follow each other.
+ * spelling), undefined over gRPC. Locks the annotation, so that two patches of one input follow each other. Call
+ * `bumpSearchRevision` when all are patched.
  *
  * @throws Fault 24155 for labels or places that cannot be stored; 11007 as `insertInputLevelAnnotations`
  */
@@ -140,7 +141,6 @@ export async function patchInputLevel(
   const after = patchedData(action, kept, named, sent as Sent);
   const whole = action === 'overwrite' ? { ...kept, ...pick(after) } : after;
   await updateAnnotations(tx, grant, [{ ...before, data: whole }]);
-  await bumpSearchRevision(tx, grant);
 }
 
 const pick = ({ concepts, metadata, geo }: Data) => ({ concepts, metadata, geo });

@@ -17,8 +17,9 @@ export const modelVersionKeys = (db: Db, grant: AppGrant, ids: readonly string[]
         rows(
           db,
           sql`select v.id, v.key from model_versions v join models m on m.key = v.model_key join apps a on a.key = m.app_key
-              where v.id = any(${[...ids]}) and (m.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
-                or (a.visibility >= 50 and m.visibility >= 50))
+              join users u on u.key = a.user_key
+              where a.deleted_at is null and v.id = any(${[...ids]}) and (m.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
+                or least(u.visibility, a.visibility, m.visibility, v.visibility) >= 50)
               order by m.app_key = ${grant.appKey}`,
         ),
       );
@@ -31,8 +32,9 @@ export const workflowVersionKeys = (db: Db, grant: AppGrant, ids: readonly strin
         rows(
           db,
           sql`select v.id, v.key from workflow_versions v join workflows w on w.key = v.workflow_key join apps a on a.key = w.app_key
-              where v.id = any(${[...ids]}) and (w.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
-                or (a.visibility >= 50 and w.visibility >= 50))
+              join users u on u.key = a.user_key
+              where a.deleted_at is null and v.id = any(${[...ids]}) and (w.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
+                or least(u.visibility, a.visibility, w.visibility, v.visibility) >= 50)
               order by w.app_key = ${grant.appKey}`,
         ),
       );

@@ -12,7 +12,7 @@ import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { PatchAction } from '#domain/patch.ts';
 import type { Tx } from '#store/postgres/index.ts';
-import { patchInputLevel } from '../annotations/index.ts';
+import { bumpSearchRevision, patchInputLevel } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, status, statusOfFault } from '../common/status.ts';
 import type { InputDeps } from './deps.ts';
@@ -59,6 +59,7 @@ export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call
       mayDie('patch-half');
       if (fault) refused.set(position, fault);
     }
+    if (refused.size < ordered.length) await bumpSearchRevision(tx, grant);
     return refused;
   });
   const shown = new Map(
