@@ -76,6 +76,7 @@ for (const scenario of chosen) {
   }
   const verdict = broken !== undefined ? 'BROKE' : scenario.isControl ? (isClean(outcome.found) ? 'NOT CAUGHT' : 'caught') : isClean(outcome.found) ? 'pass' : 'FAIL';
   rows.push({ id, name, seed, verdict, broken, elapsedMs: Date.now() - startedMs, ...outcome });
+  if (verdict === 'FAIL') for (const words of [...outcome.found.lost, ...outcome.found.stuck, ...outcome.found.other].slice(0, 8)) console.log(`    ${words}`);
   console.log(`  ${verdict.padEnd(10)} ${id} ${name} (${Math.round((Date.now() - startedMs) / 1000)} s)`);
   if (!values.keep) rmSync(own, { recursive: true, force: true, maxRetries: 5 });
 }

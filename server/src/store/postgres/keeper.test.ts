@@ -64,7 +64,7 @@ function startWriter() {
       expect.poll(() => wrote().length, { timeout: 20_000, interval: 5 }).toBeGreaterThan(count),
     end: (signal: NodeJS.Signals) =>
       new Promise<void>((resolve) => {
-        child.stdout.once('end', resolve);
+        child.once('close', () => resolve());
         child.kill(signal);
       }),
   };
