@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Bench, BenchContext } from './harness/bench.ts';
 import { boundsOf, judge, medianOf, spreadOf } from './harness/judge.ts';
 import { noiseBetween, probe } from './harness/probes.ts';
+import { endChildren } from './harness/processes.ts';
 import {
   cellsOf,
   figure,
@@ -36,9 +37,20 @@ interface Found {
   isAbsent?: boolean;
 }
 
+/** A run that is broken off leaves nothing behind either. */
+let isBreakingOff = false;
+
+async function breakOff(folder: string): Promise<void> {
+  isBreakingOff = true;
+  await endChildren();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.exit(130);
+}
+
 /** Runs benches one after the other. @returns false where a harness could not show that it can fail, or broke */
 export async function runBenches(options: RunOptions): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void breakOff(folder));
   try {
     const start = probe(folder);
     const outcomes: { bench: Bench; found: Map<string, Found>; error?: string }[] = [];
@@ -106,6 +118,8 @@ async function runOne(bench: Bench, options: RunOptions, folder: string) {
   } catch (thrown) {
     error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   }
+  // What broke then broke because its processes were ended; `breakOff` ends this one.
+  if (isBreakingOff) await new Promise(() => {});
   for (const undo of undos) await undo();
   rmSync(folder, { recursive: true, force: true });
   context.say(`took ${((performance.now() - began) / 1000).toFixed(0)} s`);

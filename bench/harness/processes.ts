@@ -74,3 +74,22 @@ export function memoryOf(pid: number): { pssMb: number; processes: number } {
   }, 0);
   return { pssMb: kilobytes / 1024, processes: tree.length };
 }
+
+/** Ends all children of this process, and waits until what descends from them is gone; at most 20 s, then by force. */
+export async function endChildren(): Promise<void> {
+  const children = treeOf(process.pid).filter(({ parent }) => parent === process.pid);
+  for (const { pid } of children) signal(pid, 'SIGTERM');
+  for (const began = performance.now(); performance.now() - began < 20_000; ) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (treeOf(process.pid).length <= 1) return;
+  }
+  for (const { pid } of treeOf(process.pid)) if (pid !== process.pid) signal(pid, 'SIGKILL');
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended by itself.
+  }
+}
