@@ -199,3 +199,15 @@ test.each([
   expect(made.status).toBe(400);
   expect(((await made.json()) as { status: { details: string } }).status.details).toContain(words);
 });
+
+test('a session ends with the token that opened it', async () => {
+  const alice = await signedIn('alice', { app: false });
+  const made = await alice.client.postKeys({ keys: [{ type: 'personal_access_token', scopes: ['All'] }] });
+  const pat = made.keys[0]?.id as string;
+  const response = await fetch(`${alice.url}/v2/ext/fovea/session`, { method: 'POST', headers: { authorization: `Key ${pat}` } });
+  const { session_token: token } = (await response.json()) as { session_token: string };
+  const look = async () => (await fetch(`${alice.url}/v2/users/me`, { headers: { 'x-clarifai-session-token': token } })).status;
+  expect(await look()).toBe(200);
+  await alice.client.deleteKey({ keyId: pat });
+  expect(await look()).toBe(401);
+});

@@ -69,9 +69,12 @@ create table sessions (
   key bigint generated always as identity primary key,
   hash bytea not null unique,
   user_key bigint not null references users on delete cascade,
+  -- The token that opened it; the session ends with it.
+  opened_by bigint not null references keys on delete cascade,
   expires_at timestamptz(3) not null,
   created_at timestamptz(3) not null default now()
 );
+create index sessions_opened_by on sessions (opened_by);
 
 -- Where a renamed app, model or workflow went: the old id answers MOVED.
 create table moved_ids (
