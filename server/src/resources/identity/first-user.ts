@@ -42,6 +42,7 @@ export async function ensureFirstUser(
         hashSecret(wanted.pat),
         sealer.seal(wanted.pat),
       ]);
+      await tx.query('delete from sessions where opened_by = $1', [kept.key]);
       return { userId: wanted.userId, pat: wanted.pat, isNew: true };
     }
     const pat = wanted.pat ?? newSecret();
