@@ -100,22 +100,31 @@ function countRegions(data: Data): Data {
 }
 
 const textLengthMax = 100_000;
-const regexTimeMs = 250;
+const regexTimeMs = 100;
+/** Patterns that once took too long, and until when they are refused without trying: one caller must not stall the others again and again. */
+const slowPatterns = new Map<string, number>();
+const slowForMs = 10 * 60_000;
+const slowPatternsMax = 1_000;
 const searchRoom = createContext({ pattern: '', text: '' });
 const search = new Script('new RegExp(pattern, "u").test(text)');
 
 /**
  * Whether a pattern of somebody's own matches. Patterns can be made to take for ever, so the search is stopped
- * after 250 ms; the engine of the language notices that even inside a search.
+ * after 100 ms (the engine of the language notices that even inside a search) and the pattern is refused for ten minutes.
  *
  * @throws Fault 21202 for a pattern that is none, or that takes too long
  */
 function matchesPattern(pattern: string, text: string): boolean {
+  if ((slowPatterns.get(pattern) ?? 0) > Date.now()) throw predictionFault.badPattern('it takes too long on texts like this');
   try {
     searchRoom.pattern = pattern;
     searchRoom.text = text.slice(0, textLengthMax);
     return search.runInContext(searchRoom, { timeout: regexTimeMs }) === true;
   } catch (cause) {
+    if ((cause as { code?: string }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
+      if (slowPatterns.size >= slowPatternsMax) slowPatterns.clear();
+      slowPatterns.set(pattern, Date.now() + slowForMs);
+    }
     throw predictionFault.badPattern(cause instanceof Error ? cause.message : String(cause));
   }
 }
