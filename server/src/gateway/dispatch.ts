@@ -104,7 +104,12 @@ export function openDispatcher(parts: {
     log.debug({ rpc: rule.name, requestId, code, elapsedMs: Math.round(elapsedMs * 10) / 10 }, 'answered');
   }
 
-  return { unary, stream, failed };
+  /** Asks who is calling before anything large is read for him. @throws Fault for strangers */
+  async function vouch(rule: MethodRule, header: HeaderOf): Promise<void> {
+    if (rule.auth !== 'NoAuth') await authorizer.signIn(header);
+  }
+
+  return { unary, stream, failed, vouch };
 }
 
 export type Dispatcher = ReturnType<typeof openDispatcher>;

@@ -1,8 +1,8 @@
 import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import { type MethodRule, methodRules } from '@fovea/contract';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readBody } from './body.ts';
-import { type CallMeta, type Dispatcher, Unreadable } from './dispatch.ts';
+import { mayBeLarge, readBody } from './body.ts';
+import { type CallMeta, type Dispatcher, requestIdOf, Unreadable } from './dispatch.ts';
 import { Fault } from '#domain/fault.ts';
 import { writePiece } from './write.ts';
 
@@ -20,7 +20,7 @@ export async function answerGrpcWeb(
   request: IncomingMessage,
   response: ServerResponse,
   meta: Omit<CallMeta, 'transport' | 'sent'>,
-  options: { requestBytesMax: number },
+  options: { requestBytesMax: number; largeBodyBytes: number },
 ): Promise<void> {
   const contentType = request.headers['content-type'] ?? '';
   const isText = contentType.startsWith('application/grpc-web-text');
@@ -33,6 +33,15 @@ export async function answerGrpcWeb(
   const rule = ruleOfPath.get((request.url ?? '').split('?')[0] as string);
   if (!rule) return finish(12, 'unknown method');
   if (rule.kind === 'bidi_streaming') return finish(12, 'two-way streams need gRPC over HTTP/2');
+  const encode = (reply: Message) => frame(Buffer.from(toBinary(rule.desc.output, reply as never)), 0);
+  if (mayBeLarge(request, options.largeBodyBytes)) {
+    try {
+      await dispatcher.vouch(rule, meta.header);
+    } catch (thrown) {
+      void write(encode(dispatcher.failed(rule, thrown, requestIdOf(meta.header)).message));
+      return finish(0, '');
+    }
+  }
   let message: Message;
   try {
     message = readMessage(rule, await readBody(request, options.requestBytesMax), isText);
@@ -41,7 +50,6 @@ export async function answerGrpcWeb(
     return finish(3, 'the request frame could not be read');
   }
   const call: CallMeta = { ...meta, transport: 'grpc-web' };
-  const encode = (reply: Message) => frame(Buffer.from(toBinary(rule.desc.output, reply as never)), 0);
   if (rule.kind === 'unary') {
     void write(encode((await dispatcher.unary(rule, message, call)).message));
   } else {

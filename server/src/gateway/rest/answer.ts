@@ -2,7 +2,7 @@ import type { Message } from '@bufbuild/protobuf';
 import { type MethodRule, StatusCode } from '@fovea/contract';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, type Moved } from '#domain/fault.ts';
-import { readBody } from '../body.ts';
+import { mayBeLarge, readBody } from '../body.ts';
 import { urlOf } from '../request-url.ts';
 import { type CallMeta, type Dispatcher, faultReply, type Reply, requestIdOf } from '../dispatch.ts';
 import { gatewayFault } from '../faults.ts';
@@ -37,6 +37,7 @@ export async function answerRest(
   }
   let read: { rule: MethodRule; message: Message; sent: Record<string, unknown> | undefined };
   try {
+    if (mayBeLarge(request, options.largeBodyBytes)) await dispatcher.vouch(matched.rule, meta.header);
     read = await readRequest(matched, url, request, options);
   } catch (thrown) {
     const rule = matched.rule;
