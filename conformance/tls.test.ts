@@ -10,8 +10,8 @@ import client from 'clarifai-nodejs-grpc/proto/clarifai/api/service_grpc_pb';
 import service from 'clarifai-nodejs-grpc/proto/clarifai/api/service_pb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Json } from '../server/src/testing/people.ts';
-import { startServer, type TestServer } from '../server/src/testing/server.ts';
 import { selfSigned } from '../server/src/testing/self-signed.ts';
+import { startServer, type TestServer } from '../server/src/testing/server.ts';
 
 const { grpc } = clarifai;
 const { key, cert } = selfSigned();

@@ -42,7 +42,9 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 mkdirSync(folder, { recursive: true });
 const esbuild = await import('esbuild');
 await esbuild.build({
-  entryPoints: ['main', 'job-worker-child'].map((name) => join(root, 'bench', 'faults', `${name}.ts`)).filter(existsSync),
+  entryPoints: ['main', 'job-worker-child']
+    .map((name) => join(root, 'bench', 'faults', `${name}.ts`))
+    .filter(existsSync),
   outdir: folder,
   bundle: true,
   format: 'esm',

@@ -138,7 +138,10 @@ test.each([
   ],
   [{ FOVEA_TLS_CERT: certificate }, 'FOVEA_TLS_KEY is missing'],
   [{ FOVEA_TLS_KEY: key }, 'FOVEA_TLS_CERT is missing'],
-  [{ FOVEA_TLS_CERT: certificate, FOVEA_TLS_KEY: selfSigned().key }, 'FOVEA_TLS_CERT and FOVEA_TLS_KEY cannot be used together'],
+  [
+    { FOVEA_TLS_CERT: certificate, FOVEA_TLS_KEY: selfSigned().key },
+    'FOVEA_TLS_CERT and FOVEA_TLS_KEY cannot be used together',
+  ],
   [{ FOVEA_S3_REGION: 'eu-central-1' }, 'FOVEA_S3_BUCKET is missing; FOVEA_S3_REGION'],
   [{ FOVEA_S3_BUCKET: 'fovea', FOVEA_S3_ACCESS_KEY_ID: 'a' }, 'FOVEA_S3_SECRET_ACCESS_KEY is missing'],
 ])('settings that contradict each other stop the start: %o', (env, words) => {

@@ -1,33 +1,45 @@
-import { ruleOf } from '@fovea/contract';
-import type { AppGrant } from '#domain/grant.ts';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ruleOf } from '@fovea/contract';
 import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
 import { armFailpoints, mayDie } from '#domain/failpoints.ts';
-import { askedHost, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
-import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
-import { allMigrations } from '#migrations.ts';
+import type { AppGrant } from '#domain/grant.ts';
 import { openEngine } from '#engine/index.ts';
 import { openVectorHost } from '#engine/vector/index.ts';
+import { askedHost, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
+import { allMigrations } from '#migrations.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
-import { datasetJobs } from '#resources/datasets/index.ts';
 import { openSealer } from '#resources/common/sealer.ts';
-import { ensureFirstUser, ensurePlatformApp, type FirstUser, identityRoutes, openDirectory } from '#resources/identity/index.ts';
+import { datasetJobs } from '#resources/datasets/index.ts';
+import {
+  ensureFirstUser,
+  ensurePlatformApp,
+  type FirstUser,
+  identityRoutes,
+  openDirectory,
+} from '#resources/identity/index.ts';
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
-import { type InputDeps, inputJobs, inputPeriodicJobs, mediaRoutes, readImageBytes } from '#resources/inputs/index.ts';
-import { openVectorCatalog } from '#resources/searches/index.ts';
+import {
+  type InputDeps,
+  inputJobs,
+  inputPeriodicJobs,
+  mediaRoutes,
+  readImageBytes,
+} from '#resources/inputs/index.ts';
 import { trainingJobs, trainLogRoute } from '#resources/models/index.ts';
+import { openVectorCatalog } from '#resources/searches/index.ts';
 import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
+import { openHealth, plainRoutes } from '#routes.ts';
+import { datasetParts, openService, type ServiceDeps, workflowParts } from '#service.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
-import { datasetParts, openService, type ServiceDeps, workflowParts } from '#service.ts';
-import { openHealth, plainRoutes } from '#routes.ts';
+import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
 import { webRoutes } from '#web-routes.ts';
 
 const graceMs = 10_000;
@@ -57,10 +69,14 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-async function open(config: Config, whenStopping: (close: () => Promise<unknown>) => void): Promise<Omit<Running, 'stop'>> {
+async function open(
+  config: Config,
+  whenStopping: (close: () => Promise<unknown>) => void,
+): Promise<Omit<Running, 'stop'>> {
   const log = pino({ level: config.logLevel });
   armFailpoints(config.failpoints);
-  if (config.failpoints.length > 0) log.warn({ failpoints: config.failpoints }, 'checks are left out on purpose');
+  if (config.failpoints.length > 0)
+    log.warn({ failpoints: config.failpoints }, 'checks are left out on purpose');
   await mkdir(config.dataDir, { recursive: true });
   const db = await openDatabase({
     dataDir: config.dataDir,
@@ -85,7 +101,11 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
   const metrics = openMetrics();
   const authorizer = openAuthorizer(directory);
   const objects = config.s3
-    ? await openS3Objects({ ...config.s3, ...config.s3.credentials, prefix: config.s3.prefix && `${config.s3.prefix}/` })
+    ? await openS3Objects({
+        ...config.s3,
+        ...config.s3.credentials,
+        prefix: config.s3.prefix && `${config.s3.prefix}/`,
+      })
     : openFileObjects(join(config.dataDir, 'objects'));
   const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
   whenStopping(() => fetcher.close());
@@ -107,7 +127,8 @@ async function open(config: Config, whenStopping: (close: () => Promise<unknown>
     engine,
     jobGrant,
     baseEmbedderOf,
-    runBaseWorkflow: (grant, inputKeys) => runBaseWorkflow(workflowParts(serviceDeps, directory), grant, inputKeys),
+    runBaseWorkflow: (grant, inputKeys) =>
+      runBaseWorkflow(workflowParts(serviceDeps, directory), grant, inputKeys),
   };
   const deps: InputDeps = {
     ...common,
@@ -241,9 +262,14 @@ export async function main(): Promise<void> {
 /** Troubles that the person at the terminal can mend are one line; anything else is ours, and shown whole. */
 function explain(error: unknown): never {
   const { code, port } = error as { code?: string; port?: number };
-  const known = error instanceof FolderInUse || error instanceof MigrationRefused || (error as Error)?.message?.includes('DATABASE_URL');
-  if (code === 'EADDRINUSE') console.error(`FOVEA_PORT: port ${port} is in use; stop the other program or choose another port.`);
-  else if (code === 'EACCES' && port !== undefined) console.error(`FOVEA_PORT: port ${port} is not allowed to this user; choose one above 1023.`);
+  const known =
+    error instanceof FolderInUse ||
+    error instanceof MigrationRefused ||
+    (error as Error)?.message?.includes('DATABASE_URL');
+  if (code === 'EADDRINUSE')
+    console.error(`FOVEA_PORT: port ${port} is in use; stop the other program or choose another port.`);
+  else if (code === 'EACCES' && port !== undefined)
+    console.error(`FOVEA_PORT: port ${port} is not allowed to this user; choose one above 1023.`);
   else console.error(known ? (error as Error).message : error);
   process.exit(1);
 }

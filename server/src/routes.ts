@@ -17,7 +17,11 @@ export function plainRoutes(parts: { db: Database; metrics: Metrics }): HttpRout
     text('/healthz', 'text/plain; charset=utf-8', async () => 'ok\n'),
     text('/metrics', parts.metrics.registry.contentType, () => parts.metrics.registry.metrics()),
     // The Python client only probes whether TLS is spoken here; any 200 will do (SEMANTICS 5.24).
-    text('/v2/auth/methods', 'application/json; charset=utf-8', async () => '{"methods":["key","session_token"]}'),
+    text(
+      '/v2/auth/methods',
+      'application/json; charset=utf-8',
+      async () => '{"methods":["key","session_token"]}',
+    ),
     {
       verb: 'GET',
       path: '/readyz',

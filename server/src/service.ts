@@ -1,14 +1,20 @@
 import type { Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
+import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
 import { annotationHandlers, showAnnotations } from '#resources/annotations/index.ts';
 import { appHandlers } from '#resources/apps/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
-import { type AppGrant, visibility } from '#domain/grant.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
-import { findInputs, type InputDeps, inputHandlers, readImageBytes, showInputs } from '#resources/inputs/index.ts';
+import {
+  findInputs,
+  type InputDeps,
+  inputHandlers,
+  readImageBytes,
+  showInputs,
+} from '#resources/inputs/index.ts';
 import {
   enqueueTraining,
   modelConceptHandlers,
@@ -19,9 +25,19 @@ import {
 } from '#resources/models/index.ts';
 import { notYet } from '#resources/not-yet.ts';
 import { openHeads, predictionHandlers } from '#resources/predictions/index.ts';
-import { openInputSearch, type SearchParts, searchHandlers, type VectorCatalog } from '#resources/searches/index.ts';
+import {
+  openInputSearch,
+  type SearchParts,
+  searchHandlers,
+  type VectorCatalog,
+} from '#resources/searches/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
-import { conceptsOfWorkflow, copyWorkflowIntoApp, type WorkflowDeps, workflowHandlers } from '#resources/workflows/index.ts';
+import {
+  conceptsOfWorkflow,
+  copyWorkflowIntoApp,
+  type WorkflowDeps,
+  workflowHandlers,
+} from '#resources/workflows/index.ts';
 
 /** What the datasets family needs of those that stand after it; its handlers and its jobs take the same. */
 export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory): DatasetParts => ({
@@ -32,8 +48,10 @@ export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory):
   searches: openInputSearch(searchParts(deps)),
 });
 
-const isProfilePublic = (directory: RememberedDirectory) => async ({ userId }: { userId: string }) =>
-  ((await directory.userOf(userId))?.visibility ?? 0) >= visibility.public;
+const isProfilePublic =
+  (directory: RememberedDirectory) =>
+  async ({ userId }: { userId: string }) =>
+    ((await directory.userOf(userId))?.visibility ?? 0) >= visibility.public;
 
 /** What predictions, workflows and models need of the others. */
 export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory): WorkflowDeps => ({

@@ -13,7 +13,8 @@ const unsafe = /[\u0000-\u001f\u007f/\\?#%]/;
  */
 export function idTrouble(id: string, what: string): string | undefined {
   if (id.length > idLengthMax) return `${what} id is longer than ${idLengthMax} characters.`;
-  if (unsafe.test(id)) return `${what} id '${id.replace(unsafe, '?')}' holds a control character or one of / \\ ? # %.`;
+  if (unsafe.test(id))
+    return `${what} id '${id.replace(unsafe, '?')}' holds a control character or one of / \\ ? # %.`;
   if (id === '.' || id === '..') return `${what} id '${id}' is reserved.`;
   return undefined;
 }

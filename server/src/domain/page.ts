@@ -11,7 +11,10 @@ export const pageSizeMax = 1000;
  * Reads `page` and `per_page` (0 or absent means default; above 1000 is clamped).
  * Source: service.proto comments on per_page; SEMANTICS "per_page above 1000".
  */
-export function readPage(asked: { page?: number; perPage?: number } | undefined, sizeDefault = pageSizeDefault): Page {
+export function readPage(
+  asked: { page?: number; perPage?: number } | undefined,
+  sizeDefault = pageSizeDefault,
+): Page {
   const number = asked?.page && asked.page > 0 ? asked.page : 1;
   const size = asked?.perPage && asked.perPage > 0 ? Math.min(asked.perPage, pageSizeMax) : sizeDefault;
   return { number, size };

@@ -6,12 +6,14 @@ export type PatchAction = 'merge' | 'overwrite' | 'remove';
 
 const isMap = (value: Json | undefined): value is JsonMap =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const idOf = (value: Json): string | undefined => (isMap(value) && typeof value.id === 'string' ? value.id : undefined);
+const idOf = (value: Json): string | undefined =>
+  isMap(value) && typeof value.id === 'string' ? value.id : undefined;
 const haveIds = (list: Json[]): boolean => list.length > 0 && list.every((item) => idOf(item) !== undefined);
 const isSame = (a: Json, b: Json): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** Keys are the caller's own: `constructor` and `__proto__` are names like any other. */
-export const own = (map: JsonMap, key: string): Json | undefined => (Object.hasOwn(map, key) ? map[key] : undefined);
+export const own = (map: JsonMap, key: string): Json | undefined =>
+  Object.hasOwn(map, key) ? map[key] : undefined;
 
 export function put(map: JsonMap, key: string, value: Json): void {
   Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
@@ -72,7 +74,11 @@ export function removed(before: Json | undefined, sent: Json | undefined): Json 
 }
 
 /** Applies one of the contract's three actions to a JSON value. */
-export function patched(action: PatchAction, before: Json | undefined, sent: Json | undefined): Json | undefined {
+export function patched(
+  action: PatchAction,
+  before: Json | undefined,
+  sent: Json | undefined,
+): Json | undefined {
   if (action === 'overwrite') return sent;
   return action === 'merge' ? merged(before, sent) : removed(before, sent);
 }

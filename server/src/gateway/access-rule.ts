@@ -1,5 +1,5 @@
-import type { MethodRule } from '@fovea/contract';
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import type { MethodRule } from '@fovea/contract';
 
 /** What the descriptors say about who may call a method beyond its scopes. Nothing here is kept by hand. */
 export interface AccessRule {
@@ -30,8 +30,10 @@ function readAccess(rule: MethodRule): AccessRule {
     (path) => path.includes('{user_app_id.user_id}') && !path.includes('{user_app_id.app_id}'),
   );
   const named = rule.desc.input.fields.some((field) => field.name === 'user_app_id');
-  const reads = rule.scopes.every((scope) => readScope.test(scope)) && !/^(Post|Patch|Put|Delete|Cancel)/.test(rule.name);
-  const asks = rule.scopes.every((scope) => readScope.test(scope)) && /Searches|Outputs|Results/.test(rule.name);
+  const reads =
+    rule.scopes.every((scope) => readScope.test(scope)) && !/^(Post|Patch|Put|Delete|Cancel)/.test(rule.name);
+  const asks =
+    rule.scopes.every((scope) => readScope.test(scope)) && /Searches|Outputs|Results/.test(rule.name);
   return {
     // Two-way streams have no path that could name an app; their first message does.
     aboutApps: withApp || rule.kind === 'bidi_streaming',

@@ -1,11 +1,11 @@
-import type { MethodRule } from '@fovea/contract';
 import { createHash } from 'node:crypto';
+import type { MethodRule } from '@fovea/contract';
 import type { AppRow, CredentialRow, Directory } from '#domain/directory.ts';
 import { isArmed } from '#domain/failpoints.ts';
 import { AppGrant, type Caller, type Role, UserGrant, visibility } from '#domain/grant.ts';
 import { seal } from '#domain/grant-seal.ts';
-import { gatewayFault } from './faults.ts';
 import { type AccessRule, accessRuleOf } from './access-rule.ts';
+import { gatewayFault } from './faults.ts';
 
 export type HeaderOf = (name: string) => string | undefined;
 
@@ -110,7 +110,13 @@ export function openAuthorizer(directory: Directory) {
       await likeAMiss(user.key, userId);
       throw gatewayFault.noSuchUser(userId);
     }
-    return new UserGrant(seal, { caller, userKey: user.key, userId: user.id, role: 'public', scopes: caller.scopes });
+    return new UserGrant(seal, {
+      caller,
+      userKey: user.key,
+      userId: user.id,
+      role: 'public',
+      scopes: caller.scopes,
+    });
   }
 
   /**
@@ -141,7 +147,12 @@ export function openAuthorizer(directory: Directory) {
     return { role: 'public' as Role, scopes: caller.scopes, endpoints: undefined };
   }
 
-  async function grantOn(access: AccessRule, rule: MethodRule, caller: Caller, app: AppRow): Promise<AppGrant> {
+  async function grantOn(
+    access: AccessRule,
+    rule: MethodRule,
+    caller: Caller,
+    app: AppRow,
+  ): Promise<AppGrant> {
     const { role, scopes, endpoints } = await standing(caller, app);
     if (role === 'public' && !access.isOpen) throw gatewayFault.membersOnly(rule.name);
     if (role === 'collaborator') {
@@ -161,7 +172,8 @@ export function openAuthorizer(directory: Directory) {
     async appGrantFor(caller: Caller, userId: string, appId: string): Promise<AppGrant> {
       const user = await userGrantFor(caller, userId, appId);
       const app = await findApp(user, appId);
-      if (caller.onlyAppKey !== undefined && caller.onlyAppKey !== app.key) throw gatewayFault.wrongAppForKey();
+      if (caller.onlyAppKey !== undefined && caller.onlyAppKey !== app.key)
+        throw gatewayFault.wrongAppForKey();
       const { role, scopes } = await standing(caller, app);
       return mintApp(caller, app, role, scopes);
     },
@@ -214,7 +226,8 @@ function callerOf(row: CredentialRow | undefined): Caller {
 
 function checkCredentialKind(rule: MethodRule, caller: Caller): void {
   if (rule.auth === 'AdminAuth') throw gatewayFault.adminOnly(rule.name);
-  if (rule.auth === 'SessionTokenAuth' && caller.credential !== 'session') throw gatewayFault.sessionNeeded(rule.name);
+  if (rule.auth === 'SessionTokenAuth' && caller.credential !== 'session')
+    throw gatewayFault.sessionNeeded(rule.name);
   if (rule.auth === 'PATAuth' && caller.credential === 'app_key') throw gatewayFault.patNeeded(rule.name);
 }
 

@@ -3,7 +3,8 @@ import { gatewayFault } from './faults.ts';
 
 /** Whether a body may grow beyond `sizeBytes`: it says so, or does not say how large it is. */
 export const mayBeLarge = (request: IncomingMessage, sizeBytes: number): boolean =>
-  request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > sizeBytes;
+  request.headers['transfer-encoding'] !== undefined ||
+  Number(request.headers['content-length'] ?? 0) > sizeBytes;
 
 /**
  * Reads a whole request body.
@@ -23,7 +24,8 @@ export async function readBody(request: IncomingMessage, sizeBytesMax: number): 
       chunks.push(chunk);
     }
   } catch (thrown) {
-    if (request.destroyed && !request.complete) throw gatewayFault.badFormat('The body ended before it was whole.');
+    if (request.destroyed && !request.complete)
+      throw gatewayFault.badFormat('The body ended before it was whole.');
     throw thrown;
   }
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);

@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { create, type DescMessage, type Message } from '@bufbuild/protobuf';
 import { type MethodRule, type Service, StatusCode } from '@fovea/contract';
-import { randomBytes } from 'node:crypto';
 import type { Call } from '#domain/call.ts';
 import type { Fault, Moved } from '#domain/fault.ts';
 import { withHost } from './asked-host.ts';
@@ -42,7 +42,8 @@ export function openDispatcher(parts: {
   limiter?: RateLimiter | undefined;
 }) {
   const { service, authorizer, log, metrics, limiter } = parts;
-  const handlerOf = (rule: MethodRule): Handler => (service as unknown as Record<string, Handler>)[rule.localName] as Handler;
+  const handlerOf = (rule: MethodRule): Handler =>
+    (service as unknown as Record<string, Handler>)[rule.localName] as Handler;
 
   async function unary(rule: MethodRule, request: Message, meta: CallMeta): Promise<Reply> {
     const requestId = requestIdOf(meta.header);
@@ -82,9 +83,15 @@ export function openDispatcher(parts: {
     if (last) observe(rule, last, requestId, startedMs);
   }
 
-  async function openCall(rule: MethodRule, request: Message | undefined, meta: CallMeta, requestId: string): Promise<Call> {
+  async function openCall(
+    rule: MethodRule,
+    request: Message | undefined,
+    meta: CallMeta,
+    requestId: string,
+  ): Promise<Call> {
     checkReadable(request);
-    const grants = rule.auth === 'NoAuth' ? undefined : await authorizer.authorize(rule, meta.header, namedApp(request));
+    const grants =
+      rule.auth === 'NoAuth' ? undefined : await authorizer.authorize(rule, meta.header, namedApp(request));
     if (grants) limiter?.take(grants.caller);
     return new GatewayCall(rule.name, requestId, meta, grants, authorizer);
   }
@@ -99,7 +106,8 @@ export function openDispatcher(parts: {
 
   function observe(rule: MethodRule, reply: Reply, requestId: string, startedMs: number): void {
     const elapsedMs = performance.now() - startedMs;
-    const code = (reply.message as unknown as { status?: { code: StatusCode } }).status?.code ?? StatusCode.ZERO;
+    const code =
+      (reply.message as unknown as { status?: { code: StatusCode } }).status?.code ?? StatusCode.ZERO;
     metrics.answered(rule.name, code, elapsedMs);
     log.debug({ rpc: rule.name, requestId, code, elapsedMs: Math.round(elapsedMs * 10) / 10 }, 'answered');
   }
@@ -130,7 +138,10 @@ function enveloped(rule: MethodRule, shown: Record<string, unknown>, requestId: 
   const status = { ...statusOf(code), ...given, code, reqId: requestId };
   if (!given?.description) status.description = statusOf(code).description;
   // `create` takes an object with a type name as finished, so a ready-made reply is opened again.
-  const message = create(rule.desc.output as DescMessage, { ...shown, $typeName: undefined, status } as never);
+  const message = create(
+    rule.desc.output as DescMessage,
+    { ...shown, $typeName: undefined, status } as never,
+  );
   return { message, httpStatus: httpStatusOf(code) };
 }
 
@@ -150,7 +161,9 @@ function namedApp(request: Message | undefined): { userId: string; appId: string
     (value): value is { value: Record<string, unknown> } =>
       typeof value === 'object' && value !== null && 'case' in value && 'value' in value,
   );
-  const set = (fields.userAppId ?? nested?.value?.userAppId ?? (fields.uploadConfig as Record<string, unknown>)?.userAppId) as
+  const set = (fields.userAppId ??
+    nested?.value?.userAppId ??
+    (fields.uploadConfig as Record<string, unknown>)?.userAppId) as
     | { userId: string; appId: string }
     | undefined;
   return { userId: set?.userId ?? '', appId: set?.appId ?? '' };
@@ -176,7 +189,8 @@ async function firstOf(requests: Message | AsyncIterable<Message>) {
 export class Unreadable {}
 
 function checkReadable(request: Message | Unreadable | undefined): void {
-  if (request instanceof Unreadable) throw gatewayFault.badFormat('The bytes of the request are not a message of this method.');
+  if (request instanceof Unreadable)
+    throw gatewayFault.badFormat('The bytes of the request are not a message of this method.');
   checkTexts(request);
 }
 
@@ -187,7 +201,13 @@ class GatewayCall implements Call {
   readonly #grants: Grants | undefined;
   readonly #authorizer: Authorizer;
 
-  constructor(rpc: string, requestId: string, meta: CallMeta, grants: Grants | undefined, authorizer: Authorizer) {
+  constructor(
+    rpc: string,
+    requestId: string,
+    meta: CallMeta,
+    grants: Grants | undefined,
+    authorizer: Authorizer,
+  ) {
     this.rpc = rpc;
     this.requestId = requestId;
     this.#meta = meta;

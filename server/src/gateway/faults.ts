@@ -74,7 +74,9 @@ export const gatewayFault = {
       `There is no app '${id}', or it is not visible to you.`,
     ),
   appMoved: (oldId: string, newId: string) =>
-    new Fault('moved', StatusCode.MOVED, `The app '${oldId}' is now called '${newId}'.`, { moved: { collection: 'apps', to: newId } }),
+    new Fault('moved', StatusCode.MOVED, `The app '${oldId}' is now called '${newId}'.`, {
+      moved: { collection: 'apps', to: newId },
+    }),
   notBuilt: (rpc: string) =>
     new Fault('not_implemented', StatusCode.NOT_IMPLEMENTED, `${rpc} is not built yet on this server.`),
   noRoute: (verb: string, path: string) =>

@@ -1,9 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import { type MethodRule, methodRules } from '@fovea/contract';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Fault } from '#domain/fault.ts';
 import { mayBeLarge, readBody } from './body.ts';
 import { type CallMeta, type Dispatcher, requestIdOf, Unreadable } from './dispatch.ts';
-import { Fault } from '#domain/fault.ts';
 import { writePiece } from './write.ts';
 
 const ruleOfPath = new Map(methodRules.map((rule) => [rule.path, rule]));
@@ -25,9 +25,13 @@ export async function answerGrpcWeb(
   const contentType = request.headers['content-type'] ?? '';
   const isText = contentType.startsWith('application/grpc-web-text');
   const write = (bytes: Buffer) => writePiece(response, isText ? bytes.toString('base64') : bytes);
-  response.writeHead(200, { 'content-type': isText ? 'application/grpc-web-text+proto' : 'application/grpc-web+proto' });
+  response.writeHead(200, {
+    'content-type': isText ? 'application/grpc-web-text+proto' : 'application/grpc-web+proto',
+  });
   const finish = (code: number, words: string) => {
-    void write(frame(Buffer.from(`grpc-status: ${code}\r\ngrpc-message: ${encodeURIComponent(words)}\r\n`), 0x80));
+    void write(
+      frame(Buffer.from(`grpc-status: ${code}\r\ngrpc-message: ${encodeURIComponent(words)}\r\n`), 0x80),
+    );
     response.end();
   };
   const rule = ruleOfPath.get((request.url ?? '').split('?')[0] as string);

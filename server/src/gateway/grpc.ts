@@ -1,8 +1,8 @@
-import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
-import * as grpc from '@grpc/grpc-js';
-import { type MethodRule, methodRules } from '@fovea/contract';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type MethodRule, methodRules } from '@fovea/contract';
+import * as grpc from '@grpc/grpc-js';
 import { type CallMeta, type Dispatcher, type Reply, Unreadable } from './dispatch.ts';
 
 /**
@@ -21,7 +21,13 @@ export function openGrpc(dispatcher: Dispatcher, options: { requestBytesMax: num
   });
   shieldStreams(server);
   for (const rule of methodRules) {
-    server.register(rule.path, handlerOf(rule, dispatcher) as never, encode(rule), decode(rule), kindOf(rule));
+    server.register(
+      rule.path,
+      handlerOf(rule, dispatcher) as never,
+      encode(rule),
+      decode(rule),
+      kindOf(rule),
+    );
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   return {

@@ -77,7 +77,10 @@ test('a path that looks like a host is a path that nobody answers', async () => 
 });
 
 test('a stranger cannot make the server hold a large body', async () => {
-  const response = await fetch(`${serverUrl()}/v2/users/me/apps/x/inputs`, { method: 'POST', body: Buffer.alloc(2 * 1024 * 1024, 32) });
+  const response = await fetch(`${serverUrl()}/v2/users/me/apps/x/inputs`, {
+    method: 'POST',
+    body: Buffer.alloc(2 * 1024 * 1024, 32),
+  });
   expect(response.status).toBe(401);
   expect(((await response.json()) as { status: { code: number } }).status.code).toBe(11102);
 });

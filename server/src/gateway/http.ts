@@ -5,8 +5,8 @@ import { requestIdOf } from './dispatch.ts';
 import { gatewayFault } from './faults.ts';
 import { answerGrpcWeb, isGrpcWeb } from './grpc-web.ts';
 import type { GatewayLog } from './observe.ts';
-import { answerBare, answerRest, type RestOptions } from './rest/answer.ts';
 import { urlOf } from './request-url.ts';
+import { answerBare, answerRest, type RestOptions } from './rest/answer.ts';
 import { asFault } from './status.ts';
 
 /** A plain HTTP route beside the contract: media, metrics, health, web page. */
@@ -80,7 +80,11 @@ export function openHttp(parts: {
   function fail(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
     const fault = asFault(thrown);
     const requestId = requestIdOf(headerOf(request));
-    if (fault.kind === 'internal') parts.log.error({ requestId, path: request.url?.split('?')[0], cause: fault.cause ?? fault }, fault.log ?? fault.details);
+    if (fault.kind === 'internal')
+      parts.log.error(
+        { requestId, path: request.url?.split('?')[0], cause: fault.cause ?? fault },
+        fault.log ?? fault.details,
+      );
     if (response.headersSent) response.destroy();
     else answerBare(response, fault, requestId, {});
   }
@@ -130,8 +134,10 @@ function allowOrigins(request: IncomingMessage, response: ServerResponse): void 
   if (!request.headers.origin) return;
   response.setHeader('access-control-allow-origin', '*');
   response.setHeader('access-control-allow-methods', 'GET, POST, PATCH, PUT, DELETE, OPTIONS');
-  response.setHeader('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*');
+  response.setHeader(
+    'access-control-allow-headers',
+    request.headers['access-control-request-headers'] ?? '*',
+  );
   response.setHeader('access-control-expose-headers', 'grpc-status, grpc-message, content-range');
   response.setHeader('access-control-max-age', '86400');
 }
-

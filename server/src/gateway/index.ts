@@ -1,5 +1,5 @@
-import type { Service } from '@fovea/contract';
 import type { Server } from 'node:net';
+import type { Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { Authorizer } from './authorize.ts';
 import { openDispatcher } from './dispatch.ts';
@@ -60,4 +60,3 @@ export function openGateway(parts: GatewayParts) {
     },
   };
 }
-

@@ -43,14 +43,24 @@ export function httpStatusOf(code: StatusCode, kind?: FaultKind): number {
 export function asFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;
   if (isStatementTimeout(thrown)) {
-    return new Fault('unavailable', StatusCode.INTERNAL_UNCATEGORIZED, 'The request took too long and was stopped; narrow it down.', {
-      cause: thrown,
-    });
+    return new Fault(
+      'unavailable',
+      StatusCode.INTERNAL_UNCATEGORIZED,
+      'The request took too long and was stopped; narrow it down.',
+      {
+        cause: thrown,
+      },
+    );
   }
-  return new Fault('internal', StatusCode.INTERNAL_UNCATEGORIZED, 'Something went wrong on the server; the request id helps to find it in the log.', {
-    log: thrown instanceof Error ? thrown.message : String(thrown),
-    cause: thrown,
-  });
+  return new Fault(
+    'internal',
+    StatusCode.INTERNAL_UNCATEGORIZED,
+    'Something went wrong on the server; the request id helps to find it in the log.',
+    {
+      log: thrown instanceof Error ? thrown.message : String(thrown),
+      cause: thrown,
+    },
+  );
 }
 
 const isStatementTimeout = (thrown: unknown): boolean =>

@@ -1,4 +1,11 @@
-import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type RawBuilder } from 'kysely';
+import {
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type RawBuilder,
+} from 'kysely';
 import type { Queryable } from './postgres/index.ts';
 
 export { type RawBuilder as Sql, sql } from 'kysely';
@@ -23,7 +30,10 @@ export function rows<Row extends object>(db: Db, statement: RawBuilder<unknown>)
 }
 
 /** The first row, if any. */
-export async function first<Row extends object>(db: Db, statement: RawBuilder<unknown>): Promise<Row | undefined> {
+export async function first<Row extends object>(
+  db: Db,
+  statement: RawBuilder<unknown>,
+): Promise<Row | undefined> {
   return (await rows<Row>(db, statement))[0];
 }
 

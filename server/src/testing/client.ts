@@ -1,17 +1,32 @@
-import { create, fromBinary, type Message, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
-import * as grpc from '@grpc/grpc-js';
+import {
+  create,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import { type MethodRule, methodRules, type V2 } from '@fovea/contract';
+import * as grpc from '@grpc/grpc-js';
 
 type Methods = typeof V2.method;
-type UnaryName = { [K in keyof Methods]: Methods[K]['methodKind'] extends 'unary' ? K : never }[keyof Methods];
+type UnaryName = {
+  [K in keyof Methods]: Methods[K]['methodKind'] extends 'unary' ? K : never;
+}[keyof Methods];
 
 /** A typed gRPC client: `client.postConcepts({ concepts: [{ id: 'cat' }] })`. */
 export type TestClient = {
-  [K in UnaryName]: (request: MessageInitShape<Methods[K]['input']>) => Promise<MessageShape<Methods[K]['output']>>;
+  [K in UnaryName]: (
+    request: MessageInitShape<Methods[K]['input']>,
+  ) => Promise<MessageShape<Methods[K]['output']>>;
 };
 
 /** Speaks gRPC over the wire to a running server; `target` is host:port. */
-export function openClient(target: string, metadata: Record<string, string>, userAppId?: { userId: string; appId: string }) {
+export function openClient(
+  target: string,
+  metadata: Record<string, string>,
+  userAppId?: { userId: string; appId: string },
+) {
   const channel = new grpc.Client(target, grpc.credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
     'grpc.max_send_message_length': -1,
@@ -32,6 +47,13 @@ export function openClient(target: string, metadata: Record<string, string>, use
       );
     });
 
-  const entries = methodRules.filter((rule) => rule.kind === 'unary').map((rule) => [rule.localName, unary(rule)]);
-  return { client: Object.fromEntries(entries) as TestClient, channel, headers, close: () => channel.close() };
+  const entries = methodRules
+    .filter((rule) => rule.kind === 'unary')
+    .map((rule) => [rule.localName, unary(rule)]);
+  return {
+    client: Object.fromEntries(entries) as TestClient,
+    channel,
+    headers,
+    close: () => channel.close(),
+  };
 }

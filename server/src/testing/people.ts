@@ -17,9 +17,19 @@ export interface Person {
   /** gRPC calls in this person's app. */
   readonly client: TestClient;
   /** REST: path may be relative to the app (`concepts`) or absolute (`/v2/…`). The body is parsed JSON. */
-  rest(verb: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ http: number; json: Json }>;
+  rest(
+    verb: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ http: number; json: Json }>;
   /** gRPC calls with another key, or in another app. */
-  as(options: { pat?: string; userId?: string; appId?: string; headers?: Record<string, string> }): TestClient;
+  as(options: {
+    pat?: string;
+    userId?: string;
+    appId?: string;
+    headers?: Record<string, string>;
+  }): TestClient;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into replies of every shape
@@ -36,7 +46,10 @@ const unique = (name: string) => `${name}-${process.pid}-${Date.now().toString(3
  * A new user with a token for every scope and an empty app. `workflow` is the app's base workflow: `Empty`
  * unless the test is about indexing.
  */
-export async function signedIn(name: string, options: { workflow?: string; app?: boolean; visibility?: number } = {}): Promise<Person> {
+export async function signedIn(
+  name: string,
+  options: { workflow?: string; app?: boolean; visibility?: number } = {},
+): Promise<Person> {
   const url = serverUrl();
   const userId = unique(name);
   const made = await fetch(`${url}/v2/ext/fovea/users`, {
@@ -50,7 +63,12 @@ export async function signedIn(name: string, options: { workflow?: string; app?:
   if (options.app !== false) {
     const reply = await person.client.postApps({
       userAppId: { userId: 'me', appId: '' },
-      apps: [{ id: appId, defaultWorkflow: { id: options.workflow ?? 'Empty', appId: 'main', userId: 'clarifai' } }],
+      apps: [
+        {
+          id: appId,
+          defaultWorkflow: { id: options.workflow ?? 'Empty', appId: 'main', userId: 'clarifai' },
+        },
+      ],
     });
     if (reply.status?.code !== 10000) throw new Error(`no app for ${name}: ${reply.status?.details}`);
   }
@@ -65,7 +83,8 @@ export function personWith(parts: { url: string; userId: string; pat: string; ap
   return {
     ...parts,
     client: clientWith(pat, userId, appId),
-    as: (options) => clientWith(options.pat ?? pat, options.userId ?? userId, options.appId ?? appId, options.headers),
+    as: (options) =>
+      clientWith(options.pat ?? pat, options.userId ?? userId, options.appId ?? appId, options.headers),
     async rest(verb, path, body, headers = {}) {
       const full = path.startsWith('/') ? path : `/v2/users/${userId}/apps/${appId}/${path}`;
       const response = await fetch(url + full, {

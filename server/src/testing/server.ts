@@ -24,7 +24,9 @@ const built = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
  * Starts the real server, as built, as a process of its own on a free port with a data folder of its own.
  * `env` adds settings; `dataDir` starts again on a folder that an earlier server left.
  */
-export async function startServer(options: { env?: NodeJS.ProcessEnv; dataDir?: string; main?: string } = {}): Promise<TestServer> {
+export async function startServer(
+  options: { env?: NodeJS.ProcessEnv; dataDir?: string; main?: string } = {},
+): Promise<TestServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'fovea-test-')));
   const child = spawn(process.execPath, [options.main ?? process.env.FOVEA_TEST_MAIN ?? built], {
     env: {
@@ -43,7 +45,10 @@ export async function startServer(options: { env?: NodeJS.ProcessEnv; dataDir?: 
   let output = '';
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`the server is not ready after ${readyWithinMs} ms:\n${output}`)), readyWithinMs);
+    const late = setTimeout(
+      () => reject(new Error(`the server is not ready after ${readyWithinMs} ms:\n${output}`)),
+      readyWithinMs,
+    );
     const hear = (chunk: Buffer) => {
       output += chunk.toString();
       const found = /Web page\s+(https?:\/\/[^/\s]+)\//.exec(output)?.[1];

@@ -126,7 +126,9 @@ test('a value nested too deep is refused instead of filling the stack', () => {
     'a value nested too deep',
   );
   const deepMetadata = (levels: number) =>
-    parseJson(Buffer.from(`{"inputs":[{"data":{"metadata":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}}]}`));
+    parseJson(
+      Buffer.from(`{"inputs":[{"data":{"metadata":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}}]}`),
+    );
   expect(() => deepMetadata(200_000)).toThrow(JsonTrouble);
   expect(() => decodeJson(PostInputsRequestSchema, deepMetadata(90))).toThrow(JsonTrouble);
   // What is taken can be written as protobuf and read again.

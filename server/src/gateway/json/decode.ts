@@ -138,7 +138,8 @@ const plainDepthMax = 30;
 
 function checkDepth(value: unknown, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
-  if (depth > plainDepthMax) throw new JsonTrouble('', 'a value nested too deep', `at most ${plainDepthMax} levels`);
+  if (depth > plainDepthMax)
+    throw new JsonTrouble('', 'a value nested too deep', `at most ${plainDepthMax} levels`);
   for (const key in value) checkDepth((value as Fields)[key], depth + 1);
 }
 

@@ -1,16 +1,16 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from '@bufbuild/protobuf';
 import { type MethodRule, StatusCode } from '@fovea/contract';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, type Moved } from '#domain/fault.ts';
 import { mayBeLarge, readBody } from '../body.ts';
-import { urlOf } from '../request-url.ts';
 import { type CallMeta, type Dispatcher, faultReply, type Reply, requestIdOf } from '../dispatch.ts';
 import { gatewayFault } from '../faults.ts';
 import { encodeJson, JsonTrouble, type NameStyle, parseJson } from '../json/index.ts';
+import { urlOf } from '../request-url.ts';
 import { httpStatusOf, statusOf } from '../status.ts';
 import { writePiece } from '../write.ts';
 import { decodeJsonLarge } from './large-body.ts';
-import { matchRoute, requestFrom, type RouteMatch } from './router.ts';
+import { matchRoute, type RouteMatch, requestFrom } from './router.ts';
 
 export interface RestOptions {
   readonly requestBytesMax: number;
@@ -32,8 +32,15 @@ export async function answerRest(
   const names = namesAsked(request, options.names);
   const matched = matchRoute(verb, url.pathname);
   if (!matched || 'allowed' in matched) {
-    const fault = matched ? gatewayFault.wrongVerb(verb, matched.allowed) : gatewayFault.noRoute(verb, url.pathname);
-    return answerBare(response, fault, requestIdOf(meta.header), matched ? { allow: matched.allowed.join(', ') } : {});
+    const fault = matched
+      ? gatewayFault.wrongVerb(verb, matched.allowed)
+      : gatewayFault.noRoute(verb, url.pathname);
+    return answerBare(
+      response,
+      fault,
+      requestIdOf(meta.header),
+      matched ? { allow: matched.allowed.join(', ') } : {},
+    );
   }
   let read: { rule: MethodRule; message: Message; sent: Record<string, unknown> | undefined };
   try {
@@ -49,7 +56,13 @@ export async function answerRest(
   }
   const call: CallMeta = { ...meta, transport: 'rest', sent: read.sent };
   if (read.rule.kind === 'unary') {
-    return answerReply(response, read.rule, await dispatcher.unary(read.rule, read.message, call), names, url);
+    return answerReply(
+      response,
+      read.rule,
+      await dispatcher.unary(read.rule, read.message, call),
+      names,
+      url,
+    );
   }
   await answerStream(dispatcher, read.rule, read.message, call, response, names);
 }
@@ -69,7 +82,13 @@ function namesAsked(request: IncomingMessage, fallback: NameStyle): NameStyle {
   return (asked as NameStyle | undefined) ?? fallback;
 }
 
-function answerReply(response: ServerResponse, rule: MethodRule, reply: Reply, names: NameStyle, url: URL): void {
+function answerReply(
+  response: ServerResponse,
+  rule: MethodRule,
+  reply: Reply,
+  names: NameStyle,
+  url: URL,
+): void {
   const text = encodeJson(rule.desc.output, reply.message, { names });
   const headers: Record<string, string | number> = {
     'content-type': 'application/json; charset=utf-8',
@@ -85,7 +104,9 @@ function answerReply(response: ServerResponse, rule: MethodRule, reply: Reply, n
 function locationOf(url: URL, moved: Moved): string | undefined {
   const segment = new RegExp(`/${moved.collection}/[^/]+`);
   if (!segment.test(url.pathname)) return undefined;
-  return url.pathname.replace(segment, () => `/${moved.collection}/${encodeURIComponent(moved.to)}`) + url.search;
+  return (
+    url.pathname.replace(segment, () => `/${moved.collection}/${encodeURIComponent(moved.to)}`) + url.search
+  );
 }
 
 /** Server streams as newline-delimited JSON, each line `{"result": …}` (SEMANTICS 8). */
@@ -98,11 +119,16 @@ async function answerStream(
   names: NameStyle,
 ): Promise<void> {
   if (rule.kind === 'bidi_streaming') {
-    const fault = new Fault('bad_request', StatusCode.CONN_INVALID_REQUEST, `${rule.name} is a two-way stream: call it over gRPC.`);
+    const fault = new Fault(
+      'bad_request',
+      StatusCode.CONN_INVALID_REQUEST,
+      `${rule.name} is a two-way stream: call it over gRPC.`,
+    );
     return answerBare(response, fault, requestIdOf(call.header), {});
   }
   for await (const reply of dispatcher.stream(rule, message, call)) {
-    if (!response.headersSent) response.writeHead(reply.httpStatus, { 'content-type': 'application/x-ndjson' });
+    if (!response.headersSent)
+      response.writeHead(reply.httpStatus, { 'content-type': 'application/x-ndjson' });
     const line = `{"result":${encodeJson(rule.desc.output, reply.message, { names })}}\n`;
     if (!(await writePiece(response, line))) return;
   }
@@ -117,6 +143,9 @@ export function answerBare(
   headers: Record<string, string>,
 ): void {
   const { code, description, details } = statusOf(fault.code as StatusCode, fault.details);
-  response.writeHead(httpStatusOf(fault.code as StatusCode, fault.kind), { ...headers, 'content-type': 'application/json; charset=utf-8' });
+  response.writeHead(httpStatusOf(fault.code as StatusCode, fault.kind), {
+    ...headers,
+    'content-type': 'application/json; charset=utf-8',
+  });
   response.end(JSON.stringify({ status: { code, description, details, req_id: requestId } }));
 }

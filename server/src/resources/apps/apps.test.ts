@@ -5,8 +5,17 @@ const own = { userId: 'me', appId: '' };
 
 test('an app is made for the caller and read back by url', async () => {
   const alice = await signedIn('alice');
-  const made = await alice.client.postApps({ userAppId: own, apps: [{ id: 'shop', description: 'shoes', userId: 'somebody-else' }] });
-  expect(made.apps[0]).toMatchObject({ id: 'shop', name: 'shop', userId: alice.userId, defaultLanguage: 'en', description: 'shoes' });
+  const made = await alice.client.postApps({
+    userAppId: own,
+    apps: [{ id: 'shop', description: 'shoes', userId: 'somebody-else' }],
+  });
+  expect(made.apps[0]).toMatchObject({
+    id: 'shop',
+    name: 'shop',
+    userId: alice.userId,
+    defaultLanguage: 'en',
+    description: 'shoes',
+  });
   const { json } = await alice.rest('GET', `/v2/users/me/apps/shop`);
   expect(json.app).toMatchObject({ id: 'shop', visibility: { gettable: 10 } });
   expect(json.app.extra_info.search_revision_marker).toBeDefined();
@@ -14,53 +23,94 @@ test('an app is made for the caller and read back by url', async () => {
 
 test('one bad app undoes the batch', async () => {
   const alice = await signedIn('alice');
-  const reply = await alice.client.postApps({ userAppId: own, apps: [{ id: 'new-one' }, { id: alice.appId }] });
+  const reply = await alice.client.postApps({
+    userAppId: own,
+    apps: [{ id: 'new-one' }, { id: alice.appId }],
+  });
   expect(reply.status?.code).toBe(40010);
-  expect((await alice.client.getApp({ userAppId: { userId: 'me', appId: 'new-one' } })).status?.code).toBe(11101);
+  expect((await alice.client.getApp({ userAppId: { userId: 'me', appId: 'new-one' } })).status?.code).toBe(
+    11101,
+  );
 });
 
 test('a patch changes what it names and keeps the rest; over REST a named empty text clears', async () => {
   const alice = await signedIn('alice');
-  await alice.client.patchApp({ action: 'overwrite', app: { id: alice.appId, description: 'one', notes: 'n' } });
-  const both = await alice.client.patchApp({ action: 'overwrite', app: { id: alice.appId, defaultLanguage: 'de' } });
+  await alice.client.patchApp({
+    action: 'overwrite',
+    app: { id: alice.appId, description: 'one', notes: 'n' },
+  });
+  const both = await alice.client.patchApp({
+    action: 'overwrite',
+    app: { id: alice.appId, defaultLanguage: 'de' },
+  });
   expect(both.app).toMatchObject({ description: 'one', notes: 'n', defaultLanguage: 'de' });
-  const cleared = await alice.rest('PATCH', `/v2/users/me/apps`, { action: 'overwrite', apps: [{ id: alice.appId, description: '' }] });
+  const cleared = await alice.rest('PATCH', `/v2/users/me/apps`, {
+    action: 'overwrite',
+    apps: [{ id: alice.appId, description: '' }],
+  });
   expect(cleared.json.apps[0].description).toBeUndefined();
   expect(cleared.json.apps[0].notes).toBe('n');
 });
 
 test('an app cannot be public while its owner is private, and the words say what to do', async () => {
   const [alice, carol] = await Promise.all([signedIn('alice'), signedIn('carol', { visibility: 50 })]);
-  const refused = await alice.client.patchApp({ action: 'overwrite', app: { id: alice.appId, visibility: { gettable: 50 } } });
+  const refused = await alice.client.patchApp({
+    action: 'overwrite',
+    app: { id: alice.appId, visibility: { gettable: 50 } },
+  });
   expect(refused.status?.details).toMatch(/user profile has to be set public/i);
-  const done = await carol.client.patchApp({ action: 'overwrite', app: { id: carol.appId, visibility: { gettable: 50 } } });
+  const done = await carol.client.patchApp({
+    action: 'overwrite',
+    app: { id: carol.appId, visibility: { gettable: 50 } },
+  });
   expect(done.app?.visibility?.gettable).toBe(50);
   const seen = await alice.as({ userId: carol.userId, appId: carol.appId }).getApp({});
   expect(seen.app?.id).toBe(carol.appId);
-  expect((await alice.as({ userId: carol.userId, appId: carol.appId }).postConcepts({ concepts: [{ id: 'x' }] })).status?.code).toBe(11007);
+  expect(
+    (await alice.as({ userId: carol.userId, appId: carol.appId }).postConcepts({ concepts: [{ id: 'x' }] }))
+      .status?.code,
+  ).toBe(11007);
 });
 
 test('lists sort, search by stem and prefix, and filter by wildcard', async () => {
   const alice = await signedIn('alice', { app: false });
-  for (const [id, description] of [['alpha', 'satisfied customers'], ['beta', 'clarifai clone'], ['gamma-cars', '']]) {
-    await alice.client.postApps({ userAppId: own, apps: [{ id: id as string, description: description as string }] });
+  for (const [id, description] of [
+    ['alpha', 'satisfied customers'],
+    ['beta', 'clarifai clone'],
+    ['gamma-cars', ''],
+  ]) {
+    await alice.client.postApps({
+      userAppId: own,
+      apps: [{ id: id as string, description: description as string }],
+    });
   }
   const list = async (asked: object) =>
     (await alice.client.listApps({ userAppId: own, ...asked })).apps.map((app) => app.id);
   expect(await list({})).toEqual(['gamma-cars', 'beta', 'alpha']);
-  expect(await list({ sortBy: { case: 'sortById', value: true }, sortAscending: true })).toEqual(['alpha', 'beta', 'gamma-cars']);
+  expect(await list({ sortBy: { case: 'sortById', value: true }, sortAscending: true })).toEqual([
+    'alpha',
+    'beta',
+    'gamma-cars',
+  ]);
   expect(await list({ search: 'satisfy' })).toEqual(['alpha']);
   expect(await list({ search: 'clari' })).toEqual(['beta']);
   expect(await list({ search: 'satisfy cust' })).toEqual(['alpha']);
   expect(await list({ search: 'the satisfy nothing' })).toEqual([]);
   expect(await list({ search: 'cars' })).toEqual(['gamma-cars']);
   expect(await list({ name: 'gam*' })).toEqual(['gamma-cars']);
-  expect((await alice.client.listApps({ userAppId: own, sortBy: { case: 'sortByRelevance', value: true } })).status?.code).toBe(11102);
+  expect(
+    (await alice.client.listApps({ userAppId: own, sortBy: { case: 'sortByRelevance', value: true } })).status
+      ?.code,
+  ).toBe(11102);
 });
 
 test('a renamed app answers MOVED under its old id', async () => {
   const alice = await signedIn('alice');
-  const renamed = await alice.client.patchAppsIds({ userAppId: own, action: 'overwrite', ids: [{ id: alice.appId, newId: `${alice.appId}-2` }] });
+  const renamed = await alice.client.patchAppsIds({
+    userAppId: own,
+    action: 'overwrite',
+    ids: [{ id: alice.appId, newId: `${alice.appId}-2` }],
+  });
   expect(renamed.apps[0]?.id).toBe(`${alice.appId}-2`);
   expect((await alice.client.listConcepts({})).status?.code).toBe(10050);
   const response = await fetch(`${alice.url}/v2/users/me/apps/${alice.appId}/concepts`, {
@@ -73,12 +123,19 @@ test('a renamed app answers MOVED under its old id', async () => {
 
 test('a deleted app is gone at once, with its keys, and its id is free again', async () => {
   const alice = await signedIn('alice');
-  const made = await alice.client.postKeys({ keys: [{ scopes: ['All'], apps: [{ id: alice.appId, userId: 'me' }] }] });
+  const made = await alice.client.postKeys({
+    keys: [{ scopes: ['All'], apps: [{ id: alice.appId, userId: 'me' }] }],
+  });
   const key = made.keys[0]?.id as string;
   expect((await alice.client.deleteApp({})).status?.code).toBe(10000);
-  expect((await alice.client.getApp({})).status).toMatchObject({ code: 11101, description: 'Resource does not exist' });
+  expect((await alice.client.getApp({})).status).toMatchObject({
+    code: 11101,
+    description: 'Resource does not exist',
+  });
   expect((await alice.as({ pat: key }).listConcepts({})).status?.code).toBe(11008);
-  expect((await alice.client.postApps({ userAppId: own, apps: [{ id: alice.appId }] })).status?.code).toBe(10000);
+  expect((await alice.client.postApps({ userAppId: own, apps: [{ id: alice.appId }] })).status?.code).toBe(
+    10000,
+  );
   expect((await alice.client.listConcepts({})).concepts).toEqual([]);
 });
 
@@ -87,7 +144,10 @@ test('a patch of several apps is all or none', async () => {
   const reply = await alice.client.patchApps({
     userAppId: own,
     action: 'overwrite',
-    apps: [{ id: alice.appId, description: 'half' }, { id: 'no-such-app', description: 'other half' }],
+    apps: [
+      { id: alice.appId, description: 'half' },
+      { id: 'no-such-app', description: 'other half' },
+    ],
   });
   expect(reply.status?.code).toBe(11101);
   expect((await alice.client.getApp({})).app?.description).toBe('');
@@ -107,6 +167,9 @@ test('remove clears the image that is named, and no other', async () => {
 test('details change details only', async () => {
   const alice = await signedIn('alice');
   await alice.client.patchApp({ action: 'overwrite', app: { id: alice.appId, sampleMs: 500 } });
-  const patched = await alice.rest('PATCH', 'partial', { action: 'overwrite', apps: [{ id: alice.appId, notes: 'n', sample_ms: 9, description: '' }] });
+  const patched = await alice.rest('PATCH', 'partial', {
+    action: 'overwrite',
+    apps: [{ id: alice.appId, notes: 'n', sample_ms: 9, description: '' }],
+  });
   expect(patched.json.apps[0]).toMatchObject({ notes: 'n', sample_ms: 500 });
 });

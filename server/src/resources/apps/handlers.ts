@@ -1,6 +1,6 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
 import { type App, AppSchema, type PatchAction, type ServicePart, type Workflow } from '@fovea/contract';
-import type { JsonObject } from '@bufbuild/protobuf';
 import type { Call } from '#domain/call.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import { idTrouble } from '#domain/ids.ts';
@@ -14,7 +14,17 @@ import { type AppSort, workflowByDefault } from './app.ts';
 import { appFault } from './faults.ts';
 import { purgeKind } from './jobs.ts';
 import { patchMetadata } from './metadata-action.ts';
-import { type AppFilter, appsByKey, countResources, hideApp, insertApp, lockApp, pageOfApps, renameApp, updateApp } from './store.ts';
+import {
+  type AppFilter,
+  appsByKey,
+  countResources,
+  hideApp,
+  insertApp,
+  lockApp,
+  pageOfApps,
+  renameApp,
+  updateApp,
+} from './store.ts';
 import { checkTexts, overwritten, readApp, showApp, withoutImage } from './translate.ts';
 
 /** What apps need of others: the directory's memory, and the workflows that index their inputs. */
@@ -22,7 +32,12 @@ export interface AppsParts {
   readonly db: Database;
   readonly directory: { forget(): void; userOf(id: string): Promise<{ visibility: number } | undefined> };
   /** Copies a workflow into an app and makes it the app's default. @throws Fault when there is no such workflow */
-  readonly copyWorkflowIntoApp: (tx: Tx, from: AppGrant, workflowId: string, toAppKey: number) => Promise<void>;
+  readonly copyWorkflowIntoApp: (
+    tx: Tx,
+    from: AppGrant,
+    workflowId: string,
+    toAppKey: number,
+  ) => Promise<void>;
   /** Runs the base workflow again over every input of the app. */
   readonly reindexApp: (tx: Tx, grant: AppGrant) => Promise<void>;
 }
@@ -70,7 +85,9 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     async getApp(req, call) {
       const [row] = await appsByKey(db, call.app, [call.app.appKey]);
       if (!row) throw appFault.missing(call.app.appId);
-      const counts = asksCounts(req.additionalFields) ? await countResources(db, call.app, row.key) : undefined;
+      const counts = asksCounts(req.additionalFields)
+        ? await countResources(db, call.app, row.key)
+        : undefined;
       return { app: showApp(row, counts, true) };
     },
 
@@ -91,7 +108,9 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
       const rows = await pageOfApps(db, call.user, filter, readPage(req));
       const shown = [];
       for (const row of rows) {
-        const counts = asksCounts(req.additionalFields) ? await countResources(db, call.user, row.key) : undefined;
+        const counts = asksCounts(req.additionalFields)
+          ? await countResources(db, call.user, row.key)
+          : undefined;
         shown.push(showApp(row, counts));
       }
       return { apps: shown };
@@ -116,19 +135,27 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     },
 
     async patchAppsDetails(req, call) {
-      const named = req.apps.map((app) => (app.id ? app : create(AppSchema, { id: call.app.appId, ...textsOf(app) })));
+      const named = req.apps.map((app) =>
+        app.id ? app : create(AppSchema, { id: call.app.appId, ...textsOf(app) }),
+      );
       const wanted = (await wantedOf(call, named)).map(({ grant, sent, json }) => ({
         grant,
         sent: create(AppSchema, { id: sent.id, ...textsOf(sent) }),
-        json: json && Object.fromEntries(Object.entries(json).filter(([field]) => ['notes', 'description'].includes(field))),
+        json:
+          json &&
+          Object.fromEntries(
+            Object.entries(json).filter(([field]) => ['notes', 'description'].includes(field)),
+          ),
       }));
       return { apps: await patchAll(call, wanted, { action: req.action, reindex: false }) };
     },
 
     async patchAppsIds(req, call) {
-      if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
+      if (req.action !== '' && req.action !== 'overwrite')
+        throw commonFault.unknownAction(req.action, ['overwrite']);
       const [change, ...others] = req.ids;
-      if (!change || others.length > 0) throw appFault.invalid(`ids holds ${req.ids.length} changes; send exactly one {id, new_id}.`);
+      if (!change || others.length > 0)
+        throw appFault.invalid(`ids holds ${req.ids.length} changes; send exactly one {id, new_id}.`);
       const trouble = change.newId === '' ? 'ids[].new_id is empty.' : idTrouble(change.newId, 'app');
       if (trouble) throw appFault.invalid(trouble);
       const grant = await call.appGrant('me', change.id);
@@ -144,7 +171,11 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
       if (call.app.role !== 'owner') throw appFault.ownerOnly('delete it');
       await db.transaction(async (tx) => {
         await hideApp(tx, call.app);
-        await enqueue(tx, { kind: purgeKind, key: String(call.app.appKey), payload: { appKey: call.app.appKey } });
+        await enqueue(tx, {
+          kind: purgeKind,
+          key: String(call.app.appKey),
+          payload: { appKey: call.app.appKey },
+        });
       });
       directory.forget();
       return {};
@@ -163,7 +194,8 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
 
   /** All or none. */
   async function patchAll(call: Call, wanted: readonly Wanted[], how: How): Promise<App[]> {
-    if (!['', 'overwrite', 'remove'].includes(how.action)) throw commonFault.unknownAction(how.action, ['overwrite', 'remove']);
+    if (!['', 'overwrite', 'remove'].includes(how.action))
+      throw commonFault.unknownAction(how.action, ['overwrite', 'remove']);
     const patches: Patch[] = [];
     for (const one of wanted) patches.push(await readPatch(call, one));
     await db.transaction(async (tx) => {
@@ -192,7 +224,8 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     if (!before) throw appFault.missing(grant.appId);
     const kept = unpackBody(AppSchema, before.body);
     if (how.action === 'remove') {
-      if (sent.image?.url && sent.image.url === kept.image?.url) await updateApp(tx, grant, withoutImage(before));
+      if (sent.image?.url && sent.image.url === kept.image?.url)
+        await updateApp(tx, grant, withoutImage(before));
       return;
     }
     const metadata = metadataAfter(kept.metadata, sent.metadata, how.metadataAction);
@@ -203,7 +236,9 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
 
   async function wantedOf(call: Call, apps: readonly App[]): Promise<Wanted[]> {
     const sent = call.sent?.apps as Record<string, unknown>[] | undefined;
-    return Promise.all(apps.map(async (app, i) => ({ grant: await call.appGrant('me', app.id), sent: app, json: sent?.[i] })));
+    return Promise.all(
+      apps.map(async (app, i) => ({ grant: await call.appGrant('me', app.id), sent: app, json: sent?.[i] })),
+    );
   }
 
   /** The workflow an app names, looked up where it says, else among the platform's own. */
@@ -263,10 +298,16 @@ const everything: AppFilter = {
   ascending: false,
 };
 
-const asksCounts = (fields: readonly string[]): boolean => fields.includes('counts') || fields.includes('all');
+const asksCounts = (fields: readonly string[]): boolean =>
+  fields.includes('counts') || fields.includes('all');
 
-function metadataAfter(before: JsonObject | undefined, sent: JsonObject | undefined, action: PatchAction | undefined): JsonObject | undefined {
-  if (action?.op) return patchMetadata((before ?? {}) as JsonMap, (sent ?? {}) as JsonMap, action) as JsonObject;
+function metadataAfter(
+  before: JsonObject | undefined,
+  sent: JsonObject | undefined,
+  action: PatchAction | undefined,
+): JsonObject | undefined {
+  if (action?.op)
+    return patchMetadata((before ?? {}) as JsonMap, (sent ?? {}) as JsonMap, action) as JsonObject;
   return sent ?? before;
 }
 

@@ -37,7 +37,13 @@ function readPath(path: string): (string | number)[] {
 }
 
 const stepInto = (value: Json | undefined, step: string | number): Json | undefined =>
-  typeof step === 'number' ? (Array.isArray(value) ? value[step] : undefined) : isMap(value) ? own(value, step) : undefined;
+  typeof step === 'number'
+    ? Array.isArray(value)
+      ? value[step]
+      : undefined
+    : isMap(value)
+      ? own(value, step)
+      : undefined;
 
 const valueAt = (value: Json | undefined, steps: readonly (string | number)[]): Json | undefined =>
   steps.reduce<Json | undefined>(stepInto, value);

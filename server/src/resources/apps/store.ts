@@ -1,8 +1,8 @@
 import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
-import { leaveWord } from '../identity/index.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
+import { leaveWord } from '../identity/index.ts';
 import type { AppRow, AppSort } from './app.ts';
 
 const columns = sql`a.key, a.id, u.id as "userId", a.name, a.body, a.default_language as "defaultLanguage", a.visibility,
@@ -57,7 +57,11 @@ export function pageOfApps(db: Db, grant: UserGrant, filter: AppFilter, page: Pa
     wordsMatch(sql`words`, filter.search),
     filter.query ? sql`words @@ websearch_to_tsquery('english', ${filter.query})` : undefined,
     filter.namePattern ? wildcard(sql`name`, filter.namePattern) : undefined,
-    filter.idPattern ? (filter.idPattern.includes('*') ? wildcard(sql`id`, filter.idPattern) : contains(sql`id`, filter.idPattern)) : undefined,
+    filter.idPattern
+      ? filter.idPattern.includes('*')
+        ? wildcard(sql`id`, filter.idPattern)
+        : contains(sql`id`, filter.idPattern)
+      : undefined,
     filter.templateOnly ? sql`is_template` : undefined,
     filter.visibility === undefined ? undefined : sql`visibility = ${filter.visibility}`,
   ]);
@@ -112,7 +116,10 @@ export const updateApp = (db: Db, grant: AppGrant, patch: AppPatch): Promise<voi
 
 /** Gives the app another id and leaves a pointer behind. @returns false when the new id is taken. */
 export async function renameApp(db: Db, grant: AppGrant, newId: string): Promise<boolean> {
-  const taken = await first(db, sql`select from apps where user_key = ${grant.userKey} and id = ${newId} and deleted_at is null`);
+  const taken = await first(
+    db,
+    sql`select from apps where user_key = ${grant.userKey} and id = ${newId} and deleted_at is null`,
+  );
   if (taken) return false;
   await run(db, sql`update apps set id = ${newId}, modified_at = now() where key = ${grant.appKey}`);
   await leaveWord(db, 'app', grant.userKey, grant.appId, newId);

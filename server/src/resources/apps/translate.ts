@@ -1,15 +1,34 @@
-import { type App, AppSchema } from '@fovea/contract';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { type App, AppSchema } from '@fovea/contract';
 import { idTrouble, newId } from '#domain/ids.ts';
-import { completed, packBody, readVisibility, searchWords, showTime, showVisibility, unpackBody } from '../common/translate.ts';
+import {
+  completed,
+  packBody,
+  readVisibility,
+  searchWords,
+  showTime,
+  showVisibility,
+  unpackBody,
+} from '../common/translate.ts';
 import type { AppRow } from './app.ts';
 import { appFault } from './faults.ts';
 import type { AppPatch, NewApp, ResourceCounts } from './store.ts';
 
 /** Fields with a column of their own, or made by the server. */
 const columns = [
-  'id', 'name', 'userId', 'defaultLanguage', 'visibility', 'isTemplate', 'defaultWorkflow', 'defaultWorkflowId',
-  'createdAt', 'modifiedAt', 'extraInfo', 'isStarred', 'starCount',
+  'id',
+  'name',
+  'userId',
+  'defaultLanguage',
+  'visibility',
+  'isTemplate',
+  'defaultWorkflow',
+  'defaultWorkflowId',
+  'createdAt',
+  'modifiedAt',
+  'extraInfo',
+  'isStarred',
+  'starCount',
 ] as const;
 
 const notesBytesMax = 64 * 1024;
@@ -31,7 +50,8 @@ export function readApp(wire: App): NewApp {
 }
 
 export function checkTexts(wire: App): void {
-  if (Buffer.byteLength(wire.notes) > notesBytesMax) throw appFault.invalid(`apps[].notes is longer than ${notesBytesMax / 1024} KiB.`);
+  if (Buffer.byteLength(wire.notes) > notesBytesMax)
+    throw appFault.invalid(`apps[].notes is longer than ${notesBytesMax / 1024} KiB.`);
 }
 
 export function showApp(row: AppRow, counts?: ResourceCounts, withRevision = false): App {
@@ -72,9 +92,15 @@ function showExtra(row: AppRow, counts: ResourceCounts | undefined, withRevision
  * The app after an overwrite: only what the request names changes (clients send sparse objects); over REST an
  * empty text that was named clears the field.
  */
-export function overwritten(before: AppRow, sent: App, named: (field: string) => boolean, metadata: JsonObject | undefined): AppPatch {
+export function overwritten(
+  before: AppRow,
+  sent: App,
+  named: (field: string) => boolean,
+  metadata: JsonObject | undefined,
+): AppPatch {
   const kept = unpackBody(AppSchema, before.body);
-  const text = (field: 'description' | 'notes') => (sent[field] !== '' || named(field) ? sent[field] : kept[field]);
+  const text = (field: 'description' | 'notes') =>
+    sent[field] !== '' || named(field) ? sent[field] : kept[field];
   const after = completed(AppSchema, before.body, {
     description: text('description'),
     notes: text('notes'),

@@ -1,5 +1,5 @@
-import type { Database } from '#store/postgres/index.ts';
 import type { Log } from '#store/log.ts';
+import type { Database } from '#store/postgres/index.ts';
 import type { Sealer } from './sealer.ts';
 
 /** What `main.ts` hands to every family. Families ask for more in their own `open…` functions. */

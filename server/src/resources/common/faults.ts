@@ -17,11 +17,23 @@ export const commonFault = {
       `Invalid action: Unrecognized action '${action}'. Use one of: ${known.join(', ')}.`,
     ),
   tooMany: (field: string, n: number, max: number) =>
-    new Fault('bad_request', StatusCode.CONN_INVALID_REQUEST, `${field} holds ${n} items; at most ${max} go into one request.`),
+    new Fault(
+      'bad_request',
+      StatusCode.CONN_INVALID_REQUEST,
+      `${field} holds ${n} items; at most ${max} go into one request.`,
+    ),
   membersOnly: (what: string) =>
-    new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, `Only the owner and collaborators of this app may ${what}.`),
+    new Fault(
+      'forbidden',
+      StatusCode.CONN_INSUFFICIENT_SCOPES,
+      `Only the owner and collaborators of this app may ${what}.`,
+    ),
   scopeNeeded: (scope: string, why: string) =>
-    new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, `This key lacks the scope ${scope}, needed ${why}.`),
+    new Fault(
+      'forbidden',
+      StatusCode.CONN_INSUFFICIENT_SCOPES,
+      `This key lacks the scope ${scope}, needed ${why}.`,
+    ),
   profilePrivate: () =>
     new Fault(
       'bad_request',

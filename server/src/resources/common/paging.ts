@@ -19,7 +19,12 @@ export function pageKeys(table: string, where: RawBuilder<unknown>, order: RawBu
 /** Conditions joined by AND; none means true. */
 export const allOf = (conditions: readonly (RawBuilder<unknown> | undefined)[]): RawBuilder<unknown> => {
   const kept = conditions.filter((condition) => condition !== undefined);
-  return kept.length === 0 ? sql`true` : sql.join(kept.map((condition) => sql`(${condition})`), sql` and `);
+  return kept.length === 0
+    ? sql`true`
+    : sql.join(
+        kept.map((condition) => sql`(${condition})`),
+        sql` and `,
+      );
 };
 
 const wordsMax = 32;
@@ -29,12 +34,15 @@ export function wordsMatch(column: RawBuilder<unknown>, search: string): RawBuil
   const words = search.match(/[\p{L}\p{N}]+/gu)?.slice(0, wordsMax);
   if (!words) return undefined;
   // The english stemmer meets 'satisfy' and 'satisfied' halfway; simple keeps ids and prefixes as they are.
-  const either = words.map((word) => sql`(to_tsquery('simple', ${`${word}:*`}) || to_tsquery('english', ${word}))`);
+  const either = words.map(
+    (word) => sql`(to_tsquery('simple', ${`${word}:*`}) || to_tsquery('english', ${word}))`,
+  );
   return sql`${column} @@ (${sql.join(either, sql` && `)})`;
 }
 
 /** The value of a `words` column for a text: exact words and their stems. */
-export const wordsOf = (text: string) => sql`(to_tsvector('simple', ${text}) || to_tsvector('english', ${text}))`;
+export const wordsOf = (text: string) =>
+  sql`(to_tsvector('simple', ${text}) || to_tsvector('english', ${text}))`;
 
 /** Matches `*` wildcards case-insensitively ("gen*"); other LIKE characters are plain. */
 export const wildcard = (column: RawBuilder<unknown>, pattern: string) =>

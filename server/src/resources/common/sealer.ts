@@ -22,7 +22,10 @@ export function openSealer(masterKey: Buffer): Sealer {
     unseal(sealed) {
       const decipher = createDecipheriv('aes-256-gcm', masterKey, sealed.subarray(0, nonceBytes));
       decipher.setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
-      return Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]).toString('utf8');
+      return Buffer.concat([
+        decipher.update(sealed.subarray(nonceBytes + tagBytes)),
+        decipher.final(),
+      ]).toString('utf8');
     },
   };
 }

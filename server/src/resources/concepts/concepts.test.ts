@@ -95,8 +95,15 @@ test('over REST the value of a concept is shown even when it is zero', async () 
 test('a language named twice in one request is refused in words', async () => {
   const alice = await signedIn('alice');
   await alice.client.postConcepts({ concepts: [{ id: 'cat' }] });
-  const conceptLanguages = [{ id: 'de', name: 'Katze' }, { id: 'de', name: 'Kater' }];
-  const reply = await alice.client.patchConceptLanguages({ conceptId: 'cat', conceptLanguages, action: 'overwrite' });
+  const conceptLanguages = [
+    { id: 'de', name: 'Katze' },
+    { id: 'de', name: 'Kater' },
+  ];
+  const reply = await alice.client.patchConceptLanguages({
+    conceptId: 'cat',
+    conceptLanguages,
+    action: 'overwrite',
+  });
   expect(reply.status?.code).toBe(40003);
   expect(reply.status?.details).toContain("'de'");
 });

@@ -123,7 +123,8 @@ export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
     if (nameless)
       throw conceptFault.invalid('concept_languages[].id is empty; it is a language code such as "en".');
     const twice = repeated(sent.map((language) => language.id));
-    if (twice !== undefined) throw conceptFault.invalid(`duplicate language '${twice}' in concept_languages.`);
+    if (twice !== undefined)
+      throw conceptFault.invalid(`duplicate language '${twice}' in concept_languages.`);
     return db.transaction(async (tx) => {
       const stored = await putLanguages(tx, call.app, conceptId, sent, replace);
       const known = sent.find((language) => !stored.some((row) => row.id === language.id));

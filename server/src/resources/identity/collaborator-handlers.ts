@@ -21,12 +21,21 @@ import type { RememberedDirectory } from './directory.ts';
 import { identityFault } from './faults.ts';
 import { checkGrantable, patchedAccess } from './scopes.ts';
 
-type Rpc = 'postCollaborators' | 'listCollaborators' | 'patchCollaborators' | 'deleteCollaborators' | 'listCollaborations';
+type Rpc =
+  | 'postCollaborators'
+  | 'listCollaborators'
+  | 'patchCollaborators'
+  | 'deleteCollaborators'
+  | 'listCollaborations';
 
 export function collaboratorHandlers({ db }: Deps, directory: RememberedDirectory): ServicePart<Call, Rpc> {
   async function userOf(tx: Db, wire: Collaborator) {
     const email = wire.user?.emailAddresses[0]?.email || wire.user?.primaryEmail;
-    const found = wire.user?.id ? await directory.userOf(wire.user.id) : email ? await findUserByEmail(tx, email) : undefined;
+    const found = wire.user?.id
+      ? await directory.userOf(wire.user.id)
+      : email
+        ? await findUserByEmail(tx, email)
+        : undefined;
     if (!found) throw identityFault.collaboratorNeedsUser();
     return found;
   }
@@ -40,7 +49,11 @@ export function collaboratorHandlers({ db }: Deps, directory: RememberedDirector
         for (const wire of req.collaborators) {
           const user = await userOf(tx, wire);
           if (user.key === call.app.userKey) throw identityFault.collaboratorIsOwner();
-          const row = await insertCollaborator(tx, call.app, { ...wire, id: wire.id || newId(), userKey: user.key });
+          const row = await insertCollaborator(tx, call.app, {
+            ...wire,
+            id: wire.id || newId(),
+            userKey: user.key,
+          });
           if (row === 'id_taken') throw identityFault.duplicateCollaboratorId(wire.id);
           if (!row) throw identityFault.alreadyCollaborator(user.id);
           made.push(row);
@@ -53,18 +66,24 @@ export function collaboratorHandlers({ db }: Deps, directory: RememberedDirector
 
     async listCollaborators(req, call) {
       const found = await pageOfCollaborators(db, call.app, req.listAllCollaborators, readPage(req));
-      return { collaborators: found.map((row) => showCollaborator(row, call.app)), appOwner: { id: call.app.userId } };
+      return {
+        collaborators: found.map((row) => showCollaborator(row, call.app)),
+        appOwner: { id: call.app.userId },
+      };
     },
 
     async patchCollaborators(req, call) {
       ownerOnly(call.app);
-      if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
+      if (req.action !== '' && req.action !== 'overwrite')
+        throw commonFault.unknownAction(req.action, ['overwrite']);
       const after = await db.transaction(async (tx) => {
         const patched = [];
         for (const wire of req.collaborators) {
           const before = await lockCollaborator(tx, call.app, wire.id);
           if (!before) throw identityFault.missingCollaborator(wire.id);
-          patched.push(await updateCollaborator(tx, call.app, wire.id, patchedAccess(before, wire, call.caller)));
+          patched.push(
+            await updateCollaborator(tx, call.app, wire.id, patchedAccess(before, wire, call.caller)),
+          );
         }
         return patched;
       });

@@ -35,14 +35,23 @@ export async function insertCollaborator(
 }
 
 /** Locks the collaborator until the transaction ends, so that two patches do not lose each other. */
-export const lockCollaborator = (db: Db, grant: AppGrant, id: string): Promise<Pick<CollaboratorRow, 'scopes' | 'endpoints'> | undefined> =>
+export const lockCollaborator = (
+  db: Db,
+  grant: AppGrant,
+  id: string,
+): Promise<Pick<CollaboratorRow, 'scopes' | 'endpoints'> | undefined> =>
   first(
     db,
     sql`select scopes, endpoints from collaborators
         where app_key = ${grant.appKey} and id = ${id} and deleted_at is null for update`,
   );
 
-export function pageOfCollaborators(db: Db, grant: AppGrant, withRemoved: boolean, page: Page): Promise<CollaboratorRow[]> {
+export function pageOfCollaborators(
+  db: Db,
+  grant: AppGrant,
+  withRemoved: boolean,
+  page: Page,
+): Promise<CollaboratorRow[]> {
   const where = allOf([sql`app_key = ${grant.appKey}`, withRemoved ? undefined : sql`deleted_at is null`]);
   return rows<CollaboratorRow>(
     db,
@@ -93,7 +102,12 @@ export interface CollaborationRow {
 }
 
 /** Apps of others that were shared with this user. */
-export function pageOfCollaborations(db: Db, grant: UserGrant, templateOnly: boolean, page: Page): Promise<CollaborationRow[]> {
+export function pageOfCollaborations(
+  db: Db,
+  grant: UserGrant,
+  templateOnly: boolean,
+  page: Page,
+): Promise<CollaborationRow[]> {
   const where = allOf([
     sql`user_key = ${grant.userKey} and deleted_at is null`,
     sql`exists (select from apps a where a.key = app_key and a.deleted_at is null and (not ${templateOnly} or a.is_template))`,

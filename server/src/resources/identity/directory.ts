@@ -1,6 +1,13 @@
 import type { Directory } from '#domain/directory.ts';
 import type { Database } from '#store/postgres/index.ts';
-import { findApp, findAppByKey, findCollaboration, findCredential, findSession, findUser } from './lookup-store.ts';
+import {
+  findApp,
+  findAppByKey,
+  findCollaboration,
+  findCredential,
+  findSession,
+  findUser,
+} from './lookup-store.ts';
 import { findMovedTo } from './moved-ids.ts';
 
 /**

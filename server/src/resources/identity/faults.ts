@@ -5,17 +5,30 @@ const invalid = (details: string) => new Fault('bad_request', StatusCode.CONN_IN
 
 export const identityFault = {
   missingUser: (id: string) =>
-    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no user '${id}', or it is not visible to you.`),
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `There is no user '${id}', or it is not visible to you.`,
+    ),
   userExists: (id: string) =>
-    new Fault('bad_request', StatusCode.DATABASE_DUPLICATE_KEY, `duplicate: there is a user '${id}' already.`),
-  missingKey: () => new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, 'There is no such key among yours.'),
+    new Fault(
+      'bad_request',
+      StatusCode.DATABASE_DUPLICATE_KEY,
+      `duplicate: there is a user '${id}' already.`,
+    ),
+  missingKey: () =>
+    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, 'There is no such key among yours.'),
   missingCollaborator: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no collaborator '${id}' on this app.`),
   ownKeysOnly: () => invalid('Keys are made and shown for your own user only.'),
-  unknownScope: (scope: string) => invalid(`There is no scope '${scope}', or it cannot be granted; ListScopes names them all.`),
+  unknownScope: (scope: string) =>
+    invalid(`There is no scope '${scope}', or it cannot be granted; ListScopes names them all.`),
   scopeNeedsOthers: (scope: string, missing: readonly string[]) =>
-    invalid(`The scope ${scope} works only together with ${missing.join(', ')}; add ${missing.length > 1 ? 'them' : 'it'} to scopes.`),
-  unknownEndpoint: (endpoint: string) => invalid(`There is no endpoint '${endpoint}'; write it as /clarifai.api.V2/PostInputs.`),
+    invalid(
+      `The scope ${scope} works only together with ${missing.join(', ')}; add ${missing.length > 1 ? 'them' : 'it'} to scopes.`,
+    ),
+  unknownEndpoint: (endpoint: string) =>
+    invalid(`There is no endpoint '${endpoint}'; write it as /clarifai.api.V2/PostInputs.`),
   moreThanYouHold: (scopes: readonly string[]) =>
     new Fault(
       'forbidden',
@@ -32,13 +45,27 @@ export const identityFault = {
     ),
   oneAppPerKey: (n: number) => invalid(`keys[].apps holds ${n} apps; an app-specific key opens exactly one.`),
   noAppsOnPat: () => invalid('keys[].apps must be empty for a personal access token.'),
-  unknownKeyType: (type: string) => invalid(`keys[].type is '${type}'; use app_specific_key or personal_access_token.`),
+  unknownKeyType: (type: string) =>
+    invalid(`keys[].type is '${type}'; use app_specific_key or personal_access_token.`),
   collaboratorNeedsUser: () => invalid('collaborators[].user needs an id or an email of an existing user.'),
   collaboratorIsOwner: () => invalid('The owner of an app is not also its collaborator.'),
   alreadyCollaborator: (id: string) =>
-    new Fault('bad_request', StatusCode.DATABASE_DUPLICATE_KEY, `duplicate: '${id}' is a collaborator on this app already.`),
+    new Fault(
+      'bad_request',
+      StatusCode.DATABASE_DUPLICATE_KEY,
+      `duplicate: '${id}' is a collaborator on this app already.`,
+    ),
   duplicateCollaboratorId: (id: string) =>
-    new Fault('bad_request', StatusCode.DATABASE_DUPLICATE_KEY, `duplicate: the collaborator id '${id}' is taken; leave it out.`),
+    new Fault(
+      'bad_request',
+      StatusCode.DATABASE_DUPLICATE_KEY,
+      `duplicate: the collaborator id '${id}' is taken; leave it out.`,
+    ),
   invalid,
-  ownerOnly: () => new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Only the owner of the app may change who works on it.'),
+  ownerOnly: () =>
+    new Fault(
+      'forbidden',
+      StatusCode.CONN_INSUFFICIENT_SCOPES,
+      'Only the owner of the app may change who works on it.',
+    ),
 } as const;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { Database } from '#store/postgres/index.ts';
 import type { Sealer } from '../common/sealer.ts';
 import { hashSecret } from '../common/sealer.ts';
-import type { Database } from '#store/postgres/index.ts';
 
 /** The token is shown by the caller; it is in the database as hash and sealed copy only. */
 export interface FirstUser {
@@ -60,7 +60,9 @@ export const platform = { userId: 'clarifai', appId: 'main' } as const;
 /** Sees to it that `clarifai/main` exists and is public. @returns the app's key */
 export async function ensurePlatformApp(db: Database): Promise<number> {
   return db.transaction(async (tx) => {
-    await tx.query(`insert into users (id, visibility) values ($1, 50) on conflict (id) do nothing`, [platform.userId]);
+    await tx.query(`insert into users (id, visibility) values ($1, 50) on conflict (id) do nothing`, [
+      platform.userId,
+    ]);
     await tx.query(
       `insert into apps (user_key, id, name, visibility) select key, $2, $2, 50 from users where id = $1
        on conflict (user_key, id) where deleted_at is null do nothing`,

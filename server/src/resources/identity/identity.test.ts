@@ -15,7 +15,9 @@ test('an app key opens its own app without naming it, and no other', async () =>
   const key = await appKey(alice, ['All']);
   const short = await alice.rest('GET', '/v2/concepts', undefined, { authorization: `Key ${key}` });
   expect(short.json.status.code).toBe(10000);
-  const other = await alice.rest('GET', '/v2/users/clarifai/apps/main/concepts', undefined, { authorization: `Key ${key}` });
+  const other = await alice.rest('GET', '/v2/users/clarifai/apps/main/concepts', undefined, {
+    authorization: `Key ${key}`,
+  });
   expect(other.json.status.code).toBe(11008);
 });
 
@@ -59,7 +61,10 @@ test.each([
   ['a lower-case scheme', 'key abc', 11102],
   ['an unknown key', 'Key 0123456789abcdef0123456789abcdef', 11008],
 ])('%s is refused with the code clients expect', async (_, authorization, code) => {
-  const response = await fetch(`${serverUrl()}/v2/users/me`, authorization ? { headers: { authorization } } : {});
+  const response = await fetch(
+    `${serverUrl()}/v2/users/me`,
+    authorization ? { headers: { authorization } } : {},
+  );
   expect(response.status).toBe(401);
   const { status } = (await response.json()) as { status: { code: number; description: string } };
   expect(status.code).toBe(code);
@@ -96,10 +101,15 @@ test('a user sees a stranger only when the stranger is public', async () => {
 
 test('a session token opens what a token opens, and scopes can be listed with it', async () => {
   const alice = await signedIn('alice');
-  const response = await fetch(`${alice.url}/v2/ext/fovea/session`, { method: 'POST', headers: { authorization: `Key ${alice.pat}` } });
+  const response = await fetch(`${alice.url}/v2/ext/fovea/session`, {
+    method: 'POST',
+    headers: { authorization: `Key ${alice.pat}` },
+  });
   const { session_token: token } = (await response.json()) as { session_token: string };
   expect(response.headers.get('set-cookie')).toContain('HttpOnly');
-  const listed = await fetch(`${alice.url}/v2/users/me/scopes`, { headers: { 'x-clarifai-session-token': token } });
+  const listed = await fetch(`${alice.url}/v2/users/me/scopes`, {
+    headers: { 'x-clarifai-session-token': token },
+  });
   const scopes = (await listed.json()) as { scope_deps: { scope: string }[] };
   expect(scopes.scope_deps.map((dep) => dep.scope)).toContain('Inputs_Add');
   expect((await alice.rest('GET', '/v2/users/me/scopes')).json.status.code).toBe(11007);
@@ -107,7 +117,9 @@ test('a session token opens what a token opens, and scopes can be listed with it
 
 test('the request id carries the prefix a client sends', async () => {
   const alice = await signedIn('alice');
-  const { json } = await alice.rest('GET', 'concepts', undefined, { 'x-clarifai-request-id-prefix': 'sdk-python-11.8.2' });
+  const { json } = await alice.rest('GET', 'concepts', undefined, {
+    'x-clarifai-request-id-prefix': 'sdk-python-11.8.2',
+  });
   expect(json.status.req_id).toMatch(/^sdk-python-11\.8\.2-[0-9a-f]{32}$/);
 });
 
@@ -132,10 +144,14 @@ test('a key limited to endpoints neither makes nor sees a key that reaches furth
   });
   const limited = alice.as({ pat: made.keys[0]?.id as string });
   for (const endpoints of [[], ['/clarifai.api.V2/GetKey']]) {
-    const reply = await limited.postKeys({ keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints }] });
+    const reply = await limited.postKeys({
+      keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints }],
+    });
     expect(reply.status?.code).toBe(11007);
   }
-  const within = await limited.postKeys({ keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints: [listKeys] }] });
+  const within = await limited.postKeys({
+    keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints: [listKeys] }],
+  });
   expect(within.status?.code).toBe(10000);
   await alice.client.postKeys({ keys: [{ type: 'personal_access_token', scopes: keyScopes }] });
   expect((await limited.listKeys({})).keys).toHaveLength(2);
@@ -147,9 +163,15 @@ test('a patch of a key leaves what it does not name, and gives no app to a perso
     keys: [{ type: 'personal_access_token', scopes: keyScopes, endpoints: [listKeys, postKeys] }],
   });
   const id = made.keys[0]?.id as string;
-  const patched = await alice.client.patchKeys({ action: 'overwrite', keys: [{ id, endpoints: [listKeys] }] });
+  const patched = await alice.client.patchKeys({
+    action: 'overwrite',
+    keys: [{ id, endpoints: [listKeys] }],
+  });
   expect(patched.keys[0]).toMatchObject({ scopes: keyScopes, endpoints: [listKeys] });
-  const bound = await alice.client.patchKeys({ action: 'overwrite', keys: [{ id, apps: [{ id: alice.appId, userId: 'me' }] }] });
+  const bound = await alice.client.patchKeys({
+    action: 'overwrite',
+    keys: [{ id, apps: [{ id: alice.appId, userId: 'me' }] }],
+  });
   expect(bound.status?.code).toBe(11102);
 });
 
@@ -157,17 +179,25 @@ test('a patch of a collaborator leaves what it does not name; a taken id is refu
   const [alice, bob, carol] = await Promise.all([signedIn('alice'), signedIn('bob'), signedIn('carol')]);
   const scopes = ['Keys_Get', 'Apps_Get'];
   const post = (userId: string, id: string) =>
-    alice.client.postCollaborators({ collaborators: [{ id, user: { id: userId }, scopes, endpoints: ['/clarifai.api.V2/ListAppKeys'] }] });
+    alice.client.postCollaborators({
+      collaborators: [{ id, user: { id: userId }, scopes, endpoints: ['/clarifai.api.V2/ListAppKeys'] }],
+    });
   const id = `colleague-${alice.appId}`;
   expect((await post(bob.userId, id)).status?.code).toBe(10000);
   expect((await post(carol.userId, id)).status?.code).toBe(40010);
-  const patched = await alice.client.patchCollaborators({ action: 'overwrite', collaborators: [{ id, scopes: ['Apps_Get', 'Keys_Get', 'Keys_Add'] }] });
+  const patched = await alice.client.patchCollaborators({
+    action: 'overwrite',
+    collaborators: [{ id, scopes: ['Apps_Get', 'Keys_Get', 'Keys_Add'] }],
+  });
   expect(patched.collaborators[0]).toMatchObject({ endpoints: ['/clarifai.api.V2/ListAppKeys'] });
 });
 
 test('what is public of an app are its models, workflows and the like: not its inputs, searches or colleagues', async () => {
   const [alice, carol] = await Promise.all([signedIn('alice'), signedIn('carol', { visibility: 50 })]);
-  await carol.client.patchApp({ action: 'overwrite', app: { id: carol.appId, visibility: { gettable: 50 } } });
+  await carol.client.patchApp({
+    action: 'overwrite',
+    app: { id: carol.appId, visibility: { gettable: 50 } },
+  });
   await carol.client.postInputsSearches({ searches: [{ id: 'mine', save: true, query: {} }] });
   const stranger = alice.as({ userId: carol.userId, appId: carol.appId });
   expect((await stranger.listConcepts({})).status?.code).toBe(10000);
@@ -204,9 +234,13 @@ test('a session ends with the token that opened it', async () => {
   const alice = await signedIn('alice', { app: false });
   const made = await alice.client.postKeys({ keys: [{ type: 'personal_access_token', scopes: ['All'] }] });
   const pat = made.keys[0]?.id as string;
-  const response = await fetch(`${alice.url}/v2/ext/fovea/session`, { method: 'POST', headers: { authorization: `Key ${pat}` } });
+  const response = await fetch(`${alice.url}/v2/ext/fovea/session`, {
+    method: 'POST',
+    headers: { authorization: `Key ${pat}` },
+  });
   const { session_token: token } = (await response.json()) as { session_token: string };
-  const look = async () => (await fetch(`${alice.url}/v2/users/me`, { headers: { 'x-clarifai-session-token': token } })).status;
+  const look = async () =>
+    (await fetch(`${alice.url}/v2/users/me`, { headers: { 'x-clarifai-session-token': token } })).status;
   expect(await look()).toBe(200);
   await alice.client.deleteKey({ keyId: pat });
   expect(await look()).toBe(401);

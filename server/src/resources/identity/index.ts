@@ -14,4 +14,3 @@ export const identityHandlers = (deps: Deps, directory: RememberedDirectory) => 
   ...keyHandlers(deps, directory),
   ...collaboratorHandlers(deps, directory),
 });
-

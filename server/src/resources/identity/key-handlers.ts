@@ -1,5 +1,5 @@
-import { type Key, KeySchema, type ServicePart } from '@fovea/contract';
 import { create } from '@bufbuild/protobuf';
+import { type Key, KeySchema, type ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { readPage } from '#domain/page.ts';
 import type { Deps } from '../common/deps.ts';
@@ -10,8 +10,16 @@ import type { RememberedDirectory } from './directory.ts';
 import { identityFault } from './faults.ts';
 import { newSecret } from './first-user.ts';
 import { appKeyType, type KeyRow, readKeyType } from './key.ts';
-import { deleteKey, findKey, insertKey, lockKey, pageOfAppKeys, pageOfUserKeys, updateKey } from './key-store.ts';
-import { patchedAccess, checkGrantable } from './scopes.ts';
+import {
+  deleteKey,
+  findKey,
+  insertKey,
+  lockKey,
+  pageOfAppKeys,
+  pageOfUserKeys,
+  updateKey,
+} from './key-store.ts';
+import { checkGrantable, patchedAccess } from './scopes.ts';
 
 type Rpc = 'postKeys' | 'getKey' | 'listKeys' | 'listAppKeys' | 'patchKeys' | 'deleteKey';
 
@@ -89,7 +97,8 @@ export function keyHandlers({ db, sealer }: Deps, directory: RememberedDirectory
 
     async patchKeys(req, call) {
       ownOnly(call);
-      if (req.action !== '' && req.action !== 'overwrite') throw commonFault.unknownAction(req.action, ['overwrite']);
+      if (req.action !== '' && req.action !== 'overwrite')
+        throw commonFault.unknownAction(req.action, ['overwrite']);
       const patches: { wire: Key; appKey: number | undefined }[] = [];
       for (const wire of req.keys) {
         if (wire.apps.length > 1) throw identityFault.oneAppPerKey(wire.apps.length);
@@ -103,7 +112,11 @@ export function keyHandlers({ db, sealer }: Deps, directory: RememberedDirectory
           if (!before) throw identityFault.missingKey();
           if (appKey !== undefined && before.type !== appKeyType) throw identityFault.noAppsOnPat();
           const access = patchedAccess(before, wire, call.caller);
-          await updateKey(tx, call.user, hash, { description: wire.description || undefined, ...access, appKey });
+          await updateKey(tx, call.user, hash, {
+            description: wire.description || undefined,
+            ...access,
+            appKey,
+          });
           shown.push((await findKey(tx, call.user, hash)) as KeyRow);
         }
         return shown;

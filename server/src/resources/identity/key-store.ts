@@ -35,17 +35,29 @@ export async function insertKey(db: Db, grant: UserGrant, made: NewKey): Promise
 
 /** Looked up by the hash of the secret, which is the id: the secret itself is never compared in SQL. */
 export const findKey = (db: Db, grant: UserGrant, hash: Buffer): Promise<KeyRow | undefined> =>
-  first<KeyRow>(db, sql`select ${columns} from keys k ${joined} where k.hash = ${hash} and k.user_key = ${grant.userKey}`);
+  first<KeyRow>(
+    db,
+    sql`select ${columns} from keys k ${joined} where k.hash = ${hash} and k.user_key = ${grant.userKey}`,
+  );
 
 /** Locks the key until the transaction ends, so that two patches do not lose each other. */
-export const lockKey = (db: Db, grant: UserGrant, hash: Buffer): Promise<Pick<KeyRow, 'type' | 'scopes' | 'endpoints'> | undefined> =>
-  first(db, sql`select type, scopes, endpoints from keys where hash = ${hash} and user_key = ${grant.userKey} for update`);
+export const lockKey = (
+  db: Db,
+  grant: UserGrant,
+  hash: Buffer,
+): Promise<Pick<KeyRow, 'type' | 'scopes' | 'endpoints'> | undefined> =>
+  first(
+    db,
+    sql`select type, scopes, endpoints from keys where hash = ${hash} and user_key = ${grant.userKey} for update`,
+  );
 
 /** Showing a key shows its secret, so nobody sees keys that can do more than the one they came with. */
 const notAbove = ({ caller }: UserGrant) =>
   allOf([
     caller.scopes.has('All') ? undefined : sql`scopes <@ ${[...caller.scopes]}::text[]`,
-    caller.endpoints.size === 0 ? undefined : sql`endpoints <> '{}' and endpoints <@ ${[...caller.endpoints]}::text[]`,
+    caller.endpoints.size === 0
+      ? undefined
+      : sql`endpoints <> '{}' and endpoints <@ ${[...caller.endpoints]}::text[]`,
   ]);
 
 export function pageOfUserKeys(
@@ -85,7 +97,12 @@ export async function updateKey(
   db: Db,
   grant: UserGrant,
   hash: Buffer,
-  patch: { description: string | undefined; scopes: readonly string[]; endpoints: readonly string[]; appKey: number | undefined },
+  patch: {
+    description: string | undefined;
+    scopes: readonly string[];
+    endpoints: readonly string[];
+    appKey: number | undefined;
+  },
 ): Promise<void> {
   await run(
     db,
@@ -99,5 +116,8 @@ export async function updateKey(
 }
 
 export async function deleteKey(db: Db, grant: UserGrant, hash: Buffer): Promise<boolean> {
-  return (await rows(db, sql`delete from keys where hash = ${hash} and user_key = ${grant.userKey} returning key`)).length > 0;
+  return (
+    (await rows(db, sql`delete from keys where hash = ${hash} and user_key = ${grant.userKey} returning key`))
+      .length > 0
+  );
 }

@@ -64,8 +64,11 @@ export async function findAppByKey(db: Db, key: number): Promise<AppRow | undefi
   return row;
 }
 
-
-export async function findCollaboration(db: Db, appKey: number, userKey: number): Promise<CollaborationRow | undefined> {
+export async function findCollaboration(
+  db: Db,
+  appKey: number,
+  userKey: number,
+): Promise<CollaborationRow | undefined> {
   const [row] = await db.query<CollaborationRow>(
     'select scopes, endpoints from collaborators where app_key = $1 and user_key = $2 and deleted_at is null',
     [appKey, userKey],

@@ -51,9 +51,14 @@ export function identityRoutes(parts: IdentityRouteParts) {
       /** `password` is a personal access token: there are no passwords here, and `email` is not needed. */
       async answer(request: IncomingMessage, response: ServerResponse) {
         const { password } = (await readJson(request)) as { password?: string };
-        const caller = await parts.signIn((name) => (name === 'authorization' ? `Key ${password ?? ''}` : undefined));
+        const caller = await parts.signIn((name) =>
+          name === 'authorization' ? `Key ${password ?? ''}` : undefined,
+        );
         checkMayOpenSession(caller);
-        sendJson(response, { status: { code: 10000, description: 'Ok' }, ...(await startSession(caller, response)) });
+        sendJson(response, {
+          status: { code: 10000, description: 'Ok' },
+          ...(await startSession(caller, response)),
+        });
       },
     },
     {
@@ -82,9 +87,14 @@ export function identityRoutes(parts: IdentityRouteParts) {
       /** Body {id, email?, visibility?}; the reply shows the new user's token, once. First user only. */
       async answer(request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
         const caller = await parts.signIn(header);
-        const isFull = caller.credential !== 'app_key' && caller.scopes.has('All') && caller.endpoints.size === 0;
+        const isFull =
+          caller.credential !== 'app_key' && caller.scopes.has('All') && caller.endpoints.size === 0;
         if (caller.userId !== parts.adminId || !isFull) {
-          throw new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Only the first user, with a token that holds the scope All, may make users.');
+          throw new Fault(
+            'forbidden',
+            StatusCode.CONN_INSUFFICIENT_SCOPES,
+            'Only the first user, with a token that holds the scope All, may make users.',
+          );
         }
         const { id, email, visibility } = readNewUser(await readJson(request));
         const secret = newSecret();
@@ -106,28 +116,41 @@ export function identityRoutes(parts: IdentityRouteParts) {
 
 /** @throws Fault 11102 naming the field that will not do */
 function readNewUser(body: object): { id: string; email: string | undefined; visibility: number } {
-  const { id = '', email, visibility = visibilities.private } = body as { id?: unknown; email?: unknown; visibility?: unknown };
-  if (typeof id !== 'string' || id === '' || id === 'me') throw identityFault.invalid(`id is '${id}'; choose another.`);
+  const {
+    id = '',
+    email,
+    visibility = visibilities.private,
+  } = body as { id?: unknown; email?: unknown; visibility?: unknown };
+  if (typeof id !== 'string' || id === '' || id === 'me')
+    throw identityFault.invalid(`id is '${id}'; choose another.`);
   const trouble = idTrouble(id, 'user');
   if (trouble) throw identityFault.invalid(trouble);
   if (email !== undefined && (typeof email !== 'string' || !/^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u.test(email))) {
     throw identityFault.invalid('email is no address; leave it out or send one like ada@example.org.');
   }
-  if (!Object.values<unknown>(visibilities).includes(visibility)) throw identityFault.invalid('visibility is 10 (private), 30 (organization) or 50 (public).');
+  if (!Object.values<unknown>(visibilities).includes(visibility))
+    throw identityFault.invalid('visibility is 10 (private), 30 (organization) or 50 (public).');
   return { id, email, visibility: visibility as number };
 }
 
 /** A session may do whatever its user may, so nothing less than a token for everything opens one. */
 function checkMayOpenSession(caller: Caller): void {
-  if (caller.credential !== 'pat' || !caller.scopes.has('All') || caller.endpoints.size > 0) throw loginNeedsPat();
+  if (caller.credential !== 'pat' || !caller.scopes.has('All') || caller.endpoints.size > 0)
+    throw loginNeedsPat();
 }
 
 const loginNeedsPat = () =>
-  new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'Sign in with a personal access token that holds the scope All; other keys open no session.');
+  new Fault(
+    'forbidden',
+    StatusCode.CONN_INSUFFICIENT_SCOPES,
+    'Sign in with a personal access token that holds the scope All; other keys open no session.',
+  );
 
 /** The session cookie, for pictures that a browser loads by itself. Never enough to change anything. */
 export function cookieOf(header: HeaderOf): string | undefined {
-  const pair = header('cookie')?.split(/;\s*/).find((part) => part.startsWith(`${sessionCookie}=`));
+  const pair = header('cookie')
+    ?.split(/;\s*/)
+    .find((part) => part.startsWith(`${sessionCookie}=`));
   return pair?.slice(sessionCookie.length + 1) || undefined;
 }
 
@@ -137,7 +160,8 @@ async function readJson(request: IncomingMessage): Promise<object> {
   // The request must outlive a refusal, or the answer would not arrive.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
-    if (sizeBytes > bodyBytesMax) throw new Fault('too_large', StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED, 'The body is too large.');
+    if (sizeBytes > bodyBytesMax)
+      throw new Fault('too_large', StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED, 'The body is too large.');
     chunks.push(chunk);
   }
   try {

@@ -14,10 +14,7 @@ const rulesByEndpoint = new Map(methodRules.map((rule) => [rule.path, rule]));
  * Checks the scopes and endpoints a key or collaborator is to hold: known, grantable, with all they depend on,
  * and not more than the giver holds. Source: scope.proto (exposed and depending scopes), SEMANTICS 2.2.
  */
-export function checkGrantable(
-  wanted: Access,
-  giver: Pick<Caller, 'scopes' | 'endpoints'>,
-): void {
+export function checkGrantable(wanted: Access, giver: Pick<Caller, 'scopes' | 'endpoints'>): void {
   const asked = new Set(wanted.scopes);
   for (const scope of asked) {
     const rule = scopeRules.get(scope);
@@ -33,7 +30,8 @@ export function checkGrantable(
   }
   const free = giver.endpoints.size === 0;
   const elsewhere = wanted.endpoints.filter((endpoint) => !free && !giver.endpoints.has(endpoint));
-  if (elsewhere.length > 0 || (!free && wanted.endpoints.length === 0)) throw identityFault.moreEndpoints(elsewhere);
+  if (elsewhere.length > 0 || (!free && wanted.endpoints.length === 0))
+    throw identityFault.moreEndpoints(elsewhere);
   if (giver.scopes.has('All')) return;
   const beyond = [...asked].filter((scope) => !giver.scopes.has(scope));
   if (beyond.length > 0) throw identityFault.moreThanYouHold(beyond);
@@ -44,7 +42,11 @@ export function checkGrantable(
  *
  * @throws Fault as `checkGrantable`
  */
-export function patchedAccess(before: Access, sent: Access, giver: Pick<Caller, 'scopes' | 'endpoints'>): Access {
+export function patchedAccess(
+  before: Access,
+  sent: Access,
+  giver: Pick<Caller, 'scopes' | 'endpoints'>,
+): Access {
   const scopes = sent.scopes.length > 0 ? sent.scopes : before.scopes;
   const endpoints = sent.endpoints.length > 0 ? sent.endpoints : before.endpoints;
   if (sent.scopes.length > 0 || sent.endpoints.length > 0) checkGrantable({ scopes, endpoints }, giver);

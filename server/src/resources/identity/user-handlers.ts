@@ -1,5 +1,5 @@
-import { type ServicePart, type User, UserSchema } from '@fovea/contract';
 import { create } from '@bufbuild/protobuf';
+import { type ServicePart, type User, UserSchema } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { first, sql } from '#store/sql.ts';
 import type { Deps } from '../common/deps.ts';

@@ -2,8 +2,8 @@ import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import { visibility } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
-import { findMovedTo, leaveWord } from '../identity/index.ts';
 import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
+import { findMovedTo, leaveWord } from '../identity/index.ts';
 import type { ModelRow, ModelWithVersion, NewModel, PinnedModel } from './model.ts';
 import { readVersionColumns, type VersionColumns, versionColumns } from './version-columns.ts';
 

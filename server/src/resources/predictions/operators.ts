@@ -115,7 +115,8 @@ const search = new Script('new RegExp(pattern, "u").test(text)');
  * @throws Fault 21202 for a pattern that is none, or that takes too long
  */
 function matchesPattern(pattern: string, text: string): boolean {
-  if ((slowPatterns.get(pattern) ?? 0) > Date.now()) throw predictionFault.badPattern('it takes too long on texts like this');
+  if ((slowPatterns.get(pattern) ?? 0) > Date.now())
+    throw predictionFault.badPattern('it takes too long on texts like this');
   try {
     searchRoom.pattern = pattern;
     searchRoom.text = text.slice(0, textLengthMax);

@@ -13,18 +13,30 @@ const tolerance = 1e-6;
 const isConcepts = (rank: Rank) => rank.kind === 'concepts';
 const isSimilar = (rank: Rank) => rank.kind === 'similar';
 
-export const countSearch = (parts: SearchParts, grant: AppGrant, kind: HitKind, tree: SearchTree): Promise<number> =>
-  countHits(parts.db, kind, hitCondition(grant, kind, tree.filters, tree.language));
+export const countSearch = (
+  parts: SearchParts,
+  grant: AppGrant,
+  kind: HitKind,
+  tree: SearchTree,
+): Promise<number> => countHits(parts.db, kind, hitCondition(grant, kind, tree.filters, tree.language));
 
 /** The first `wanted` hits of a search, best first. */
-export async function runSearch(parts: SearchParts, grant: AppGrant, kind: HitKind, tree: SearchTree, wanted: number): Promise<Found[]> {
+export async function runSearch(
+  parts: SearchParts,
+  grant: AppGrant,
+  kind: HitKind,
+  tree: SearchTree,
+  wanted: number,
+): Promise<Found[]> {
   const { filters, ranks, language, minValue } = tree;
   const condition = hitCondition(grant, kind, filters, language);
   const concepts = ranks.filter(isConcepts);
   const similar = ranks.filter(isSimilar);
   if (ranks.length === 0) return hitsInOrder(parts.db, kind, condition, 0, wanted);
-  const keep = (found: Found[]) => (minValue > 0 ? found.filter((hit) => hit.score >= minValue - tolerance) : found);
-  if (similar.length === 0) return keep(await hitsByConcepts(parts.db, grant, kind, condition, concepts, language, wanted));
+  const keep = (found: Found[]) =>
+    minValue > 0 ? found.filter((hit) => hit.score >= minValue - tolerance) : found;
+  if (similar.length === 0)
+    return keep(await hitsByConcepts(parts.db, grant, kind, condition, concepts, language, wanted));
   const direction = await directionOf(parts, grant, similar);
   const hasFilters = filters.length > 0;
   if (concepts.length === 0) {
@@ -33,7 +45,12 @@ export async function runSearch(parts: SearchParts, grant: AppGrant, kind: HitKi
   // Both signals: similarity proposes as many as the window holds, concepts then have their say.
   const near = await hitsBySimilarity(parts, grant, kind, condition, hasFilters, direction, windowMax);
   const keyOf = (hit: Found) => (kind === 'input' ? hit.inputKey : (hit.annotationKey as number));
-  const said = new Map((await conceptScores(parts.db, grant, kind, near.map(keyOf), concepts, language)).map((s) => [s.key, s.score]));
+  const said = new Map(
+    (await conceptScores(parts.db, grant, kind, near.map(keyOf), concepts, language)).map((s) => [
+      s.key,
+      s.score,
+    ]),
+  );
   const joined = near.map((hit) => {
     const sum = hit.score * similar.length + (said.get(keyOf(hit)) ?? 0) * concepts.length;
     return { ...hit, score: sum / ranks.length };

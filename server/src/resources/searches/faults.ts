@@ -8,7 +8,10 @@ const invalid = (details: string) => new Fault('bad_request', StatusCode.SEARCH_
 
 export const searchFault = {
   invalid,
-  windowTooLarge: () => invalid(`page * perPage cannot exceed ${windowMax}; narrow the search with filters instead of paging on.`),
+  windowTooLarge: () =>
+    invalid(
+      `page * perPage cannot exceed ${windowMax}; narrow the search with filters instead of paging on.`,
+    ),
   notIndexed: (inputId: string) =>
     new Fault(
       'bad_request',
@@ -16,18 +19,34 @@ export const searchFault = {
       `The input '${inputId}' is not indexed (yet), so nothing can be ranked by it; wait until its status is 30000.`,
     ),
   nothingIndexes: () =>
-    invalid("The base workflow of this app makes no embeddings, so it cannot be searched by picture. Patch the app's default_workflow to General of clarifai/main and reindex."),
+    invalid(
+      "The base workflow of this app makes no embeddings, so it cannot be searched by picture. Patch the app's default_workflow to General of clarifai/main and reindex.",
+    ),
   wrongDimensions: (sent: number, wanted: number) =>
-    invalid(`ranks[].annotation.data.embeddings[].vector has ${sent} numbers; the embedder of this app makes ${wanted}.`),
-  badVector: () => invalid('ranks[].annotation.data.embeddings[].vector holds NaN, infinities or only zeros.'),
-  unknownEmbedder: (id: string) => invalid(`No embeddings of a model version '${id}' are stored in this app.`),
+    invalid(
+      `ranks[].annotation.data.embeddings[].vector has ${sent} numbers; the embedder of this app makes ${wanted}.`,
+    ),
+  badVector: () =>
+    invalid('ranks[].annotation.data.embeddings[].vector holds NaN, infinities or only zeros.'),
+  unknownEmbedder: (id: string) =>
+    invalid(`No embeddings of a model version '${id}' are stored in this app.`),
   mixedEmbedders: () => invalid('All similarity ranks of one search must use the same embedder.'),
-  unreachable: (url: string, why: string) => invalid(`ranks[].annotation.data.image.url '${url}' could not be fetched: ${why}`),
-  textNeedsModel: () => invalid('Ranking by text needs a model that puts text and pictures into one space; none is installed on this server.'),
+  unreachable: (url: string, why: string) =>
+    invalid(`ranks[].annotation.data.image.url '${url}' could not be fetched: ${why}`),
+  textNeedsModel: () =>
+    invalid(
+      'Ranking by text needs a model that puts text and pictures into one space; none is installed on this server.',
+    ),
   unsupported: (what: string) => invalid(`Filtering by ${what} is not supported by this server yet.`),
-  noPast: () => invalid('as_of asks for the state at an earlier time; this server keeps no history of annotations yet.'),
+  noPast: () =>
+    invalid('as_of asks for the state at an earlier time; this server keeps no history of annotations yet.'),
   future: () => invalid('as_of lies in the future.'),
-  missing: (id: string) => new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no saved search '${id}' in this app.`),
+  missing: (id: string) =>
+    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no saved search '${id}' in this app.`),
   duplicate: (id: string) =>
-    new Fault('bad_request', StatusCode.DATABASE_DUPLICATE_KEY, `duplicate: a saved search with the id '${id}' exists already.`),
+    new Fault(
+      'bad_request',
+      StatusCode.DATABASE_DUPLICATE_KEY,
+      `duplicate: a saved search with the id '${id}' exists already.`,
+    ),
 } as const;

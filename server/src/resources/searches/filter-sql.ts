@@ -1,13 +1,25 @@
-import type { Json } from '#domain/patch.ts';
 import { placeKinds } from '#domain/annotation-kinds.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { Json } from '#domain/patch.ts';
 import { type Sql, sql } from '#store/sql.ts';
 import { allOf } from '../common/paging.ts';
-import { type AnnotationTerms, type ConceptTerm, type Filter, type GeoTerm, type HitKind, type InputTerms, isEmpty } from './query.ts';
+import {
+  type AnnotationTerms,
+  type ConceptTerm,
+  type Filter,
+  type GeoTerm,
+  type HitKind,
+  type InputTerms,
+  isEmpty,
+} from './query.ts';
 
 type Condition = Sql<unknown>;
 
-const anyOf = (conditions: readonly Condition[]): Condition => sql.join(conditions.map((c) => sql`(${c})`), sql` or `);
+const anyOf = (conditions: readonly Condition[]): Condition =>
+  sql.join(
+    conditions.map((c) => sql`(${c})`),
+    sql` or `,
+  );
 const kmPerDegree = 111.195;
 const earthRadiusKm = 6371.0088;
 
@@ -17,7 +29,12 @@ const earthRadiusKm = 6371.0088;
  * In an input search each filter may be met by another annotation of the input; in an annotation search all are
  * met by the same one (SEMANTICS 5.15).
  */
-export function hitCondition(grant: AppGrant, kind: HitKind, filters: readonly Filter[], language: string): Condition {
+export function hitCondition(
+  grant: AppGrant,
+  kind: HitKind,
+  filters: readonly Filter[],
+  language: string,
+): Condition {
   return allOf([
     sql`i.app_key = ${grant.appKey}`,
     ...filters.map((filter) => {
@@ -33,7 +50,9 @@ export function hitCondition(grant: AppGrant, kind: HitKind, filters: readonly F
 
 function annotationPart(grant: AppGrant, kind: HitKind, terms: AnnotationTerms, language: string): Condition {
   const condition = annotationCondition(grant, terms, language);
-  return kind === 'annotation' ? condition : sql`exists (select from annotations a where a.input_key = i.key and ${condition})`;
+  return kind === 'annotation'
+    ? condition
+    : sql`exists (select from annotations a where a.input_key = i.key and ${condition})`;
 }
 
 function annotationCondition(grant: AppGrant, terms: AnnotationTerms, language: string): Condition {
@@ -41,7 +60,9 @@ function annotationCondition(grant: AppGrant, terms: AnnotationTerms, language: 
   return allOf([
     terms.id === undefined ? undefined : sql`a.id = ${terms.id}`,
     terms.inputId === undefined ? undefined : sql`a.input_id = ${terms.inputId}`,
-    terms.userId === undefined ? undefined : sql`a.worker_user_key = (select key from users where id = ${terms.userId})`,
+    terms.userId === undefined
+      ? undefined
+      : sql`a.worker_user_key = (select key from users where id = ${terms.userId})`,
     terms.modelVersionId === undefined
       ? undefined
       : sql`a.worker_model_version_key in (select key from model_versions where id = ${terms.modelVersionId})`,
@@ -56,7 +77,9 @@ function annotationCondition(grant: AppGrant, terms: AnnotationTerms, language: 
     terms.kinds ? sql`a.kinds & ${terms.kinds} = ${terms.kinds}` : undefined,
     terms.wholeInputOnly ? sql`a.kinds & ${placeKinds} = 0` : undefined,
     terms.trackId === undefined ? undefined : sql`false`,
-    terms.concepts ? anyOf(terms.concepts.map((term) => conceptCondition(grant, term, terms, language))) : undefined,
+    terms.concepts
+      ? anyOf(terms.concepts.map((term) => conceptCondition(grant, term, terms, language)))
+      : undefined,
     terms.metadata ? anyOf(metadataParts(terms.metadata)) : undefined,
     terms.geo ? geoCondition(terms.geo) : undefined,
     updated?.from ? sql`a.modified_at >= ${updated.from}` : undefined,
@@ -66,13 +89,20 @@ function annotationCondition(grant: AppGrant, terms: AnnotationTerms, language: 
 
 /** Each top-level key is a condition of its own; they are ORed (Filter.annotation in resources.proto). */
 const metadataParts = (metadata: { [key: string]: Json }): Condition[] =>
-  Object.entries(metadata).map(([key, value]) => sql`a.metadata @> ${JSON.stringify({ [key]: value })}::jsonb`);
+  Object.entries(metadata).map(
+    ([key, value]) => sql`a.metadata @> ${JSON.stringify({ [key]: value })}::jsonb`,
+  );
 
 /**
  * A concept on this annotation: present at `value` or surer; 0 asks for one that is labelled absent. Trusted labels
  * only, unless the filter names a worker whose labels are meant.
  */
-function conceptCondition(grant: AppGrant, term: ConceptTerm, terms: AnnotationTerms, language: string): Condition {
+function conceptCondition(
+  grant: AppGrant,
+  term: ConceptTerm,
+  terms: AnnotationTerms,
+  language: string,
+): Condition {
   const anyWorker = terms.modelVersionId !== undefined || terms.workflowVersionId !== undefined;
   const sure = term.value === 0 ? sql`c.value < 0.5` : sql`c.value >= ${term.value}::real`;
   return sql`exists (select from annotation_concepts c where c.annotation_key = a.key

@@ -1,5 +1,5 @@
-import { type Pagination, type Query, type Search, SearchSchema, type ServicePart } from '@fovea/contract';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type Pagination, type Query, type Search, SearchSchema, type ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
@@ -13,7 +13,16 @@ import { readLegacyQuery } from './legacy.ts';
 import type { Found, SearchParts } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
 import { readSearch } from './read-query.ts';
-import { deleteSaved, findSaved, insertSaved, lockSaved, pageOfSaved, type SavedKind, type SavedRow, updateSaved } from './saved-store.ts';
+import {
+  deleteSaved,
+  findSaved,
+  insertSaved,
+  lockSaved,
+  pageOfSaved,
+  type SavedKind,
+  type SavedRow,
+  updateSaved,
+} from './saved-store.ts';
 
 type Rpc =
   | 'postInputsSearches'
@@ -33,7 +42,13 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   const { db } = parts;
 
   /** Saves what asks to be saved, runs the rest. */
-  async function saveOrRun(call: Call, kind: SavedKind, searches: readonly Search[], pagination: Pagination | undefined, onlyCount = false) {
+  async function saveOrRun(
+    call: Call,
+    kind: SavedKind,
+    searches: readonly Search[],
+    pagination: Pagination | undefined,
+    onlyCount = false,
+  ) {
     if (searches.length > searchesMax) throw commonFault.tooMany('searches', searches.length, searchesMax);
     const toSave = searches.filter((search) => search.save);
     const trees = searches.filter((search) => !search.save).map((search) => readTree(kind, search));
@@ -45,7 +60,8 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   }
 
   async function saveAll(call: Call, kind: SavedKind, searches: readonly Search[]) {
-    if (!call.app.holds('SavedSearch_Add')) throw commonFault.scopeNeeded('SavedSearch_Add', 'to save a search');
+    if (!call.app.holds('SavedSearch_Add'))
+      throw commonFault.scopeNeeded('SavedSearch_Add', 'to save a search');
     await db.transaction(async (tx) => {
       for (const search of searches) {
         readTree(kind, search);
@@ -58,11 +74,18 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     });
   }
 
-  async function run(grant: AppGrant, kind: HitKind, trees: readonly SearchTree[], page: Page, onlyCount = false) {
+  async function run(
+    grant: AppGrant,
+    kind: HitKind,
+    trees: readonly SearchTree[],
+    page: Page,
+    onlyCount = false,
+  ) {
     const id = newId();
     if (onlyCount) {
       const hitCounts = [];
-      for (const tree of trees) hitCounts.push({ estimatedTotal: BigInt(await countSearch(parts, grant, kind, tree)) });
+      for (const tree of trees)
+        hitCounts.push({ estimatedTotal: BigInt(await countSearch(parts, grant, kind, tree)) });
       return { id, hits: [], hitCounts };
     }
     return { id, hits: await showHits(grant, kind, await runSearches(parts, grant, kind, trees, page)) };
@@ -83,7 +106,9 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
       const annotation = annotations.get(names.get(annotationKey ?? -1) ?? '');
       // Deleted while we searched: it is gone for the reader at once.
       if (!input || (kind === 'annotation' && !annotation)) return [];
-      return [{ score, input, ...(annotation ? { annotation } : {}), userId: grant.userId, appId: grant.appId }];
+      return [
+        { score, input, ...(annotation ? { annotation } : {}), userId: grant.userId, appId: grant.appId },
+      ];
     });
   }
 
@@ -135,14 +160,20 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
       const row = await findSaved(db, call.app, req.id);
       if (!row) throw searchFault.missing(req.id);
       const search = fromBinary(SearchSchema, row.body);
-      const reply = await run(call.app, hitKindOf(row.kind), [readTree(row.kind, search)], readWindow(req.pagination));
+      const reply = await run(
+        call.app,
+        hitKindOf(row.kind),
+        [readTree(row.kind, search)],
+        readWindow(req.pagination),
+      );
       return { ...reply, searches: [showSaved(row, call.app)] };
     },
 
     async getSearch(req, call) {
       const row = await findSaved(db, call.app, req.id);
       const search = row && showSaved(row, call.app);
-      if (!search || (search.visibility?.gettable ?? 0) < call.app.visibleFrom) throw searchFault.missing(req.id);
+      if (!search || (search.visibility?.gettable ?? 0) < call.app.visibleFrom)
+        throw searchFault.missing(req.id);
       return { search };
     },
 
@@ -182,10 +213,20 @@ function dropPictures(query: Query | undefined): void {
 const hitKindOf = (kind: SavedKind): HitKind => (kind === 'annotations' ? 'annotation' : 'input');
 
 const readTree = (kind: SavedKind, search: Search): SearchTree =>
-  kind === 'searches' ? { ...readLegacyQuery(search.query), minValue: readSearch({ ...search, query: undefined } as Search).minValue } : readSearch(search);
+  kind === 'searches'
+    ? {
+        ...readLegacyQuery(search.query),
+        minValue: readSearch({ ...search, query: undefined } as Search).minValue,
+      }
+    : readSearch(search);
 
 const bodyOf = (search: Search): Buffer =>
-  Buffer.from(toBinary(SearchSchema, create(SearchSchema, { ...search, $typeName: undefined, id: '', save: false } as never)));
+  Buffer.from(
+    toBinary(
+      SearchSchema,
+      create(SearchSchema, { ...search, $typeName: undefined, id: '', save: false } as never),
+    ),
+  );
 
 function readWindow(pagination: Pagination | undefined): Page {
   const page = readPage(pagination);

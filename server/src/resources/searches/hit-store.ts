@@ -13,7 +13,13 @@ const key = (kind: HitKind): Sql<unknown> => (kind === 'input' ? sql`i.key` : sq
 const annotationKey = (kind: HitKind): Sql<unknown> => (kind === 'input' ? sql`null::bigint` : sql`a.key`);
 
 /** Positions `first`..`last` (0-based, end excluded) of the hits in the order of their making, each with score 1. */
-export function hitsInOrder(db: Db, kind: HitKind, condition: Condition, from: number, until: number): Promise<Found[]> {
+export function hitsInOrder(
+  db: Db,
+  kind: HitKind,
+  condition: Condition,
+  from: number,
+  until: number,
+): Promise<Found[]> {
   return rows<Found>(
     db,
     sql`select "inputKey", "inputId", "annotationKey", 1::float8 as score from (
@@ -24,7 +30,10 @@ export function hitsInOrder(db: Db, kind: HitKind, condition: Condition, from: n
 }
 
 export async function countHits(db: Db, kind: HitKind, condition: Condition): Promise<number> {
-  const row = await first<{ n: number }>(db, sql`select count(*) as n from ${source(kind)} where ${condition}`);
+  const row = await first<{ n: number }>(
+    db,
+    sql`select count(*) as n from ${source(kind)} where ${condition}`,
+  );
   return row?.n ?? 0;
 }
 
@@ -65,7 +74,12 @@ export function conceptScores(
   );
 }
 
-function conceptScore(grant: AppGrant, kind: HitKind, ranks: readonly ConceptRank[], language: string): Sql<unknown> {
+function conceptScore(
+  grant: AppGrant,
+  kind: HitKind,
+  ranks: readonly ConceptRank[],
+  language: string,
+): Sql<unknown> {
   const owner = kind === 'input' ? sql`c.input_key = i.key` : sql`c.annotation_key = a.key`;
   const scores = ranks.map((rank) => {
     const surest = rank.concepts.map((term) => {
@@ -81,7 +95,12 @@ function conceptScore(grant: AppGrant, kind: HitKind, ranks: readonly ConceptRan
 }
 
 /** The stored vector of a whole input. */
-export async function vectorOfInput(db: Db, grant: AppGrant, inputKey: number, modelVersionKey: number): Promise<Buffer | undefined> {
+export async function vectorOfInput(
+  db: Db,
+  grant: AppGrant,
+  inputKey: number,
+  modelVersionKey: number,
+): Promise<Buffer | undefined> {
   const row = await first<{ vector: Buffer }>(
     db,
     sql`select e.vector from embeddings e join annotations a on a.key = e.annotation_key
@@ -100,7 +119,11 @@ export function storedEmbedder(db: Db, grant: AppGrant, versionId: string): Prom
 }
 
 /** Ids of annotations that still exist, each with its input's, by key. */
-export async function annotationNames(db: Db, grant: AppGrant, keys: readonly number[]): Promise<Map<number, string>> {
+export async function annotationNames(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+): Promise<Map<number, string>> {
   if (keys.length === 0) return new Map();
   const found = await rows<{ key: number; name: string }>(
     db,

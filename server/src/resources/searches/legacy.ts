@@ -1,7 +1,7 @@
 import type { And, Query } from '@fovea/contract';
-import { readAnnotationTerms, readInputTerms, readQuery } from './read-query.ts';
-import { type AnnotationTerms, type Filter, isEmpty, type Rank, type SearchTree } from './query.ts';
 import { searchFault } from './faults.ts';
+import { type AnnotationTerms, type Filter, isEmpty, type Rank, type SearchTree } from './query.ts';
+import { readAnnotationTerms, readInputTerms, readQuery } from './read-query.ts';
 
 /**
  * The deprecated `query.ands`: `input` filters by what people said of an input, `output` ranks by what models see,
@@ -25,9 +25,14 @@ function filtersOf(and: And): Filter[] {
     const said: AnnotationTerms = readAnnotationTerms({ data: dataOf(and.input.data) } as never);
     const { wholeInputOnly: _, ...annotation } = said;
     const input = readInputTerms(and.input);
-    found.push({ negate: and.negate, annotation: isEmpty(annotation) ? {} : { ...annotation, trustedOnly: true }, input });
+    found.push({
+      negate: and.negate,
+      annotation: isEmpty(annotation) ? {} : { ...annotation, trustedOnly: true },
+      input,
+    });
   }
-  if (and.annotation) found.push({ negate: and.negate, annotation: readAnnotationTerms(and.annotation), input: {} });
+  if (and.annotation)
+    found.push({ negate: and.negate, annotation: readAnnotationTerms(and.annotation), input: {} });
   return found.filter((filter) => !isEmpty(filter.annotation) || !isEmpty(filter.input));
 }
 
@@ -39,14 +44,30 @@ function ranksOf({ output, negate }: And): Rank[] {
   const ranks: Rank[] = [];
   if (output.data && output.data.clusters.length > 0) throw searchFault.unsupported('clusters');
   if (output.data && output.data.concepts.length > 0) {
-    ranks.push({ kind: 'concepts', negate, concepts: output.data.concepts.map(({ id, name, value }) => ({ id, name, value })) });
+    ranks.push({
+      kind: 'concepts',
+      negate,
+      concepts: output.data.concepts.map(({ id, name, value }) => ({ id, name, value })),
+    });
   }
   const image = output.input?.data?.image;
   const modelVersionId = '';
-  if (image?.url) ranks.push({ kind: 'similar', negate, source: { kind: 'image_url', url: image.url }, modelVersionId });
+  if (image?.url)
+    ranks.push({ kind: 'similar', negate, source: { kind: 'image_url', url: image.url }, modelVersionId });
   else if (image && image.base64.length > 0) {
-    ranks.push({ kind: 'similar', negate, source: { kind: 'image_bytes', bytes: image.base64 }, modelVersionId });
+    ranks.push({
+      kind: 'similar',
+      negate,
+      source: { kind: 'image_bytes', bytes: image.base64 },
+      modelVersionId,
+    });
   }
-  if (output.input?.id) ranks.push({ kind: 'similar', negate, source: { kind: 'input', inputId: output.input.id }, modelVersionId });
+  if (output.input?.id)
+    ranks.push({
+      kind: 'similar',
+      negate,
+      source: { kind: 'input', inputId: output.input.id },
+      modelVersionId,
+    });
   return ranks;
 }

@@ -22,9 +22,17 @@ export interface SearchParts {
   readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<Embedder | undefined>;
   /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */
   readonly embedImage: (builtin: string, image: Probe) => Promise<Float32Array>;
-  readonly findInputs: (db: Db, grant: AppGrant, ids: readonly string[]) => Promise<readonly { key: number; id: string }[]>;
+  readonly findInputs: (
+    db: Db,
+    grant: AppGrant,
+    ids: readonly string[],
+  ) => Promise<readonly { key: number; id: string }[]>;
   readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<Input[]>;
-  readonly showAnnotations: (db: Db, grant: AppGrant, annotationKeys: readonly number[]) => Promise<readonly ShownAnnotation[]>;
+  readonly showAnnotations: (
+    db: Db,
+    grant: AppGrant,
+    annotationKeys: readonly number[],
+  ) => Promise<readonly ShownAnnotation[]>;
 }
 
 /** A hit before it is shown. `annotationKey` is set for annotation hits, and for the best-matching one of an input. */

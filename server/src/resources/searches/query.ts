@@ -15,7 +15,13 @@ export interface Place {
 
 export type GeoTerm =
   | { readonly kind: 'circle'; readonly centre: Place; readonly radiusKm: number }
-  | { readonly kind: 'box'; readonly south: number; readonly north: number; readonly west: number; readonly east: number };
+  | {
+      readonly kind: 'box';
+      readonly south: number;
+      readonly north: number;
+      readonly west: number;
+      readonly east: number;
+    };
 
 export interface TimeTerm {
   readonly from: Date | undefined;
@@ -69,7 +75,12 @@ export type VectorSource =
 
 export type Rank =
   | { readonly kind: 'concepts'; readonly negate: boolean; readonly concepts: readonly ConceptTerm[] }
-  | { readonly kind: 'similar'; readonly negate: boolean; readonly source: VectorSource; readonly modelVersionId: string };
+  | {
+      readonly kind: 'similar';
+      readonly negate: boolean;
+      readonly source: VectorSource;
+      readonly modelVersionId: string;
+    };
 
 export interface SearchTree {
   readonly filters: readonly Filter[];

@@ -10,8 +10,16 @@ const read = (filter: WireFilter) => readQuery(create(QuerySchema, { filters: [f
 
 test.each<[string, WireFilter, Partial<Filter> | undefined]>([
   ['empty messages constrain nothing', { annotation: {}, input: {} }, undefined],
-  ['data: {} means no space-time info', { annotation: { data: {} } }, { annotation: { wholeInputOnly: true } }],
-  ['a region of no kind is not `data: {}`', { annotation: { data: { regions: [{ regionInfo: {} }] } } }, undefined],
+  [
+    'data: {} means no space-time info',
+    { annotation: { data: {} } },
+    { annotation: { wholeInputOnly: true } },
+  ],
+  [
+    'a region of no kind is not `data: {}`',
+    { annotation: { data: { regions: [{ regionInfo: {} }] } } },
+    undefined,
+  ],
   ['a video marker is not `data: {}`', { annotation: { data: { video: {} } } }, undefined],
   ['empty metadata constrain nothing', { annotation: { data: { metadata: {} } } }, undefined],
   [
@@ -19,20 +27,45 @@ test.each<[string, WireFilter, Partial<Filter> | undefined]>([
     { annotation: { data: { regions: [{ regionInfo: { boundingBox: {} } }] } } },
     { annotation: { kinds: annotationKind.box } },
   ],
-  ['empty media ask for kinds', { input: { data: { image: {}, text: {} } } }, { input: { kinds: ['image', 'text'] } }],
+  [
+    'empty media ask for kinds',
+    { input: { data: { image: {}, text: {} } } },
+    { input: { kinds: ['image', 'text'] } },
+  ],
   ['datasets', { input: { datasetIds: ['a', 'b'] } }, { input: { datasetIds: ['a', 'b'] } }],
   ['a status', { input: { status: { code: 30000 } } }, { input: { statusCode: 30000 } }],
   [
     'miles become kilometres',
-    { annotation: { data: { geo: { geoPoint: { latitude: 1, longitude: 2 }, geoLimit: { type: 'withinMiles', value: 10 } } } } },
+    {
+      annotation: {
+        data: {
+          geo: { geoPoint: { latitude: 1, longitude: 2 }, geoLimit: { type: 'withinMiles', value: 10 } },
+        },
+      },
+    },
     { annotation: { geo: { kind: 'circle', centre: { latitude: 1, longitude: 2 }, radiusKm: 16.09344 } } },
   ],
   [
     'two corners in any order make a box',
-    { annotation: { data: { geo: { geoBox: [{ geoPoint: { latitude: 5, longitude: 9 } }, { geoPoint: { latitude: 1, longitude: 2 } }] } } } },
+    {
+      annotation: {
+        data: {
+          geo: {
+            geoBox: [
+              { geoPoint: { latitude: 5, longitude: 9 } },
+              { geoPoint: { latitude: 1, longitude: 2 } },
+            ],
+          },
+        },
+      },
+    },
     { annotation: { geo: { kind: 'box', south: 1, north: 5, west: 2, east: 9 } } },
   ],
-  ['negation is kept', { negate: true, annotation: { taskId: 't' } }, { negate: true, annotation: { taskId: 't' } }],
+  [
+    'negation is kept',
+    { negate: true, annotation: { taskId: 't' } },
+    { negate: true, annotation: { taskId: 't' } },
+  ],
 ])('%s', (_, wire, expected) => {
   const found = read(wire);
   if (expected === undefined) expect(found).toBeUndefined();
@@ -41,11 +74,31 @@ test.each<[string, WireFilter, Partial<Filter> | undefined]>([
 
 test.each<[string, WireFilter, string]>([
   ['a value above 1', { annotation: { data: { concepts: [{ id: 'a', value: 2 }] } } }, 'value is 2'],
-  ['a concept without id and name', { annotation: { data: { concepts: [{ value: 1 }] } } }, 'needs an id or a name'],
-  ['an unknown distance', { annotation: { data: { geo: { geoPoint: {}, geoLimit: { type: 'withinYards', value: 1 } } } } }, 'withinYards'],
+  [
+    'a concept without id and name',
+    { annotation: { data: { concepts: [{ value: 1 }] } } },
+    'needs an id or a name',
+  ],
+  [
+    'an unknown distance',
+    { annotation: { data: { geo: { geoPoint: {}, geoLimit: { type: 'withinYards', value: 1 } } } } },
+    'withinYards',
+  ],
   ['a point without distance', { annotation: { data: { geo: { geoPoint: {} } } } }, 'geo_limit'],
-  ['a time that no calendar knows', { lastUpdatedTimeRange: { startTime: { seconds: 10n ** 17n } } }, 'years 1 to 9999'],
-  ['a latitude off the globe', { annotation: { data: { geo: { geoPoint: { latitude: 91 }, geoLimit: { type: 'withinMiles', value: 1 } } } } }, 'no place on earth'],
+  [
+    'a time that no calendar knows',
+    { lastUpdatedTimeRange: { startTime: { seconds: 10n ** 17n } } },
+    'years 1 to 9999',
+  ],
+  [
+    'a latitude off the globe',
+    {
+      annotation: {
+        data: { geo: { geoPoint: { latitude: 91 }, geoLimit: { type: 'withinMiles', value: 1 } } },
+      },
+    },
+    'no place on earth',
+  ],
 ])('%s is refused in words', (_, wire, words) => {
   expect(() => read(wire)).toThrow(words);
 });

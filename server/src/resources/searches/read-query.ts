@@ -1,8 +1,28 @@
-import type { Annotation, Data, Filter as WireFilter, Geo, Input, Query, Rank as WireRank, Search } from '@fovea/contract';
+import type {
+  Annotation,
+  Data,
+  Geo,
+  Input,
+  Query,
+  Search,
+  Filter as WireFilter,
+  Rank as WireRank,
+} from '@fovea/contract';
 import { annotationKind } from '#domain/annotation-kinds.ts';
 import { readTime } from '../common/translate.ts';
 import { searchFault } from './faults.ts';
-import { type AnnotationTerms, type ConceptTerm, type Filter, type GeoTerm, type InputTerms, isEmpty, type Place, type Rank, type SearchTree, type VectorSource } from './query.ts';
+import {
+  type AnnotationTerms,
+  type ConceptTerm,
+  type Filter,
+  type GeoTerm,
+  type InputTerms,
+  isEmpty,
+  type Place,
+  type Rank,
+  type SearchTree,
+  type VectorSource,
+} from './query.ts';
 
 const filtersMax = 100;
 const ranksMax = 20;
@@ -13,20 +33,26 @@ const earthRadiusKm = 6371.0088;
 
 /** Reads one search into a tree. @throws Fault 40002 naming the field that does not fit */
 export function readSearch(search: Search): SearchTree {
-  if (search.asOf) throw readTime(search.asOf, 'as_of') > new Date() ? searchFault.future() : searchFault.noPast();
+  if (search.asOf)
+    throw readTime(search.asOf, 'as_of') > new Date() ? searchFault.future() : searchFault.noPast();
   const query = search.query;
   const { minValue } = search;
-  if (!(minValue >= 0 && minValue <= 1)) throw searchFault.invalid(`min_value is ${minValue}; it goes from 0 to 1.`);
+  if (!(minValue >= 0 && minValue <= 1))
+    throw searchFault.invalid(`min_value is ${minValue}; it goes from 0 to 1.`);
   return { ...readQuery(query), minValue };
 }
 
 export function readQuery(query: Query | undefined): SearchTree {
   const filters = query?.filters ?? [];
   const ranks = query?.ranks ?? [];
-  if (filters.length > filtersMax) throw searchFault.invalid(`query.filters holds ${filters.length} filters; at most ${filtersMax}.`);
-  if (ranks.length > ranksMax) throw searchFault.invalid(`query.ranks holds ${ranks.length} ranks; at most ${ranksMax}.`);
+  if (filters.length > filtersMax)
+    throw searchFault.invalid(`query.filters holds ${filters.length} filters; at most ${filtersMax}.`);
+  if (ranks.length > ranksMax)
+    throw searchFault.invalid(`query.ranks holds ${ranks.length} ranks; at most ${ranksMax}.`);
   return {
-    filters: filters.map(readFilter).filter((filter) => !isEmpty(filter.annotation) || !isEmpty(filter.input)),
+    filters: filters
+      .map(readFilter)
+      .filter((filter) => !isEmpty(filter.annotation) || !isEmpty(filter.input)),
     ranks: ranks.flatMap(readRank),
     language: query?.language ?? '',
     minValue: 0,
@@ -52,7 +78,8 @@ export function readAnnotationTerms(wire: Annotation | undefined): AnnotationTer
   if (!wire) return {};
   const worker = wire.worker?.worker;
   const userId = (worker?.case === 'user' ? worker.value.id : '') || wire.userId;
-  const modelVersionId = (worker?.case === 'model' ? worker.value.modelVersion?.id : '') || wire.modelVersionId;
+  const modelVersionId =
+    (worker?.case === 'model' ? worker.value.modelVersion?.id : '') || wire.modelVersionId;
   const workflowVersionId = worker?.case === 'workflow' ? worker.value.version?.id : '';
   return {
     ...(wire.id ? { id: wire.id } : {}),
@@ -109,10 +136,14 @@ function kindsAsked(data: Data): number {
 }
 
 function readConcepts(wire: readonly { id: string; name: string; value: number }[]): ConceptTerm[] {
-  if (wire.length > conceptsMax) throw searchFault.invalid(`data.concepts holds ${wire.length} concepts; at most ${conceptsMax} in one filter or rank.`);
+  if (wire.length > conceptsMax)
+    throw searchFault.invalid(
+      `data.concepts holds ${wire.length} concepts; at most ${conceptsMax} in one filter or rank.`,
+    );
   return wire.map(({ id, name, value }) => {
     if (!id && !name) throw searchFault.invalid('data.concepts[] needs an id or a name.');
-    if (!(value >= 0 && value <= 1)) throw searchFault.invalid(`data.concepts[].value is ${value}; it goes from 0 to 1.`);
+    if (!(value >= 0 && value <= 1))
+      throw searchFault.invalid(`data.concepts[].value is ${value}; it goes from 0 to 1.`);
     return { id, name, value };
   });
 }
@@ -121,7 +152,8 @@ function readGeo(geo: Geo): { geo?: GeoTerm } {
   const corners = geo.geoBox.flatMap((corner) => (corner.geoPoint ? [readPlace(corner.geoPoint)] : []));
   if (corners.length > 0) {
     const [a, b] = corners;
-    if (!a || !b || corners.length !== 2) throw searchFault.invalid('data.geo.geo_box needs two corner points.');
+    if (!a || !b || corners.length !== 2)
+      throw searchFault.invalid('data.geo.geo_box needs two corner points.');
     return {
       geo: {
         kind: 'box',
@@ -133,7 +165,8 @@ function readGeo(geo: Geo): { geo?: GeoTerm } {
     };
   }
   if (!geo.geoPoint) return {};
-  if (!geo.geoLimit) throw searchFault.invalid('data.geo.geo_point needs a geo_limit {type, value} beside it.');
+  if (!geo.geoLimit)
+    throw searchFault.invalid('data.geo.geo_point needs a geo_limit {type, value} beside it.');
   return { geo: { kind: 'circle', centre: readPlace(geo.geoPoint), radiusKm: radiusOf(geo.geoLimit) } };
 }
 
@@ -152,8 +185,12 @@ function radiusOf({ type, value }: { type: string; value: number }): number {
     withinRadians: earthRadiusKm,
   };
   const km = kmPerUnit[type];
-  if (km === undefined) throw searchFault.invalid(`data.geo.geo_limit.type is '${type}'; use ${Object.keys(kmPerUnit).join(', ')}.`);
-  if (!(value >= 0)) throw searchFault.invalid(`data.geo.geo_limit.value is ${value}; it is a distance, 0 or more.`);
+  if (km === undefined)
+    throw searchFault.invalid(
+      `data.geo.geo_limit.type is '${type}'; use ${Object.keys(kmPerUnit).join(', ')}.`,
+    );
+  if (!(value >= 0))
+    throw searchFault.invalid(`data.geo.geo_limit.value is ${value}; it is a distance, 0 or more.`);
   return value * km;
 }
 
@@ -185,7 +222,8 @@ function readRank(wire: WireRank): Rank[] {
     if (embedding.vector.length > 0) sources.push({ kind: 'vector', vector: readVector(embedding.vector) });
   }
   if (data?.image?.url) sources.push({ kind: 'image_url', url: data.image.url });
-  else if (data?.image && data.image.base64.length > 0) sources.push({ kind: 'image_bytes', bytes: data.image.base64 });
+  else if (data?.image && data.image.base64.length > 0)
+    sources.push({ kind: 'image_bytes', bytes: data.image.base64 });
   if (annotation.inputId) sources.push({ kind: 'input', inputId: annotation.inputId });
   const similar = sources.map((source): Rank => ({ kind: 'similar', negate, source, modelVersionId }));
   if (!data || data.concepts.length === 0) return similar;

@@ -17,7 +17,13 @@ export interface SavedRow {
 const columns = sql`s.id, s.kind, s.body, s.created_at as "createdAt", s.modified_at as "modifiedAt"`;
 
 /** @returns undefined when the id is taken. */
-export const insertSaved = (db: Db, grant: AppGrant, id: string, kind: SavedKind, body: Buffer): Promise<SavedRow | undefined> =>
+export const insertSaved = (
+  db: Db,
+  grant: AppGrant,
+  id: string,
+  kind: SavedKind,
+  body: Buffer,
+): Promise<SavedRow | undefined> =>
   first<SavedRow>(
     db,
     sql`insert into saved_searches as s (app_key, id, kind, body) values (${grant.appKey}, ${id}, ${kind}, ${body})
@@ -25,11 +31,17 @@ export const insertSaved = (db: Db, grant: AppGrant, id: string, kind: SavedKind
   );
 
 export const findSaved = (db: Db, grant: AppGrant, id: string): Promise<SavedRow | undefined> =>
-  first<SavedRow>(db, sql`select ${columns} from saved_searches s where s.app_key = ${grant.appKey} and s.id = ${id}`);
+  first<SavedRow>(
+    db,
+    sql`select ${columns} from saved_searches s where s.app_key = ${grant.appKey} and s.id = ${id}`,
+  );
 
 /** Locks the search until the transaction ends, so that two patches do not lose each other. */
 export const lockSaved = (db: Db, grant: AppGrant, id: string): Promise<SavedRow | undefined> =>
-  first<SavedRow>(db, sql`select ${columns} from saved_searches s where s.app_key = ${grant.appKey} and s.id = ${id} for update`);
+  first<SavedRow>(
+    db,
+    sql`select ${columns} from saved_searches s where s.app_key = ${grant.appKey} and s.id = ${id} for update`,
+  );
 
 export const pageOfSaved = (db: Db, grant: AppGrant, page: Page): Promise<SavedRow[]> =>
   rows<SavedRow>(
@@ -38,7 +50,12 @@ export const pageOfSaved = (db: Db, grant: AppGrant, page: Page): Promise<SavedR
         join saved_searches s using (key) order by p.position`,
   );
 
-export const updateSaved = (db: Db, grant: AppGrant, id: string, body: Buffer): Promise<SavedRow | undefined> =>
+export const updateSaved = (
+  db: Db,
+  grant: AppGrant,
+  id: string,
+  body: Buffer,
+): Promise<SavedRow | undefined> =>
   first<SavedRow>(
     db,
     sql`update saved_searches s set body = ${body}, modified_at = now()
@@ -46,5 +63,12 @@ export const updateSaved = (db: Db, grant: AppGrant, id: string, body: Buffer): 
   );
 
 export async function deleteSaved(db: Db, grant: AppGrant, id: string): Promise<boolean> {
-  return (await rows(db, sql`delete from saved_searches where app_key = ${grant.appKey} and id = ${id} returning key`)).length > 0;
+  return (
+    (
+      await rows(
+        db,
+        sql`delete from saved_searches where app_key = ${grant.appKey} and id = ${id} returning key`,
+      )
+    ).length > 0
+  );
 }

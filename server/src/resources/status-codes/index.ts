@@ -14,7 +14,8 @@ export function statusCodeHandlers(): ServicePart<Call, 'listStatusCodes' | 'get
     /** The code asked for comes back as the top-level status itself (SEMANTICS 1.7). */
     async getStatusCode(req) {
       const code = Number(req.statusCodeId);
-      if (!statusCodeRules.has(code) || code === StatusCode.ZERO) throw commonFault.missing('status code', req.statusCodeId);
+      if (!statusCodeRules.has(code) || code === StatusCode.ZERO)
+        throw commonFault.missing('status code', req.statusCodeId);
       return { status: status(code as StatusCode) };
     },
   };

@@ -5,18 +5,29 @@ import { signedIn } from '#testing/people.ts';
 /** Real photographs lie beside a checkout only where somebody put them. */
 const cat = new URL('../../../../../shared/data/photos/chelsea.png', import.meta.url);
 
-test.skipIf(!existsSync(cat))('what the base workflow sees is kept as untrusted annotations, and found by name', async () => {
-  const alice = await signedIn('alice', { workflow: 'Universal' });
-  await alice.client.postInputs({ inputs: [{ id: 'chelsea', data: { image: { base64: readFileSync(cat) } } }] });
-  const seen = async () => (await alice.client.listAnnotations({ inputIds: ['chelsea'], listAllAnnotations: true })).annotations.filter((one) => !one.trusted);
-  await expect.poll(async () => (await seen()).length, { timeout: 100_000, interval: 200 }).toBeGreaterThan(1);
-  const workers = new Set((await seen()).map((one) => one.worker?.worker.case));
-  expect(workers).toEqual(new Set(['model']));
-  const reply = await alice.client.postInputsSearches({
-    searches: [{ query: { ranks: [{ annotation: { data: { concepts: [{ name: 'cat', value: 1 }] } } }] } }],
-  });
-  expect(reply.hits[0]?.input?.id).toBe('chelsea');
-  expect(reply.hits[0]?.score).toBeGreaterThan(0.2);
-  const trusted = await alice.client.listAnnotations({ inputIds: ['chelsea'] });
-  expect(trusted.annotations.map((one) => one.inputLevel)).toEqual([true]);
-}, 120_000);
+test.skipIf(!existsSync(cat))(
+  'what the base workflow sees is kept as untrusted annotations, and found by name',
+  async () => {
+    const alice = await signedIn('alice', { workflow: 'Universal' });
+    await alice.client.postInputs({
+      inputs: [{ id: 'chelsea', data: { image: { base64: readFileSync(cat) } } }],
+    });
+    const seen = async () =>
+      (
+        await alice.client.listAnnotations({ inputIds: ['chelsea'], listAllAnnotations: true })
+      ).annotations.filter((one) => !one.trusted);
+    await expect
+      .poll(async () => (await seen()).length, { timeout: 100_000, interval: 200 })
+      .toBeGreaterThan(1);
+    const workers = new Set((await seen()).map((one) => one.worker?.worker.case));
+    expect(workers).toEqual(new Set(['model']));
+    const reply = await alice.client.postInputsSearches({
+      searches: [{ query: { ranks: [{ annotation: { data: { concepts: [{ name: 'cat', value: 1 }] } } }] } }],
+    });
+    expect(reply.hits[0]?.input?.id).toBe('chelsea');
+    expect(reply.hits[0]?.score).toBeGreaterThan(0.2);
+    const trusted = await alice.client.listAnnotations({ inputIds: ['chelsea'] });
+    expect(trusted.annotations.map((one) => one.inputLevel)).toEqual([true]);
+  },
+  120_000,
+);
