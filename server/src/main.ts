@@ -243,20 +243,20 @@ export async function main(): Promise<void> {
   const url = `${config.tls ? 'https' : 'http'}://${host}:${server.port}`;
   await writeConnection(config.dataDir, { url, userId, pat: config.secretKey ? undefined : pat });
   console.log(welcome(server.publicUrl, server.first));
-  let stopping: Promise<void> | undefined;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      stopping ??= removeConnection(config.dataDir)
-        .then(server.stop)
-        .then(
-          () => process.exit(0),
-          (error) => {
-            console.error('Something did not stop cleanly:', error);
-            process.exit(1);
-          },
-        );
-    });
-  }
+  let isStopping = false;
+  const stop = async () => {
+    if (isStopping) return;
+    isStopping = true;
+    try {
+      await removeConnection(config.dataDir);
+      await server.stop();
+      process.exit(0);
+    } catch (error) {
+      console.error('Something did not stop cleanly:', error);
+      process.exit(1);
+    }
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
 }
 
 /** Troubles that the person at the terminal can mend are one line; anything else is ours, and shown whole. */
