@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { enqueue, jobsMigrationSql } from '../../server/src/jobs/index.ts';
 import { type Database, migrate, openDatabase } from '../../server/src/store/postgres/index.ts';
-import type { Random } from './random.ts';
 import { atExit } from './at-exit.ts';
+import type { Random } from './random.ts';
 import { type Context, type Outcome, report, type Scenario, sized } from './scenario.ts';
 
 const workKind = 'faults.work';
@@ -27,7 +27,12 @@ interface Worker {
 
 const effectsSql = 'create table fault_effects (number bigint not null, pid integer not null)';
 
-async function inYard(context: Context, failpoints: string, outcome: Outcome, disturb: (yard: Yard, hire: () => Worker) => Promise<void>): Promise<void> {
+async function inYard(
+  context: Context,
+  failpoints: string,
+  outcome: Outcome,
+  disturb: (yard: Yard, hire: () => Worker) => Promise<void>,
+): Promise<void> {
   const db = await openDatabase({ dataDir: join(context.folder, 'data') });
   const yard: Yard = { db, workers: [], expected: new Map() };
   const forget = atExit(() => {
@@ -59,7 +64,9 @@ async function inYard(context: Context, failpoints: string, outcome: Outcome, di
 }
 
 function hireWorker(file: string, url: string, failpoints: string): Worker {
-  const child = spawn(process.execPath, ['--enable-source-maps', file, url, failpoints], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--enable-source-maps', file, url, failpoints], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   return {
     process: child,
     // One that took the job that ends processes may end before it says anything.
@@ -72,12 +79,21 @@ function hireWorker(file: string, url: string, failpoints: string): Worker {
 }
 
 /** Adds jobs; each call is one acknowledged transaction. */
-async function give({ db, expected }: Yard, random: Random, count: number, ends: 'well' | 'badly' | 'with the process' = 'well'): Promise<void> {
+async function give(
+  { db, expected }: Yard,
+  random: Random,
+  count: number,
+  ends: 'well' | 'badly' | 'with the process' = 'well',
+): Promise<void> {
   const numbers = Array.from({ length: count }, (_, n) => expected.size + n);
   await db.transaction((tx) =>
     enqueue(
       tx,
-      numbers.map((number) => ({ kind: workKind, maxAttempts, payload: { number, ends, workMs: random.below(120) } })),
+      numbers.map((number) => ({
+        kind: workKind,
+        maxAttempts,
+        payload: { number, ends, workMs: random.below(120) },
+      })),
     ),
   );
   for (const number of numbers) expected.set(number, ends === 'well' ? 'done' : 'dead');
@@ -91,7 +107,9 @@ async function untilEmpty(db: Database, patienceMs: number): Promise<void> {
 
 async function compare({ db, expected }: Yard) {
   const found = { lost: [] as string[], stuck: [] as string[], other: [] as string[] };
-  const effects = await db.query<{ number: number; times: number }>('select number, count(*)::int as times from fault_effects group by 1');
+  const effects = await db.query<{ number: number; times: number }>(
+    'select number, count(*)::int as times from fault_effects group by 1',
+  );
   const left = await db.query<{ number: number; state: string; error: string | null }>(
     "select (payload->>'number')::int as number, state, last_error as error from jobs",
   );
@@ -101,7 +119,8 @@ async function compare({ db, expected }: Yard) {
     const state = states.get(number);
     const done = times.get(number) ?? 0;
     if (state && state.state !== 'dead') found.stuck.push(`job ${number} is ${state.state} for ever`);
-    else if (end === 'dead' && (!state || done > 0)) found.other.push(`job ${number} can only fail, and did not end as dead`);
+    else if (end === 'dead' && (!state || done > 0))
+      found.other.push(`job ${number} can only fail, and did not end as dead`);
     else if (end === 'done' && state) found.other.push(`job ${number} was given up: ${state.error}`);
     else if (end === 'done' && done === 0) found.lost.push(`job ${number} had no effect`);
     if (done > 1) found.other.push(`job ${number} had its effect ${done} times`);
@@ -129,17 +148,24 @@ async function killWorkers(context: Context, outcome: Outcome): Promise<void> {
       await (yard.workers[at] as Worker).isReady;
       outcome.recoveriesMs.push(performance.now() - began);
       // The job that takes its process along.
-      for (const [n, one] of yard.workers.entries()) if (one.process.signalCode !== null) yard.workers[n] = hire();
+      for (const [n, one] of yard.workers.entries())
+        if (one.process.signalCode !== null) yard.workers[n] = hire();
     }
     const keepStaff = setInterval(() => {
-      for (const [n, one] of yard.workers.entries()) if (one.process.signalCode !== null) yard.workers[n] = hire();
+      for (const [n, one] of yard.workers.entries())
+        if (one.process.signalCode !== null) yard.workers[n] = hire();
     }, 100);
     await untilEmpty(yard.db, 90_000);
     clearInterval(keepStaff);
   });
 }
 
-async function stopWorkers(context: Context, outcome: Outcome, failpoints: string, rounds: number): Promise<void> {
+async function stopWorkers(
+  context: Context,
+  outcome: Outcome,
+  failpoints: string,
+  rounds: number,
+): Promise<void> {
   const { random } = context;
   await inYard(context, failpoints, outcome, async (yard) => {
     for (let round = 0; round < rounds; round++) {

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
 import { Ledger, type Write } from './ledger.ts';
 
-const write = (changes: Write['changes']): Write => ({ rpc: 'PostThings', verb: 'POST', path: '/', body: {}, items: changes.length, changes });
+const write = (changes: Write['changes']): Write => ({
+  rpc: 'PostThings',
+  verb: 'POST',
+  path: '/',
+  body: {},
+  items: changes.length,
+  changes,
+});
 const made = (...keys: string[]) => write(keys.map((key) => ({ key, before: undefined, after: 'new' })));
 const there = (...keys: string[]) => new Map(keys.map((key) => [key, 'new']));
 
@@ -45,5 +52,7 @@ test('a request that was sent again and answered has to be there', () => {
   const ledger = new Ledger();
   const lost = made('a');
   ledger.doubt(lost);
-  expect(ledger.settle(there(), new Set([lost]))).toEqual(['PostThings was sent again and answered, and is not there']);
+  expect(ledger.settle(there(), new Set([lost]))).toEqual([
+    'PostThings was sent again and answered, and is not there',
+  ]);
 });

@@ -94,7 +94,9 @@ export class Ledger {
       const undone = differing.filter(({ key, before }) => truth.get(key) === before);
       if (done.length === differing.length) this.#apply(write);
       else if (undone.length !== differing.length) {
-        const neither = differing.find(({ key, before, after }) => truth.get(key) !== before && truth.get(key) !== after);
+        const neither = differing.find(
+          ({ key, before, after }) => truth.get(key) !== before && truth.get(key) !== after,
+        );
         wrong.push(
           `${write.rpc} of ${differing.length} is there in part: ${done.length} done, ${undone.length} not` +
             (neither ? `, ${neither.key} is ${truth.get(neither.key)}` : ''),

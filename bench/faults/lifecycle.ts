@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { killAndWait, newSubjects, type Whom } from './kills.ts';
 import { startLoad } from './load.ts';
 import { check, type Subject } from './oracle.ts';
-import { type Context, type Outcome, report, type Scenario, sized } from './scenario.ts';
 import { hangUp } from './requests.ts';
+import { type Context, type Outcome, report, type Scenario, sized } from './scenario.ts';
 import { openVictim, type Victim } from './victim.ts';
 
 const stopMsMax = 10_000;
@@ -14,7 +14,12 @@ const openIn = (context: Context, folder = 'data', env?: NodeJS.ProcessEnv): Vic
   openVictim({ main: context.main, dataDir: join(context.folder, folder), port: context.port(), env });
 
 /** Stops the server as a service manager does, with requests under way. */
-async function stopPolitely(victim: Victim, { world, ledger }: Subject, outcome: Outcome, runMs: number): Promise<void> {
+async function stopPolitely(
+  victim: Victim,
+  { world, ledger }: Subject,
+  outcome: Outcome,
+  runMs: number,
+): Promise<void> {
   let stoppedAt = Number.POSITIVE_INFINITY;
   let dropped = 0;
   let isOver = false;
@@ -28,7 +33,10 @@ async function stopPolitely(victim: Victim, { world, ledger }: Subject, outcome:
         else {
           ledger.doubt(write);
           // What arrives while it stops may be turned away, and must say so.
-          if (reply.http !== 503) outcome.found.other.push(`${write.rpc} answered ${reply.http} ${JSON.stringify(reply.json.status)}`);
+          if (reply.http !== 503)
+            outcome.found.other.push(
+              `${write.rpc} answered ${reply.http} ${JSON.stringify(reply.json.status)}`,
+            );
           return;
         }
       } catch {
@@ -49,7 +57,8 @@ async function stopPolitely(victim: Victim, { world, ledger }: Subject, outcome:
   if (end !== 'exit 0') outcome.found.other.push(`told to stop, it ended with ${end}`);
   if (tookMs > stopMsMax) outcome.found.stuck.push(`told to stop, it took ${(tookMs / 1000).toFixed(1)} s`);
   if (dropped > 0) outcome.found.other.push(`${dropped} requests that were under way got no reply`);
-  if (victim.postmasterPid() !== undefined) outcome.found.other.push('PostgreSQL runs on after the server stopped');
+  if (victim.postmasterPid() !== undefined)
+    outcome.found.other.push('PostgreSQL runs on after the server stopped');
   outcome.aside = `stopped in ${(tookMs / 1000).toFixed(1)} s at last`;
 }
 
@@ -70,8 +79,10 @@ async function stops(context: Context, outcome: Outcome): Promise<void> {
   }
 }
 
-const residentMb = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
-const medianOf = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+const residentMb = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+const medianOf = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
 /** In the short mode the memory of a process that is still warming up may grow so much; after an hour it is flat. */
 const growthMax = { short: 0.2, fullPerTenMinutes: 0.01 };
@@ -92,14 +103,17 @@ async function soak(context: Context, outcome: Outcome): Promise<void> {
     const began = performance.now();
     while (performance.now() - began < totalMs) {
       await sleep(Math.min(2_000, totalMs / 30));
-      if (performance.now() - began > totalMs / 3) samples.push({ mb: residentMb(pid), files: readdirSync(`/proc/${pid}/fd`).length });
+      if (performance.now() - began > totalMs / 3)
+        samples.push({ mb: residentMb(pid), files: readdirSync(`/proc/${pid}/fd`).length });
     }
     await load.stop();
     const third = Math.floor(samples.length / 3);
     const [early, late] = [samples.slice(0, third), samples.slice(-third)];
     const growth = medianOf(late.map(({ mb }) => mb)) / medianOf(early.map(({ mb }) => mb)) - 1;
     const files = medianOf(late.map((one) => one.files)) - medianOf(early.map((one) => one.files));
-    const bar = context.isFull ? (growthMax.fullPerTenMinutes * (totalMs * 4)) / 9 / 600_000 : growthMax.short;
+    const bar = context.isFull
+      ? (growthMax.fullPerTenMinutes * (totalMs * 4)) / 9 / 600_000
+      : growthMax.short;
     if (growth > bar) outcome.found.other.push(`its memory grew by ${(100 * growth).toFixed(1)} %`);
     if (files > 10) outcome.found.other.push(`it holds ${files} more files and sockets`);
     report(context, outcome, await check(victim, subject, { throughApi: true }), 'at the end');
@@ -125,7 +139,10 @@ async function twoOnOneFolder(context: Context, outcome: Outcome): Promise<void>
       other.start();
       const end = await Promise.race([other.ended(), sleep(30_000).then(() => 'not at all')]);
       await load.stop();
-      if (end !== 'exit 1' || !/in use/.test(other.said())) outcome.found.other.push(`a second server on the folder ended with ${end} and said ${other.said().slice(-300)}`);
+      if (end !== 'exit 1' || !/in use/.test(other.said()))
+        outcome.found.other.push(
+          `a second server on the folder ended with ${end} and said ${other.said().slice(-300)}`,
+        );
       report(context, outcome, await check(one, subject), 'a second server came');
     }
     for (let time = 0; time < sized(context, 2, 10); time++) {
@@ -133,7 +150,9 @@ async function twoOnOneFolder(context: Context, outcome: Outcome): Promise<void>
       await other.killBoth();
       one.start();
       other.start();
-      const winners = await Promise.all([one, other].map(async (victim) => ((await startedWell(victim)) ? victim : undefined)));
+      const winners = await Promise.all(
+        [one, other].map(async (victim) => ((await startedWell(victim)) ? victim : undefined)),
+      );
       const alive = winners.filter((victim) => victim !== undefined);
       outcome.kills += 1;
       if (alive.length !== 1) {
@@ -167,10 +186,20 @@ async function twoOnOneDatabase(context: Context, outcome: Outcome): Promise<voi
   try {
     await host.ready();
     await host.sql((db) => db.query('create database shared'));
-    const socketDir = readFileSync(join(host.dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[4] as string;
+    const socketDir = readFileSync(join(host.dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8').split(
+      '\n',
+    )[4] as string;
     const databaseUrl = `postgres://fovea@localhost/shared?host=${encodeURIComponent(socketDir)}`;
     for (let n = 0; n < 2; n++) {
-      servers.push(openVictim({ main: context.main, dataDir: join(context.folder, 'shared'), port: context.port(), env: { DATABASE_URL: databaseUrl }, databaseUrl }));
+      servers.push(
+        openVictim({
+          main: context.main,
+          dataDir: join(context.folder, 'shared'),
+          port: context.port(),
+          env: { DATABASE_URL: databaseUrl },
+          databaseUrl,
+        }),
+      );
     }
     const [one, other] = servers as [Victim, Victim];
     one.start();
@@ -178,9 +207,15 @@ async function twoOnOneDatabase(context: Context, outcome: Outcome): Promise<voi
     // The first start of two at once: one of them may find the other at work and be started again, as a service manager would.
     await Promise.all([one.ready(), other.ready()]);
     const [subject] = (await newSubjects(one, context, 0)) as [Subject];
-    const half = (from: number) => ({ ...subject.world, lanes: subject.world.lanes.filter((_, n) => n % 2 === from) });
+    const half = (from: number) => ({
+      ...subject.world,
+      lanes: subject.world.lanes.filter((_, n) => n % 2 === from),
+    });
     for (let time = 0; time < sized(context, 3, 10); time++) {
-      const loads = [startLoad(one.wire, subject.ledger, half(0)), startLoad(other.wire, subject.ledger, half(1))];
+      const loads = [
+        startLoad(one.wire, subject.ledger, half(0)),
+        startLoad(other.wire, subject.ledger, half(1)),
+      ];
       await sleep(context.random.between(300, 900));
       if (time % 2 === 1) {
         await other.killServer();
@@ -198,8 +233,27 @@ async function twoOnOneDatabase(context: Context, outcome: Outcome): Promise<voi
 }
 
 type Ingredient = Whom | 'hang-ups' | 'stop' | 'freeze' | 'death point' | 'second server';
-const ingredients: readonly Ingredient[] = ['server', 'server', 'PostgreSQL', 'both', 'hang-ups', 'stop', 'freeze', 'death point', 'second server'];
-const soupPoints = ['commit-due', 'commit-done', 'object-renamed', 'jobs-claimed', 'jobs-worked', 'inputs-settled', 'media-freed', 'upload-queued'] as const;
+const ingredients: readonly Ingredient[] = [
+  'server',
+  'server',
+  'PostgreSQL',
+  'both',
+  'hang-ups',
+  'stop',
+  'freeze',
+  'death point',
+  'second server',
+];
+const soupPoints = [
+  'commit-due',
+  'commit-done',
+  'object-renamed',
+  'jobs-claimed',
+  'jobs-worked',
+  'inputs-settled',
+  'media-freed',
+  'upload-queued',
+] as const;
 
 /** Faults of all kinds one after the other, in an order that the seed decides. */
 async function soup(context: Context, outcome: Outcome): Promise<void> {
@@ -218,7 +272,12 @@ async function soup(context: Context, outcome: Outcome): Promise<void> {
         const ingredient = random.pick(ingredients);
         eaten.set(ingredient, (eaten.get(ingredient) ?? 0) + 1);
         await swallow(ingredient, { context, outcome, victim, second, subject });
-        report(context, outcome, await check(victim, subject, { throughApi: random.chance(0.2) }), `bowl ${bowl}, ${ingredient}`);
+        report(
+          context,
+          outcome,
+          await check(victim, subject, { throughApi: random.chance(0.2) }),
+          `bowl ${bowl}, ${ingredient}`,
+        );
       }
     }
     outcome.acknowledged = subjects.reduce((sum, { ledger }) => sum + ledger.acknowledged, 0);
@@ -232,7 +291,13 @@ async function soup(context: Context, outcome: Outcome): Promise<void> {
 
 async function swallow(
   ingredient: Ingredient,
-  { context, outcome, victim, second, subject }: { context: Context; outcome: Outcome; victim: Victim; second: Victim; subject: Subject },
+  {
+    context,
+    outcome,
+    victim,
+    second,
+    subject,
+  }: { context: Context; outcome: Outcome; victim: Victim; second: Victim; subject: Subject },
 ): Promise<void> {
   const { random } = context;
   const { world, ledger } = subject;

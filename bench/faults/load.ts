@@ -34,7 +34,9 @@ export function judge(ledger: Ledger, write: Write, reply: Reply): boolean {
 export function wordsOf({ json }: Reply): string {
   const items = Object.values(json).find(Array.isArray) ?? [];
   const refused = items.find((item) => item.status?.details);
-  return JSON.stringify(refused ? [json.status?.code, refused.id, refused.status] : (json.status ?? json)).slice(0, 400);
+  return JSON.stringify(
+    refused ? [json.status?.code, refused.id, refused.status] : (json.status ?? json),
+  ).slice(0, 400);
 }
 
 /** Sends a write once and enters it into the ledger. @returns whether it was acknowledged */

@@ -12,7 +12,13 @@ import { cellsOf, pageOf, plainTable, type Row } from './report.ts';
 import { requestScenarios } from './requests.ts';
 import { isClean, newOutcome, type Scenario } from './scenario.ts';
 
-const scenarios: readonly Scenario[] = [...killScenarios, ...deathPointScenarios, ...jobScenarios, ...requestScenarios, ...lifecycleScenarios];
+const scenarios: readonly Scenario[] = [
+  ...killScenarios,
+  ...deathPointScenarios,
+  ...jobScenarios,
+  ...requestScenarios,
+  ...lifecycleScenarios,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -37,7 +43,10 @@ if (!Number.isInteger(seed) || !(scale > 0 && scale <= 1)) {
   process.exit(2);
 }
 const wanted = positionals.map((name) => name.toUpperCase());
-const chosen = scenarios.filter(({ id, name }) => wanted.length === 0 || wanted.includes(id) || wanted.some((word) => name.toUpperCase().includes(word)));
+const chosen = scenarios.filter(
+  ({ id, name }) =>
+    wanted.length === 0 || wanted.includes(id) || wanted.some((word) => name.toUpperCase().includes(word)),
+);
 if (values.list || chosen.length === 0) {
   for (const { id, name } of scenarios) console.log(`  ${id.padEnd(4)} ${name}`);
   process.exit(values.list ? 0 : 2);
@@ -45,7 +54,12 @@ if (values.list || chosen.length === 0) {
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-faults-'));
 if (!values.keep) atExit(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-const again = [...positionals, `--seed ${seed}`, ...(values.full ? ['--full'] : []), ...(scale < 1 ? [`--scale ${scale}`] : [])].join(' ');
+const again = [
+  ...positionals,
+  `--seed ${seed}`,
+  ...(values.full ? ['--full'] : []),
+  ...(scale < 1 ? [`--scale ${scale}`] : []),
+].join(' ');
 console.log(`  seed ${seed}; the same again: npm run faults -- ${again}`);
 const began = Date.now();
 const rows: Row[] = [];
@@ -74,9 +88,20 @@ for (const scenario of chosen) {
     broken = error instanceof Error ? (error.stack ?? error.message) : String(error);
     console.log(`  ${id} broke: ${broken}`);
   }
-  const verdict = broken !== undefined ? 'BROKE' : scenario.isControl ? (isClean(outcome.found) ? 'NOT CAUGHT' : 'caught') : isClean(outcome.found) ? 'pass' : 'FAIL';
+  const verdict =
+    broken !== undefined
+      ? 'BROKE'
+      : scenario.isControl
+        ? isClean(outcome.found)
+          ? 'NOT CAUGHT'
+          : 'caught'
+        : isClean(outcome.found)
+          ? 'pass'
+          : 'FAIL';
   rows.push({ id, name, seed, verdict, broken, elapsedMs: Date.now() - startedMs, ...outcome });
-  if (verdict === 'FAIL') for (const words of [...outcome.found.lost, ...outcome.found.stuck, ...outcome.found.other].slice(0, 8)) console.log(`    ${words}`);
+  if (verdict === 'FAIL')
+    for (const words of [...outcome.found.lost, ...outcome.found.stuck, ...outcome.found.other].slice(0, 8))
+      console.log(`    ${words}`);
   console.log(`  ${verdict.padEnd(10)} ${id} ${name} (${Math.round((Date.now() - startedMs) / 1000)} s)`);
   if (!values.keep) rmSync(own, { recursive: true, force: true, maxRetries: 5 });
 }
@@ -93,7 +118,9 @@ const run = {
 };
 console.log(`\n${plainTable(cellsOf(rows))}\n`);
 const isGood = rows.every(({ verdict }) => verdict === 'pass' || verdict === 'caught');
-console.log(`  ${isGood ? 'all as it must be' : `NOT GOOD; repeat with --seed ${seed}`}; ${Math.round(run.elapsedMs / 1000)} s`);
+console.log(
+  `  ${isGood ? 'all as it must be' : `NOT GOOD; repeat with --seed ${seed}`}; ${Math.round(run.elapsedMs / 1000)} s`,
+);
 const json = `${JSON.stringify(run, null, 2)}\n`;
 if (values.json) {
   mkdirSync(dirname(values.json), { recursive: true });

@@ -32,7 +32,11 @@ export async function settled(victim: Victim, waitMs = patienceMs): Promise<stri
  * nothing is half there, all counters are right, media are whole. With `throughApi` the replies of the server are
  * read too and held against its own database.
  */
-export async function check(victim: Victim, { world, ledger, seen }: Subject, options: { throughApi?: boolean; decided?: ReadonlySet<Write> } = {}): Promise<Found> {
+export async function check(
+  victim: Victim,
+  { world, ledger, seen }: Subject,
+  options: { throughApi?: boolean; decided?: ReadonlySet<Write> } = {},
+): Promise<Found> {
   const found = nothingFound();
   found.stuck.push(...(await settled(victim)));
   const there = await victim.sql((db) => readTruth(db, world.appId));
@@ -49,7 +53,8 @@ export async function check(victim: Victim, { world, ledger, seen }: Subject, op
   if (options.throughApi) {
     found.other.push(...differences('the API', await readApi(victim.wire, world), truth));
     found.other.push(...(await checkApiCounts(victim.wire, world, truth)));
-    if (world.isIndexed) found.other.push(...(await victim.sql((db) => checkSearch(db, victim.wire, world, appKey))));
+    if (world.isIndexed)
+      found.other.push(...(await victim.sql((db) => checkSearch(db, victim.wire, world, appKey))));
   }
   found.other.push(...ledger.refused.splice(0));
   for (const lane of world.lanes) lane.allProcessed();
@@ -62,24 +67,32 @@ export function add(to: Found, from: Found): void {
   to.other.push(...from.other);
 }
 
-function differences(who: string, told: ReadonlyMap<string, string>, truth: ReadonlyMap<string, string>): string[] {
+function differences(
+  who: string,
+  told: ReadonlyMap<string, string>,
+  truth: ReadonlyMap<string, string>,
+): string[] {
   const keys = new Set([...told.keys(), ...truth.keys()]);
   const wrong = [...keys].filter((key) => told.get(key) !== truth.get(key));
   if (wrong.length === 0) return [];
   const [first] = wrong as [string];
-  return [`${wrong.length} things differ between ${who} and the database, such as ${first}: ${told.get(first)} and ${truth.get(first)}`];
+  return [
+    `${wrong.length} things differ between ${who} and the database, such as ${first}: ${told.get(first)} and ${truth.get(first)}`,
+  ];
 }
 
 async function readApi(wire: Wire, { path }: World): Promise<Map<string, string>> {
   const told = new Map<string, string>();
   const every = async (what: string, field: string, each: (item: Record<string, never>) => void) => {
     for (let page = 1; ; page++) {
-      const items = (await wire.must('GET', `${path}/${what}?page=${page}&per_page=${pageSize}`))[field] ?? [];
+      const items =
+        (await wire.must('GET', `${path}/${what}?page=${page}&per_page=${pageSize}`))[field] ?? [];
       for (const item of items) each(item);
       if (items.length < pageSize) return;
     }
   };
-  const recordOf = (concepts: { id: string; value: number }[] = []) => Object.fromEntries(concepts.map(({ id, value }) => [id, value]));
+  const recordOf = (concepts: { id: string; value: number }[] = []) =>
+    Object.fromEntries(concepts.map(({ id, value }) => [id, value]));
   // biome-ignore lint/suspicious/noExplicitAny: replies are read by name
   type Any = any;
   await every('concepts', 'concepts', ({ id, name }: Any) => {
@@ -88,18 +101,26 @@ async function readApi(wire: Wire, { path }: World): Promise<Map<string, string>
   await every('inputs', 'inputs', ({ id, data }: Any) => {
     const url: string = (data.text ?? data.image)?.url ?? '';
     const sha = url.slice(-64);
-    told.set(keyOf.input(id), stateText.input({ sha, labels: recordOf(data.concepts), metadata: data.metadata ?? {} }));
+    told.set(
+      keyOf.input(id),
+      stateText.input({ sha, labels: recordOf(data.concepts), metadata: data.metadata ?? {} }),
+    );
   });
   // The labels of inputs themselves are annotations too; they came with the inputs.
   await every('annotations', 'annotations', ({ id, input_id, data }: Any) => {
-    if (id.startsWith('annotation-')) told.set(keyOf.annotation(input_id, id), stateText.annotation(Object.keys(recordOf(data.concepts))));
+    if (id.startsWith('annotation-'))
+      told.set(keyOf.annotation(input_id, id), stateText.annotation(Object.keys(recordOf(data.concepts))));
   });
   await every('inputs/jobs/add', 'inputs_add_jobs', ({ id, progress }: Any) => {
     const { success_count: good = 0, failed_count: bad = 0 } = progress;
     told.set(keyOf.job(id), stateText.job(Number(good) + Number(bad)));
   });
   for (const dataset of ['set-0', 'set-1']) {
-    await every(`datasets/${dataset}/inputs`, 'dataset_inputs', ({ input }: Any) => void told.set(keyOf.member(dataset, input.id), stateText.member));
+    await every(
+      `datasets/${dataset}/inputs`,
+      'dataset_inputs',
+      ({ input }: Any) => void told.set(keyOf.member(dataset, input.id), stateText.member),
+    );
     await every(`datasets/${dataset}/versions`, 'dataset_versions', ({ id, status }: Any) => {
       told.set(keyOf.version(dataset, id), status.code === 64015 ? stateText.version : `${status.code}`);
     });
@@ -107,11 +128,19 @@ async function readApi(wire: Wire, { path }: World): Promise<Map<string, string>
   return told;
 }
 
-async function checkApiCounts(wire: Wire, { path }: World, truth: ReadonlyMap<string, string>): Promise<string[]> {
+async function checkApiCounts(
+  wire: Wire,
+  { path }: World,
+  truth: ReadonlyMap<string, string>,
+): Promise<string[]> {
   const { counts } = await wire.must('GET', `${path}/inputs/status`);
   const inputs = [...truth.keys()].filter((key) => key.startsWith('input ')).length;
-  const wrong = Number(counts.processed) === inputs ? [] : [`the API counts ${counts.processed} processed inputs of ${inputs}`];
-  if (Number(counts.to_process) + Number(counts.processing) + Number(counts.errors) > 0) wrong.push(`the API counts ${JSON.stringify(counts)}`);
+  const wrong =
+    Number(counts.processed) === inputs
+      ? []
+      : [`the API counts ${counts.processed} processed inputs of ${inputs}`];
+  if (Number(counts.to_process) + Number(counts.processing) + Number(counts.errors) > 0)
+    wrong.push(`the API counts ${JSON.stringify(counts)}`);
   return wrong;
 }
 
@@ -126,19 +155,31 @@ async function checkSearch(db: pg.Client, wire: Wire, { path }: World, appKey: s
   );
   const [asked] = rows;
   if (asked === undefined || rows.length > hitsMax) return [];
-  const floats = (packed: Buffer) => Float32Array.from({ length: packed.length / 4 }, (_, at) => packed.readFloatLE(at * 4));
+  const floats = (packed: Buffer) =>
+    Float32Array.from({ length: packed.length / 4 }, (_, at) => packed.readFloatLE(at * 4));
   const query = floats(asked.vector);
-  const likeness = new Map(rows.map(({ id, vector }) => [id, floats(vector).reduce((sum, x, at) => sum + x * (query[at] as number), 0)]));
-  const body = { searches: [{ query: { ranks: [{ annotation: { input_id: asked.id } }] } }], pagination: { per_page: hitsMax } };
+  const likeness = new Map(
+    rows.map(({ id, vector }) => [
+      id,
+      floats(vector).reduce((sum, x, at) => sum + x * (query[at] as number), 0),
+    ]),
+  );
+  const body = {
+    searches: [{ query: { ranks: [{ annotation: { input_id: asked.id } }] } }],
+    pagination: { per_page: hitsMax },
+  };
   const { hits = [] } = await wire.must('POST', `${path}/inputs/searches`, body);
   const ids: string[] = hits.map((hit: { input: { id: string } }) => hit.input.id);
   const wrong: string[] = [];
   const missing = rows.filter(({ id }) => !ids.includes(id));
   const strange = ids.filter((id) => !likeness.has(id));
   if (missing.length + strange.length > 0) {
-    wrong.push(`a search finds ${ids.length} of ${rows.length} pictures; ${missing.length} are missing, ${strange.length} are not there any more`);
+    wrong.push(
+      `a search finds ${ids.length} of ${rows.length} pictures; ${missing.length} are missing, ${strange.length} are not there any more`,
+    );
   }
   const values = ids.map((id) => likeness.get(id) ?? 0);
-  if (values.some((value, at) => at > 0 && value > (values[at - 1] as number) + 1e-3)) wrong.push('a search orders pictures otherwise than their vectors');
+  if (values.some((value, at) => at > 0 && value > (values[at - 1] as number) + 1e-3))
+    wrong.push('a search orders pictures otherwise than their vectors');
   return wrong;
 }

@@ -29,7 +29,20 @@ function recovery(ms: readonly number[]): [string, string] {
 /** The cells of the table, headings first. */
 export function cellsOf(rows: readonly Row[]): string[][] {
   return [
-    ['', 'scenario', 'kills', 'acknowledged', 'lost', 'stuck', 'other', 'recovery s', 'max s', 'verdict', 'seed', 'aside'],
+    [
+      '',
+      'scenario',
+      'kills',
+      'acknowledged',
+      'lost',
+      'stuck',
+      'other',
+      'recovery s',
+      'max s',
+      'verdict',
+      'seed',
+      'aside',
+    ],
     ...rows.map(({ id, name, kills, acknowledged, found, recoveriesMs, verdict, seed, aside }) => [
       id,
       name,
@@ -47,8 +60,14 @@ export function cellsOf(rows: readonly Row[]): string[][] {
 }
 
 export function plainTable(cells: readonly string[][]): string {
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
-  return cells.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd()).join('\n');
+  const widths = (cells[0] ?? []).map((_, column) =>
+    Math.max(...cells.map((row) => (row[column] ?? '').length)),
+  );
+  return cells
+    .map((row) =>
+      `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd(),
+    )
+    .join('\n');
 }
 
 const markdownTable = (cells: readonly string[][]): string =>
@@ -62,10 +81,17 @@ const ends = '<!-- written by npm run faults: end -->';
 
 /** The page with its table renewed; what people wrote around it stays. */
 export function pageOf(page: string, run: Run): string {
-  const kills = run.rows.filter(({ id }) => ['R1', 'R2', 'R3'].includes(id)).reduce((sum, row) => sum + row.kills, 0);
-  const acknowledged = run.rows.reduce((sum, row) => sum + (row.verdict === 'caught' ? 0 : row.acknowledged), 0);
+  const kills = run.rows
+    .filter(({ id }) => ['R1', 'R2', 'R3'].includes(id))
+    .reduce((sum, row) => sum + row.kills, 0);
+  const acknowledged = run.rows.reduce(
+    (sum, row) => sum + (row.verdict === 'caught' ? 0 : row.acknowledged),
+    0,
+  );
   const broken = run.rows.flatMap(({ id, found, verdict }) =>
-    verdict === 'FAIL' ? [...found.lost, ...found.stuck, ...found.other].slice(0, 5).map((words) => `- ${id}: ${words}`) : [],
+    verdict === 'FAIL'
+      ? [...found.lost, ...found.stuck, ...found.other].slice(0, 5).map((words) => `- ${id}: ${words}`)
+      : [],
   );
   const text = [
     begins,
@@ -79,5 +105,7 @@ export function pageOf(page: string, run: Run): string {
     ends,
   ].join('\n');
   const [from, to] = [page.indexOf(begins), page.indexOf(ends)];
-  return from < 0 || to < 0 ? `${page.trimEnd()}\n\n${text}\n` : page.slice(0, from) + text + page.slice(to + ends.length);
+  return from < 0 || to < 0
+    ? `${page.trimEnd()}\n\n${text}\n`
+    : page.slice(0, from) + text + page.slice(to + ends.length);
 }

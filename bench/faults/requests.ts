@@ -6,14 +6,18 @@ import type pg from 'pg';
 import { newSubjects } from './kills.ts';
 import type { Write } from './ledger.ts';
 import { startLoad, wordsOf } from './load.ts';
-import { check, settled, type Subject } from './oracle.ts';
+import { check, type Subject, settled } from './oracle.ts';
 import type { Random } from './random.ts';
 import { type Context, type Outcome, report, type Scenario, sized } from './scenario.ts';
 import { openVictim, pat, userId, type Victim } from './victim.ts';
 import type { Json, Wire } from './wire.ts';
 
 async function withVictim(context: Context, work: (victim: Victim) => Promise<void>): Promise<void> {
-  const victim = openVictim({ main: context.main, dataDir: join(context.folder, 'data'), port: context.port() });
+  const victim = openVictim({
+    main: context.main,
+    dataDir: join(context.folder, 'data'),
+    port: context.port(),
+  });
   try {
     await victim.ready();
     await work(victim);
@@ -39,7 +43,8 @@ export function hangUp({ url }: Victim, write: Write, random: Random): Promise<b
   });
 }
 
-const openFiles = (pid: number | undefined): number => (pid === undefined ? 0 : readdirSync(`/proc/${pid}/fd`).length);
+const openFiles = (pid: number | undefined): number =>
+  pid === undefined ? 0 : readdirSync(`/proc/${pid}/fd`).length;
 
 async function clientsHangUp(context: Context, outcome: Outcome): Promise<void> {
   const { random } = context;
@@ -63,15 +68,18 @@ async function clientsHangUp(context: Context, outcome: Outcome): Promise<void> 
     }
     await load.stop();
     await sleep(1_500);
-    for (const subject of subjects) report(context, outcome, await check(victim, subject, { throughApi: true }), 'at the end');
+    for (const subject of subjects)
+      report(context, outcome, await check(victim, subject, { throughApi: true }), 'at the end');
     outcome.acknowledged = first.ledger.acknowledged + last.ledger.acknowledged;
     if (victim.pid() !== pid) outcome.found.other.push('the server ended');
-    if (/unhandled|uncaught/i.test(victim.said())) outcome.found.other.push(`the server says: ${victim.said().slice(-500)}`);
+    if (/unhandled|uncaught/i.test(victim.said()))
+      outcome.found.other.push(`the server says: ${victim.said().slice(-500)}`);
     const drafts = join(victim.dataDir, 'objects', '.drafts');
     const left = readdirSync(drafts);
     if (left.length > 0) outcome.found.other.push(`${left.length} files of interrupted uploads are left`);
     const after = openFiles(pid);
-    if (after > before + 20) outcome.found.other.push(`${after - before} more files and sockets are open than before`);
+    if (after > before + 20)
+      outcome.found.other.push(`${after - before} more files and sockets are open than before`);
     outcome.aside = `${before} files and sockets open before, ${after} after`;
   });
 }
@@ -89,29 +97,73 @@ const home = `/v2/users/${userId}/apps`;
 function session(appId: string): Step[] {
   const app = `${home}/${appId}`;
   const step = (rpc: string, verb: string, path: string, body?: Json): Step => ({ rpc, verb, path, body });
-  const inApp = (rpc: string, verb: string, path: string, body?: Json) => step(rpc, verb, `${app}/${path}`, body);
+  const inApp = (rpc: string, verb: string, path: string, body?: Json) =>
+    step(rpc, verb, `${app}/${path}`, body);
   return [
-    step('PostApps', 'POST', home, { apps: [{ id: appId, default_workflow: { id: 'Empty', app_id: 'main', user_id: 'clarifai' } }] }),
+    step('PostApps', 'POST', home, {
+      apps: [{ id: appId, default_workflow: { id: 'Empty', app_id: 'main', user_id: 'clarifai' } }],
+    }),
     step('PatchApps', 'PATCH', home, { action: 'overwrite', apps: [{ id: appId, description: 'twice' }] }),
-    inApp('PostConcepts', 'POST', 'concepts', { concepts: [{ id: 'a', name: 'a' }, { id: 'b', name: 'b' }] }),
-    inApp('PatchConcepts', 'PATCH', 'concepts', { action: 'overwrite', concepts: [{ id: 'a', name: 'another a' }] }),
+    inApp('PostConcepts', 'POST', 'concepts', {
+      concepts: [
+        { id: 'a', name: 'a' },
+        { id: 'b', name: 'b' },
+      ],
+    }),
+    inApp('PatchConcepts', 'PATCH', 'concepts', {
+      action: 'overwrite',
+      concepts: [{ id: 'a', name: 'another a' }],
+    }),
     inApp('PostDatasets', 'POST', 'datasets', { datasets: [{ id: 'd' }] }),
-    inApp('PatchDatasets', 'PATCH', 'datasets', { action: 'overwrite', datasets: [{ id: 'd', description: 'twice' }] }),
+    inApp('PatchDatasets', 'PATCH', 'datasets', {
+      action: 'overwrite',
+      datasets: [{ id: 'd', description: 'twice' }],
+    }),
     inApp('PostInputs', 'POST', 'inputs', {
       inputs_add_job_id: 'j',
-      inputs: ['x', 'y', 'z'].map((id) => ({ id, ...(id === 'z' ? { dataset_ids: ['d'] } : {}), data: { text: { raw: `${appId} ${id}` }, concepts: [{ id: 'a', value: 1 }], metadata: { n: 1 } } })),
+      inputs: ['x', 'y', 'z'].map((id) => ({
+        id,
+        ...(id === 'z' ? { dataset_ids: ['d'] } : {}),
+        data: { text: { raw: `${appId} ${id}` }, concepts: [{ id: 'a', value: 1 }], metadata: { n: 1 } },
+      })),
     }),
-    inApp('PatchInputs merge', 'PATCH', 'inputs', { action: 'merge', inputs: [{ id: 'x', data: { concepts: [{ id: 'b', value: 0 }], metadata: { m: 2 } } }] }),
-    inApp('PatchInputs overwrite', 'PATCH', 'inputs', { action: 'overwrite', inputs: [{ id: 'y', data: { concepts: [{ id: 'b', value: 1 }] } }] }),
-    inApp('PatchInputs remove', 'PATCH', 'inputs', { action: 'remove', inputs: [{ id: 'z', data: { concepts: [{ id: 'a' }] } }] }),
-    inApp('PostAnnotations', 'POST', 'annotations', { annotations: [{ id: 'n', input_id: 'x', data: { concepts: [{ id: 'a', value: 1 }] } }] }),
-    inApp('PatchAnnotations', 'PATCH', 'annotations', { action: 'overwrite', annotations: [{ id: 'n', input_id: 'x', data: { concepts: [{ id: 'b', value: 1 }] } }] }),
-    inApp('PostDatasetInputs', 'POST', 'datasets/d/inputs', { dataset_inputs: [{ input: { id: 'x' } }, { input: { id: 'y' } }] }),
+    inApp('PatchInputs merge', 'PATCH', 'inputs', {
+      action: 'merge',
+      inputs: [{ id: 'x', data: { concepts: [{ id: 'b', value: 0 }], metadata: { m: 2 } } }],
+    }),
+    inApp('PatchInputs overwrite', 'PATCH', 'inputs', {
+      action: 'overwrite',
+      inputs: [{ id: 'y', data: { concepts: [{ id: 'b', value: 1 }] } }],
+    }),
+    inApp('PatchInputs remove', 'PATCH', 'inputs', {
+      action: 'remove',
+      inputs: [{ id: 'z', data: { concepts: [{ id: 'a' }] } }],
+    }),
+    inApp('PostAnnotations', 'POST', 'annotations', {
+      annotations: [{ id: 'n', input_id: 'x', data: { concepts: [{ id: 'a', value: 1 }] } }],
+    }),
+    inApp('PatchAnnotations', 'PATCH', 'annotations', {
+      action: 'overwrite',
+      annotations: [{ id: 'n', input_id: 'x', data: { concepts: [{ id: 'b', value: 1 }] } }],
+    }),
+    inApp('PostDatasetInputs', 'POST', 'datasets/d/inputs', {
+      dataset_inputs: [{ input: { id: 'x' } }, { input: { id: 'y' } }],
+    }),
     inApp('PostDatasetVersions', 'POST', 'datasets/d/versions', { dataset_versions: [{ id: 'v' }] }),
     inApp('PostModels', 'POST', 'models', { models: [{ id: 'm' }] }),
-    inApp('PatchModels', 'PATCH', 'models', { action: 'overwrite', models: [{ id: 'm', description: 'twice' }] }),
+    inApp('PatchModels', 'PATCH', 'models', {
+      action: 'overwrite',
+      models: [{ id: 'm', description: 'twice' }],
+    }),
     inApp('PostWorkflows', 'POST', 'workflows', {
-      workflows: [{ id: 'w', nodes: [{ id: 'one', model: { id: 'general-image-embedding', user_id: 'clarifai', app_id: 'main' } }] }],
+      workflows: [
+        {
+          id: 'w',
+          nodes: [
+            { id: 'one', model: { id: 'general-image-embedding', user_id: 'clarifai', app_id: 'main' } },
+          ],
+        },
+      ],
     }),
     inApp('DeleteWorkflows', 'DELETE', 'workflows', { ids: ['w'] }),
     inApp('DeleteModels', 'DELETE', 'models', { ids: ['m'] }),
@@ -137,7 +189,9 @@ async function fingerprint(db: pg.Client): Promise<Map<string, string>> {
   const prints = new Map<string, string>();
   for (const { name } of tables) {
     // A counter at nothing is as good as none.
-    const notEmpty = name.endsWith('_tallies') ? "where (to_jsonb(x) - 'app_key' - 'bucket' - 'status_code' - 'slot' - 'state' - 'concept_id')::text ~ '[1-9]'" : '';
+    const notEmpty = name.endsWith('_tallies')
+      ? "where (to_jsonb(x) - 'app_key' - 'bucket' - 'status_code' - 'slot' - 'state' - 'concept_id')::text ~ '[1-9]'"
+      : '';
     const { rows } = await db.query(
       `select count(*) || ' rows, ' || md5(coalesce(string_agg(line, '' order by line), '')) as print
        from (select (to_jsonb(x) - $1::text[])::text as line from ${name} x ${notEmpty}) l`,
@@ -168,13 +222,19 @@ async function requestsTwice(context: Context, outcome: Outcome): Promise<void> 
           outcome.recoveriesMs.push(await victim.ready());
         } else await sleep(random.between(0, 30));
         const second = await victim.wire.call(step.verb, step.path, step.body);
-        if (second.http >= 500) outcome.found.other.push(`${step.rpc} sent again answers ${second.http} ${JSON.stringify(second.json.status)}`);
+        if (second.http >= 500)
+          outcome.found.other.push(
+            `${step.rpc} sent again answers ${second.http} ${JSON.stringify(second.json.status)}`,
+          );
         if (second.http === 200) answered += 1;
         else known += 1;
         await settled(victim);
         const after = await victim.sql(fingerprint);
         for (const [table, print] of after) {
-          if (before.get(table) !== print) outcome.found.other.push(`${step.rpc} sent again changes ${table}: ${before.get(table)}, ${print}`);
+          if (before.get(table) !== print)
+            outcome.found.other.push(
+              `${step.rpc} sent again changes ${table}: ${before.get(table)}, ${print}`,
+            );
         }
       }
     }
@@ -191,10 +251,19 @@ async function patchesTogether(context: Context, outcome: Outcome): Promise<void
   await withVictim(context, async (victim) => {
     const { wire } = victim;
     const app = `${home}/together`;
-    await wire.must('POST', home, { apps: [{ id: 'together', default_workflow: { id: 'Empty', app_id: 'main', user_id: 'clarifai' } }] });
-    await wire.must('POST', `${app}/concepts`, { concepts: [{ id: 'shared', name: 'shared' }, ...Array.from({ length: clients }, (_, n) => ({ id: `own-${n}`, name: `own-${n}` }))] });
+    await wire.must('POST', home, {
+      apps: [{ id: 'together', default_workflow: { id: 'Empty', app_id: 'main', user_id: 'clarifai' } }],
+    });
+    await wire.must('POST', `${app}/concepts`, {
+      concepts: [
+        { id: 'shared', name: 'shared' },
+        ...Array.from({ length: clients }, (_, n) => ({ id: `own-${n}`, name: `own-${n}` })),
+      ],
+    });
     const shared = ['one', 'two', 'three'];
-    await wire.must('POST', `${app}/inputs`, { inputs: [...shared, 'whole'].map((id) => ({ id, data: { text: { raw: id } } })) });
+    await wire.must('POST', `${app}/inputs`, {
+      inputs: [...shared, 'whole'].map((id) => ({ id, data: { text: { raw: id } } })),
+    });
     await settled(victim);
     const wrong = (words: string) => outcome.found.other.push(words);
     const wanted = new Map<string, number>();
@@ -205,26 +274,45 @@ async function patchesTogether(context: Context, outcome: Outcome): Promise<void
         const at = own.next();
         if (at < 0.6) {
           const value = own.below(2);
-          await patch(wire, wrong, `${app}/inputs`, { action: 'merge', inputs: [{ id, data: { concepts: [{ id: `own-${client}`, value }], metadata: { [`own-${client}`]: n } } }] });
+          await patch(wire, wrong, `${app}/inputs`, {
+            action: 'merge',
+            inputs: [
+              {
+                id,
+                data: { concepts: [{ id: `own-${client}`, value }], metadata: { [`own-${client}`]: n } },
+              },
+            ],
+          });
           wanted.set(`${id} label ${client}`, value);
           wanted.set(`${id} field ${client}`, n);
           await readOwn(wire, wrong, app, id, client, wanted);
         } else if (at < 0.85) {
-          await patch(wire, wrong, `${app}/inputs`, { action: 'overwrite', inputs: [{ id: 'whole', data: { metadata: { left: client * 1e6 + n, right: client * 1e6 + n } } }] });
+          await patch(wire, wrong, `${app}/inputs`, {
+            action: 'overwrite',
+            inputs: [
+              { id: 'whole', data: { metadata: { left: client * 1e6 + n, right: client * 1e6 + n } } },
+            ],
+          });
           const { metadata } = (await wire.must('GET', `${app}/inputs/whole`)).input.data;
-          if (metadata.left !== metadata.right) wrong(`an overwritten input is mixed: ${JSON.stringify(metadata)}`);
+          if (metadata.left !== metadata.right)
+            wrong(`an overwritten input is mixed: ${JSON.stringify(metadata)}`);
         } else {
           const name = `${client} ${n}`;
-          await patch(wire, wrong, `${app}/concepts`, { action: 'overwrite', concepts: [{ id: 'shared', name }] });
+          await patch(wire, wrong, `${app}/concepts`, {
+            action: 'overwrite',
+            concepts: [{ id: 'shared', name }],
+          });
           names.add(name);
         }
         outcome.acknowledged += 1;
       }
     };
     await Promise.all(Array.from({ length: clients }, (_, client) => work(client, random.fork())));
-    for (const id of shared) for (let client = 0; client < clients; client++) await readOwn(wire, wrong, app, id, client, wanted);
+    for (const id of shared)
+      for (let client = 0; client < clients; client++) await readOwn(wire, wrong, app, id, client, wanted);
     const { concept } = await wire.must('GET', `${app}/concepts/shared`);
-    if (names.size > 0 && !names.has(concept.name)) wrong(`a concept has the name ${concept.name}, which nobody gave it`);
+    if (names.size > 0 && !names.has(concept.name))
+      wrong(`a concept has the name ${concept.name}, which nobody gave it`);
   });
   outcome.aside = `${clients} clients, ${each} changes each`;
 }
@@ -234,12 +322,21 @@ async function patch(wire: Wire, wrong: (words: string) => void, path: string, b
   if (http !== 200) wrong(`PATCH ${path} answers ${http} ${JSON.stringify(json.status)}`);
 }
 
-async function readOwn(wire: Wire, wrong: (words: string) => void, app: string, id: string, client: number, wanted: ReadonlyMap<string, number>): Promise<void> {
+async function readOwn(
+  wire: Wire,
+  wrong: (words: string) => void,
+  app: string,
+  id: string,
+  client: number,
+  wanted: ReadonlyMap<string, number>,
+): Promise<void> {
   const { data } = (await wire.must('GET', `${app}/inputs/${id}`)).input;
   const field = data.metadata?.[`own-${client}`];
   const label = data.concepts?.find((one: Json) => one.id === `own-${client}`)?.value;
-  if (field !== wanted.get(`${id} field ${client}`)) wrong(`client ${client} wrote ${wanted.get(`${id} field ${client}`)} into ${id} and reads ${field}`);
-  if (label !== wanted.get(`${id} label ${client}`)) wrong(`client ${client} labelled ${id} ${wanted.get(`${id} label ${client}`)} and reads ${label}`);
+  if (field !== wanted.get(`${id} field ${client}`))
+    wrong(`client ${client} wrote ${wanted.get(`${id} field ${client}`)} into ${id} and reads ${field}`);
+  if (label !== wanted.get(`${id} label ${client}`))
+    wrong(`client ${client} labelled ${id} ${wanted.get(`${id} label ${client}`)} and reads ${label}`);
 }
 
 export const requestScenarios: readonly Scenario[] = [

@@ -36,9 +36,16 @@ export interface Scenario {
   run(context: Context, outcome: Outcome): Promise<void>;
 }
 
-export const newOutcome = (): Outcome => ({ kills: 0, acknowledged: 0, found: nothingFound(), recoveriesMs: [], aside: '' });
+export const newOutcome = (): Outcome => ({
+  kills: 0,
+  acknowledged: 0,
+  found: nothingFound(),
+  recoveriesMs: [],
+  aside: '',
+});
 
-export const isClean = ({ lost, stuck, other }: Found): boolean => lost.length + stuck.length + other.length === 0;
+export const isClean = ({ lost, stuck, other }: Found): boolean =>
+  lost.length + stuck.length + other.length === 0;
 
 /** Adds what was found and says so at once, so that a long run need not be waited for. */
 export function report({ say }: Context, outcome: Outcome, found: Found, where: string): void {

@@ -26,20 +26,27 @@ const statements = {
 };
 
 /** What the database holds of an app, in the ledger's words; undefined where there is no such app. */
-export async function readTruth(db: pg.Client, appId: string): Promise<{ truth: Map<string, string>; appKey: string; shas: Set<string> } | undefined> {
+export async function readTruth(
+  db: pg.Client,
+  appId: string,
+): Promise<{ truth: Map<string, string>; appKey: string; shas: Set<string> } | undefined> {
   const truth = new Map<string, string>();
   const shas = new Set<string>();
   const app = (await db.query(statements.app, [appId])).rows[0];
   if (app === undefined) return undefined;
   const all = async (name: keyof typeof statements) => (await db.query(statements[name], [app.key])).rows;
-  for (const { id, name } of await all('concepts')) if (!given.has(keyOf.concept(id))) truth.set(keyOf.concept(id), name);
+  for (const { id, name } of await all('concepts'))
+    if (!given.has(keyOf.concept(id))) truth.set(keyOf.concept(id), name);
   for (const { id, sha, labels, metadata } of await all('inputs')) {
     truth.set(keyOf.input(id), stateText.input({ sha: sha ?? '', labels, metadata }));
     if (sha) shas.add(sha);
   }
-  for (const { id, inputId, concepts } of await all('annotations')) truth.set(keyOf.annotation(inputId, id), stateText.annotation(concepts));
-  for (const { dataset, input } of await all('members')) truth.set(keyOf.member(dataset, input), stateText.member);
-  for (const { dataset, id, status } of await all('versions')) truth.set(keyOf.version(dataset, id), status === 64015 ? stateText.version : `${status}`);
+  for (const { id, inputId, concepts } of await all('annotations'))
+    truth.set(keyOf.annotation(inputId, id), stateText.annotation(concepts));
+  for (const { dataset, input } of await all('members'))
+    truth.set(keyOf.member(dataset, input), stateText.member);
+  for (const { dataset, id, status } of await all('versions'))
+    truth.set(keyOf.version(dataset, id), status === 64015 ? stateText.version : `${status}`);
   for (const { id, open, done } of await all('jobs')) truth.set(keyOf.job(id), stateText.job(open + done));
   return { truth, appKey: app.key, shas };
 }
@@ -101,22 +108,44 @@ const indexedAudit = `
 /** Looks an app through for what must never be, whatever happened. */
 export async function auditApp(db: pg.Client, appKey: string, isIndexed: boolean): Promise<string[]> {
   const wrong: string[] = [];
-  for (const [name, text] of Object.entries({ ...audits, ...(isIndexed ? { 'pictures without a vector': indexedAudit, 'pictures predicted twice': predictedAudit } : {}) })) {
+  for (const [name, text] of Object.entries({
+    ...audits,
+    ...(isIndexed
+      ? { 'pictures without a vector': indexedAudit, 'pictures predicted twice': predictedAudit }
+      : {}),
+  })) {
     const { rows } = await db.query<{ offender: string }>(text, [appKey]);
     if (rows.length > 0) wrong.push(`${rows.length} ${name}, such as ${rows[0]?.offender}`);
   }
   return wrong;
 }
 
-const leftovers = ['inputs', 'annotations', 'annotation_concepts', 'input_concepts', 'embeddings', 'datasets', 'dataset_inputs', 'dataset_versions', 'concepts', 'models', 'model_versions', 'workflows', 'inputs_add_jobs'];
+const leftovers = [
+  'inputs',
+  'annotations',
+  'annotation_concepts',
+  'input_concepts',
+  'embeddings',
+  'datasets',
+  'dataset_inputs',
+  'dataset_versions',
+  'concepts',
+  'models',
+  'model_versions',
+  'workflows',
+  'inputs_add_jobs',
+];
 
 /** Looks for what deleted apps left behind. */
 export async function auditApps(db: pg.Client): Promise<string[]> {
   const wrong: string[] = [];
   const deleted = await db.query('select id from apps where deleted_at is not null');
-  if (deleted.rows.length > 0) wrong.push(`${deleted.rows.length} deleted apps are not cleared away, such as ${deleted.rows[0].id}`);
+  if (deleted.rows.length > 0)
+    wrong.push(`${deleted.rows.length} deleted apps are not cleared away, such as ${deleted.rows[0].id}`);
   for (const table of leftovers) {
-    const { rows } = await db.query(`select count(*)::int as n from ${table} where app_key not in (select key from apps)`);
+    const { rows } = await db.query(
+      `select count(*)::int as n from ${table} where app_key not in (select key from apps)`,
+    );
     if (rows[0].n > 0) wrong.push(`${rows[0].n} rows of ${table} belong to apps that are gone`);
   }
   return wrong;
@@ -135,7 +164,12 @@ export async function openWork(db: pg.Client): Promise<string[]> {
 }
 
 /** Media that rows point to and that are not there whole; and media that nothing points to any more and that are there. */
-export async function checkMedia(dataDir: string, shas: ReadonlySet<string>, freed: ReadonlySet<string>, seen: Set<string>): Promise<Found> {
+export async function checkMedia(
+  dataDir: string,
+  shas: ReadonlySet<string>,
+  freed: ReadonlySet<string>,
+  seen: Set<string>,
+): Promise<Found> {
   const found = nothingFound();
   const fileOf = (sha: string) => join(dataDir, 'objects', 'media', 'orig', sha.slice(0, 2), sha);
   for (const sha of shas) {

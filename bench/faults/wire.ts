@@ -26,7 +26,9 @@ export function openWire(port: number, key: string): Wire {
     new Promise<{ http: number; bytes: Buffer }>((resolve, reject) => {
       const headers = {
         authorization: `Key ${key}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+        ...(body === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
       };
       const sent = request({ host: '127.0.0.1', port, method: verb, path, headers, agent }, (response) => {
         const chunks: Buffer[] = [];
@@ -43,7 +45,12 @@ export function openWire(port: number, key: string): Wire {
     });
 
   const call = async (verb: string, path: string, body?: unknown, timeoutMs = 20_000): Promise<Reply> => {
-    const { http, bytes } = await send(verb, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
+    const { http, bytes } = await send(
+      verb,
+      path,
+      body === undefined ? undefined : JSON.stringify(body),
+      timeoutMs,
+    );
     const text = bytes.toString();
     return { http, json: text.startsWith('{') ? JSON.parse(text) : text };
   };
@@ -60,10 +67,11 @@ export function openWire(port: number, key: string): Wire {
       if (http !== 200) throw new Error(`GET ${path}: ${http}`);
       return bytes;
     },
-    isReady: () => send('GET', '/readyz', undefined, 2_000).then(
-      ({ http }) => http === 200,
-      () => false,
-    ),
+    isReady: () =>
+      send('GET', '/readyz', undefined, 2_000).then(
+        ({ http }) => http === 200,
+        () => false,
+      ),
     close: () => agent.destroy(),
   };
 }

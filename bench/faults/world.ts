@@ -17,10 +17,16 @@ export interface World {
 const labels = Array.from({ length: 8 }, (_, n) => `label-${n}`);
 const datasets = ['set-0', 'set-1'];
 /** The largest batches the load sends. */
-const batchMax = 24;
+const batchMax = 40;
 
 /** Makes the app with its labels and datasets, through the front door. `General` pictures are indexed. */
-export async function makeWorld(wire: Wire, ledger: Ledger, appId: string, random: Random, options: { workflow?: 'Empty' | 'General'; lanes?: number } = {}): Promise<World> {
+export async function makeWorld(
+  wire: Wire,
+  ledger: Ledger,
+  appId: string,
+  random: Random,
+  options: { workflow?: 'Empty' | 'General'; lanes?: number } = {},
+): Promise<World> {
   const { workflow = 'Empty', lanes = 6 } = options;
   const path = `/v2/users/${userId}/apps/${appId}`;
   await wire.must('POST', `/v2/users/${userId}/apps`, {
@@ -31,7 +37,10 @@ export async function makeWorld(wire: Wire, ledger: Ledger, appId: string, rando
   const world = { appId, path, isIndexed: workflow === 'General' };
   return {
     ...world,
-    lanes: Array.from({ length: lanes }, (_, n) => new Lane({ ...world, ledger, random: random.fork(), name: `${n}` })),
+    lanes: Array.from(
+      { length: lanes },
+      (_, n) => new Lane({ ...world, ledger, random: random.fork(), name: `${n}` }),
+    ),
   };
 }
 
@@ -126,7 +135,9 @@ export class Lane {
     const sha = createHash('sha256').update(bytes).digest('hex');
     const state = { sha, labels: this.#newLabels(), metadata: { version: random.below(1000) } };
     const dataset = random.chance(0.3) ? random.pick(datasets) : undefined;
-    const medium = this.#isIndexed ? { image: { base64: bytes.toString('base64') } } : { text: { raw: bytes.toString() } };
+    const medium = this.#isIndexed
+      ? { image: { base64: bytes.toString('base64') } }
+      : { text: { raw: bytes.toString() } };
     return {
       message: {
         id,
@@ -141,7 +152,7 @@ export class Lane {
   }
 
   postConcepts(): Write {
-    const ids = Array.from({ length: 1 + this.#random.below(2 * batchMax) }, () => this.#newId('concept'));
+    const ids = Array.from({ length: 1 + this.#random.below(3 * batchMax) }, () => this.#newId('concept'));
     this.#concepts.push(...ids);
     return {
       rpc: 'PostConcepts',
@@ -154,7 +165,9 @@ export class Lane {
   }
 
   patchConcepts(): Write {
-    const known = this.#some(this.#concepts.filter((id) => this.#ledger.stateOf(keyOf.concept(id)) !== undefined));
+    const known = this.#some(
+      this.#concepts.filter((id) => this.#ledger.stateOf(keyOf.concept(id)) !== undefined),
+    );
     if (known.length === 0) return this.postConcepts();
     const changes = known.map((id) => ({
       id,
@@ -177,7 +190,11 @@ export class Lane {
     const action = this.#random.pick(['merge', 'overwrite'] as const);
     const parts = ids.map((id) => {
       const before = this.#ledger.stateOf(keyOf.input(id)) as string;
-      const [sha, oldLabels, oldMetadata] = JSON.parse(before) as [string, Record<string, number>, Record<string, number>];
+      const [sha, oldLabels, oldMetadata] = JSON.parse(before) as [
+        string,
+        Record<string, number>,
+        Record<string, number>,
+      ];
       const labels = this.#newLabels(1);
       const metadata = { [`field-${this.#random.below(3)}`]: this.#random.below(1000) };
       const after = stateText.input(
@@ -185,7 +202,12 @@ export class Lane {
           ? { sha, labels, metadata }
           : { sha, labels: { ...oldLabels, ...labels }, metadata: { ...oldMetadata, ...metadata } },
       );
-      return { key: keyOf.input(id), before, after, message: { id, data: { concepts: conceptsOf(labels), metadata } } };
+      return {
+        key: keyOf.input(id),
+        before,
+        after,
+        message: { id, data: { concepts: conceptsOf(labels), metadata } },
+      };
     });
     return {
       rpc: 'PatchInputs',
@@ -233,7 +255,10 @@ export class Lane {
   }
 
   patchAnnotations(inputs: readonly string[]): Write {
-    const parts = this.#some(this.#liveAnnotations()).map((one) => ({ ...one, conceptIds: [this.#random.pick(labels)] }));
+    const parts = this.#some(this.#liveAnnotations()).map((one) => ({
+      ...one,
+      conceptIds: [this.#random.pick(labels)],
+    }));
     if (parts.length === 0) return this.postAnnotations(inputs);
     return {
       rpc: 'PatchAnnotations',
@@ -258,13 +283,19 @@ export class Lane {
       path: `${this.#path}/annotations`,
       body: { ids: parts.map(({ id }) => id), input_ids: parts.map(({ inputId }) => inputId) },
       items: parts.length,
-      changes: parts.map(({ id, inputId, before }) => ({ key: keyOf.annotation(inputId, id), before, after: undefined })),
+      changes: parts.map(({ id, inputId, before }) => ({
+        key: keyOf.annotation(inputId, id),
+        before,
+        after: undefined,
+      })),
     };
   }
 
   addMembers(inputs: readonly string[]): Write {
     const dataset = this.#random.pick(datasets);
-    const ids = this.#some(inputs.filter((id) => this.#ledger.stateOf(keyOf.member(dataset, id)) === undefined));
+    const ids = this.#some(
+      inputs.filter((id) => this.#ledger.stateOf(keyOf.member(dataset, id)) === undefined),
+    );
     if (ids.length === 0) return this.postInputs();
     return {
       rpc: 'PostDatasetInputs',
@@ -272,13 +303,19 @@ export class Lane {
       path: `${this.#path}/datasets/${dataset}/inputs`,
       body: { dataset_inputs: ids.map((id) => ({ input: { id } })) },
       items: ids.length,
-      changes: ids.map((id) => ({ key: keyOf.member(dataset, id), before: undefined, after: stateText.member })),
+      changes: ids.map((id) => ({
+        key: keyOf.member(dataset, id),
+        before: undefined,
+        after: stateText.member,
+      })),
     };
   }
 
   dropMembers(inputs: readonly string[]): Write {
     const dataset = this.#random.pick(datasets);
-    const ids = this.#some(inputs.filter((id) => this.#ledger.stateOf(keyOf.member(dataset, id)) !== undefined));
+    const ids = this.#some(
+      inputs.filter((id) => this.#ledger.stateOf(keyOf.member(dataset, id)) !== undefined),
+    );
     if (ids.length === 0) return this.addMembers(inputs);
     return {
       rpc: 'DeleteDatasetInputs',
@@ -286,7 +323,11 @@ export class Lane {
       path: `${this.#path}/datasets/${dataset}/inputs`,
       body: { input_ids: ids },
       items: ids.length,
-      changes: ids.map((id) => ({ key: keyOf.member(dataset, id), before: stateText.member, after: undefined })),
+      changes: ids.map((id) => ({
+        key: keyOf.member(dataset, id),
+        before: stateText.member,
+        after: undefined,
+      })),
     };
   }
 
@@ -306,11 +347,15 @@ export class Lane {
   deleteInputs(inputs: readonly string[]): Write {
     const ids = this.#some(inputs);
     const doomed = new Set(ids);
-    const freed = ids.map((id) => (JSON.parse(this.#ledger.stateOf(keyOf.input(id)) as string) as [string])[0]);
+    const freed = ids.map(
+      (id) => (JSON.parse(this.#ledger.stateOf(keyOf.input(id)) as string) as [string])[0],
+    );
     const keys = [
       ...ids.map(keyOf.input),
       ...ids.flatMap((id) => datasets.map((dataset) => keyOf.member(dataset, id))),
-      ...[...this.#annotations].flatMap(([id, inputId]) => (doomed.has(inputId) ? [keyOf.annotation(inputId, id)] : [])),
+      ...[...this.#annotations].flatMap(([id, inputId]) =>
+        doomed.has(inputId) ? [keyOf.annotation(inputId, id)] : [],
+      ),
     ];
     return {
       rpc: 'DeleteInputs',
@@ -343,7 +388,9 @@ export class Lane {
 
   #newLabels(min = 0): Record<string, number> {
     const count = min + this.#random.below(3);
-    return Object.fromEntries(Array.from({ length: count }, () => [this.#random.pick(labels), this.#random.below(2)]));
+    return Object.fromEntries(
+      Array.from({ length: count }, () => [this.#random.pick(labels), this.#random.below(2)]),
+    );
   }
 
   /** A few of them, each once. */
@@ -354,9 +401,18 @@ export class Lane {
   }
 }
 
-const conceptsOf = (values: Record<string, number>) => Object.entries(values).map(([id, value]) => ({ id, value }));
+const conceptsOf = (values: Record<string, number>) =>
+  Object.entries(values).map(([id, value]) => ({ id, value }));
 
-const annotationMessage = ({ id, inputId, conceptIds }: { id: string; inputId: string; conceptIds: readonly string[] }) => ({
+const annotationMessage = ({
+  id,
+  inputId,
+  conceptIds,
+}: {
+  id: string;
+  inputId: string;
+  conceptIds: readonly string[];
+}) => ({
   id,
   input_id: inputId,
   data: { concepts: conceptIds.map((one) => ({ id: one, value: 1 })) },

@@ -52,6 +52,14 @@ export function asFault(thrown: unknown): Fault {
       },
     );
   }
+  if (isDatabaseAway(thrown)) {
+    return new Fault(
+      'unavailable',
+      StatusCode.RPC_SERVER_UNAVAILABLE,
+      'The database is away for a moment; the request may have been done or not. Try again.',
+      { cause: thrown },
+    );
+  }
   return new Fault(
     'internal',
     StatusCode.INTERNAL_UNCATEGORIZED,
@@ -61,6 +69,22 @@ export function asFault(thrown: unknown): Fault {
       cause: thrown,
     },
   );
+}
+
+const awayCodes = /^(57P0[1-5]|08...|53300|ECONNREFUSED|ECONNRESET|EPIPE)$/;
+const awayWords =
+  /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect/i;
+
+/** Nothing is wrong with the request: the connection to the database was lost, or there is none to be had. */
+function isDatabaseAway(thrown: unknown): boolean {
+  const { code, syscall, message } = (thrown ?? {}) as {
+    code?: unknown;
+    syscall?: unknown;
+    message?: unknown;
+  };
+  // The socket of a database that is being started again.
+  if (code === 'ENOENT') return syscall === 'connect';
+  return awayCodes.test(String(code)) || (typeof message === 'string' && awayWords.test(message));
 }
 
 const isStatementTimeout = (thrown: unknown): boolean =>
