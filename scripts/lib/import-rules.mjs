@@ -33,7 +33,15 @@ const allowed = {
   web: ['contract'],
   cli: ['contract'],
   conformance: ['contract', 'scripts', 'server/testing'],
-  bench: ['contract', 'scripts', 'server/testing', 'server/domain', 'server/store', 'server/engine', 'server/jobs'],
+  bench: [
+    'contract',
+    'scripts',
+    'server/testing',
+    'server/domain',
+    'server/store',
+    'server/engine',
+    'server/jobs',
+  ],
 };
 
 /**
