@@ -162,6 +162,7 @@ export const notYet = {
   postModelVersionEvaluations: notYetUnary,
   postModelVersionMetrics: notYetUnary,
   postModelVersionsUpload: notYetStream,
+  postModelVersionsTrainingTimeEstimate: notYetUnary,
   postModuleVersions: notYetUnary,
   postModules: notYetUnary,
   postNodepools: notYetUnary,

@@ -173,3 +173,31 @@ test('details change details only', async () => {
   });
   expect(patched.json.apps[0]).toMatchObject({ notes: 'n', sample_ms: 500 });
 });
+
+test('details are changed without touching anything else', async () => {
+  const alice = await signedIn('alice');
+  await alice.client.patchApp({ action: 'overwrite', app: { id: alice.appId, defaultLanguage: 'de' } });
+  const reply = await alice.client.patchAppsDetails({
+    action: 'overwrite',
+    apps: [{ id: alice.appId, notes: 'kept', defaultLanguage: 'fr' }],
+  });
+  expect(reply.apps[0]).toMatchObject({ notes: 'kept', defaultLanguage: 'de' });
+});
+
+test('apps are found by a pattern of their name', async () => {
+  const alice = await signedIn('alice', { app: false });
+  for (const id of ['shoe-shop', 'hat-shop', 'shoes'])
+    await alice.client.postApps({ userAppId: own, apps: [{ id }] });
+  const found = await alice.client.postAppsSearches({ userAppId: own, appQuery: { name: 'shoe*' } });
+  expect(found.apps.map((app) => app.id).sort()).toEqual(['shoe-shop', 'shoes']);
+});
+
+test('resources of an app are counted', async () => {
+  const alice = await signedIn('alice');
+  await alice.client.postInputs({
+    inputs: [{ data: { text: { raw: 'one' } } }, { data: { text: { raw: 'two' } } }],
+  });
+  await alice.client.postDatasets({ datasets: [{ id: 'd' }] });
+  const counts = await alice.client.getResourceCounts({});
+  expect([counts.inputs, counts.datasets, counts.models, counts.modules]).toEqual([2n, 1n, 0n, 0n]);
+});

@@ -245,3 +245,43 @@ test('a session ends with the token that opened it', async () => {
   await alice.client.deleteKey({ keyId: pat });
   expect(await look()).toBe(401);
 });
+
+test('a key is read back by its secret, by its owner alone', async () => {
+  const [alice, bob] = await Promise.all([signedIn('alice'), signedIn('bob', { app: false })]);
+  const key = await appKey(alice, ['Apps_Get', 'Concepts_Get']);
+  expect((await alice.client.getKey({ keyId: key })).key).toMatchObject({
+    id: key,
+    type: 'app_specific_key',
+  });
+  expect((await bob.client.getKey({ keyId: key })).status?.code).toBe(11101);
+});
+
+test('scopes are told for an app, for a user and for the key itself', async () => {
+  const alice = await signedIn('alice');
+  const key = await appKey(alice, ['Apps_Get']);
+  const app = await alice.as({ pat: key }).myScopes({});
+  expect([app.scopes, app.app?.id]).toEqual([['Apps_Get'], alice.appId]);
+  const own = { userId: 'me', appId: '' };
+  expect((await alice.client.myScopesUser({ userAppId: own })).scopes).toEqual(['All']);
+  expect((await alice.client.myScopesRoot({})).scopes).toEqual(['All']);
+});
+
+test('scopes and passwords are for people who signed in with a session', async () => {
+  const alice = await signedIn('alice', { app: false });
+  const response = await fetch(`${alice.url}/v2/ext/fovea/session`, {
+    method: 'POST',
+    headers: { authorization: `Key ${alice.pat}` },
+  });
+  const { session_token: token } = (await response.json()) as { session_token: string };
+  const inSession = alice.as({ headers: { 'x-clarifai-session-token': token } });
+  const own = { userId: 'me', appId: '' };
+  const scopes = await inSession.listScopes({ userAppId: own });
+  expect(scopes.scopeDeps.find((dep) => dep.scope === 'Inputs_Add')?.dependingScopes).toContain('Inputs_Get');
+  const weak = await inSession.postValidatePassword({ userAppId: own, password: { plaintext: 'abc' } });
+  expect(weak.passwordViolations).toMatchObject({ minimumLength: true, upperCaseNeeded: true });
+  const strong = await inSession.postValidatePassword({
+    userAppId: own,
+    password: { plaintext: 'Tr0ub4dor & three horses' },
+  });
+  expect(strong.passwordViolations).toBeUndefined();
+});

@@ -42,7 +42,6 @@ type Rpc =
   | 'getModelOutputInfo'
   | 'postModelVersionsPublish'
   | 'postModelVersionsUnPublish'
-  | 'postModelVersionsTrainingTimeEstimate'
   | 'listModelVersionInputExamples'
   | 'getModelVersionInputExample';
 
@@ -128,13 +127,6 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     async postModelVersionsUnPublish(req, call) {
       await publish(call, req, visibility.private);
       return {};
-    },
-
-    /** About 50 ms of CPU for each input that still lacks an embedding, and two seconds for the rest; rounded up. */
-    async postModelVersionsTrainingTimeEstimate(req, call) {
-      await readModelRow(db, call.app, req.modelId);
-      const seconds = BigInt(2 + Math.ceil(Number(req.estimatedInputCount) * 0.05));
-      return { trainingTimeEstimates: req.modelVersions.map(() => ({ seconds, nanos: 0 })) };
     },
 
     async listModelVersionInputExamples(req, call) {

@@ -409,3 +409,24 @@ test('a search by a picture does not send the picture back', async () => {
   expect(reply.hits[0]?.input?.id).toBe('red');
   expect(reply.searches[0]?.query?.ranks[0]?.annotation?.data?.image?.base64.length).toBe(0);
 });
+
+test('saved searches of all three kinds are patched', async () => {
+  const bob = await signedIn('bob');
+  const query = { filters: [{ annotation: { data: { concepts: [{ id: 'a', value: 1 }] } } }] };
+  await bob.client.postAnnotationsSearches({ searches: [{ id: 'by-annotation', save: true, query }] });
+  await bob.client.postSearches({ searches: [{ id: 'the-old-way', save: true, query }] });
+  const named = await bob.client.patchAnnotationsSearches({
+    action: 'overwrite',
+    searches: [{ id: 'by-annotation', name: 'Ours' }],
+  });
+  expect(named.searches[0]).toMatchObject({ id: 'by-annotation', name: 'Ours' });
+  const old = await bob.client.patchSearches({
+    action: 'overwrite',
+    searches: [{ id: 'the-old-way', name: 'Old' }],
+  });
+  expect(old.searches[0]?.query?.filters).toHaveLength(1);
+  expect(
+    (await bob.client.patchSearches({ action: 'remove', searches: [{ id: 'the-old-way' }] })).status?.code,
+  ).toBe(11102);
+  expect((await bob.client.patchSearches({ searches: [{ id: 'never' }] })).status?.code).toBe(11101);
+});
