@@ -100,7 +100,9 @@ function handlerOf(rule: MethodRule, dispatcher: Dispatcher): AnyHandler {
     return stream as unknown as AnyHandler;
   }
   const bidi: grpc.handleBidiStreamingCall<Message, Message> = (call) => {
-    void pump(dispatcher.stream(rule, call as AsyncIterable<Message>, metaOf(call)), call);
+    // Plain iteration would destroy the stream once the caller has said all, and with it the way for our replies.
+    const requests = call.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>;
+    void pump(dispatcher.stream(rule, requests, metaOf(call)), call);
   };
   return bidi as unknown as AnyHandler;
 }

@@ -160,7 +160,7 @@ test.each<[string, (file: string) => void]>([
   messages = [];
   host = open();
   const index = await filled();
-  expect(messages).toEqual(['graph file is of no use; building anew', 'vector graph built']);
+  await expect.poll(() => messages).toEqual(['graph file is of no use; building anew', 'vector graph built']);
   expect((await index.search(rowOf(300), 1, { metric: 'cosine' })).keys).toEqual([301]);
 });
 
