@@ -139,6 +139,8 @@ const s22: Attack = {
         }
       }
       const bodies = { ...packed, br: brotliCompressSync(zeros.subarray(0, 64 * mib)) };
+      // Packing held the event loop; connections that the server let go meanwhile are noticed before they are used.
+      await sleep(200);
       for (const [encoding, body] of Object.entries(bodies)) {
         book.count();
         const answer = await arena.wire.send({
