@@ -1,5 +1,6 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Search, SearchSchema } from '@fovea/contract';
+import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type JobHandler } from '#jobs/index.ts';
 import type { Queryable } from '#store/postgres/index.ts';
@@ -39,7 +40,15 @@ export function datasetJobs(parts: DatasetParts): Record<string, JobHandler> {
       async run(jobs, { signal }) {
         for (const { payload, appKey } of jobs) {
           const grant = appKey === null ? undefined : await parts.jobGrant(appKey);
-          if (grant) await addHits(parts, grant, payload as AddSearch, signal);
+          if (!grant) continue;
+          await addHits(parts, grant, payload as AddSearch, signal).catch((thrown: unknown) => {
+            // What the search asks for cannot be had (its app indexes nothing, say): trying again would not help.
+            if (!(thrown instanceof Fault && thrown.kind === 'bad_request')) throw thrown;
+            parts.log.info(
+              { appKey, why: thrown.details },
+              'a search that cannot be run adds nothing to its dataset',
+            );
+          });
         }
       },
     },
