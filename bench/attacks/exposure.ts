@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { methodRules, ruleOf } from '@fovea/contract';
 import sharp from 'sharp';
+import { pngChunk } from '../../server/src/testing/png.ts';
 import type { Arena, Ground } from './arena.ts';
 import { type Attack, ledger, type Outcome } from './attack.ts';
 import { keyHeader, say, settle } from './cast.ts';
 import { rssOf } from './fetching.ts';
 import { trouble } from './fuzz.ts';
 import { isIdField, leavesOf, namingRequest, pathWords, withLeaf } from './shapes.ts';
-import { chunk, hugePng, templateFor } from './templates.ts';
+import { hugePng, templateFor } from './templates.ts';
 import type { Headers, Json } from './wire.ts';
 
 /** Difference of two means in units of its own error (Welch), the slowest tenth of each side left out. */
@@ -268,9 +269,9 @@ function cpuSecondsOf(pid: number): number {
 async function pictureBombs(): Promise<[string, Buffer][]> {
   const png = hugePng(64, 64, 8);
   const comments = Buffer.concat(
-    Array.from({ length: 20_000 }, (_, i) => chunk('tEXt', Buffer.from(`k${i}\0${'v'.repeat(40)}`))),
+    Array.from({ length: 20_000 }, (_, i) => pngChunk('tEXt', Buffer.from(`k${i}\0${'v'.repeat(40)}`))),
   );
-  const packedText = chunk(
+  const packedText = pngChunk(
     'zTXt',
     Buffer.concat([
       Buffer.from('k\0\0'),

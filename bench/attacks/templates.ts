@@ -1,5 +1,5 @@
-import { deflateSync } from 'node:zlib';
 import { tinyPng } from '../../server/src/testing/inputs.ts';
+import { pngOf } from '../../server/src/testing/png.ts';
 import type { Ids } from './shapes.ts';
 import type { Json } from './wire.ts';
 
@@ -91,35 +91,6 @@ export function templateFor(rpc: string, ids: Ids, n: number): Json {
 /** A grey or black PNG of any size that costs next to nothing to send: one bit a pixel, all the same. */
 export function hugePng(width: number, height: number, bits: 1 | 8 = 1): Buffer {
   const row = Buffer.alloc(1 + Math.ceil((width * bits) / 8));
-  const body = deflateSync(Buffer.concat(Array.from({ length: height }, () => row)));
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([bits, 0, 0, 0, 0], 8);
-  return Buffer.concat([
-    Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
-    chunk('IHDR', header),
-    chunk('IDAT', body),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-export function chunk(type: string, body: Buffer): Buffer {
-  const named = Buffer.concat([Buffer.from(type, 'latin1'), body]);
-  const frame = Buffer.alloc(8);
-  frame.writeUInt32BE(body.length, 0);
-  frame.writeUInt32BE(crc32(named), 4);
-  return Buffer.concat([frame.subarray(0, 4), named, frame.subarray(4)]);
-}
-
-const table = Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c >>> 0;
-});
-
-function crc32(bytes: Buffer): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (table[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
+  const rows = Array.from({ length: height }, () => row);
+  return pngOf(width, height, rows, { bits, colour: 0 });
 }
