@@ -1,3 +1,4 @@
+import { markdownTable } from '../harness/tables.ts';
 import type { Outcome } from './scenario.ts';
 
 export interface Row extends Outcome {
@@ -59,22 +60,7 @@ export function cellsOf(rows: readonly Row[]): string[][] {
   ];
 }
 
-export function plainTable(cells: readonly string[][]): string {
-  const widths = (cells[0] ?? []).map((_, column) =>
-    Math.max(...cells.map((row) => (row[column] ?? '').length)),
-  );
-  return cells
-    .map((row) =>
-      `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd(),
-    )
-    .join('\n');
-}
-
-const markdownTable = (cells: readonly string[][]): string =>
-  cells
-    .map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-    .flatMap((line, at) => (at === 0 ? [line, `|${' --- |'.repeat((cells[0] as string[]).length)}`] : [line]))
-    .join('\n');
+export { plainTable } from '../harness/tables.ts';
 
 const begins = '<!-- written by npm run faults: begin -->';
 const ends = '<!-- written by npm run faults: end -->';

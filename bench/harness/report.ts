@@ -1,5 +1,6 @@
 import type { Goal } from './bench.ts';
 import type { Spread, Verdict } from './judge.ts';
+import { markdownTable } from './tables.ts';
 
 export interface Row {
   readonly bench: string;
@@ -59,22 +60,7 @@ export function cellsOf(rows: readonly Row[]): string[][] {
   ];
 }
 
-export function plainTable(cells: readonly string[][]): string {
-  const widths = (cells[0] ?? []).map((_, column) =>
-    Math.max(...cells.map((row) => (row[column] ?? '').length)),
-  );
-  return cells
-    .map((row) =>
-      `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd(),
-    )
-    .join('\n');
-}
-
-const markdownTable = (cells: readonly string[][]): string =>
-  cells
-    .map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-    .flatMap((line, at) => (at === 0 ? [line, `|${' --- |'.repeat((cells[0] as string[]).length)}`] : [line]))
-    .join('\n');
+export { plainTable } from './tables.ts';
 
 const begins = '<!-- written by npm run bench -- --docs: begin -->';
 const ends = '<!-- written by npm run bench -- --docs: end -->';
