@@ -16,6 +16,7 @@ import { allMigrations } from '#migrations.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
+import { conceptJobs } from '#resources/concepts/index.ts';
 import { datasetJobs } from '#resources/datasets/index.ts';
 import {
   ensureFirstUser,
@@ -148,6 +149,7 @@ async function open(
       db,
       handlers: {
         ...appJobs(db),
+        ...conceptJobs(serviceDeps),
         ...datasetJobs(datasetParts(serviceDeps, directory)),
         ...inputJobs(deps),
         ...indexingJobs(indexing),

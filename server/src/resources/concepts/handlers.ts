@@ -7,6 +7,7 @@ import type { Deps } from '../common/deps.ts';
 import { commonFault } from '../common/faults.ts';
 import { packBody, readVisibility, unpackBody } from '../common/translate.ts';
 import { conceptFault } from './faults.ts';
+import { relationHandlers } from './relation-handlers.ts';
 import {
   type ConceptCountRow,
   conceptCounts,
@@ -32,7 +33,9 @@ type Rpc =
   | 'listConceptLanguages';
 
 /** `PostConceptsSearches` and `ListModelConcepts` are answered by the models family, which knows models' concepts. */
-export function conceptHandlers({ db }: Deps): ServicePart<Call, Rpc> {
+export const conceptHandlers = (deps: Deps) => ({ ...ownHandlers(deps), ...relationHandlers(deps) });
+
+function ownHandlers({ db }: Deps): ServicePart<Call, Rpc> {
   return {
     /** Adds concepts to an app, all or none: one id that exists refuses the batch (SEMANTICS 1.5, atomic). */
     async postConcepts(req, call) {

@@ -1,6 +1,9 @@
 export type { ConceptMention } from './concept.ts';
 export { idFromName } from './concept.ts';
 export { conceptHandlers } from './handlers.ts';
+export { conceptJobs } from './mapping.ts';
+export type { Predicate } from './relation.ts';
+export { type RelatedConcept, relatedConcepts } from './relation-store.ts';
 export {
   conceptIdsByName,
   conceptsById,

@@ -3,6 +3,7 @@ import { foundation } from './0001-foundation.ts';
 import { data } from './0002-data.ts';
 import { models } from './0003-models.ts';
 import { datasetVersions } from './0004-dataset-versions.ts';
+import { conceptGraphs } from './0023-concept-graphs.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
-export const migrations: readonly Migration[] = [foundation, data, models, datasetVersions];
+export const migrations: readonly Migration[] = [foundation, data, models, datasetVersions, conceptGraphs];
