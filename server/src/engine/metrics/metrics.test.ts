@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type ClassificationRows, evaluateClassification, testSetEntry } from './classification.ts';
 import { evaluateRows } from './evaluate-rows.ts';
 import { reportExclusive, surestClasses } from './exclusive.ts';
+import { measure } from './measure.ts';
 import { rocAuc } from './ranking.ts';
 import { stratifiedFolds, stratifiedHoldOut } from './split.ts';
 import { scoredRows } from './testdata.ts';
@@ -256,4 +257,15 @@ test('rows held out are a fair share of every class, and never all of one', () =
   expect([heldOf(0), heldOf(1)]).toEqual([20, 20]);
   for (let i = 200; i < 211; i += 1) expect(held[i]).toBe(0);
   expect(stratifiedHoldOut(groups, 0.2, 4)).toEqual(held);
+});
+
+test('any measure runs in a thread of its own, and says what does not fit', async () => {
+  const truth = Int32Array.of(0, 0, 1, 1);
+  expect(await measure('clustering', { truth, clusters: Int32Array.of(5, 5, 7, 7) })).toMatchObject({
+    purity: 1,
+    adjustedRandIndex: 1,
+  });
+  await expect(measure('clustering', { truth, clusters: Int32Array.of(1) })).rejects.toThrow(RangeError);
+  const stopped = AbortSignal.abort(new Error('enough'));
+  await expect(measure('clustering', { truth, clusters: truth }, stopped)).rejects.toThrow('enough');
 });
