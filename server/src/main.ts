@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ruleOf } from '@fovea/contract';
+import { AnnotationSchema, ruleOf } from '@fovea/contract';
 import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
@@ -9,10 +9,11 @@ import { armFailpoints, mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openEngine } from '#engine/index.ts';
 import { openVectorHost } from '#engine/vector/index.ts';
-import { askedHost, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
+import { askedHost, encodeJson, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
 import { allMigrations } from '#migrations.ts';
+import { historyRoute } from '#resources/annotations/index.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
@@ -27,6 +28,7 @@ import {
 } from '#resources/identity/index.ts';
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
 import {
+  findInputs,
   type InputDeps,
   inputJobs,
   inputPeriodicJobs,
@@ -185,6 +187,13 @@ async function open(
         // Whoever may call GetInput on the app may see its media.
         mediaGrant: async (header, userId, appId) =>
           (await authorizer.authorize(ruleOf('GetInput'), header, { userId, appId })).app as AppGrant,
+      }),
+      historyRoute({
+        db,
+        findInputs,
+        annotationsGrant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('ListAnnotations'), header, { userId, appId })).app as AppGrant,
+        encode: (annotation) => encodeJson(AnnotationSchema, annotation, { names: config.jsonNames }),
       }),
       trainLogRoute(db),
       ...referenceRoutes(),

@@ -14,6 +14,7 @@ export { askedHost } from './asked-host.ts';
 export { type Authorizer, type HeaderOf, openAuthorizer } from './authorize.ts';
 export { gatewayFault } from './faults.ts';
 export type { HttpContext, HttpRoute } from './http.ts';
+export { encodeJson } from './json/index.ts';
 export { referenceRoutes } from './openapi/index.ts';
 
 export interface GatewayParts {

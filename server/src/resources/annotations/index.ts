@@ -1,6 +1,8 @@
 export type { NewAnnotation } from './annotation.ts';
 export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
 export { annotationHandlers } from './handlers.ts';
+export { historyRoute } from './history-routes.ts';
+export { annotationsAsOf, datasetInputsAsOf, labelsAsOf, type Moment } from './history-store.ts';
 export {
   type InputLevelItem,
   inputLevelData,

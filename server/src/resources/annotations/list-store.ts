@@ -1,6 +1,7 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, rows, type Sql, sql } from '#store/sql.ts';
+import { actingAs } from '../common/acting.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 
 /** Empty lists and texts do not constrain. */
@@ -114,7 +115,7 @@ export async function setStatuses(
     db,
     sql`with changed as (
           update annotations set status_code = ${statusCode}, modified_at = now()
-          where ${where} and status_code <> ${statusCode} returning 1)
+          where ${where} and status_code <> ${statusCode} and ${actingAs(grant)} returning 1)
         select count(*) as n from changed`,
   );
   return changed?.n ?? 0;

@@ -3,6 +3,7 @@ import { type Data, DataSchema, StatusCode } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { type Db, first, run, sql } from '#store/sql.ts';
+import { actingAs } from '../common/acting.ts';
 import { insertAnnotations } from './store.ts';
 
 /**
@@ -24,7 +25,8 @@ export async function replaceModelAnnotations(
   if (!input) return;
   await run(
     tx,
-    sql`delete from annotations where input_key = ${inputKey} and worker_model_version_key = ${modelVersionKey} and not trusted`,
+    sql`delete from annotations
+        where input_key = ${inputKey} and worker_model_version_key = ${modelVersionKey} and not trusted and ${actingAs(grant)}`,
   );
   await insertAnnotations(
     tx,

@@ -3,7 +3,9 @@ import { type Data, DataSchema } from '@fovea/contract';
 import { kindsOf } from '#domain/annotation-kinds.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { actingAs } from '../common/acting.ts';
 import type { AnnotationRow, NewAnnotation } from './annotation.ts';
+import { annotationsAsOf, type Moment } from './history-store.ts';
 import { labelsOf } from './labels-in-data.ts';
 
 const columns = sql`a.key, a.input_key as "inputKey", a.input_id as "inputId", a.id, a.input_level as "inputLevel", a.trusted,
@@ -37,6 +39,34 @@ export async function annotationsByKey(
     sql`select ${columns} from unnest(${[...keys]}::bigint[]) with ordinality as k(key, position)
         join annotations a on a.key = k.key ${workers}
         where a.app_key = ${grant.appKey} order by k.position`,
+  );
+}
+
+/** As `annotationsByKey`, as they were at a moment. */
+export async function annotationsThen(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+  at: Moment,
+): Promise<AnnotationRow[]> {
+  if (keys.length === 0) return [];
+  return rows<AnnotationRow>(
+    db,
+    sql`select ${columns} from unnest(${[...keys]}::bigint[]) with ordinality as k(key, position)
+        join ${annotationsAsOf(grant, at)} a on a.key = k.key ${workers} order by k.position`,
+  );
+}
+
+/** States that annotations had before, by the keys of these states. */
+export function pastStates(
+  db: Db,
+  grant: AppGrant,
+  versions: readonly number[],
+): Promise<(AnnotationRow & { version: number })[]> {
+  return rows(
+    db,
+    sql`select a.version, ${columns} from annotation_versions a ${workers}
+        where a.app_key = ${grant.appKey} and a.version = any(${[...versions]}::bigint[])`,
   );
 }
 
@@ -81,11 +111,11 @@ export async function insertAnnotations(
     db,
     sql`insert into annotations (app_key, input_key, input_id, id, input_level, trusted, status_code, worker_user_key,
           worker_model_version_key, worker_workflow_version_key, task_id, kinds, metadata, latitude, longitude,
-          annotation_info, consensus_info, data)
+          annotation_info, consensus_info, data, changed_by)
         select ${grant.appKey}, n.input_key, n.input_id, n.id, n.input_level, n.trusted, n.status_code, n.user_key,
           n.model_version_key, n.workflow_version_key, n.task_id, n.kinds, n.metadata, n.latitude, n.longitude,
           n.annotation_info, n.consensus_info,
-          substring(${packed.blob}::bytea from n.start for n.length)
+          substring(${packed.blob}::bytea from n.start for n.length), ${grant.caller.userKey}
         from unnest(
           ${column((a) => a.inputKey)}::bigint[], ${column((a) => a.inputId)}::text[], ${column((a) => a.id)}::text[],
           ${column((a) => a.inputLevel)}::boolean[], ${column((a) => a.trusted)}::boolean[],
@@ -231,7 +261,7 @@ export async function updateAnnotations(
           ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
           ${column((c) => json(c.annotationInfo))}::jsonb[])
           as n(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info)
-        where a.app_key = ${grant.appKey} and a.key = n.key`,
+        where a.app_key = ${grant.appKey} and a.key = n.key and ${actingAs(grant)}`,
   );
   const kept = changes.flatMap(({ key, data }) =>
     labelsOf(data).map(({ conceptId }) => ({ key, conceptId })),
@@ -316,7 +346,8 @@ export async function deleteAnnotationRows(
   );
   const gone = await rows(
     db,
-    sql`delete from annotations where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[]) returning key`,
+    sql`delete from annotations
+        where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[]) and ${actingAs(grant)} returning key`,
   );
   return gone.length;
 }

@@ -16,8 +16,9 @@ import { showTime } from '../common/translate.ts';
 import { conceptsById } from '../concepts/index.ts';
 import type { AnnotationRow } from './annotation.ts';
 import { annotationFault } from './faults.ts';
+import type { Moment } from './history-store.ts';
 import { conceptsIn, withConcepts } from './labels-in-data.ts';
-import { annotationsByKey, dataBytes } from './store.ts';
+import { annotationsByKey, annotationsThen, dataBytes, pastStates } from './store.ts';
 
 /** An annotation as the contract shows it, ready to be put into any reply. */
 export type ShownAnnotation = Annotation;
@@ -42,14 +43,38 @@ export function withNames(grant: AppGrant, data: Data, nameOf: (id: string) => s
   return withConcepts(data, (concepts) => concepts.map(named));
 }
 
-/** Annotations as the contract shows them, in the order of the keys; those of other apps or gone are left out. */
+/**
+ * Annotations as the contract shows them, in the order of the keys; those of other apps or gone are left out.
+ * `asOf` shows them as they were then, with the names that their concepts have today.
+ */
 export async function showAnnotations(
   db: Db,
   grant: AppGrant,
   keys: readonly number[],
+  asOf?: Moment,
 ): Promise<Annotation[]> {
   await checkSize(db, grant, keys);
-  const rows = await annotationsByKey(db, grant, keys);
+  return showRows(
+    db,
+    grant,
+    asOf === undefined
+      ? await annotationsByKey(db, grant, keys)
+      : await annotationsThen(db, grant, keys, asOf),
+  );
+}
+
+/** Past states of annotations, by the keys of these states. */
+export async function showVersions(
+  db: Db,
+  grant: AppGrant,
+  versions: readonly number[],
+): Promise<Map<number, Annotation>> {
+  const states = await pastStates(db, grant, versions);
+  const shown = await showRows(db, grant, states);
+  return new Map(states.map(({ version }, i) => [version, shown[i] as Annotation]));
+}
+
+async function showRows(db: Db, grant: AppGrant, rows: readonly AnnotationRow[]): Promise<Annotation[]> {
   const datas = await nameConcepts(
     db,
     grant,

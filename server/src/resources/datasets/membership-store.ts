@@ -1,6 +1,7 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, sql } from '#store/sql.ts';
+import { actingAs } from '../common/acting.ts';
 import { pageKeys } from '../common/paging.ts';
 
 /** Row keys of datasets by id; unknown ids are missing from the map. */
@@ -38,8 +39,8 @@ export function insertMemberships(
 ): Promise<(MembershipRow & { datasetKey: number })[]> {
   return rows(
     db,
-    sql`with added as (insert into dataset_inputs (app_key, dataset_key, input_key)
-        select ${grant.appKey}, n.dataset_key, n.input_key from unnest(
+    sql`with added as (insert into dataset_inputs (app_key, dataset_key, input_key, changed_by)
+        select ${grant.appKey}, n.dataset_key, n.input_key, ${grant.caller.userKey} from unnest(
           ${pairs.map((p) => p.datasetKey)}::bigint[], ${pairs.map((p) => p.inputKey)}::bigint[])
           as n(dataset_key, input_key)
         order by n.dataset_key, n.input_key
@@ -93,6 +94,7 @@ export async function deleteMemberships(
     db,
     sql`delete from dataset_inputs
         where app_key = ${grant.appKey} and dataset_key = ${datasetKey} and input_key = any(${[...inputKeys]}::bigint[])
+          and ${actingAs(grant)}
         returning key`,
   );
   return gone.length;

@@ -3,7 +3,15 @@ import { foundation } from './0001-foundation.ts';
 import { data } from './0002-data.ts';
 import { models } from './0003-models.ts';
 import { datasetVersions } from './0004-dataset-versions.ts';
+import { history } from './0017-history.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
-export const migrations: readonly Migration[] = [foundation, data, models, datasetVersions, conceptGraphs];
+export const migrations: readonly Migration[] = [
+  foundation,
+  data,
+  models,
+  datasetVersions,
+  history,
+  conceptGraphs,
+];
