@@ -107,13 +107,18 @@ export async function renderThumbnails(bytes: Buffer, limits = defaultImageLimit
 /**
  * Decodes a picture for models: upright, transparency on white, first frame of an animation.
  *
+ * @param edgeMax longer side, in pixels, that it is scaled down to
  * @throws Fault as `renderThumbnails`
  */
-export async function decodeForModel(bytes: Buffer, limits = defaultImageLimits): Promise<Picture> {
+export async function decodeForModel(
+  bytes: Buffer,
+  limits = defaultImageLimits,
+  edgeMax = workingEdgeMax,
+): Promise<Picture> {
   const format = admit(bytes, limits);
   try {
     const { width: originalWidth, height: originalHeight } = await readImageInfo(bytes, limits);
-    const pixels = await decodeWithin(bytes, format, workingEdgeMax, limits);
+    const pixels = await decodeWithin(bytes, format, edgeMax, limits);
     return { ...pixels, originalWidth, originalHeight };
   } catch (cause) {
     throw decodeFault(cause, limits);

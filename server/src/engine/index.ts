@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { findAssetsDir } from './assets.ts';
+import { BarcodeReader, type FoundBarcode } from './barcodes/index.ts';
 import type { ModelRun, Prediction, PredictOptions } from './builtin/prediction.ts';
 import { OnnxCache } from './convert/onnx-cache.ts';
 import type { RecipeId } from './convert/recipes.ts';
@@ -11,6 +12,7 @@ import { InferencePool } from './inference/pool.ts';
 import { type BuiltinModel, type ModelPackage, modelPackages } from './package.ts';
 import { PictureCache } from './picture-cache.ts';
 
+export type { FoundBarcode } from './barcodes/index.ts';
 export type { Box } from './builtin/boxes.ts';
 export type { Label } from './builtin/labels.ts';
 export type {
@@ -66,6 +68,8 @@ export interface Engine {
   predict(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Prediction>;
   /** The embedding of a whole image, of length one. @throws Fault as `predict`, and when the model makes none */
   embed(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Float32Array>;
+  /** Bar codes and two-dimensional codes in an image. @throws Fault for the image */
+  readBarcodes(bytes: Buffer): Promise<FoundBarcode[]>;
   /** The inputs and outputs of any ONNX file. @throws Fault 21313 when it cannot be loaded */
   describeOnnx(file: string): Promise<{ inputs: TensorPort[]; outputs: TensorPort[] }>;
   /** Runs any ONNX file. With `batchMax`, first dimensions must be 1 and calls may run together. */
@@ -81,6 +85,9 @@ export interface Engine {
 /** Pictures in work at a time: some are decoded while others are computed. */
 const picturesPerThread = 4;
 const defaultQueueMax = 4096;
+
+/** Small codes in large photographs need their pixels. */
+const barcodeEdgeMax = 2048;
 
 /** A quarter is gained for the mesh, nothing for larger networks: see docs/decisions/0004. */
 const batchMax: Partial<Record<RecipeId, number>> = { 'face-mesh': 4 };
@@ -99,6 +106,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const limits = options.imageLimits ?? defaultImageLimits;
   const gate = new Gate(insideMax, options.queueMax ?? defaultQueueMax);
   const pictures = new PictureCache(insideMax, (bytes) => decodeForModel(bytes, limits));
+  const barcodes = new BarcodeReader();
   const builtins = await Promise.all(modelPackages.map((one) => showBuiltin(one, options, cache)));
 
   const networkFile = async (model: ModelPackage, recipe: RecipeId): Promise<string> => {
@@ -147,7 +155,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
     describeOnnx: (file) => pool.describe('in this file', file),
     runOnnx: (file, feeds, wanted = {}) => pool.run('in this file', file, feeds, wanted),
-    close: () => pool.close(),
+    readBarcodes: (bytes) =>
+      gate.pass(async () => barcodes.read(await decodeForModel(bytes, limits, barcodeEdgeMax)), {}),
+    async close() {
+      await barcodes.close();
+      await pool.close();
+    },
   };
   return engine;
 }

@@ -48,7 +48,8 @@ export async function replaceModelAnnotations(
 }
 
 /** An annotation holds at most one region; embeddings are kept elsewhere, and media are the input's. */
-function partsOf({ concepts, colors, regions }: Data): Data[] {
-  const whole = concepts.length + colors.length > 0 ? [create(DataSchema, { concepts, colors })] : [];
+function partsOf({ concepts, colors, clusters, regions }: Data): Data[] {
+  const isWhole = concepts.length + colors.length + clusters.length > 0;
+  const whole = isWhole ? [create(DataSchema, { concepts, colors, clusters })] : [];
   return [...whole, ...regions.map((region) => create(DataSchema, { regions: [region] }))];
 }

@@ -4,6 +4,7 @@ import type { Engine } from '#engine/index.ts';
 import type { Fetcher } from '#store/fetcher/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Deps } from '../common/deps.ts';
+import type { Heads } from './heads.ts';
 
 /** An input of an app with its original bytes: what predictions on existing inputs need. */
 export interface StoredInput {
@@ -13,10 +14,33 @@ export interface StoredInput {
   bytes(): Promise<Buffer>;
 }
 
+/** A text of the app that a search found. */
+export interface FoundText {
+  readonly text: string;
+  /** 0..1, as searches score. */
+  readonly score: number;
+}
+
 export interface PredictDeps extends Deps {
-  readonly engine: Pick<Engine, 'predict' | 'embed'>;
+  readonly engine: Pick<Engine, 'predict' | 'embed' | 'readBarcodes'>;
   readonly objects: ObjectStore;
   readonly fetcher: Fetcher;
   /** From the inputs family; undefined when the app has no such input. */
   findStoredInput(grant: AppGrant, id: string): Promise<StoredInput | undefined>;
+  /** Concepts that the app calls synonyms of these, by id; from the concepts family. */
+  readonly synonymsOf?: (
+    grant: AppGrant,
+    conceptIds: readonly string[],
+    knowledgeGraphId: string,
+  ) => Promise<ReadonlyMap<string, readonly { id: string; name: string }[]>>;
+  /** Texts of the app that say something like this one, the best first; from the searches family. */
+  readonly findTexts?: (
+    grant: AppGrant,
+    text: string,
+    limits: { scoreMin: number; hitsMax: number; signal: AbortSignal | undefined },
+  ) => Promise<readonly FoundText[]>;
+}
+
+export interface RunDeps extends PredictDeps {
+  readonly heads: Heads;
 }

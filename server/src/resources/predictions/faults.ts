@@ -42,6 +42,30 @@ export const predictionFault = {
       StatusCode.MODEL_INVALID_ARGUMENT,
       `output_info.params.regex cannot be used: ${reason}.`,
     ),
+  badTemplate: (missing: readonly string[]) =>
+    new Fault(
+      'bad_request',
+      StatusCode.MODEL_INVALID_ARGUMENT,
+      `output_info.params.prompt_template lacks ${missing.join(' and ')}.`,
+    ),
+  badParam: (name: string, wanted: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.MODEL_INVALID_ARGUMENT,
+      `output_info.params.${name} must be ${wanted}.`,
+    ),
+  tooManyTiles: (most: number) =>
+    new Fault(
+      'bad_request',
+      StatusCode.MODEL_INVALID_ARGUMENT,
+      `The picture makes more than ${most} tiles; set larger tile_width and tile_height, or a smaller max_object_size.`,
+    ),
+  needsApp: (typeId: string) =>
+    new Fault(
+      'not_implemented',
+      StatusCode.NOT_IMPLEMENTED,
+      `A model of type '${typeId}' looks things up in an app, and cannot do so here.`,
+    ),
   damagedHead: (id: string, cause: unknown) =>
     new Fault(
       'internal',

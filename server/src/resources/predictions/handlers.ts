@@ -16,11 +16,12 @@ import { newId } from '#domain/ids.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, status, statusOfFault } from '../common/status.ts';
 import { bodyOfVersion, conceptNamesIn, mainGrant, readTrainedVersion, showModel } from '../models/index.ts';
+import type { RunDeps } from './deps.ts';
 import { eachOf } from './each-of.ts';
 import { predictionFault } from './faults.ts';
 import { echoOf, openMedia } from './media.ts';
 import { checkSelected, type OutputSettings, overridesOf, readSettings } from './output-config.ts';
-import { predictWith, type RunDeps, type Runnable } from './run-model.ts';
+import { predictWith, type Runnable } from './run-model.ts';
 
 const inputsMax = 128;
 /** Inputs of one call under way at a time: enough to keep every core busy while others download. */
@@ -109,7 +110,10 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     try {
       const media = await openMedia(deps, call.app, input, call.signal);
       if (!input.data && output.input && call.app.holds('Inputs_Get')) output.input.data = media.data;
-      output.data = await predictWith(deps, runnable, media, settings, { signal: call.signal });
+      output.data = await predictWith(deps, runnable, media, settings, {
+        signal: call.signal,
+        grant: call.app,
+      });
       output.status = create(StatusSchema, status(StatusCode.SUCCESS));
     } catch (thrown) {
       output.status = create(StatusSchema, statusOfFault(itemFault(thrown)));

@@ -1,7 +1,7 @@
-export type { PredictDeps, StoredInput } from './deps.ts';
+export type { FoundText, PredictDeps, RunDeps, StoredInput } from './deps.ts';
 export { eachOf } from './each-of.ts';
 export { itemFault, predictionHandlers } from './handlers.ts';
 export { type Heads, openHeads } from './heads.ts';
 export { echoOf, type Media, mediaOf, openMedia } from './media.ts';
 export { type OutputSettings, overridesOf, readSettings } from './output-config.ts';
-export { predictWith, type RunDeps, type Runnable } from './run-model.ts';
+export { predictWith, type RunModelOptions, type Runnable } from './run-model.ts';

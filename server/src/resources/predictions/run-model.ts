@@ -1,14 +1,6 @@
 import { clone, create } from '@bufbuild/protobuf';
-import {
-  type BoundingBox,
-  type Data,
-  DataSchema,
-  ImageSchema,
-  RegionSchema,
-  TextSchema,
-} from '@fovea/contract';
-import { cropToBox } from '#engine/crop.ts';
-import type { Box } from '#engine/index.ts';
+import { type Data, DataSchema, TextSchema } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
 import {
   bodyOfVersion,
   canonicalTypeId,
@@ -17,23 +9,24 @@ import {
   mainApp,
   type VersionRow,
 } from '../models/index.ts';
-import type { PredictDeps } from './deps.ts';
-import { eachOf } from './each-of.ts';
+import type { RunDeps } from './deps.ts';
 import { predictionFault } from './faults.ts';
-import type { Heads } from './heads.ts';
 import type { Media } from './media.ts';
-import { cropMarginOf, operators } from './operators.ts';
+import { operators } from './operators/index.ts';
 import { limited, type OutputSettings } from './output-config.ts';
 import { showPrediction } from './show-prediction.ts';
-
-export interface RunDeps extends PredictDeps {
-  readonly heads: Heads;
-}
 
 /** A model version that may predict. */
 export interface Runnable {
   readonly model: ModelRow;
   readonly version: VersionRow;
+}
+
+export interface RunModelOptions {
+  readonly signal?: AbortSignal;
+  readonly background?: boolean;
+  /** The app that is worked for: operators that look things up look there. */
+  readonly grant?: AppGrant;
 }
 
 /**
@@ -47,12 +40,12 @@ export async function predictWith(
   runnable: Runnable,
   media: Media,
   settings: OutputSettings,
-  options: { signal?: AbortSignal; background?: boolean } = {},
+  options: RunModelOptions = {},
 ): Promise<Data> {
-  const { model, version } = runnable;
+  const { version } = runnable;
   if (version.builtin)
     return limited(await runNetwork(deps, runnable, version.builtin, media, settings, options), settings);
-  return runOperator(model, version, media, options.signal);
+  return runOperator(deps, runnable, media, options);
 }
 
 async function runNetwork(
@@ -94,14 +87,12 @@ function showHead(version: VersionRow, values: Float32Array): Data {
 }
 
 async function runOperator(
-  model: ModelRow,
-  version: VersionRow,
+  deps: RunDeps,
+  { model, version }: Runnable,
   media: Media,
-  signal: AbortSignal | undefined,
+  { signal, grant }: RunModelOptions,
 ): Promise<Data> {
   const typeId = canonicalTypeId(model.typeId);
-  const settings = bodyOfVersion(version).outputInfo;
-  if (typeId === 'image-crop') return crop(media, cropMarginOf(settings), signal);
   const operator = operators[typeId];
   if (!operator) throw predictionFault.noNetwork(model.id, model.typeId);
   const wanted = inputKindsOf(typeId);
@@ -109,7 +100,7 @@ async function runOperator(
     wanted[0] === 'text' && media.kinds.includes('text')
       ? withText(media.data, await media.text())
       : media.data;
-  return operator(data, settings);
+  return operator({ data, settings: bodyOfVersion(version).outputInfo, media, deps, grant, signal });
 }
 
 const withText = (data: Data, raw: string): Data => {
@@ -117,33 +108,3 @@ const withText = (data: Data, raw: string): Data => {
   shown.text = create(TextSchema, { raw });
   return shown;
 };
-
-/** A box grown about its middle: twice as large for a margin of 2, and never beyond the picture. */
-export function widened(box: BoundingBox, margin: number): Box {
-  const grow = (from: number, to: number): [number, number] => {
-    const half = ((to - from) * margin) / 2;
-    const middle = (from + to) / 2;
-    return [Math.max(0, middle - half), Math.min(1, middle + half)];
-  };
-  const [top, bottom] = grow(box.topRow, box.bottomRow);
-  const [left, right] = grow(box.leftCol, box.rightCol);
-  return { top, left, bottom, right };
-}
-
-/** Each cut decodes the whole picture. */
-const cropsAtOnce = 4;
-
-/** Cuts every region out of the picture; each comes back with an image of its own. */
-async function crop(media: Media, margin: number, signal: AbortSignal | undefined): Promise<Data> {
-  const bytes = await media.image();
-  const regions = await eachOf(media.data.regions, cropsAtOnce, async (region) => {
-    signal?.throwIfAborted();
-    const box = region.regionInfo?.boundingBox;
-    if (!box) return region;
-    const shown = clone(RegionSchema, region);
-    shown.data ??= create(DataSchema);
-    shown.data.image = create(ImageSchema, { base64: await cropToBox(bytes, widened(box, margin)) });
-    return shown;
-  });
-  return create(DataSchema, { regions });
-}

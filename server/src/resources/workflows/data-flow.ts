@@ -38,13 +38,14 @@ export function mergedData(parents: readonly Data[]): Data {
 }
 
 /** What a model looks for in what comes to it. */
-export type Appetite = 'any' | 'regions' | 'image' | 'text' | 'concepts' | 'embeddings' | 'other';
+export type Appetite = 'any' | 'regions' | 'frames' | 'image' | 'text' | 'concepts' | 'embeddings' | 'other';
 
 const known: readonly Appetite[] = ['any', 'image', 'text', 'concepts', 'embeddings'];
 
 /** Types that take regions get them as they are; others are run on each region by itself. */
 export function appetiteOf(typeId: string): Appetite {
   const fields = (findModelType(typeId)?.inputFields ?? ['image']).flatMap((field) => field.split(','));
+  if (fields.some((field) => field.startsWith('frames'))) return 'frames';
   if (fields.some((field) => field.startsWith('regions'))) return 'regions';
   return known.find((kind) => fields.includes(kind)) ?? 'other';
 }
@@ -62,6 +63,8 @@ export function satisfies(data: Data, appetite: Appetite): boolean {
       return data.embeddings.length > 0;
     case 'regions':
       return data.regions.length > 0;
+    case 'frames':
+      return data.frames.length > 0;
     case 'any':
       return true;
     case 'other':

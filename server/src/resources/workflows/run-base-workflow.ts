@@ -5,12 +5,16 @@ import { rows, sql } from '#store/sql.ts';
 import { bumpSearchRevision, replaceModelAnnotations } from '../annotations/index.ts';
 import { canonicalTypeId } from '../models/index.ts';
 import type { WorkflowDeps } from './deps.ts';
-import { readyNodes, runWorkflow } from './run-workflow.ts';
+import { type ReadyNode, readyNodes, runWorkflow } from './run-workflow.ts';
 import { findDefaultWorkflow } from './store.ts';
 import { findWorkflowVersion } from './version-store.ts';
+import { writeAnnotations } from './write-annotations.ts';
 
 /** Their vectors were made when the input was processed, and are no annotations. */
 const embedders = new Set(['visual-embedder', 'text-embedder', 'multimodal-embedder']);
+
+/** What they let pass was said by others already. */
+const passesOn = new Set(['random-sample', 'image-crop', 'image-tiler']);
 
 /**
  * Runs the app's base workflow on inputs and keeps what its models say as untrusted annotations, so that inputs
@@ -42,7 +46,12 @@ export async function runBaseWorkflow(
         const modelVersionKey = kept[i]?.pinned.version.key;
         if (modelVersionKey === undefined || !output.data || output.status?.code !== StatusCode.SUCCESS)
           continue;
-        await replaceModelAnnotations(tx, grant, key, modelVersionKey, output.data);
+        const { model, version } = (kept[i] as ReadyNode).pinned;
+        const data = output.data;
+        if (canonicalTypeId(model.typeId) === 'annotation-writer')
+          await writeAnnotations(tx, grant, { key, id }, version, data);
+        else if (!passesOn.has(canonicalTypeId(model.typeId)))
+          await replaceModelAnnotations(tx, grant, key, modelVersionKey, data);
       }
       await bumpSearchRevision(tx, grant);
     });

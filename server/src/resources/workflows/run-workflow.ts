@@ -52,6 +52,8 @@ export interface ReadyNode {
 }
 
 export interface RunOptions {
+  /** The app that is worked for. */
+  readonly grant?: AppGrant;
   readonly signal: AbortSignal;
   readonly background?: boolean;
 }
@@ -103,7 +105,7 @@ export async function runWorkflow(
     return result;
   }
   if (!input.data && result.input && grant.holds('Inputs_Get')) result.input.data = media.data;
-  const outputs = await runNodes(deps, nodes, media, options);
+  const outputs = await runNodes(deps, nodes, media, { grant, ...options });
   result.outputs = outputs.filter((_, index) => !nodes[index]?.node.suppressOutput);
   const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
   result.status = create(StatusSchema, batchStatus(outcomes));
@@ -179,7 +181,7 @@ async function feed(
   if (parents.length === 0) return run(origin);
   const data = mergedData(parents);
   const appetite = appetiteOf(canonicalTypeId(ready.pinned.model.typeId));
-  if (appetite === 'regions' || appetite === 'any')
+  if (appetite === 'regions' || appetite === 'frames' || appetite === 'any')
     return run(withOrigin(mediaOf(deps, data, options.signal), origin));
   if (satisfies(data, appetite)) return run(mediaOf(deps, data, options.signal));
   if (parents.some((parent) => parent.regions.length > 0))
