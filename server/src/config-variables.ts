@@ -193,6 +193,55 @@ export const variables = {
     read: wholeNumber(megapixels / 100, 1000 * megapixels),
     fallback: String(85 * megapixels),
   },
+  FOVEA_IMAGE_BYTES_MAX: {
+    group: 'Limits',
+    about: 'Largest image file, in bytes.',
+    read: bytes(2 ** 31 - 2 ** 20),
+    fallback: '20000000',
+  },
+  FOVEA_TEXT_BYTES_MAX: {
+    group: 'Limits',
+    about: 'Largest text, in bytes.',
+    read: bytes(2 ** 30),
+    fallback: '20000000',
+  },
+  FOVEA_AUDIO_BYTES_MAX: {
+    group: 'Limits',
+    about: 'Largest sound file, in bytes.',
+    read: bytes(2 ** 31 - 2 ** 20),
+    fallback: '20000000',
+  },
+  FOVEA_VIDEO_BYTES_MAX: {
+    group: 'Limits',
+    about: 'Largest video sent as bytes. The largest request limits it too.',
+    read: bytes(2 ** 31 - 2 ** 20),
+    fallback: '128000000',
+  },
+  FOVEA_VIDEO_URL_BYTES_MAX: {
+    group: 'Limits',
+    about: 'Largest video fetched from a URL, in bytes.',
+    read: bytes(2 ** 40),
+    fallback: '300000000',
+  },
+  FOVEA_MEDIA_SECONDS_MAX: {
+    group: 'Limits',
+    about: 'Longest video or sound, in seconds.',
+    read: wholeNumber(1, 1_000_000),
+    fallback: '600',
+  },
+  FOVEA_VIDEO_PIXELS_MAX: {
+    group: 'Limits',
+    about: 'Largest frame of a video, in pixels of width × height.',
+    read: wholeNumber(megapixels / 100, 1000 * megapixels),
+    fallback: String(36 * megapixels),
+  },
+  FOVEA_FETCH_SECONDS_MAX: {
+    group: 'Limits',
+    about:
+      'Longest time in seconds for fetching an image, a text or a sound from a URL; a video may take ten times as long.',
+    read: wholeNumber(1, 86_400),
+    fallback: '30',
+  },
   FOVEA_RATE_LIMIT: {
     group: 'Limits',
     about: 'Requests allowed per token: `off`, or a number per second, minute or hour.',
@@ -211,6 +260,14 @@ export const variables = {
     about: 'Threads that run networks, each with one compute thread.',
     read: wholeNumber(1, 256),
     unset: 'one per processor core',
+  },
+  FOVEA_FFMPEG: {
+    group: 'Work',
+    about:
+      'Path of the ffmpeg that decodes videos and sounds, with ffprobe beside it. Without any ffmpeg such inputs end in status 30101; everything else works.',
+    read: text,
+    unset: 'found on the machine',
+    example: '/opt/ffmpeg/bin/ffmpeg',
   },
   FOVEA_FACES: {
     group: 'Work',

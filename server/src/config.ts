@@ -169,7 +169,19 @@ function arrange(values: Values, cwd: string, warnings: string[]) {
     s3: s3Of(values),
     fetchAllow: values.FOVEA_FETCH_ALLOW ?? { hosts: [], ranges: [] },
     requestBytesMax: values.FOVEA_REQUEST_BYTES_MAX,
-    imagePixelsMax: values.FOVEA_IMAGE_PIXELS_MAX,
+    mediaLimits: {
+      imageBytesMax: values.FOVEA_IMAGE_BYTES_MAX,
+      pixelsMax: values.FOVEA_IMAGE_PIXELS_MAX,
+      textBytesMax: values.FOVEA_TEXT_BYTES_MAX,
+      audioBytesMax: values.FOVEA_AUDIO_BYTES_MAX,
+      videoBytesMax: values.FOVEA_VIDEO_BYTES_MAX,
+      videoUrlBytesMax: values.FOVEA_VIDEO_URL_BYTES_MAX,
+      durationSecondsMax: values.FOVEA_MEDIA_SECONDS_MAX,
+      videoPixelsMax: values.FOVEA_VIDEO_PIXELS_MAX,
+      fetchTimeoutMs: 1000 * values.FOVEA_FETCH_SECONDS_MAX,
+    },
+    /** Absent: look for one on the machine. */
+    ffmpeg: values.FOVEA_FFMPEG && resolve(cwd, values.FOVEA_FFMPEG),
     /** Absent: no limit. */
     rateLimit: values.FOVEA_RATE_LIMIT,
     roles: new Set(values.FOVEA_ROLES),

@@ -8,6 +8,7 @@ import { removeConnection, writeConnection } from '#connection-file.ts';
 import { armFailpoints, mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openEngine } from '#engine/index.ts';
+import { openMediaDecoder } from '#engine/media/index.ts';
 import { openVectorHost } from '#engine/vector/index.ts';
 import { askedHost, encodeJson, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { startJobs } from '#jobs/index.ts';
@@ -119,6 +120,16 @@ async function open(
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
   whenStopping(() => engine.close());
+  const { mediaLimits } = config;
+  const media = openMediaDecoder({
+    dir: join(config.dataDir, 'work', 'media'),
+    ffmpeg: config.ffmpeg,
+    limits: {
+      bytesMax: Math.max(mediaLimits.videoUrlBytesMax, mediaLimits.videoBytesMax, mediaLimits.audioBytesMax),
+      durationSecondsMax: mediaLimits.durationSecondsMax,
+      pixelsMax: mediaLimits.videoPixelsMax,
+    },
+  });
   const { jobGrant } = authorizer;
   const mainGrant = () => jobGrant(platformAppKey);
   const platformGrant = await mainGrant();
@@ -137,9 +148,10 @@ async function open(
     ...common,
     objects,
     fetcher,
+    media,
     jobGrant,
     indexer: openPictureIndexer(indexing),
-    limits: { pixelsMax: config.imagePixelsMax },
+    limits: mediaLimits,
   };
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
   whenStopping(() => vectorHost.close());

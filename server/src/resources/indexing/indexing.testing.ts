@@ -12,6 +12,7 @@ import {
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openEngine } from '#engine/index.ts';
+import { openMediaDecoder } from '#engine/media/index.ts';
 import { openAuthorizer } from '#gateway/index.ts';
 import { startJobs } from '#jobs/index.ts';
 import { allMigrations } from '#migrations.ts';
@@ -51,6 +52,7 @@ export async function openIndexedApp() {
   const objects = openFileObjects(join(db.dataDir, 'objects'));
   const engine = await openEngine({ dataDir: db.dataDir, threads: 1, log: () => {} });
   const fetcher = openFetcher();
+  const media = openMediaDecoder({ dir: join(db.dataDir, 'work') });
   const chosen = { modelVersionKey: 1, builtin };
   const common = {
     db,
@@ -61,7 +63,7 @@ export async function openIndexedApp() {
     jobGrant,
   };
   const indexing = { ...common, engine, baseEmbedderOf: async () => ({ ...chosen }) };
-  const deps = { ...common, fetcher, indexer: openPictureIndexer(indexing) };
+  const deps = { ...common, fetcher, media, indexer: openPictureIndexer(indexing) };
   const jobs = await startJobs({ db, handlers: { ...inputJobs(deps), ...indexingJobs(indexing) } });
   const inputs = inputHandlers(deps);
   const annotations = annotationHandlers({ ...common, findInputs, onAnnotated });

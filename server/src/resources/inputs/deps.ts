@@ -1,4 +1,5 @@
 import type { AppGrant } from '#domain/grant.ts';
+import type { MediaDecoder } from '#engine/media/index.ts';
 import type { Fetcher } from '#store/fetcher/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
@@ -20,6 +21,8 @@ export interface InputDeps extends Deps {
   readonly objects: ObjectStore;
   /** The one guarded way to URLs that users give. */
   readonly fetcher: Fetcher;
+  /** Decodes videos and sounds. */
+  readonly media: MediaDecoder;
   /** Absent: pictures are processed but not indexed. */
   readonly indexer?: PictureIndexer;
   readonly limits?: Partial<MediaLimits>;

@@ -75,7 +75,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
   async function fetchBytes(row: InputRow, signal: AbortSignal): Promise<Buffer> {
     signal.throwIfAborted();
     try {
-      const sizeBytesMax = bytesMaxOf(row.kind, limits);
+      const sizeBytesMax = bytesMaxOf(row.kind, limits, 'url');
       return (await deps.fetcher.fetch(row.url, { sizeBytesMax, timeoutMs: limits.fetchTimeoutMs, signal }))
         .bytes;
     } catch (thrown) {

@@ -16,22 +16,38 @@ export interface MediaLimits {
   imageBytesMax: number;
   pixelsMax: number;
   textBytesMax: number;
-  /** Videos and sounds are kept, not decoded. */
-  otherBytesMax: number;
+  audioBytesMax: number;
+  /** Of a video sent as bytes. */
+  videoBytesMax: number;
+  videoUrlBytesMax: number;
+  /** Of videos and sounds. */
+  durationSecondsMax: number;
+  /** Of one frame of a video. */
+  videoPixelsMax: number;
   fetchTimeoutMs: number;
 }
 
-/** Source: the contract's published limits (images 85 megapixels and 20 MB, text 20 MB, media bytes 128 MB). */
+/**
+ * Source: the contract's published limits: images 85 megapixels and 20 MB, text and audio 20 MB, videos 128 MB as
+ * bytes, 300 MB and 10 minutes by URL. Formats and frames: see the engine.
+ */
 export const defaultMediaLimits: MediaLimits = {
   imageBytesMax: 20_000_000,
   pixelsMax: 85_000_000,
   textBytesMax: 20_000_000,
-  otherBytesMax: 128_000_000,
+  audioBytesMax: 20_000_000,
+  videoBytesMax: 128_000_000,
+  videoUrlBytesMax: 300_000_000,
+  durationSecondsMax: 600,
+  videoPixelsMax: 36_000_000,
   fetchTimeoutMs: 30_000,
 };
 
-export const bytesMaxOf = (kind: InputKind, limits: MediaLimits): number =>
-  kind === 'image' ? limits.imageBytesMax : kind === 'text' ? limits.textBytesMax : limits.otherBytesMax;
+/** The most bytes of a medium that comes along with a request, or from a URL. */
+export function bytesMaxOf(kind: InputKind, limits: MediaLimits, from: 'request' | 'url'): number {
+  if (kind === 'video') return from === 'url' ? limits.videoUrlBytesMax : limits.videoBytesMax;
+  return { image: limits.imageBytesMax, text: limits.textBytesMax, audio: limits.audioBytesMax }[kind];
+}
 
 /** Why an input cannot have this id, or undefined when it can. */
 export const inputIdTrouble = (id: string): string | undefined => idTrouble(id, 'input');

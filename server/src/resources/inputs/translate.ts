@@ -58,8 +58,8 @@ export function readInput(wire: Input, limits: MediaLimits): Draft {
   if (trouble) throw inputFault.invalid(trouble);
   const { data } = wire;
   const { kind, url, allowDuplicateUrl, bytes } = readMedium(data);
-  if (bytes && bytes.length > bytesMaxOf(kind, limits))
-    throw inputFault.tooManyBytes(kind, bytesMaxOf(kind, limits));
+  const bytesMax = bytesMaxOf(kind, limits, 'request');
+  if (bytes && bytes.length > bytesMax) throw inputFault.tooManyBytes(kind, bytesMax);
   const labelTrouble = inputLevelTrouble(data);
   if (labelTrouble) throw inputFault.invalid(labelTrouble);
   return {

@@ -1,0 +1,181 @@
+import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { Gate } from '../gate.ts';
+import { type Audio, readAudio } from './audio.ts';
+import { type MediumKind, mediaFault } from './faults.ts';
+import { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
+import { type FoundFormat, formatHeadBytes, readMediaFormat } from './media-format.ts';
+import { fileName, type OpenFile } from './probe.ts';
+import { openTools } from './tools.ts';
+import { readVideo, type Video } from './video.ts';
+
+export type { Audio, AudioFacts } from './audio.ts';
+export type { Frame } from './frame-reader.ts';
+export type { FrameTimes, SampledTime } from './frame-times.ts';
+export { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
+export { type MediaFormat, readMediaFormat } from './media-format.ts';
+export { encodeFrame, type FrameOptions, type Video, type VideoFacts } from './video.ts';
+
+/** Encoded bytes: all at once, or as they come. */
+export type MediumSource = Uint8Array | Readable;
+
+export interface OpenMediumOptions {
+  readonly limits?: Partial<MediaDecodeLimits>;
+  /** Waits behind those that a person waits for. */
+  readonly background?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Decodes videos and sounds in child processes. */
+export interface MediaDecoder {
+  /** Whether there is an ffmpeg to decode with; looks again as long as there is none. */
+  isAvailable(): Promise<boolean>;
+  /**
+   * Opens a video for as long as `use` runs. At most so many are open at once; the others wait in line, so `use`
+   * must not open another.
+   *
+   * @throws Fault 30101 format, or no ffmpeg · 30105 over a limit · 30300 unreadable · 21351 when too many wait
+   */
+  withVideo<T>(
+    source: MediumSource,
+    use: (video: Omit<Video, 'close'>) => Promise<T>,
+    options?: OpenMediumOptions,
+  ): Promise<T>;
+  /** As `withVideo`, for a sound. */
+  withAudio<T>(
+    source: MediumSource,
+    use: (audio: Omit<Audio, 'close'>) => Promise<T>,
+    options?: OpenMediumOptions,
+  ): Promise<T>;
+  /** A video to be closed by the caller; takes its place in line only while it is opened. */
+  openVideo(source: MediumSource, options?: OpenMediumOptions): Promise<Video>;
+}
+
+export interface MediaDecoderOptions {
+  /** Folder for files under work; emptied of what a crash has left. */
+  readonly dir: string;
+  /** Path of ffmpeg; undefined: as found on the machine. */
+  readonly ffmpeg?: string | undefined;
+  readonly limits?: Partial<MediaDecodeLimits>;
+  /** Media open at once. Default: one per core, at least two. */
+  readonly atOnce?: number;
+}
+
+const waitingMax = 1024;
+/** A folder this old belongs to a process that is gone. */
+const leftoverAgeMs = 6 * 3_600_000;
+
+export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
+  const { dir } = options;
+  const tools = openTools(options.ffmpeg);
+  const gate = new Gate(options.atOnce ?? Math.max(2, availableParallelism()), waitingMax);
+  let prepared: Promise<void> | undefined;
+
+  /** Lays the bytes into a folder of their own. @returns with the means to remove it */
+  async function lay(kind: MediumKind, source: MediumSource, asked: OpenMediumOptions) {
+    const limits = { ...defaultMediaDecodeLimits, ...options.limits, ...asked.limits };
+    const found = await tools();
+    if (!found) {
+      if (source instanceof Readable) source.destroy();
+      throw mediaFault.noTools(kind);
+    }
+    prepared ??= prepare(dir);
+    await prepared;
+    const folder = await mkdtemp(join(dir, 'medium-'));
+    const remove = () => rm(folder, { recursive: true, force: true });
+    try {
+      const { head, sizeBytes } = await write(kind, join(folder, fileName), source, limits.bytesMax);
+      const format = admit(kind, head);
+      const file: OpenFile = { kind, folder, found: format, tools: found, limits };
+      return { file, sizeBytes, remove };
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+  }
+
+  async function use<Opened, Result>(
+    kind: MediumKind,
+    source: MediumSource,
+    asked: OpenMediumOptions,
+    read: (file: OpenFile, sizeBytes: number, signal?: AbortSignal) => Promise<Opened>,
+    work: (opened: Opened) => Promise<Result>,
+  ): Promise<Result> {
+    return gate.pass(
+      async () => {
+        const { file, sizeBytes, remove } = await lay(kind, source, asked);
+        try {
+          return await work(await read(file, sizeBytes, asked.signal));
+        } finally {
+          await remove();
+        }
+      },
+      { background: asked.background ?? false, signal: asked.signal },
+    );
+  }
+
+  return {
+    isAvailable: async () => (await tools()) !== undefined,
+    withVideo: (source, work, asked = {}) => use('video', source, asked, readVideo, work),
+    withAudio: (source, work, asked = {}) => use('audio', source, asked, readAudio, work),
+    openVideo: (source, asked = {}) =>
+      gate.pass(
+        async () => {
+          const { file, sizeBytes, remove } = await lay('video', source, asked);
+          try {
+            return { ...(await readVideo(file, sizeBytes, asked.signal)), close: remove };
+          } catch (error) {
+            await remove();
+            throw error;
+          }
+        },
+        { background: asked.background ?? false, signal: asked.signal },
+      ),
+  };
+}
+
+async function prepare(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(dir)) {
+    const path = join(dir, name);
+    const facts = await stat(path).catch(() => undefined);
+    if (facts && Date.now() - facts.mtimeMs > leftoverAgeMs) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Writes the file and keeps its start. @throws Fault 30105 when it is larger than may be */
+async function write(kind: MediumKind, path: string, source: MediumSource, bytesMax: number) {
+  const handle = await open(path, 'wx', 0o600);
+  const chunks =
+    source instanceof Readable
+      ? (source as AsyncIterable<Buffer>)
+      : [Buffer.from(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength)];
+  let head = Buffer.alloc(0);
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of chunks) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > bytesMax) throw mediaFault.tooManyBytes(kind, bytesMax);
+      if (head.length < formatHeadBytes) head = Buffer.concat([head, chunk.subarray(0, formatHeadBytes)]);
+      await handle.writeFile(chunk);
+    }
+    return { head, sizeBytes };
+  } finally {
+    await handle.close();
+    if (source instanceof Readable) source.destroy();
+  }
+}
+
+const soundOnly = ['wav', 'mp3', 'flac', 'ogg'];
+const noSound = ['avi', 'asf'];
+
+/** @throws Fault 30101 for what is no such medium */
+function admit(kind: MediumKind, head: Uint8Array): FoundFormat {
+  const found = readMediaFormat(head);
+  if (!found) throw mediaFault.unsupportedFormat(kind, 'the first bytes belong to no known format');
+  const isWrong = kind === 'video' ? soundOnly : noSound;
+  if (isWrong.includes(found.demuxer)) throw mediaFault.unsupportedFormat(kind, found.format);
+  return found;
+}
