@@ -242,6 +242,24 @@ export const variables = {
     read: wholeNumber(1, 86_400),
     fallback: '30',
   },
+  FOVEA_UPLOAD_BYTES_MAX: {
+    group: 'Limits',
+    about: 'Largest content of one upload in parts, in bytes.',
+    read: bytes(2 ** 50),
+    fallback: '20GiB',
+  },
+  FOVEA_APP_UPLOADS_BYTES_MAX: {
+    group: 'Limits',
+    about: 'All uploads in parts that one app may keep at a time, in bytes.',
+    read: bytes(2 ** 50),
+    fallback: '100GiB',
+  },
+  FOVEA_UPLOAD_SECONDS_MAX: {
+    group: 'Limits',
+    about: 'How long an upload in parts is kept after it was begun, in seconds; then its bytes are removed.',
+    read: wholeNumber(1, 365 * 24 * 3600),
+    fallback: String(7 * 24 * 3600),
+  },
   FOVEA_RATE_LIMIT: {
     group: 'Limits',
     about: 'Requests allowed per token: `off`, or a number per second, minute or hour.',

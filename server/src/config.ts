@@ -182,6 +182,12 @@ function arrange(values: Values, cwd: string, warnings: string[]) {
     },
     /** Absent: look for one on the machine. */
     ffmpeg: values.FOVEA_FFMPEG && resolve(cwd, values.FOVEA_FFMPEG),
+    imagePixelsMax: values.FOVEA_IMAGE_PIXELS_MAX,
+    uploads: {
+      uploadBytesMax: values.FOVEA_UPLOAD_BYTES_MAX,
+      appBytesMax: values.FOVEA_APP_UPLOADS_BYTES_MAX,
+      lifetimeS: values.FOVEA_UPLOAD_SECONDS_MAX,
+    },
     /** Absent: no limit. */
     rateLimit: values.FOVEA_RATE_LIMIT,
     roles: new Set(values.FOVEA_ROLES),

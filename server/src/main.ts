@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AnnotationSchema, ruleOf } from '@fovea/contract';
+import { AnnotationSchema, ruleOf, SingleUploadResponseSchema } from '@fovea/contract';
 import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
@@ -38,6 +38,7 @@ import {
 } from '#resources/inputs/index.ts';
 import { trainingJobs, trainLogRoute } from '#resources/models/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
+import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
 import { datasetParts, openService, type ServiceDeps, workflowParts } from '#service.ts';
@@ -156,7 +157,7 @@ async function open(
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
   whenStopping(() => vectorHost.close());
   const vectors = openVectorCatalog(db, vectorHost);
-  const serviceDeps: ServiceDeps = { ...deps, engine, vectors, baseEmbedderOf };
+  const serviceDeps: ServiceDeps = { ...deps, engine, vectors, baseEmbedderOf, uploadLimits: config.uploads };
   const service = openService(serviceDeps, directory);
   if (config.roles.has('worker')) {
     const jobs = await startJobs({
@@ -166,6 +167,7 @@ async function open(
         ...conceptJobs(serviceDeps),
         ...datasetJobs(datasetParts(serviceDeps, directory)),
         ...inputJobs(deps),
+        ...uploadJobs(serviceDeps),
         ...indexingJobs(indexing),
         ...trainingJobs({
           ...common,
@@ -177,7 +179,7 @@ async function open(
           readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
         }),
       },
-      periodic: inputPeriodicJobs,
+      periodic: [...inputPeriodicJobs, ...uploadPeriodicJobs],
       reclaimAll: config.databaseUrl === undefined,
       log,
     });
@@ -206,6 +208,13 @@ async function open(
         annotationsGrant: async (header, userId, appId) =>
           (await authorizer.authorize(ruleOf('ListAnnotations'), header, { userId, appId })).app as AppGrant,
         encode: (annotation) => encodeJson(AnnotationSchema, annotation, { names: config.jsonNames }),
+      }),
+      ...uploadRoutes({
+        ...serviceDeps,
+        partBytesMax: config.requestBytesMax,
+        encode: (reply) => encodeJson(SingleUploadResponseSchema, reply, { names: config.jsonNames }),
+        grantFor: async (rpc, header, userId, appId) =>
+          (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
       }),
       trainLogRoute(db),
       ...referenceRoutes(),

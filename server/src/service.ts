@@ -32,6 +32,7 @@ import {
   type VectorCatalog,
 } from '#resources/searches/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
+import { type UploadDeps, uploadHandlers } from '#resources/uploads/index.ts';
 import {
   conceptsOfWorkflow,
   copyWorkflowIntoApp,
@@ -65,7 +66,7 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   },
 });
 
-export interface ServiceDeps extends InputDeps {
+export interface ServiceDeps extends InputDeps, UploadDeps {
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
@@ -100,6 +101,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...annotationHandlers({ ...deps, findInputs, onAnnotated }),
     ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),
+    ...uploadHandlers(deps),
     ...modelTypeHandlers(),
     ...modelHandlers(models),
     ...modelVersionHandlers(models),

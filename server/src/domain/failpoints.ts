@@ -53,6 +53,10 @@ export const deathPoints = [
   'inputs-digested',
   'inputs-renditions-kept',
   'inputs-settled',
+  // An upload in parts
+  'part-kept',
+  'part-counted',
+  'uploads-expired',
   // Changes of inputs
   'patch-half',
   'delete-counted',

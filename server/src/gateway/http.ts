@@ -11,7 +11,7 @@ import { asFault } from './status.ts';
 
 /** A plain HTTP route beside the contract: media, metrics, health, web page. */
 export interface HttpRoute {
-  readonly verb: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly verb: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Exact path, a prefix where it ends in `/*`, or a pattern. */
   readonly path: string | RegExp;
   answer(request: IncomingMessage, response: ServerResponse, context: HttpContext): Promise<void>;

@@ -3,6 +3,7 @@ import { foundation } from './0001-foundation.ts';
 import { data } from './0002-data.ts';
 import { models } from './0003-models.ts';
 import { datasetVersions } from './0004-dataset-versions.ts';
+import { uploads } from './0013-uploads.ts';
 import { history } from './0017-history.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 
@@ -12,6 +13,7 @@ export const migrations: readonly Migration[] = [
   data,
   models,
   datasetVersions,
+  uploads,
   history,
   conceptGraphs,
 ];

@@ -3,6 +3,7 @@ export {
   type ByteRange,
   bytesOf,
   contentKey,
+  type ObjectBody,
   ObjectDamaged,
   type ObjectFacts,
   type ObjectStore,
