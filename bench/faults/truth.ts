@@ -21,6 +21,8 @@ const statements = {
     join inputs i on i.key = m.input_key where m.app_key = $1`,
   versions: `select d.id as dataset, v.id, v.status_code as status from dataset_versions v join datasets d on d.key = v.dataset_key
     where v.app_key = $1`,
+  kept: `select distinct encode(i.media_sha, 'hex') as sha from dataset_chunk_inputs i join dataset_chunks c on c.key = i.chunk_key
+    where c.app_key = $1 and i.media_sha is not null`,
   jobs: `select id, (pending_count + in_progress_count)::int as open, (success_count + failed_count)::int as done
     from inputs_add_jobs where app_key = $1`,
 };
@@ -41,6 +43,8 @@ export async function readTruth(
     truth.set(keyOf.input(id), stateText.input({ sha: sha ?? '', labels, metadata }));
     if (sha) shas.add(sha);
   }
+  // Versions keep the media of inputs that are gone.
+  for (const { sha } of await all('kept')) shas.add(sha);
   for (const { id, inputId, concepts } of await all('annotations'))
     truth.set(keyOf.annotation(inputId, id), stateText.annotation(concepts));
   for (const { dataset, input } of await all('members'))
@@ -92,6 +96,11 @@ const audits: Record<string, string> = {
   'members without dataset or input': `
     select m.key::text as offender from dataset_inputs m where app_key = $1 and not (
       exists (select from datasets d where d.key = m.dataset_key) and exists (select from inputs i where i.key = m.input_key))`,
+  'versions that do not hold what they count': `
+    select v.id as offender from dataset_versions v
+    left join dataset_version_chunks l on l.version_key = v.key left join dataset_chunks c on c.key = l.chunk_key
+    where v.app_key = $1 and v.status_code = 64015 group by v.key, v.id
+    having coalesce(sum(c.n), 0) <> (select count(*) from dataset_version_inputs i where i.version_key = v.key)`,
   'inputs that failed': `select id || ': ' || status_code || ' ' || status_details as offender from inputs where app_key = $1 and input_state(status_code) = 3`,
 };
 
@@ -129,6 +138,7 @@ const leftovers = [
   'datasets',
   'dataset_inputs',
   'dataset_versions',
+  'dataset_chunks',
   'concepts',
   'models',
   'model_versions',

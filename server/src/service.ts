@@ -1,4 +1,5 @@
-import type { Service } from '@fovea/contract';
+import { create } from '@bufbuild/protobuf';
+import { InputSchema, type Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
@@ -10,21 +11,33 @@ import { identityHandlers, type RememberedDirectory } from '#resources/identity/
 import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
 import {
   findInputs,
+  freeingJobs,
   type InputDeps,
   inputHandlers,
   readImageBytes,
   showInputs,
 } from '#resources/inputs/index.ts';
 import {
+  bodyOfVersion,
   enqueueTraining,
   modelConceptHandlers,
+  modelFault,
   modelHandlers,
   modelMetricsHandlers,
   modelTypeHandlers,
   modelVersionHandlers,
+  pinnedModels,
+  readTrainedVersion,
+  showModel,
 } from '#resources/models/index.ts';
 import { notYet } from '#resources/not-yet.ts';
-import { openHeads, predictionHandlers } from '#resources/predictions/index.ts';
+import {
+  openHeads,
+  openMedia,
+  predictionHandlers,
+  predictWith,
+  readSettings,
+} from '#resources/predictions/index.ts';
 import {
   openInputSearch,
   type SearchParts,
@@ -47,7 +60,34 @@ export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory):
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
   isProfilePublic: isProfilePublic(directory),
   searches: openInputSearch(searchParts(deps)),
+  freeingJobs,
+  ...predictorsOf(deps, directory),
 });
+
+/** Predictions for those who keep what a model says of stored inputs. */
+const predictorsOf = (
+  deps: ServiceDeps,
+  directory: RememberedDirectory,
+): Pick<DatasetParts, 'findPredictor' | 'predictor'> => ({
+  async findPredictor(call, { id, userId, appId, modelVersion }) {
+    const owner = appId ? await call.appGrant(userId || call.app.userId, appId) : call.app;
+    const found = await readTrainedVersion(deps.db, owner, id, modelVersion?.id ?? '');
+    return { modelVersionKey: found.version.key, model: showModel(found.model, found.version) };
+  },
+  async predictor(grant, modelVersionKey) {
+    const pinned = (await pinnedModels(deps.db, grant, [modelVersionKey])).get(modelVersionKey);
+    if (!pinned) throw modelFault.missing(`of version ${modelVersionKey}`);
+    const parts = workflowParts(deps, directory);
+    const settings = readSettings([], bodyOfVersion(pinned.version).outputInfo);
+    return async (inputId) => {
+      const signal = AbortSignal.timeout(predictionTimeoutMs);
+      const media = await openMedia(parts, grant, create(InputSchema, { id: inputId }), signal);
+      return predictWith(parts, pinned, media, settings, { signal, background: true });
+    };
+  },
+});
+
+const predictionTimeoutMs = 120_000;
 
 const isProfilePublic =
   (directory: RememberedDirectory) =>

@@ -68,6 +68,7 @@ export const deathPoints = [
   // Datasets
   'snapshot-copied',
   'snapshot-counted',
+  'chunks-freed',
   // Training
   'training-begun',
   'training-fitted',

@@ -353,6 +353,133 @@ describe('versions', () => {
     expect((await ready('v3', { dataConfig: config }))?.metrics['']?.inputsCount).toBe(2n);
   });
 
+  test('a filter chooses the annotations of a version; the filter of the dataset does where it names none', async () => {
+    const search = {
+      query: { filters: [{ annotation: { data: { concepts: [{ id: 'cat', value: 1 }] } } }] },
+    };
+    const config = {
+      case: 'annotationFilterConfig' as const,
+      value: { annotationFilter: { search }, ignoreEmptyInputs: true },
+    };
+    const found = await ready('filtered', { dataConfig: config });
+    expect(found?.metrics['']).toMatchObject({ inputsCount: 1n, positiveInputTagsCount: 1n });
+    await fay.client.patchDatasets({
+      action: 'merge',
+      datasets: [{ id: 'd', defaultAnnotationFilter: { search } }],
+    });
+    const byDefault = await ready('by-default');
+    expect(byDefault?.metrics['']).toMatchObject({ inputsCount: 3n, unlabeledInputsCount: 2n });
+    expect(byDefault?.dataConfig.case).toBe('annotationFilterConfig');
+    const unknown = { ...config, value: { annotationFilter: { id: 'no-such-filter' } } };
+    const refused = await fay.client.postDatasetVersions({
+      datasetId: 'd',
+      datasetVersions: [{ dataConfig: unknown }],
+    });
+    expect(refused.status?.code).toBe(11101);
+    const ranked = {
+      ...config,
+      value: {
+        annotationFilter: {
+          search: { query: { ranks: [{ annotation: { data: { concepts: [{ id: 'cat', value: 1 }] } } }] } },
+        },
+      },
+    };
+    const unusable = await fay.client.postDatasetVersions({
+      datasetId: 'd',
+      datasetVersions: [{ dataConfig: ranked }],
+    });
+    expect(unusable.status?.code).toBe(40002);
+  });
+
+  test('inputs that name their split are counted by split, and masks, points and places are counted, too', async () => {
+    await fay.client.postDatasets({ datasets: [{ id: 'split' }] });
+    await uploadPictures(fay, ['s1', 's2']);
+    await fay.client.patchInputs({
+      action: 'merge',
+      inputs: [
+        { id: 's1', data: { metadata: { split: 'train' } } },
+        { id: 's2', data: { metadata: { split: 'test' } } },
+      ],
+    });
+    const region = (regionInfo: object) => ({ inputId: 's1', data: { regions: [{ regionInfo }] } });
+    await fay.client.postAnnotations({
+      annotations: [
+        region({ point: { row: 0.95, col: 0.05 } }),
+        region({
+          polygon: {
+            points: [
+              { row: 0, col: 0 },
+              { row: 0.01, col: 0.01 },
+              { row: 0, col: 0.01 },
+            ],
+          },
+        }),
+      ],
+    });
+    await fay.client.postDatasetInputs({
+      datasetId: 'split',
+      datasetInputs: ['s1', 's2'].map((id) => ({ input: { id } })),
+    });
+    await fay.client.postDatasetVersions({ datasetId: 'split', datasetVersions: [{ id: 'v' }] });
+    const read = async () =>
+      (await fay.client.getDatasetVersion({ datasetId: 'split', datasetVersionId: 'v' })).datasetVersion;
+    const deadline = Date.now() + 15_000;
+    while ((await read())?.status?.code !== 64015 && Date.now() < deadline) await sleep(30);
+    const metrics = (await read())?.metrics ?? {};
+    expect(Object.keys(metrics).sort()).toEqual(['', 'test', 'train']);
+    expect(metrics.train).toMatchObject({ inputsCount: 1n, pointsCount: 1n, polygonsCount: 1n });
+    expect(metrics.test).toMatchObject({ inputsCount: 1n, regionsCount: 0n });
+    const matrix = metrics['']?.regionLocationMatrix;
+    expect(matrix?.nCols).toBe(10n);
+    expect(matrix?.data.flatMap((n, cell) => (n > 0n ? [[cell, n]] : []))).toEqual([
+      [0, 1n],
+      [90, 1n],
+    ]);
+    const groups = await fay.client.listDatasetVersionMetricsGroups({
+      datasetId: 'split',
+      datasetVersionId: 'v',
+      parentPaths: ['train'],
+      types: [22, 30, 31],
+    });
+    expect(groups.datasetVersionMetricsGroups.map(({ type, parentPath }) => [type, parentPath])).toEqual([
+      [22, 'train'],
+      [30, 'train'],
+      [31, 'train'],
+    ]);
+  });
+
+  test('a version keeps inputs that are deleted since, with their media', async () => {
+    await fay.client.postDatasets({ datasets: [{ id: 'kept' }] });
+    await uploadPictures(fay, ['k1']);
+    await fay.client.postDatasetInputs({ datasetId: 'kept', datasetInputs: [{ input: { id: 'k1' } }] });
+    await fay.client.postDatasetVersions({ datasetId: 'kept', datasetVersions: [{ id: 'v' }] });
+    const read = async () =>
+      (await fay.client.getDatasetVersion({ datasetId: 'kept', datasetVersionId: 'v' })).datasetVersion;
+    const deadline = Date.now() + 15_000;
+    while ((await read())?.status?.code !== 64015 && Date.now() < deadline) await sleep(30);
+    const { input } = await fay.client.getInput({ inputId: 'k1' });
+    await fay.client.deleteInputs({ ids: ['k1'] });
+    const { prefix, suffix } = input?.data?.image?.hosted ?? { prefix: '', suffix: '' };
+    const headers = { authorization: `Key ${fay.pat}` };
+    expect((await fetch(`${prefix}/orig/${suffix}`, { headers })).status).toBe(200);
+    expect((await read())?.metrics['']?.inputsCount).toBe(1n);
+  });
+
+  test('a version of what a model says holds its predictions', async () => {
+    const model = { id: 'general-image-recognition', userId: 'clarifai', appId: 'main' };
+    const dataConfig = { case: 'modelPredictConfig' as const, value: { model } };
+    const found = await ready('predicted', { dataConfig });
+    expect(found?.status?.code).toBe(64015);
+    expect(found?.metrics['']?.inputsCount).toBe(3n);
+    const pinned = found?.dataConfig.case === 'modelPredictConfig' ? found.dataConfig.value.model : undefined;
+    expect(pinned?.modelVersion?.id).toMatch(/./);
+    const missing = await fay.client.postDatasetVersions({
+      datasetId: 'd',
+      datasetVersions: [{ dataConfig: { case: 'modelPredictConfig', value: { model: { id: 'none' } } } }],
+    });
+    expect(missing.status?.code).toBe(21200);
+  });
+
   test('even an empty dataset has a group, so that those who wait for one do not hang', async () => {
     await fay.client.postDatasets({ datasets: [{ id: 'empty' }] });
     await fay.client.postDatasetVersions({ datasetId: 'empty', datasetVersions: [{ id: 'v' }] });
@@ -365,8 +492,8 @@ describe('versions', () => {
 
   test('versions are listed latest first, the dataset shows the latest, and they are patched and deleted', async () => {
     const listed = await fay.client.listDatasetVersions({ datasetId: 'd' });
-    expect(ids(listed.datasetVersions)).toEqual(['v3', 'v2', 'v1']);
-    expect((await fay.client.getDataset({ datasetId: 'd' })).dataset?.version?.id).toBe('v3');
+    expect(ids(listed.datasetVersions)).toEqual(['predicted', 'by-default', 'filtered', 'v3', 'v2', 'v1']);
+    expect((await fay.client.getDataset({ datasetId: 'd' })).dataset?.version?.id).toBe('predicted');
     expect(
       (await fay.client.listDatasetVersions({ datasetId: 'd', requestOrigins: [2] })).datasetVersions,
     ).toEqual([]);

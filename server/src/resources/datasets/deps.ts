@@ -1,5 +1,8 @@
-import type { Input, Search } from '@fovea/contract';
+import type { Data, Input, Model, Search } from '@fovea/contract';
+import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { NewJob } from '#jobs/index.ts';
+import type { Sql } from '#store/sql.ts';
 import type { FindInputs } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
 
@@ -15,7 +18,20 @@ export interface DatasetParts extends Deps {
     check(search: Search): void;
     /** Row keys of all inputs that match. */
     inputKeys(grant: AppGrant, search: Search): Promise<readonly number[]>;
+    /** The condition that annotations meet, over `i` (inputs) and `a` (annotations). @throws Fault as `check` */
+    annotationCondition(grant: AppGrant, search: Search): Sql<unknown>;
   };
+  /** The search of a stored annotation filter; undefined when the app has none of this id. */
+  readonly findAnnotationFilter?: (grant: AppGrant, id: string) => Promise<Search | undefined>;
+  /** The trained version that a model (named by id, owner and version) would predict with. @throws Fault when there is none */
+  readonly findPredictor: (call: Call, model: Model) => Promise<{ modelVersionKey: number; model: Model }>;
+  /** Predicts stored inputs of the app by id with a model version. @throws Fault when the model is gone or hidden */
+  readonly predictor: (
+    grant: AppGrant,
+    modelVersionKey: number,
+  ) => Promise<(inputId: string) => Promise<Data>>;
+  /** Jobs that free media which nothing may refer to any more. */
+  readonly freeingJobs: (shas: readonly Buffer[]) => NewJob[];
   /** Acts as the app's owner in the background; undefined when the app is gone. */
   readonly jobGrant: (appKey: number) => Promise<AppGrant | undefined>;
 }

@@ -6,6 +6,7 @@ import { enqueue, type JobHandler } from '#jobs/index.ts';
 import type { Queryable } from '#store/postgres/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
 import type { DatasetParts } from './deps.ts';
+import { freeChunksHandler, freeChunksKind } from './free-chunks.ts';
 import { holdDatasets, holdMembers, insertMemberships } from './membership-store.ts';
 import { snapshotJob, snapshotKind } from './snapshot.ts';
 
@@ -34,7 +35,8 @@ export function enqueueAddSearch(
 
 export function datasetJobs(parts: DatasetParts): Record<string, JobHandler> {
   return {
-    [snapshotKind]: snapshotJob(parts.db),
+    [snapshotKind]: snapshotJob(parts),
+    [freeChunksKind]: freeChunksHandler(parts),
     /** Run twice, it adds only what is missing; a dataset or app that is gone meanwhile ends it. */
     [addKind]: {
       async run(jobs, { signal }) {

@@ -1,8 +1,6 @@
-import { create, toBinary } from '@bufbuild/protobuf';
-import { DatasetVersionMetricsSchema } from '@fovea/contract';
 import { annotationKind as kind, placeKinds, regionKinds } from '#domain/annotation-kinds.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
-import type { Metrics } from './version.ts';
+import type { Counter, KeptGroup } from './snapshot-counts.ts';
 import { versionStatus } from './version-store.ts';
 
 /**
@@ -10,178 +8,381 @@ import { versionStatus } from './version-store.ts';
  * grant; the version carries its app.
  */
 
-/** The version to be filled, locked; undefined when it is gone or filled already. */
-export function lockPending(db: Db, appKey: number, versionKey: number) {
-  return first<{ datasetKey: number; body: Buffer }>(
+export interface PendingVersion {
+  readonly datasetKey: number;
+  readonly body: Buffer;
+  readonly predictModelVersionKey: number | null;
+}
+
+const open = [versionStatus.pending, versionStatus.inProgress];
+
+/** Says that a version is being filled; undefined when it is gone or filled already. */
+export function beginVersion(db: Db, appKey: number, versionKey: number) {
+  return first<PendingVersion>(
     db,
-    sql`select dataset_key as "datasetKey", body from dataset_versions
-        where key = ${versionKey} and app_key = ${appKey} and status_code = ${versionStatus.pending} for update`,
+    sql`update dataset_versions set status_code = ${versionStatus.inProgress}, percent_completed = 0
+        where key = ${versionKey} and app_key = ${appKey} and status_code = any(${open}::int[])
+        returning dataset_key as "datasetKey", body, predict_model_version_key as "predictModelVersionKey"`,
   );
 }
 
-export async function copyMembers(db: Db, versionKey: number, datasetKey: number): Promise<void> {
-  await run(
+/** Keeps the version from being deleted until the commit; undefined when it is gone or filled already. */
+export const holdVersion = (db: Db, versionKey: number) =>
+  first(
     db,
-    sql`insert into dataset_version_inputs (version_key, input_key, input_id, kind)
-        select ${versionKey}, i.key, i.id, i.kind
-        from dataset_inputs m join inputs i on i.key = m.input_key
-        where m.dataset_key = ${datasetKey} order by i.key`,
+    sql`select key from dataset_versions where key = ${versionKey} and status_code = any(${open}::int[]) for update`,
   );
+
+/** Lets the transaction see what the snapshot's maker sees; its first statement. */
+export const seeAs = (db: Db, snapshot: string): Promise<void> =>
+  run(db, sql`set transaction snapshot ${sql.lit(snapshot)}`);
+
+export async function exportSnapshot(db: Db): Promise<string> {
+  const row = await first<{ snapshot: string }>(db, sql`select pg_export_snapshot() as snapshot`);
+  return (row as { snapshot: string }).snapshot;
 }
+
+/** Which annotations a version holds: a condition over `i` (inputs) and `a` (annotations). */
+export type Choice = Sql<unknown>;
 
 /** Trusted, finished annotations that say something. */
-export async function copyAnnotations(db: Db, versionKey: number): Promise<void> {
+export const trustedOnly: Choice = sql`a.trusted and a.status_code = 24150 and a.kinds <> 0`;
+
+/** The same of what a filter has found, whoever said it. */
+export const foundBy = (condition: Sql<unknown>): Choice => sql`a.kinds <> 0 and (${condition})`;
+
+export const nothing: Choice = sql`false`;
+
+/** Of inputs, 1,024 neighbouring keys. */
+export interface Bucket {
+  readonly bucket: number;
+  /** Inputs in it. */
+  readonly n: number;
+  /** Changes when any row does that the chunk would be copied from. */
+  readonly digest: string;
+}
+
+/**
+ * The buckets of a dataset, in order. A row is told by its key and the transaction that wrote it last (xmin), so
+ * nothing has to be read to see that nothing changed.
+ */
+export function bucketsOf(
+  db: Db,
+  datasetKey: number,
+  choice: Choice,
+  embedModelVersionIds: readonly string[],
+): Promise<Bucket[]> {
+  return rows<Bucket>(
+    db,
+    sql`with members as materialized (
+          select i.key, i.xmin::text::bigint as xmin
+          from dataset_inputs m join inputs i on i.key = m.input_key where m.dataset_key = ${datasetKey}),
+        labels as (
+          select a.input_key >> 10 as bucket, count(*) as n,
+            bit_xor(hashint8extended(a.key, a.xmin::text::bigint)) as x,
+            bit_xor(hashint8extended(a.xmin::text::bigint, a.key)) as y
+          from members m join inputs i on i.key = m.key join annotations a on a.input_key = i.key
+          where a.input_level or (${choice}) group by 1),
+        vectors as (
+          select e.input_key >> 10 as bucket, bit_xor(hashint8extended(e.key, e.xmin::text::bigint)) as x
+          from members m join embeddings e on e.input_key = m.key
+          where e.model_version_key = any(${embedKeys(embedModelVersionIds)}) group by 1)
+        select m.bucket, m.n, concat_ws('.', m.n, m.x, m.y, l.n, l.x, l.y, v.x) as digest
+        from (select key >> 10 as bucket, count(*) as n, bit_xor(hashint8extended(key, xmin)) as x,
+                bit_xor(hashint8extended(xmin, key)) as y from members group by 1) m
+        left join labels l using (bucket) left join vectors v using (bucket)
+        order by m.bucket`,
+  );
+}
+
+const embedKeys = (ids: readonly string[]): Sql<unknown> =>
+  sql`array(select key from model_versions where id = any(${[...ids]}::text[]))`;
+
+/** Chunks that are as wanted already, by bucket. Fingerprints of chunks from before there were any match nothing. */
+export async function knownChunks(
+  db: Db,
+  datasetKey: number,
+  wanted: readonly { bucket: number; fingerprint: Buffer }[],
+): Promise<Map<number, number>> {
+  const found = await rows<{ bucket: number; key: number }>(
+    db,
+    sql`select distinct on (w.bucket) w.bucket, c.key
+        from unnest(${wanted.map((w) => w.bucket)}::bigint[], ${wanted.map((w) => w.fingerprint)}::bytea[])
+          as w(bucket, fingerprint)
+        join dataset_chunks c on c.dataset_key = ${datasetKey} and c.bucket = w.bucket and c.fingerprint = w.fingerprint
+        order by w.bucket, c.key`,
+  );
+  return new Map(found.map(({ bucket, key }) => [bucket, key]));
+}
+
+/** Makes chunks part of a version. @throws when one of them is gone meanwhile */
+export async function linkChunks(
+  db: Db,
+  versionKey: number,
+  links: readonly { bucket: number; chunkKey: number }[],
+): Promise<void> {
   await run(
     db,
-    sql`insert into dataset_version_annotations
-          (version_key, input_key, annotation_id, input_level, kinds, positive, negative, data)
-        select v.version_key, a.input_key, a.id, a.input_level, a.kinds, coalesce(l.positive, '{}'), coalesce(l.negative, '{}'), a.data
-        from dataset_version_inputs v join annotations a on a.input_key = v.input_key
+    sql`insert into dataset_version_chunks as l (version_key, bucket, chunk_key)
+        select ${versionKey}, n.* from unnest(
+          ${links.map((l) => l.bucket)}::bigint[], ${links.map((l) => l.chunkKey)}::bigint[]) as n(bucket, chunk_key)
+        on conflict (version_key, bucket) do update set chunk_key = excluded.chunk_key
+        where l.chunk_key <> excluded.chunk_key`,
+  );
+}
+
+/** Takes out of a version what an earlier attempt put in and the dataset does not hold any more. */
+export async function unlinkOthers(db: Db, versionKey: number, buckets: readonly number[]): Promise<void> {
+  await run(
+    db,
+    sql`delete from dataset_version_chunks
+        where version_key = ${versionKey} and not bucket = any(${[...buckets]}::bigint[])`,
+  );
+}
+
+export interface ChunkFrame {
+  readonly appKey: number;
+  readonly datasetKey: number;
+  readonly bucket: number;
+  readonly fingerprint: Buffer;
+}
+
+const bucketBits = 10;
+
+/** Copies the inputs of a bucket into a chunk of their own. They are held until the commit, and so are their media. */
+export async function copyInputs(db: Db, frame: ChunkFrame): Promise<number> {
+  const from = frame.bucket * 2 ** bucketBits;
+  const members = sql`dataset_inputs m join inputs i on i.key = m.input_key
+    where m.dataset_key = ${frame.datasetKey} and i.key >= ${from} and i.key < ${from + 2 ** bucketBits}`;
+  await run(db, sql`select from ${members} order by i.key for key share of i`);
+  const chunk = await first<{ key: number }>(
+    db,
+    sql`insert into dataset_chunks (app_key, dataset_key, bucket, fingerprint, n)
+        values (${frame.appKey}, ${frame.datasetKey}, ${frame.bucket}, ${frame.fingerprint}, 0) returning key`,
+  );
+  const chunkKey = (chunk as { key: number }).key;
+  await run(
+    db,
+    sql`insert into dataset_chunk_inputs (chunk_key, input_key, input_id, kind, split, url, media_sha, media, settings)
+        select ${chunkKey}, i.key, i.id, i.kind, coalesce((
+            select a.metadata ->> 'split' from annotations a where a.input_key = i.key and a.input_level
+              and jsonb_typeof(a.metadata -> 'split') = 'string'), ''),
+          i.url, i.media_sha, i.media, i.settings
+        from ${members} order by i.key`,
+  );
+  return chunkKey;
+}
+
+/** Copies the chosen annotations of a chunk's inputs. */
+export async function copyAnnotations(db: Db, chunkKey: number, choice: Choice): Promise<void> {
+  await run(
+    db,
+    sql`insert into dataset_chunk_annotations (chunk_key, input_key, annotation_key, annotation_id, input_level, trusted,
+          kinds, worker_user_key, worker_model_version_key, worker_workflow_version_key, task_id, annotation_info,
+          positive, negative, data)
+        select c.chunk_key, a.input_key, a.key, a.id, a.input_level, a.trusted, a.kinds, a.worker_user_key,
+          a.worker_model_version_key, a.worker_workflow_version_key, a.task_id, a.annotation_info,
+          coalesce(l.positive, '{}'), coalesce(l.negative, '{}'), a.data
+        from dataset_chunk_inputs c join inputs i on i.key = c.input_key join annotations a on a.input_key = c.input_key
         left join lateral (
           select array_agg(concept_id order by position) filter (where value >= 0.5) as positive,
                  array_agg(concept_id order by position) filter (where value < 0.5) as negative
           from annotation_concepts where annotation_key = a.key) l on true
-        where v.version_key = ${versionKey} and a.trusted and a.status_code = 24150 and a.kinds <> 0
-        order by a.key`,
+        where c.chunk_key = ${chunkKey} and (${choice}) order by a.input_key, a.id`,
   );
 }
 
-export async function dropEmptyMembers(db: Db, versionKey: number): Promise<void> {
+export interface PredictedRow {
+  readonly inputKey: number;
+  readonly kinds: number;
+  readonly positive: readonly string[];
+  readonly negative: readonly string[];
+  readonly data: Buffer;
+}
+
+/** Puts what a model said of a chunk's inputs in the place of annotations. */
+export async function putPredictions(
+  db: Db,
+  chunkKey: number,
+  modelVersionKey: number,
+  predicted: readonly (PredictedRow & { id: string })[],
+): Promise<void> {
+  for (const one of predicted) {
+    await run(
+      db,
+      sql`insert into dataset_chunk_annotations (chunk_key, input_key, annotation_key, annotation_id, input_level, trusted,
+            kinds, worker_model_version_key, positive, negative, data)
+          values (${chunkKey}, ${one.inputKey}, 0, ${one.id}, false, false, ${one.kinds}, ${modelVersionKey},
+            ${[...one.positive]}::text[], ${[...one.negative]}::text[], ${one.data})`,
+    );
+  }
+}
+
+export async function dropEmptyInputs(db: Db, chunkKey: number): Promise<void> {
   await run(
     db,
-    sql`delete from dataset_version_inputs v where v.version_key = ${versionKey} and not exists (
-          select 1 from dataset_version_annotations a where a.version_key = v.version_key and a.input_key = v.input_key)`,
+    sql`delete from dataset_chunk_inputs c where c.chunk_key = ${chunkKey} and not exists (
+          select from dataset_chunk_annotations a where a.chunk_key = c.chunk_key and a.input_key = c.input_key)`,
   );
 }
+
+/** The inputs of a bucket that a prediction is made of. */
+export const membersOf = (db: Db, datasetKey: number, bucket: number) =>
+  rows<{ key: number; id: string }>(
+    db,
+    sql`select i.key, i.id from dataset_inputs m join inputs i on i.key = m.input_key
+        where m.dataset_key = ${datasetKey} and i.key >= ${bucket * 2 ** bucketBits} and i.key < ${(bucket + 1) * 2 ** bucketBits}
+        order by i.key`,
+  );
 
 const has = (bits: number): Sql<unknown> => sql`(a.kinds & ${sql.lit(bits)}) <> 0`;
 const lacks = (bits: number): Sql<unknown> => sql`(a.kinds & ${sql.lit(bits)}) = 0`;
 
-/** What each input of a version contributes to the counts. */
-const facts = (versionKey: number) => sql`
-  select v.input_key, v.kind,
-    coalesce(bool_or(cardinality(a.positive) > 0), false) as labelled,
-    coalesce(bool_or(${has(kind.metadata)}), false) as with_metadata,
-    coalesce(bool_or(${has(kind.geo)}), false) as with_geo,
-    count(*) filter (where ${has(regionKinds)}) as regions,
-    count(*) filter (where ${has(kind.box)}) as boxes,
-    count(*) filter (where ${has(kind.polygon)}) as polygons,
-    count(*) filter (where ${has(kind.point)}) as points,
-    count(*) filter (where ${has(kind.mask)}) as masks,
-    count(*) filter (where ${has(kind.frame)}) as frames,
-    count(*) filter (where ${has(kind.frame)} and ${has(regionKinds)}) as region_frames,
-    coalesce(bool_or(${has(regionKinds)} and ${lacks(kind.frame)}), false) as has_regions,
-    coalesce(sum(cardinality(a.positive)) filter (where ${lacks(placeKinds)}), 0) as input_tags,
-    coalesce(sum(cardinality(a.positive)) filter (where ${has(regionKinds)}), 0) as region_tags,
-    coalesce(sum(cardinality(a.positive)) filter (where ${has(kind.frame)} and ${lacks(regionKinds)}), 0) as frame_tags,
-    (select count(distinct concept) from dataset_version_annotations c, unnest(c.positive) concept
-     where c.version_key = v.version_key and c.input_key = v.input_key) as concepts
-  from dataset_version_inputs v
-  left join dataset_version_annotations a on a.version_key = v.version_key and a.input_key = v.input_key
-  where v.version_key = ${versionKey} group by v.version_key, v.input_key, v.kind`;
-
-const sums = sql`
-  count(*) as "inputsCount", count(*) filter (where not labelled) as "unlabeledInputsCount",
-  count(*) filter (where with_metadata) as "inputsWithMetadataCount", count(*) filter (where with_geo) as "inputsWithGeoCount",
-  coalesce(sum(regions), 0)::bigint as "regionsCount", coalesce(sum(boxes), 0)::bigint as "boundingBoxesCount",
-  coalesce(sum(polygons), 0)::bigint as "polygonsCount", coalesce(sum(points), 0)::bigint as "pointsCount",
-  coalesce(sum(masks), 0)::bigint as "masksCount", count(*) filter (where has_regions) as "regionInputsCount",
-  coalesce(sum(region_frames), 0)::bigint as "regionFramesCount", coalesce(sum(frames), 0)::bigint as "framesCount",
-  count(*) filter (where frames > 0) as "frameInputsCount",
-  coalesce(sum(input_tags), 0)::bigint as "positiveInputTagsCount",
-  coalesce(sum(region_tags), 0)::bigint as "positiveRegionTagsCount",
-  coalesce(sum(frame_tags), 0)::bigint as "positiveFrameTagsCount"`;
-
-type Sums = Record<keyof Metrics, number>;
-export type CountedGroup = Sums & { type: number; value: string | number };
-
-export async function countAll(db: Db, versionKey: number): Promise<Buffer> {
-  const counted = await first<Sums>(db, sql`select ${sums} from (${facts(versionKey)}) f`);
-  return packMetrics(counted ?? ({} as Sums));
+export interface FactsRow {
+  readonly inputKey: number;
+  readonly kind: string;
+  readonly split: string;
+  readonly media: Buffer;
+  readonly concepts: readonly string[];
+  readonly counts: Partial<Record<Counter, number>>;
 }
 
-/** Types as the contract numbers them: DatasetVersionMetricsGroupType. */
-const groupTypes = [
-  [2, sql`to_jsonb(kind)`, sql`kind`],
-  [11, sql`to_jsonb(concepts)`, sql`concepts`],
-  [20, sql`to_jsonb(boxes)`, sql`boxes`],
-  [21, sql`to_jsonb(polygons)`, sql`polygons`],
-  [22, sql`to_jsonb(points)`, sql`points`],
-  [23, sql`to_jsonb(masks)`, sql`masks`],
-] as const;
-
-/** Counts by input type, by concept, and by how many concepts, boxes, polygons, points and masks an input has. */
-export async function countGroups(db: Db, versionKey: number): Promise<CountedGroup[]> {
-  const byNumber = sql.join(
-    groupTypes.map(
-      ([type, value, column]) =>
-        sql`select ${sql.lit(type)} as type, ${value} as value, ${sums} from facts group by ${column}`,
-    ),
-    sql` union all `,
-  );
-  return rows<CountedGroup>(
-    db,
-    sql`with facts as materialized (${facts(versionKey)}),
-          members as (
-            select distinct a.input_key, concept from dataset_version_annotations a, unnest(a.positive) concept
-            where a.version_key = ${versionKey})
-        select * from (
-          ${byNumber}
-          union all select 10, to_jsonb(concept), ${sums} from members join facts using (input_key) group by concept
-        ) g order by type, value`,
-  );
-}
-
-export async function storeGroups(
+/** What each input of a chunk contributes to the counts. */
+export function factsOf(
   db: Db,
-  versionKey: number,
-  groups: readonly CountedGroup[],
+  chunkKey: number,
+  embedModelVersionIds: readonly string[],
+): Promise<FactsRow[]> {
+  return rows<FactsRow>(
+    db,
+    sql`select v.input_key as "inputKey", v.kind, v.split, v.media,
+          coalesce((select array_agg(distinct concept order by concept) from dataset_chunk_annotations c,
+            unnest(c.positive) concept where c.chunk_key = v.chunk_key and c.input_key = v.input_key), '{}') as concepts,
+          jsonb_build_object(
+            'inputsCount', 1,
+            'unlabeledInputsCount', case when coalesce(bool_or(cardinality(a.positive) > 0), false) then 0 else 1 end,
+            'inputsWithMetadataCount', coalesce(bool_or(${has(kind.metadata)}), false)::int,
+            'inputsWithGeoCount', coalesce(bool_or(${has(kind.geo)}), false)::int,
+            'regionsCount', count(*) filter (where ${has(regionKinds)}),
+            'boundingBoxesCount', count(*) filter (where ${has(kind.box)}),
+            'polygonsCount', count(*) filter (where ${has(kind.polygon)}),
+            'pointsCount', count(*) filter (where ${has(kind.point)}),
+            'masksCount', count(*) filter (where ${has(kind.mask)}),
+            'regionInputsCount', coalesce(bool_or(${has(regionKinds)} and ${lacks(kind.frame)}), false)::int,
+            'regionFramesCount', count(*) filter (where ${has(kind.frame)} and ${has(regionKinds)}),
+            'framesCount', count(*) filter (where ${has(kind.frame)}),
+            'frameInputsCount', coalesce(bool_or(${has(kind.frame)}), false)::int,
+            'embeddingsCount', (select count(*) from embeddings e where e.input_key = v.input_key
+              and e.model_version_key = any(${embedKeys(embedModelVersionIds)})),
+            'positiveInputTagsCount', coalesce(sum(cardinality(a.positive)) filter (where ${lacks(placeKinds)}), 0),
+            'positiveRegionTagsCount', coalesce(sum(cardinality(a.positive)) filter (where ${has(regionKinds)}), 0),
+            'positiveFrameTagsCount', coalesce(sum(cardinality(a.positive)) filter (
+              where ${has(kind.frame)} and ${lacks(regionKinds)}), 0)) as counts
+        from dataset_chunk_inputs v
+        left join dataset_chunk_annotations a on a.chunk_key = v.chunk_key and a.input_key = v.input_key
+        where v.chunk_key = ${chunkKey} group by v.chunk_key, v.input_key`,
+  );
+}
+
+const placed = kind.box | kind.polygon | kind.point | kind.keypoints;
+
+/** The next regions of a chunk whose place is known without opening a picture (masks are left out). */
+export function regionsAfter(
+  db: Db,
+  chunkKey: number,
+  after: { inputKey: number; annotationId: string },
+  limit: number,
+) {
+  return rows<{ inputKey: number; annotationId: string; data: Buffer }>(
+    db,
+    sql`select a.input_key as "inputKey", a.annotation_id as "annotationId", a.data from dataset_chunk_annotations a
+        where a.chunk_key = ${chunkKey} and (a.input_key, a.annotation_id) > (${after.inputKey}, ${after.annotationId})
+          and ${has(placed)} and ${lacks(kind.mask)}
+        order by a.input_key, a.annotation_id limit ${limit}`,
+  );
+}
+
+export async function keepCounts(
+  db: Db,
+  chunkKey: number,
+  n: number,
+  counts: readonly KeptGroup[],
 ): Promise<void> {
   await run(
     db,
-    sql`insert into dataset_version_groups (version_key, position, type, value, metrics)
+    sql`update dataset_chunks set n = ${n}, counts = ${JSON.stringify(counts)}::jsonb where key = ${chunkKey}`,
+  );
+}
+
+/** The counts of a version's next chunks, in the order of their buckets. */
+export function countsAfter(db: Db, versionKey: number, bucket: number, limit: number) {
+  return rows<{ bucket: number; counts: KeptGroup[] }>(
+    db,
+    sql`select l.bucket, c.counts from dataset_version_chunks l join dataset_chunks c on c.key = l.chunk_key
+        where l.version_key = ${versionKey} and l.bucket > ${bucket} order by l.bucket limit ${limit}`,
+  );
+}
+
+export interface PackedGroup {
+  readonly split: string;
+  readonly type: number;
+  readonly value: string | number;
+  readonly metrics: Buffer;
+}
+
+export async function storeGroups(db: Db, versionKey: number, groups: readonly PackedGroup[]): Promise<void> {
+  await run(db, sql`delete from dataset_version_groups where version_key = ${versionKey}`);
+  await run(
+    db,
+    sql`insert into dataset_version_groups (version_key, position, parent_path, type, value, metrics)
         select ${versionKey}, n.* from unnest(
-          ${groups.map((_, i) => i)}::int[], ${groups.map((g) => g.type)}::smallint[],
-          ${groups.map((g) => JSON.stringify(g.value))}::jsonb[], ${groups.map(packMetrics)}::bytea[])
-          as n(position, type, value, metrics)`,
+          ${groups.map((_, i) => i)}::int[], ${groups.map((g) => g.split)}::text[],
+          ${groups.map((g) => g.type)}::smallint[], ${groups.map((g) => JSON.stringify(g.value))}::jsonb[],
+          ${groups.map((g) => g.metrics)}::bytea[]) as n(position, parent_path, type, value, metrics)`,
+  );
+}
+
+export async function tellProgress(db: Db, versionKey: number, percent: number): Promise<void> {
+  await run(
+    db,
+    sql`update dataset_versions set percent_completed = ${percent}
+        where key = ${versionKey} and status_code = ${versionStatus.inProgress}`,
   );
 }
 
 export async function finishVersion(
   db: Db,
   versionKey: number,
-  statusCode: number,
-  metrics: Buffer | null,
+  outcome: { statusCode: number; details?: string; metrics?: Buffer },
 ): Promise<void> {
   await run(
     db,
-    sql`update dataset_versions set status_code = ${statusCode}, metrics = coalesce(${metrics}, metrics), modified_at = now()
+    sql`update dataset_versions set status_code = ${outcome.statusCode}, status_details = ${outcome.details ?? ''},
+          metrics_by_split = ${outcome.metrics ?? null}, percent_completed = ${outcome.metrics ? 100 : 0}, modified_at = now()
         where key = ${versionKey}`,
   );
 }
 
-const counters = [
-  'inputsCount',
-  'unlabeledInputsCount',
-  'inputsWithMetadataCount',
-  'inputsWithGeoCount',
-  'regionsCount',
-  'boundingBoxesCount',
-  'polygonsCount',
-  'pointsCount',
-  'masksCount',
-  'regionInputsCount',
-  'regionFramesCount',
-  'framesCount',
-  'frameInputsCount',
-  'embeddingsCount',
-  'positiveInputTagsCount',
-  'positiveRegionTagsCount',
-  'positiveFrameTagsCount',
-] as const;
-
-/** Every counter is present, zeros too: readers tell "none" from "not counted". */
-function packMetrics(counted: Partial<Sums>): Buffer {
-  const metrics = Object.fromEntries(counters.map((name) => [name, BigInt(counted[name] ?? 0)]));
-  return Buffer.from(toBinary(DatasetVersionMetricsSchema, create(DatasetVersionMetricsSchema, metrics)));
+/** Deletes some chunks that no version holds. @returns how many went */
+export async function deleteUnusedChunks(
+  db: Db,
+  appKey: number,
+  limit: number,
+): Promise<Buffer[] | undefined> {
+  const unused = await rows<{ key: number }>(
+    db,
+    sql`select c.key from dataset_chunks c where c.app_key = ${appKey}
+          and not exists (select from dataset_version_chunks l where l.chunk_key = c.key)
+          and not exists (select from dataset_versions v where v.dataset_key = c.dataset_key and v.status_code = any(${open}::int[]))
+        order by c.key limit ${limit} for update of c skip locked`,
+  );
+  if (unused.length === 0) return undefined;
+  const keys = unused.map(({ key }) => key);
+  const media = await rows<{ sha: Buffer }>(
+    db,
+    sql`select distinct media_sha as sha from dataset_chunk_inputs
+        where chunk_key = any(${keys}::bigint[]) and media_sha is not null`,
+  );
+  await run(db, sql`delete from dataset_chunks where key = any(${keys}::bigint[])`);
+  return media.map(({ sha }) => sha);
 }

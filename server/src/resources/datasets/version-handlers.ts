@@ -1,6 +1,5 @@
 import { fromBinary, fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
 import {
-  DatasetSchema,
   type DatasetVersionMetricsGroupType,
   DatasetVersionMetricsSchema,
   type ServicePart,
@@ -9,18 +8,19 @@ import {
 import type { Call } from '#domain/call.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import { readPage } from '#domain/page.ts';
+import { enqueue } from '#jobs/index.ts';
 import { commonFault } from '../common/faults.ts';
-import { readVisibility, unpackBody } from '../common/translate.ts';
+import { readVisibility } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
 import { datasetFault } from './faults.ts';
-import { enqueueSnapshot } from './snapshot.ts';
+import { freeChunksJob } from './free-chunks.ts';
+import { defaultsOf, requestOrigin, resolveVersion, startVersion } from './start-version.ts';
 import { deletionTimeoutMs, findDataset } from './store.ts';
-import { overwrittenBody, readVersion } from './version.ts';
+import { type NewVersion, overwrittenBody, readVersion } from './version.ts';
 import { showVersion } from './version-show.ts';
 import {
   deleteVersionRows,
   findVersion,
-  insertVersion,
   lockVersions,
   pageOfGroups,
   pageOfVersions,
@@ -36,9 +36,6 @@ type Rpc =
   | 'deleteDatasetVersions'
   | 'listDatasetVersionMetricsGroups';
 
-/** DatasetVersionRequestOrigin: asked for by a person. */
-const manual = 1;
-
 export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
   const { db } = parts;
   return {
@@ -47,17 +44,15 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
       const dataset = await readDatasetRow(call.app, req.datasetId);
       if (req.datasetVersions.length === 0)
         throw commonFault.invalid('dataset_versions is empty; send at least one.');
-      const { defaultProcessingInfo } = unpackBody(DatasetSchema, dataset.body);
-      const wanted = req.datasetVersions.map((wire) => readVersion(wire, defaultProcessingInfo));
+      const defaults = defaultsOf(dataset);
+      const wanted: NewVersion[] = [];
+      for (const wire of req.datasetVersions)
+        wanted.push(await resolveVersion(parts, call, readVersion(wire, defaults)));
       for (const version of wanted) await checkPublic(call.app, version.visibility);
       const rows = await db.transaction(async (tx) => {
         const keys: number[] = [];
-        for (const version of wanted) {
-          const key = await insertVersion(tx, call.app, dataset.key, version, manual);
-          if (key === undefined) throw commonFault.duplicateId('dataset version', version.id);
-          await enqueueSnapshot(tx, call.app, key);
-          keys.push(key);
-        }
+        for (const version of wanted)
+          keys.push(await startVersion(tx, call.app, dataset.key, version, requestOrigin.manual));
         return versionsByKey(tx, call.app, keys);
       });
       return { datasetVersions: rows.map((row) => showVersion(row, call.app)) };
@@ -114,6 +109,7 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
             call.app,
             rows.map(({ key }) => key),
           );
+          if (rows.length > 0) await enqueue(tx, freeChunksJob(call.app));
         },
         { timeoutMs: deletionTimeoutMs },
       );
@@ -123,13 +119,15 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     /** Empty until the version is ready; then there is always a group. */
     async listDatasetVersionMetricsGroups(req, call) {
       const version = await readVersionRow(call.app, req);
-      // All our groups are of the version as a whole, whose path is empty.
-      if (req.parentPaths.length > 0 && !req.parentPaths.includes(''))
-        return { datasetVersionMetricsGroups: [] };
-      const filter = { types: req.types, values: req.values.map((value) => toJson(ValueSchema, value)) };
+      const filter = {
+        parentPaths: req.parentPaths,
+        types: req.types,
+        values: req.values.map((value) => toJson(ValueSchema, value)),
+      };
       const rows = await pageOfGroups(db, call.app, version.key, filter, readPage(req));
       return {
         datasetVersionMetricsGroups: rows.map((row) => ({
+          parentPath: row.parentPath,
           type: row.type as DatasetVersionMetricsGroupType,
           value: fromJson(ValueSchema, row.value as JsonValue),
           metrics: fromBinary(DatasetVersionMetricsSchema, row.metrics),

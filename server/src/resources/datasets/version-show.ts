@@ -12,7 +12,7 @@ import type { Db } from '#store/sql.ts';
 import { status } from '../common/status.ts';
 import { showTime, showVisibility, unpackBody } from '../common/translate.ts';
 import type { VersionRow } from './version.ts';
-import { latestVersions } from './version-store.ts';
+import { latestVersions, versionStatus } from './version-store.ts';
 
 export const showVersion = (row: VersionRow, grant: AppGrant): DatasetVersion =>
   create(DatasetVersionSchema, {
@@ -23,11 +23,19 @@ export const showVersion = (row: VersionRow, grant: AppGrant): DatasetVersion =>
     appId: grant.appId,
     userId: grant.userId,
     datasetId: row.datasetId,
-    status: create(StatusSchema, status(row.statusCode as StatusCode)),
+    status: create(StatusSchema, {
+      ...status(row.statusCode as StatusCode, row.statusDetails),
+      ...(row.statusCode === versionStatus.inProgress ? { percentCompleted: row.percentCompleted } : {}),
+    }),
     visibility: showVisibility(row.visibility),
     requestOrigin: row.requestOrigin as DatasetVersionRequestOrigin,
-    metrics: row.metrics ? { '': fromBinary(DatasetVersionMetricsSchema, row.metrics) } : {},
+    metrics: metricsOf(row),
   });
+
+function metricsOf(row: VersionRow): DatasetVersion['metrics'] {
+  if (row.metricsBySplit) return fromBinary(DatasetVersionSchema, row.metricsBySplit).metrics;
+  return row.metrics ? { '': fromBinary(DatasetVersionMetricsSchema, row.metrics) } : {};
+}
 
 /** The latest version of each dataset, by dataset row key. */
 export async function showVersionsOf(

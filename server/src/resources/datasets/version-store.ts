@@ -4,10 +4,17 @@ import { type Db, first, rows, run, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { NewVersion, VersionRow } from './version.ts';
 
-export const versionStatus = { pending: 64005, ready: 64015, failed: 64025 } as const;
+export const versionStatus = {
+  pending: 64005,
+  inProgress: 64010,
+  ready: 64015,
+  failed: 64020,
+  unexpected: 64025,
+} as const;
 
 const columns = sql`v.key, v.dataset_key as "datasetKey", d.id as "datasetId", v.id, v.status_code as "statusCode",
-  v.request_origin as "requestOrigin", v.visibility, v.body, v.metrics, v.created_at as "createdAt", v.modified_at as "modifiedAt"`;
+  v.status_details as "statusDetails", v.percent_completed as "percentCompleted", v.request_origin as "requestOrigin",
+  v.visibility, v.body, v.metrics, v.metrics_by_split as "metricsBySplit", v.created_at as "createdAt", v.modified_at as "modifiedAt"`;
 
 /** @returns undefined when the dataset has a version of that id. */
 export async function insertVersion(
@@ -19,9 +26,9 @@ export async function insertVersion(
 ): Promise<number | undefined> {
   const row = await first<{ key: number }>(
     db,
-    sql`insert into dataset_versions (app_key, dataset_key, id, status_code, body, visibility, request_origin)
+    sql`insert into dataset_versions (app_key, dataset_key, id, status_code, body, visibility, request_origin, predict_model_version_key)
         values (${grant.appKey}, ${datasetKey}, ${version.id}, ${versionStatus.pending}, ${version.body},
-                ${version.visibility}, ${requestOrigin})
+                ${version.visibility}, ${requestOrigin}, ${version.predictModelVersionKey ?? null})
         on conflict (dataset_key, id) do nothing returning key`,
   );
   return row?.key;
@@ -122,6 +129,7 @@ export async function deleteVersionRows(db: Db, grant: AppGrant, keys: readonly 
 }
 
 export interface GroupRow {
+  readonly parentPath: string;
   readonly type: number;
   readonly value: string | number;
   readonly metrics: Buffer;
@@ -131,12 +139,13 @@ export function pageOfGroups(
   db: Db,
   grant: AppGrant,
   versionKey: number,
-  filter: { types: readonly number[]; values: readonly unknown[] },
+  filter: { parentPaths: readonly string[]; types: readonly number[]; values: readonly unknown[] },
   page: Page,
 ): Promise<GroupRow[]> {
   const where = allOf([
     sql`version_key = ${versionKey} and exists (
       select 1 from dataset_versions where key = ${versionKey} and app_key = ${grant.appKey})`,
+    filter.parentPaths.length > 0 ? sql`parent_path = any(${[...filter.parentPaths]}::text[])` : undefined,
     filter.types.length > 0 ? sql`type = any(${[...filter.types]}::smallint[])` : undefined,
     filter.values.length > 0
       ? sql`value = any(${filter.values.map((value) => JSON.stringify(value))}::jsonb[])`
@@ -145,8 +154,8 @@ export function pageOfGroups(
   const first = (page.number - 1) * page.size;
   return rows<GroupRow>(
     db,
-    sql`select type, value, metrics from (
-          select type, value, metrics, row_number() over (order by position) as place
+    sql`select parent_path as "parentPath", type, value, metrics from (
+          select parent_path, type, value, metrics, row_number() over (order by position) as place
           from dataset_version_groups where ${where} order by position limit ${first + page.size}) walked
         where place > ${first} order by place`,
   );

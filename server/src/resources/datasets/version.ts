@@ -1,4 +1,11 @@
-import { type DatasetVersion, type DatasetVersionMetrics, DatasetVersionSchema } from '@fovea/contract';
+import { create } from '@bufbuild/protobuf';
+import {
+  type AnnotationFilter,
+  AnnotationFilterConfigSchema,
+  type DatasetVersion,
+  DatasetVersionSchema,
+  type Search,
+} from '@fovea/contract';
 import { idTrouble, newId } from '#domain/ids.ts';
 import { commonFault } from '../common/faults.ts';
 import { packBody, readVisibility, unpackBody } from '../common/translate.ts';
@@ -23,10 +30,15 @@ export interface VersionRow {
   readonly datasetId: string;
   readonly id: string;
   readonly statusCode: number;
+  readonly statusDetails: string;
+  readonly percentCompleted: number;
   readonly requestOrigin: number;
   readonly visibility: number;
   readonly body: Buffer;
+  /** DatasetVersionMetrics of the whole; what versions of earlier servers have instead of `metricsBySplit`. */
   readonly metrics: Buffer | null;
+  /** DatasetVersion with nothing but its metrics. */
+  readonly metricsBySplit: Buffer | null;
   readonly createdAt: Date;
   readonly modifiedAt: Date;
 }
@@ -35,41 +47,72 @@ export interface NewVersion {
   readonly id: string;
   readonly body: Buffer;
   readonly visibility: number;
+  /** Set for a version of what a model says. */
+  readonly predictModelVersionKey: number | undefined;
+}
+
+/** What a dataset gives to versions that bring none of their own. */
+export interface VersionDefaults {
+  readonly processingInfo: DatasetVersion['processingInfo'];
+  readonly annotationFilter: AnnotationFilter | undefined;
 }
 
 /**
- * Reads a version to be made; the dataset's processing settings are copied where it brings none of its own.
+ * Reads a version to be made; the dataset's processing settings and filter are copied where it brings none.
  *
- * @throws Fault 11102 for what this server cannot make a version of yet, or a bad id
+ * @throws Fault 11102 for a bad id
  */
-export function readVersion(wire: DatasetVersion, defaults: DatasetVersion['processingInfo']): NewVersion {
+export function readVersion(wire: DatasetVersion, defaults: VersionDefaults): DatasetVersion {
   const id = wire.id || newId();
   const trouble = idTrouble(id, 'dataset version');
   if (trouble) throw commonFault.invalid(trouble);
-  const config = wire.dataConfig;
-  if (config.case === 'modelPredictConfig') {
-    throw commonFault.invalid(
-      'model_predict_config: versions of predictions are not built yet on this server.',
-    );
+  const version = create(DatasetVersionSchema);
+  Object.assign(version, wire, { id, processingInfo: wire.processingInfo ?? defaults.processingInfo });
+  const config = version.dataConfig;
+  const usesDefault =
+    defaults.annotationFilter &&
+    (config.case === undefined ||
+      (config.case === 'annotationFilterConfig' && !config.value.annotationFilter));
+  if (usesDefault) {
+    version.dataConfig = {
+      case: 'annotationFilterConfig',
+      value: create(AnnotationFilterConfigSchema, {
+        annotationFilter: defaults.annotationFilter as AnnotationFilter,
+        ignoreEmptyInputs: config.case === 'annotationFilterConfig' && config.value.ignoreEmptyInputs,
+      }),
+    };
   }
-  const filter = config.value?.annotationFilter;
-  if (filter && (filter.id !== '' || filter.search)) {
-    throw commonFault.invalid(
-      'annotation_filter_config.annotation_filter: annotation filters are not built yet on this server.',
-    );
-  }
-  const body = packBody(
-    DatasetVersionSchema,
-    { ...wire, processingInfo: wire.processingInfo ?? defaults },
-    columns,
-  );
-  return { id, body, visibility: readVisibility(wire.visibility) };
+  return version;
 }
 
-/** True when the version leaves out inputs that nothing is said of. */
-export function leavesOutEmpty(body: Buffer): boolean {
-  const { dataConfig } = unpackBody(DatasetVersionSchema, body);
-  return dataConfig.case === 'annotationFilterConfig' && dataConfig.value.ignoreEmptyInputs;
+export const packVersion = (version: DatasetVersion, predictModelVersionKey?: number): NewVersion => ({
+  id: version.id,
+  body: packBody(DatasetVersionSchema, version, columns),
+  visibility: readVisibility(version.visibility),
+  predictModelVersionKey,
+});
+
+export interface SnapshotConfig {
+  /** Finds the annotations that belong to it; undefined for all trusted, finished ones. */
+  readonly search: Search | undefined;
+  /** True when the version leaves out inputs that nothing is said of. */
+  readonly ignoreEmptyInputs: boolean;
+  readonly embedModelVersionIds: readonly string[];
+  /** Of everything above. */
+  readonly digest: string;
+}
+
+/** How a version is to be filled. */
+export function configOf(body: Buffer): SnapshotConfig {
+  const { dataConfig, embedModelVersionIds } = unpackBody(DatasetVersionSchema, body);
+  const bare = create(DatasetVersionSchema, { dataConfig, embedModelVersionIds });
+  const filter = dataConfig.case === 'annotationFilterConfig' ? dataConfig.value : undefined;
+  return {
+    search: filter?.annotationFilter?.search,
+    ignoreEmptyInputs: filter?.ignoreEmptyInputs ?? false,
+    embedModelVersionIds: [...embedModelVersionIds].sort(),
+    digest: packBody(DatasetVersionSchema, bare, columns).toString('base64'),
+  };
 }
 
 /** The body after an overwrite: only description and metadata are for people to change. */
@@ -83,5 +126,3 @@ export function overwrittenBody(
   if (raw ? 'metadata' in raw : sent.metadata) body.metadata = sent.metadata;
   return packBody(DatasetVersionSchema, body, columns);
 }
-
-export type Metrics = Omit<DatasetVersionMetrics, '$typeName' | '$unknown' | 'regionLocationMatrix'>;

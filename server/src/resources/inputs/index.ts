@@ -10,6 +10,7 @@ import { processHandler, processKind } from './process.ts';
 import { inputRows } from './store.ts';
 
 export type { Indexed, InputDeps, PictureIndexer } from './deps.ts';
+export { freeingJobs } from './free-media.ts';
 export { inputHandlers } from './handlers.ts';
 export { defaultMediaLimits, type MediaLimits } from './input.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';

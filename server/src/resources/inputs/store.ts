@@ -258,17 +258,24 @@ export async function unusedMedia(db: Db, shas: readonly Buffer[]): Promise<Buff
   const found = await rows<{ sha: Buffer }>(
     db,
     sql`select sha from unnest(${[...shas]}::bytea[]) as sha
-        where not exists (select from inputs i where i.media_sha = sha)`,
+        where not exists (select from inputs i where i.media_sha = sha)
+          and not exists (select from dataset_chunk_inputs c where c.media_sha = sha)`,
   );
   return found.map(({ sha }) => sha);
 }
 
-/** An input that shows this medium, a processed one before others; undefined when the app has none. */
+/**
+ * An input that shows this medium, a processed one before others; undefined when the app has none. Dataset versions
+ * show theirs after the input is gone.
+ */
 export function inputOfMedium(db: Db, grant: AppGrant, kind: InputKind, sha: Buffer) {
   return first<Pick<InputRow, 'kind' | 'statusCode' | 'media'>>(
     db,
     sql`select kind, status_code as "statusCode", media from inputs
         where app_key = ${grant.appKey} and media_sha = ${sha} and kind = ${kind}
-        order by status_code = 30000 desc limit 1`,
+        union all
+        select i.kind, 30002, i.media from dataset_chunk_inputs i join dataset_chunks c on c.key = i.chunk_key
+        where c.app_key = ${grant.appKey} and i.media_sha = ${sha} and i.kind = ${kind}
+        order by 2 limit 1`,
   );
 }

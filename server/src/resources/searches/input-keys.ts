@@ -1,7 +1,9 @@
 import type { Search } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
+import type { Sql } from '#store/sql.ts';
 import { runSearch } from './execute.ts';
-import { windowMax } from './faults.ts';
+import { searchFault, windowMax } from './faults.ts';
+import { hitCondition } from './filter-sql.ts';
 import type { SearchParts } from './parts.ts';
 import { readSearch } from './read-query.ts';
 
@@ -14,6 +16,13 @@ export interface InputSearch {
   check(search: Search): void;
   /** Row keys of all inputs that match; with ranks, of the best 10,000. */
   inputKeys(grant: AppGrant, search: Search): Promise<number[]>;
+  /**
+   * The condition that annotation hits meet, over `i` (inputs) and `a` (annotations), for families that filter rows
+   * of their own.
+   *
+   * @throws Fault 40002 for a search that cannot be run, or that ranks instead of filtering
+   */
+  annotationCondition(grant: AppGrant, search: Search): Sql<unknown>;
 }
 
 export const openInputSearch = (parts: SearchParts): InputSearch => ({
@@ -23,5 +32,11 @@ export const openInputSearch = (parts: SearchParts): InputSearch => ({
     const wanted = tree.ranks.length > 0 ? windowMax : everything;
     const found = await runSearch(parts, grant, 'input', tree, wanted);
     return found.map(({ inputKey }) => inputKey);
+  },
+  annotationCondition(grant, search) {
+    const tree = readSearch(search);
+    if (tree.ranks.length > 0)
+      throw searchFault.invalid('A filter of annotations cannot rank; leave query.ranks empty.');
+    return hitCondition(grant, 'annotation', tree.filters, tree.language);
   },
 });

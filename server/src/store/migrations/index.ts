@@ -6,6 +6,7 @@ import { datasetVersions } from './0004-dataset-versions.ts';
 import { uploads } from './0013-uploads.ts';
 import { history } from './0017-history.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
+import { datasetChunks } from './0024-dataset-chunks.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   uploads,
   history,
   conceptGraphs,
+  datasetChunks,
 ];
