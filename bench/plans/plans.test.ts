@@ -26,6 +26,8 @@ import {
 } from '../../server/src/resources/inputs/store.ts';
 import { hitCondition } from '../../server/src/resources/searches/filter-sql.ts';
 import { hitsInOrder } from '../../server/src/resources/searches/hit-store.ts';
+import { readQuery } from '../../server/src/resources/searches/read-query.ts';
+import { openScene } from '../../server/src/resources/searches/scene.ts';
 import type { Queryable } from '../../server/src/store/postgres/index.ts';
 import { openTestDatabase, type TestDatabase } from '../../server/src/store/postgres/testing.ts';
 import { fillApp } from '../harness/rows.ts';
@@ -193,25 +195,16 @@ const statements: Row[] = [
   ['a worker taking jobs', (db) => claim(db, 'inputs.process', 4, 1000), ['jobs_next'], 16],
   [
     'PostInputsSearches by concept',
-    (db) =>
-      hitsInOrder(
-        db,
-        'input',
-        hitCondition(
-          grant,
-          'input',
-          [
-            {
-              negate: false,
-              annotation: { concepts: [{ id: 'cat', value: 0.5 }], trustedOnly: true },
-              input: {},
-            },
-          ] as never,
-          '',
-        ),
-        0,
-        20,
-      ),
+    async (db) => {
+      const filter = {
+        negate: false,
+        annotation: { concepts: [{ id: 'cat', name: '', value: 0.5 }] },
+        input: {},
+      };
+      const tree = { ...readQuery(undefined), filters: [filter] };
+      const scene = await openScene(db, grant, tree);
+      return hitsInOrder(db, scene, 'input', hitCondition(scene, 'input', tree.filters), 0, 20);
+    },
     [],
     // One input in ten is labelled; the walk reads until it has found enough of them, three tables at a time.
     20 * 10 * 3,

@@ -11,6 +11,7 @@ export interface SearchRequest {
   metric: Metric;
   minScore: number | undefined;
   candidates: Float64Array | undefined;
+  exact: boolean | undefined;
 }
 
 export interface ScoreRequest {

@@ -102,7 +102,7 @@ export class Scope implements VectorIndex {
     this.#checkOpen();
     this.#checkQuery(query);
     if (!Number.isSafeInteger(k) || k < 0) throw new RangeError(`k is a whole number >= 0, not ${k}.`);
-    const { metric, minScore, candidates } = options;
+    const { metric, minScore, candidates, exact } = options;
     const rows = Math.min(candidates?.length ?? this.size, this.size);
     const limit = Math.min(k, rows);
     if (limit === 0) return { keys: [], scores: [], way: 'exact' };
@@ -119,6 +119,7 @@ export class Scope implements VectorIndex {
         number,
         scope: this.number,
         candidates,
+        exact,
         ...wanted,
       });
       if (reply.kind !== 'found') throw new Error('vector search: the thread answered something else');

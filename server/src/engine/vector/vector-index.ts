@@ -7,6 +7,8 @@ export interface SearchOptions {
   /** Cosine: the smallest similarity kept. Euclidean: the largest distance kept. */
   minScore?: number | undefined;
   metric: Metric;
+  /** Every vector is looked at, whatever a graph could answer sooner. */
+  exact?: boolean | undefined;
 }
 
 export interface SearchResult {

@@ -26,7 +26,8 @@ async function search(request: SearchRequest): Promise<void> {
     candidates: marked?.count,
     k: request.k,
     flatMax: settings.flatMax,
-    graphShare: graph !== undefined && request.metric === 'cosine' ? graph.shareOf(view) : 0,
+    graphShare:
+      graph !== undefined && request.metric === 'cosine' && !request.exact ? graph.shareOf(view) : 0,
   });
   let ranked: Ranked | undefined;
   if (plan.way === 'nothing') ranked = { slots: new Int32Array(0), scores: new Float64Array(0) };

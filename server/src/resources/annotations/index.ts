@@ -13,5 +13,6 @@ export {
   showNamedInputLevel,
 } from './input-level.ts';
 export { replaceModelAnnotations } from './model-annotations.ts';
+export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
 export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';

@@ -7,6 +7,7 @@ import { actingAs } from '../common/acting.ts';
 import type { AnnotationRow, NewAnnotation } from './annotation.ts';
 import { annotationsAsOf, type Moment } from './history-store.ts';
 import { labelsOf } from './labels-in-data.ts';
+import { putSearchTerms, replaceSearchTerms } from './search-terms.ts';
 
 const columns = sql`a.key, a.input_key as "inputKey", a.input_id as "inputId", a.id, a.input_level as "inputLevel", a.trusted,
   a.status_code as "statusCode", a.task_id as "taskId", a.annotation_info as "annotationInfo",
@@ -133,16 +134,14 @@ export async function insertAnnotations(
         returning key, id, input_key as "inputKey"`,
   );
   const keyOf = new Map(stored.map((row) => [`${row.inputKey} ${row.id}`, row.key]));
-  await putLabels(
-    db,
-    grant,
-    wanted.flatMap((a) => {
-      const key = keyOf.get(`${a.inputKey} ${a.id}`);
-      // One statement never stores an id twice, so what is left out here lost to a twin before it.
-      keyOf.delete(`${a.inputKey} ${a.id}`);
-      return key === undefined ? [] : [{ key, inputKey: a.inputKey, trusted: a.trusted, data: a.data }];
-    }),
-  );
+  const labelled = wanted.flatMap((a) => {
+    const key = keyOf.get(`${a.inputKey} ${a.id}`);
+    // One statement never stores an id twice, so what is left out here lost to a twin before it.
+    keyOf.delete(`${a.inputKey} ${a.id}`);
+    return key === undefined ? [] : [{ key, inputKey: a.inputKey, trusted: a.trusted, data: a.data }];
+  });
+  await putLabels(db, grant, labelled);
+  await putSearchTerms(db, grant, labelled);
   return stored;
 }
 
@@ -273,6 +272,7 @@ export async function updateAnnotations(
           select * from unnest(${kept.map(({ key }) => key)}::bigint[], ${kept.map(({ conceptId }) => conceptId)}::text[]))`,
   );
   await putLabels(db, grant, changes);
+  await replaceSearchTerms(db, grant, changes);
 }
 
 /** Locks inputs until the commit, in key order, as every writer of labels takes them. */

@@ -19,7 +19,7 @@ export interface DatasetParts extends Deps {
     /** Row keys of all inputs that match. */
     inputKeys(grant: AppGrant, search: Search): Promise<readonly number[]>;
     /** The condition that annotations meet, over `i` (inputs) and `a` (annotations). @throws Fault as `check` */
-    annotationCondition(grant: AppGrant, search: Search): Sql<unknown>;
+    annotationCondition(grant: AppGrant, search: Search): Promise<Sql<unknown>>;
   };
   /** The search of a stored annotation filter; undefined when the app has none of this id. */
   readonly findAnnotationFilter?: (grant: AppGrant, id: string) => Promise<Search | undefined>;

@@ -121,7 +121,7 @@ async function planOf(parts: DatasetParts, grant: AppGrant, version: PendingVers
     choice: predictor
       ? nothing
       : config.search
-        ? foundBy(parts.searches.annotationCondition(grant, config.search))
+        ? foundBy(await parts.searches.annotationCondition(grant, config.search))
         : trustedOnly,
     leavesOutEmpty: config.ignoreEmptyInputs,
     embedModelVersionIds: config.embedModelVersionIds,

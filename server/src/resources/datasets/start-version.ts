@@ -45,7 +45,7 @@ export async function resolveVersion(
       if (!search) throw commonFault.missing('annotation filter', filter.id);
       filter.search = search;
     }
-    if (filter.search) parts.searches.annotationCondition(call.app, filter.search);
+    if (filter.search) await parts.searches.annotationCondition(call.app, filter.search);
   }
   return packVersion(version);
 }

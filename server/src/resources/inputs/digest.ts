@@ -21,6 +21,8 @@ export interface Digest {
   /** Objects that were stored, to be stored again should they be freed before the commit. */
   readonly kept: readonly { size: MediaSize; bytes: Buffer }[];
   readonly indexed: Indexed | undefined;
+  /** What searches for words look through. */
+  readonly text: string | undefined;
 }
 
 /**
@@ -69,7 +71,14 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
       ...kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes)),
     ]);
     const before = unpackMediaData(row.media);
-    return { sha, sizeBytes: bytes.length, media: packMediaData(joined(before, known.media)), kept, indexed };
+    return {
+      sha,
+      sizeBytes: bytes.length,
+      media: packMediaData(joined(before, known.media)),
+      kept,
+      indexed,
+      text: row.kind === 'text' ? bytes.toString('utf8') : before.text?.raw || undefined,
+    };
   }
 
   async function fetchBytes(row: InputRow, signal: AbortSignal): Promise<Buffer> {

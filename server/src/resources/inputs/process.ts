@@ -4,6 +4,7 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
+import { putInputTexts } from '../annotations/index.ts';
 import { type Shift, shiftCounts } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
 import { type Digest, openDigester } from './digest.ts';
@@ -198,6 +199,14 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
         return found === undefined ? [] : [{ inputKey: key, indexed: found }];
       });
       if (indexed.length > 0) await deps.indexer?.store(tx, grant, indexed);
+      await putInputTexts(
+        tx,
+        grant,
+        open.flatMap(({ key }) => {
+          const text = byKey.get(key)?.digest?.text;
+          return text === undefined ? [] : [{ inputKey: key, text }];
+        }),
+      );
       mayDie('inputs-settled');
     });
   }

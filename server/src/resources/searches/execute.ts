@@ -1,86 +1,125 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { firstPosition, type Page } from '#domain/page.ts';
 import { windowMax } from './faults.ts';
-import { hitCondition } from './filter-sql.ts';
-import { conceptScores, countHits, hitsByConcepts, hitsInOrder } from './hit-store.ts';
+import { type Condition, hitCondition } from './filter-sql.ts';
+import { countBySaid, countEmbedded, countHits, hitsBySaid, hitsInOrder, saidScores } from './hit-store.ts';
 import type { Found, SearchParts } from './parts.ts';
-import type { HitKind, Rank, SearchTree } from './query.ts';
-import { directionOf, hitsBySimilarity } from './similar.ts';
+import type { HitKind, Rank, SaidRank, SearchTree, SimilarRank } from './query.ts';
+import { openScene, type Scene } from './scene.ts';
+import { allBySimilarity, hitsBySimilarity, openLook } from './similar.ts';
+import type { Trail } from './trail.ts';
 
 /** Scores are single precision on the wire; a hit at the threshold is not lost to rounding. */
 const tolerance = 1e-6;
 
-const isConcepts = (rank: Rank) => rank.kind === 'concepts';
-const isSimilar = (rank: Rank) => rank.kind === 'similar';
+const isSaid = (rank: Rank): rank is SaidRank => rank.kind !== 'similar';
+const isSimilar = (rank: Rank): rank is SimilarRank => rank.kind === 'similar';
+const minScoreOf = ({ minValue }: SearchTree) => (minValue > 0 ? minValue - tolerance : 0);
 
-export const countSearch = (
-  parts: SearchParts,
-  grant: AppGrant,
-  kind: HitKind,
-  tree: SearchTree,
-): Promise<number> => countHits(parts.db, kind, hitCondition(grant, kind, tree.filters, tree.language));
-
-/** The first `wanted` hits of a search, best first. */
-export async function runSearch(
-  parts: SearchParts,
-  grant: AppGrant,
-  kind: HitKind,
-  tree: SearchTree,
-  wanted: number,
-): Promise<Found[]> {
-  const { filters, ranks, language, minValue } = tree;
-  const condition = hitCondition(grant, kind, filters, language);
-  const concepts = ranks.filter(isConcepts);
-  const similar = ranks.filter(isSimilar);
-  if (ranks.length === 0) return hitsInOrder(parts.db, kind, condition, 0, wanted);
-  const keep = (found: Found[]) =>
-    minValue > 0 ? found.filter((hit) => hit.score >= minValue - tolerance) : found;
-  if (similar.length === 0)
-    return keep(await hitsByConcepts(parts.db, grant, kind, condition, concepts, language, wanted));
-  const direction = await directionOf(parts, grant, similar);
-  const hasFilters = filters.length > 0;
-  if (concepts.length === 0) {
-    return keep(await hitsBySimilarity(parts, grant, kind, condition, hasFilters, direction, wanted));
-  }
-  // Both signals: similarity proposes as many as the window holds, concepts then have their say.
-  const near = await hitsBySimilarity(parts, grant, kind, condition, hasFilters, direction, windowMax);
-  const keyOf = (hit: Found) => (kind === 'input' ? hit.inputKey : (hit.annotationKey as number));
-  const said = new Map(
-    (await conceptScores(parts.db, grant, kind, near.map(keyOf), concepts, language)).map((s) => [
-      s.key,
-      s.score,
-    ]),
-  );
-  const joined = near.map((hit) => {
-    const sum = hit.score * similar.length + (said.get(keyOf(hit)) ?? 0) * concepts.length;
-    return { ...hit, score: sum / ranks.length };
-  });
-  return keep(joined.sort((a, b) => b.score - a.score || keyOf(a) - keyOf(b))).slice(0, wanted);
+/** A search made ready: names resolved, filters turned into a condition. */
+export interface Opened {
+  readonly parts: SearchParts;
+  readonly kind: HitKind;
+  readonly tree: SearchTree;
+  readonly scene: Scene;
+  readonly condition: Condition;
+  readonly said: readonly SaidRank[];
+  readonly similar: readonly SimilarRank[];
+  readonly trail: Trail;
 }
 
-/** One page of several searches: each on its own, joined, best first, every hit once. */
-export async function runSearches(
+export async function openSearch(
   parts: SearchParts,
   grant: AppGrant,
   kind: HitKind,
-  trees: readonly SearchTree[],
-  page: Page,
-): Promise<Found[]> {
+  tree: SearchTree,
+): Promise<Opened> {
+  const scene = await openScene(parts.db, grant, tree);
+  return {
+    parts,
+    kind,
+    tree,
+    scene,
+    condition: hitCondition(scene, kind, tree.filters),
+    said: tree.ranks.filter(isSaid),
+    similar: tree.ranks.filter(isSimilar),
+    trail: {},
+  };
+}
+
+/** How many hits a search has; of those ranked by similarity with a least value, 10,000 at most are counted. */
+export async function countSearch(search: Opened): Promise<number> {
+  const { parts, kind, tree, scene, condition, said, similar, trail } = search;
+  const { db } = parts;
+  const minScore = minScoreOf(tree);
+  if (similar.length === 0)
+    return said.length === 0
+      ? countHits(db, scene, kind, condition)
+      : countBySaid(db, scene, kind, condition, said, minScore);
+  if (minScore > 0 || said.length > 0) return (await runSearch(search, windowMax)).length;
+  const look = await openLook(parts, scene, kind, tree, similar, condition, 0, 0, trail);
+  return look ? countEmbedded(db, scene, kind, condition, look.direction.embedder.modelVersionKey) : 0;
+}
+
+/** The first `wanted` hits of a search, best first, less the first `from`. */
+export async function runSearch(search: Opened, wanted: number, from = 0): Promise<Found[]> {
+  const { asOf } = search.tree;
+  const found = await findHits(search, wanted, from);
+  return asOf ? found.map((hit) => ({ ...hit, asOf })) : found;
+}
+
+async function findHits(search: Opened, wanted: number, from: number): Promise<Found[]> {
+  const { parts, kind, tree, scene, condition, said, similar, trail } = search;
+  const minScore = minScoreOf(tree);
+  if (tree.ranks.length === 0) {
+    trail.plan = { way: 'in_order', look: 0 };
+    return hitsInOrder(parts.db, scene, kind, condition, from, wanted);
+  }
+  if (similar.length === 0) {
+    trail.plan = { way: 'score_in_database', look: 0 };
+    return (await hitsBySaid(parts.db, scene, kind, condition, said, minScore, wanted)).slice(from);
+  }
+  // With a second signal, the score that counts is known only after both had their say.
+  const ownMin = said.length === 0 ? minScore : 0;
+  const look = await openLook(parts, scene, kind, tree, similar, condition, wanted, ownMin, trail);
+  if (!look) return [];
+  if (said.length === 0) return (await hitsBySimilarity(look)).slice(from);
+  const near = await allBySimilarity(look, windowMax);
+  const keyOf = (hit: Found) => keyOfHit(kind, hit);
+  const scores = await saidScores(parts.db, scene, kind, near.map(keyOf), said);
+  return near
+    .flatMap((hit) => {
+      const byName = scores.get(keyOf(hit));
+      if (byName === undefined) return [];
+      const score = (hit.score * similar.length + byName * said.length) / tree.ranks.length;
+      return score >= minScore ? [{ ...hit, score }] : [];
+    })
+    .sort((a, b) => b.score - a.score || keyOf(a) - keyOf(b))
+    .slice(from, wanted);
+}
+
+export const keyOfHit = (kind: HitKind, hit: Found): number =>
+  kind === 'input' ? hit.inputKey : (hit.annotationKey as number);
+
+/** One page of several searches: each on its own, joined, best first, every hit once. */
+export async function runSearches(searches: readonly Opened[], page: Page): Promise<Found[]> {
   const from = firstPosition(page);
   const until = from + page.size;
-  const [only, ...others] = trees;
+  const [only, ...others] = searches;
   if (!only) return [];
-  if (others.length === 0 && only.ranks.length === 0) {
-    return hitsInOrder(parts.db, kind, hitCondition(grant, kind, only.filters, only.language), from, until);
+  if (others.length === 0) {
+    return runSearch(only, until, from);
   }
-  const found: Found[] = [];
-  for (const tree of trees) found.push(...(await runSearch(parts, grant, kind, tree, until)));
-  if (others.length === 0) return found.slice(from, until);
   const best = new Map<number, Found>();
-  for (const hit of found) {
-    const key = kind === 'input' ? hit.inputKey : (hit.annotationKey as number);
-    const known = best.get(key);
-    if (!known || known.score < hit.score) best.set(key, hit);
+  for (const search of searches) {
+    for (const hit of await runSearch(search, until)) {
+      const key = keyOfHit(search.kind, hit);
+      const known = best.get(key);
+      if (known && known.score >= hit.score) continue;
+      // A hit stands where the search that scored it best found it.
+      best.delete(key);
+      best.set(key, hit);
+    }
   }
   // Sorting is stable, so hits of equal score keep the order in which the searches found them.
   return [...best.values()].sort((a, b) => b.score - a.score).slice(from, until);

@@ -8,16 +8,27 @@ const invalid = (details: string) => new Fault('bad_request', StatusCode.SEARCH_
 
 export const searchFault = {
   invalid,
+  tooMany: (field: string, sent: number, most: number) =>
+    invalid(`${field}: ${sent} are asked for; at most ${most}.`),
   windowTooLarge: () =>
     invalid(
       `page * perPage cannot exceed ${windowMax}; narrow the search with filters instead of paging on.`,
     ),
-  notIndexed: (inputId: string) =>
+  notIndexed: (inputId: string, annotationId: string) =>
     new Fault(
       'bad_request',
       StatusCode.SEARCH_BY_NOT_FULLY_INDEXED_INPUT,
-      `The input '${inputId}' is not indexed (yet), so nothing can be ranked by it; wait until its status is 30000.`,
+      annotationId
+        ? `The annotation '${annotationId}' of the input '${inputId}' is not indexed (yet), so nothing can be ranked by it; only pictures and boxes and polygons in them are.`
+        : `The input '${inputId}' is not indexed (yet), so nothing can be ranked by it; wait until its status is 30000.`,
     ),
+  noExamples: (concepts: readonly string[]) =>
+    new Fault(
+      'bad_request',
+      StatusCode.SEARCH_BY_NOT_FULLY_INDEXED_INPUT,
+      `No indexed picture is labelled '${concepts.join("' or '")}', so there is no average to rank by.`,
+    ),
+  noWords: () => invalid('ranks[].annotation.data.text.raw holds no word to look for.'),
   nothingIndexes: () =>
     invalid(
       "The base workflow of this app makes no embeddings, so it cannot be searched by picture. Patch the app's default_workflow to General of clarifai/main and reindex.",
@@ -35,11 +46,12 @@ export const searchFault = {
     invalid(`ranks[].annotation.data.image.url '${url}' could not be fetched: ${why}`),
   textNeedsModel: () =>
     invalid(
-      'Ranking by text needs a model that puts text and pictures into one space; none is installed on this server.',
+      'Ranking pictures by text needs a model that puts text and pictures into one space, and none is installed on this server: `fovea models pull` brings one. Without it, data.text.raw ranks by the words of texts, and this app holds none.',
     ),
-  unsupported: (what: string) => invalid(`Filtering by ${what} is not supported by this server yet.`),
   noPast: () =>
-    invalid('as_of asks for the state at an earlier time; this server keeps no history of annotations yet.'),
+    invalid(
+      'as_of cannot be joined with words, clusters or tracks: only labels, facts and datasets have a history.',
+    ),
   future: () => invalid('as_of lies in the future.'),
   missing: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no saved search '${id}' in this app.`),

@@ -1,8 +1,9 @@
 import { placeKinds } from '#domain/annotation-kinds.ts';
-import type { AppGrant } from '#domain/grant.ts';
+import { grouped } from '#domain/grouped.ts';
 import type { Json } from '#domain/patch.ts';
 import { type Sql, sql } from '#store/sql.ts';
 import { allOf } from '../common/paging.ts';
+import { textQuery } from '../common/text.ts';
 import {
   type AnnotationTerms,
   type ConceptTerm,
@@ -12,8 +13,10 @@ import {
   type InputTerms,
   isEmpty,
 } from './query.ts';
+import { earthRadiusKm } from './read-geo.ts';
+import type { Scene } from './scene.ts';
 
-type Condition = Sql<unknown>;
+export type Condition = Sql<unknown>;
 
 const anyOf = (conditions: readonly Condition[]): Condition =>
   sql.join(
@@ -21,26 +24,27 @@ const anyOf = (conditions: readonly Condition[]): Condition =>
     sql` or `,
   );
 const kmPerDegree = 111.195;
-const earthRadiusKm = 6371.0088;
+
+/** Rows that hits are made of: `i` (inputs) and, for annotation hits, `a` (annotations). */
+export const hitRows = ({ annotations }: Scene, kind: HitKind): Condition =>
+  kind === 'input' ? sql`inputs i` : sql`${annotations} a join inputs i on i.key = a.input_key`;
+
+export const hitKey = (kind: HitKind): Condition => (kind === 'input' ? sql`i.key` : sql`a.key`);
 
 /**
- * The condition that hits of a search meet, over `i` (inputs) and, for annotation hits, `a` (annotations).
+ * The condition that hits of a search meet, over the rows of `hitRows`.
  *
  * In an input search each filter may be met by another annotation of the input; in an annotation search all are
  * met by the same one (SEMANTICS 5.15).
  */
-export function hitCondition(
-  grant: AppGrant,
-  kind: HitKind,
-  filters: readonly Filter[],
-  language: string,
-): Condition {
+export function hitCondition(scene: Scene, kind: HitKind, filters: readonly Filter[]): Condition {
   return allOf([
-    sql`i.app_key = ${grant.appKey}`,
+    sql`i.app_key = ${scene.grant.appKey}`,
+    scene.asOf && sql`i.created_at <= ${scene.asOf}`,
     ...filters.map((filter) => {
       const met = allOf([
-        isEmpty(filter.annotation) ? undefined : annotationPart(grant, kind, filter.annotation, language),
-        isEmpty(filter.input) ? undefined : inputCondition(grant, filter.input),
+        isEmpty(filter.annotation) ? undefined : annotationPart(scene, kind, filter.annotation),
+        isEmpty(filter.input) ? undefined : inputCondition(scene, filter.input),
       ]);
       // Not "not": what an annotation does not have is unknown to SQL, and must count as not met.
       return filter.negate ? sql`(${met}) is not true` : met;
@@ -48,14 +52,16 @@ export function hitCondition(
   ]);
 }
 
-function annotationPart(grant: AppGrant, kind: HitKind, terms: AnnotationTerms, language: string): Condition {
-  const condition = annotationCondition(grant, terms, language);
-  return kind === 'annotation'
-    ? condition
-    : sql`exists (select from annotations a where a.input_key = i.key and ${condition})`;
+function annotationPart(scene: Scene, kind: HitKind, terms: AnnotationTerms): Condition {
+  if (kind === 'annotation') return annotationCondition(scene, terms);
+  // Labels know their input: nothing else of the annotation need be read.
+  if (terms.concepts && Object.keys(terms).length === 1)
+    return sql`exists (select from ${scene.labels} c where c.input_key = i.key and c.trusted
+      and c.app_key = ${scene.grant.appKey} and (${labelCondition(scene, terms.concepts)}))`;
+  return sql`exists (select from ${scene.annotations} a where a.input_key = i.key and ${annotationCondition(scene, terms)})`;
 }
 
-function annotationCondition(grant: AppGrant, terms: AnnotationTerms, language: string): Condition {
+function annotationCondition(scene: Scene, terms: AnnotationTerms): Condition {
   const { updated } = terms;
   return allOf([
     terms.id === undefined ? undefined : sql`a.id = ${terms.id}`,
@@ -75,17 +81,25 @@ function annotationCondition(grant: AppGrant, terms: AnnotationTerms, language: 
     terms.trustedOnly ? sql`a.trusted` : undefined,
     terms.info ? sql`a.annotation_info @> ${JSON.stringify(terms.info)}::jsonb` : undefined,
     terms.kinds ? sql`a.kinds & ${terms.kinds} = ${terms.kinds}` : undefined,
+    terms.regionKinds ? sql`a.kinds & ${terms.regionKinds} <> 0` : undefined,
     terms.wholeInputOnly ? sql`a.kinds & ${placeKinds} = 0` : undefined,
-    terms.trackId === undefined ? undefined : sql`false`,
-    terms.concepts
-      ? anyOf(terms.concepts.map((term) => conceptCondition(grant, term, terms, language)))
-      : undefined,
+    terms.trackIds ? markCondition('track', terms.trackIds) : undefined,
+    terms.clusterIds ? markCondition('cluster', terms.clusterIds) : undefined,
+    terms.concepts ? conceptCondition(scene, terms.concepts, terms) : undefined,
     terms.metadata ? anyOf(metadataParts(terms.metadata)) : undefined,
     terms.geo ? geoCondition(terms.geo) : undefined,
+    terms.words === undefined ? undefined : textCondition(scene, terms.words),
     updated?.from ? sql`a.modified_at >= ${updated.from}` : undefined,
     updated?.until ? sql`a.modified_at <= ${updated.until}` : undefined,
   ]);
 }
+
+const markCondition = (kind: 'track' | 'cluster', ids: readonly string[]): Condition =>
+  sql`exists (select from annotation_marks m where m.annotation_key = a.key and m.kind = ${kind}
+    and m.value = any(${[...ids]}::text[]))`;
+
+const textCondition = (scene: Scene, words: string): Condition =>
+  sql`exists (select from annotation_texts t where t.annotation_key = a.key and t.words @@ ${textQuery(scene.textLanguage, words)})`;
 
 /** Each top-level key is a condition of its own; they are ORed (Filter.annotation in resources.proto). */
 const metadataParts = (metadata: { [key: string]: Json }): Condition[] =>
@@ -97,34 +111,31 @@ const metadataParts = (metadata: { [key: string]: Json }): Condition[] =>
  * A concept on this annotation: present at `value` or surer; 0 asks for one that is labelled absent. Trusted labels
  * only, unless the filter names a worker whose labels are meant.
  */
-function conceptCondition(
-  grant: AppGrant,
-  term: ConceptTerm,
-  terms: AnnotationTerms,
-  language: string,
-): Condition {
+function conceptCondition(scene: Scene, concepts: readonly ConceptTerm[], terms: AnnotationTerms): Condition {
   const anyWorker = terms.modelVersionId !== undefined || terms.workflowVersionId !== undefined;
-  const sure = term.value === 0 ? sql`c.value < 0.5` : sql`c.value >= ${term.value}::real`;
-  return sql`exists (select from annotation_concepts c where c.annotation_key = a.key
-    and c.concept_id ${conceptIds(grant, term, language)} and ${sure} and ${anyWorker ? sql`true` : sql`c.trusted`})`;
+  return sql`exists (select from ${scene.labels} c where c.annotation_key = a.key
+    and (${labelCondition(scene, concepts)}) and ${anyWorker ? sql`true` : sql`c.trusted`})`;
 }
 
-/**
- * `= id`, or `in (ids with this name)`: of the app's own concepts and of the platform's, which built-in models speak;
- * names of other languages are included when the query names one.
- */
-export function conceptIds(grant: AppGrant, term: ConceptTerm, language: string): Condition {
-  if (term.id) return sql`= ${term.id}`;
-  const translated = language
-    ? sql` union select concept_id from concept_languages where app_key = ${grant.appKey} and id = ${language} and name = ${term.name}`
-    : sql``;
-  return sql`in (select c.id from concepts c where c.name = ${term.name} and c.app_key in (${grant.appKey}::bigint, (
-      select a.key from apps a join users u on u.key = a.user_key where u.id = 'clarifai' and a.id = 'main' and a.deleted_at is null))${translated})`;
+/** Over labels `c`: one of the concepts, as sure as asked. Terms of one value are one condition. */
+function labelCondition(scene: Scene, concepts: readonly ConceptTerm[]): Condition {
+  const byValue = grouped(concepts, ({ value }) => value);
+  return anyOf(
+    [...byValue].map(([value, terms]) => {
+      const sure = value === 0 ? sql`c.value < 0.5` : sql`c.value >= ${value}::real`;
+      return sql`c.concept_id = any(${terms.flatMap(scene.idsOf)}::text[]) and ${sure}`;
+    }),
+  );
 }
 
 function geoCondition(geo: GeoTerm): Condition {
   if (geo.kind === 'box') {
-    return sql`a.latitude between ${geo.south} and ${geo.north} and a.longitude between ${geo.west} and ${geo.east}`;
+    const { south, north, west, east } = geo;
+    const between =
+      west <= east
+        ? sql`a.longitude between ${west} and ${east}`
+        : sql`(a.longitude >= ${west} or a.longitude <= ${east})`;
+    return sql`a.latitude between ${south} and ${north} and ${between}`;
   }
   const { centre, radiusKm } = geo;
   // The latitude band lets the index cut most rows before the haversine is computed.
@@ -136,7 +147,7 @@ function geoCondition(geo: GeoTerm): Condition {
         * power(sin(radians(a.longitude - ${centre.longitude}::float8) / 2), 2)))) <= ${radiusKm}::float8`;
 }
 
-function inputCondition(grant: AppGrant, terms: InputTerms): Condition {
+function inputCondition({ grant, members }: Scene, terms: InputTerms): Condition {
   const either = [
     ...(terms.kinds ? [sql`i.kind = any(${[...terms.kinds]})`] : []),
     ...(terms.statusCode === undefined ? [] : [sql`i.status_code = ${terms.statusCode}`]),
@@ -146,7 +157,7 @@ function inputCondition(grant: AppGrant, terms: InputTerms): Condition {
     terms.url === undefined ? undefined : sql`i.url = ${terms.url} and md5(i.url) = md5(${terms.url})`,
     either.length > 0 ? anyOf(either) : undefined,
     terms.datasetIds
-      ? sql`exists (select from dataset_inputs d join datasets s on s.key = d.dataset_key
+      ? sql`exists (select from ${members} d join datasets s on s.key = d.dataset_key
           where d.input_key = i.key and s.app_key = ${grant.appKey} and s.id = any(${[...terms.datasetIds]}))`
       : undefined,
   ]);

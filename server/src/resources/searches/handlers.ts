@@ -2,17 +2,17 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Pagination, type Query, type Search, SearchSchema, type ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { grouped } from '#domain/grouped.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import { type Page, readPage } from '#domain/page.ts';
+import type { ShownAnnotation } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
-import { showTime, showVisibility } from '../common/translate.ts';
-import { countSearch, runSearches } from './execute.ts';
+import { readVisibility, showTime, showVisibility } from '../common/translate.ts';
+import { countSearch, openSearch, runSearches } from './execute.ts';
 import { searchFault, windowMax } from './faults.ts';
-import { annotationNames } from './hit-store.ts';
-import { readLegacyQuery } from './legacy.ts';
 import type { Found, SearchParts } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
-import { readSearch } from './read-query.ts';
+import { readQuery, readSearch } from './read-query.ts';
 import {
   deleteSaved,
   findSaved,
@@ -51,7 +51,7 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   ) {
     if (searches.length > searchesMax) throw commonFault.tooMany('searches', searches.length, searchesMax);
     const toSave = searches.filter((search) => search.save);
-    const trees = searches.filter((search) => !search.save).map((search) => readTree(kind, search));
+    const trees = searches.filter((search) => !search.save).map((search) => readSearch(search));
     const reply = await run(call.app, hitKindOf(kind), trees, readWindow(pagination), onlyCount);
     // Last, so that nothing is saved by a request that fails.
     if (toSave.length > 0) await saveAll(call, kind, toSave);
@@ -64,11 +64,18 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
       throw commonFault.scopeNeeded('SavedSearch_Add', 'to save a search');
     await db.transaction(async (tx) => {
       for (const search of searches) {
-        readTree(kind, search);
+        readSearch(search);
         const id = search.id || newId();
         const trouble = idTrouble(id, 'search');
         if (trouble) throw searchFault.invalid(trouble);
-        const row = await insertSaved(tx, call.app, id, kind, bodyOf(search));
+        const row = await insertSaved(
+          tx,
+          call.app,
+          id,
+          kind,
+          bodyOf(search),
+          readVisibility(search.visibility),
+        );
         if (!row) throw searchFault.duplicate(id);
       }
     });
@@ -82,30 +89,33 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     onlyCount = false,
   ) {
     const id = newId();
+    const opened = [];
+    for (const tree of trees) opened.push(await openSearch(parts, grant, kind, tree));
     if (onlyCount) {
       const hitCounts = [];
-      for (const tree of trees)
-        hitCounts.push({ estimatedTotal: BigInt(await countSearch(parts, grant, kind, tree)) });
+      for (const search of opened) hitCounts.push({ estimatedTotal: BigInt(await countSearch(search)) });
       return { id, hits: [], hitCounts };
     }
-    return { id, hits: await showHits(grant, kind, await runSearches(parts, grant, kind, trees, page)) };
+    return { id, hits: await showHits(grant, kind, await runSearches(opened, page)) };
   }
 
   async function showHits(grant: AppGrant, kind: HitKind, found: readonly Found[]) {
     const inputKeys = [...new Set(found.map((hit) => hit.inputKey))];
-    const annotationKeys = kind === 'annotation' ? found.map((hit) => hit.annotationKey as number) : [];
-    const [shownInputs, shownAnnotations, names] = await Promise.all([
+    const [shownInputs, annotationOf] = await Promise.all([
       parts.showInputs(grant, inputKeys),
-      annotationKeys.length > 0 ? parts.showAnnotations(db, grant, annotationKeys) : [],
-      annotationNames(db, grant, annotationKeys),
+      showAnnotationsOf(
+        parts,
+        grant,
+        found.filter((hit) => kind === 'annotation' || isPart(hit)),
+      ),
     ]);
     const inputs = new Map(shownInputs.map((input) => [input.id, input]));
-    const annotations = new Map(shownAnnotations.map((shown) => [`${shown.inputId}/${shown.id}`, shown]));
-    return found.flatMap(({ inputId, annotationKey, score }) => {
-      const input = inputs.get(inputId);
-      const annotation = annotations.get(names.get(annotationKey ?? -1) ?? '');
+    return found.flatMap((hit) => {
+      const input = inputs.get(hit.inputId);
+      const annotation = annotationOf(hit);
       // Deleted while we searched: it is gone for the reader at once.
       if (!input || (kind === 'annotation' && !annotation)) return [];
+      const { score } = hit;
       return [
         { score, input, ...(annotation ? { annotation } : {}), userId: grant.userId, appId: grant.appId },
       ];
@@ -125,12 +135,21 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
           name: sent.name || kept.name,
           algorithm: sent.algorithm || kept.algorithm,
           metric: sent.metric || kept.metric,
+          asOf: sent.asOf ?? kept.asOf,
           minValue: sent.minValue || kept.minValue,
           visibility: sent.visibility ?? kept.visibility,
           gitHash: sent.gitHash || kept.gitHash,
         } as never) as Search;
-        readTree(before.kind, after);
-        patched.push((await updateSaved(tx, call.app, sent.id, bodyOf(after))) as SavedRow);
+        readSearch(after);
+        patched.push(
+          (await updateSaved(
+            tx,
+            call.app,
+            sent.id,
+            bodyOf(after),
+            readVisibility(after.visibility),
+          )) as SavedRow,
+        );
       }
       return patched;
     });
@@ -151,7 +170,7 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     /** The deprecated form: `query` of the request itself, or searches with `ands`. */
     async postSearches(req, call) {
       if (!req.query) return saveOrRun(call, 'searches', req.searches, req.pagination);
-      const reply = await run(call.app, 'input', [readLegacyQuery(req.query)], readWindow(req.pagination));
+      const reply = await run(call.app, 'input', [readQuery(req.query)], readWindow(req.pagination));
       dropPictures(req.query);
       return { ...reply, query: req.query };
     },
@@ -163,7 +182,7 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
       const reply = await run(
         call.app,
         hitKindOf(row.kind),
-        [readTree(row.kind, search)],
+        [readSearch(search)],
         readWindow(req.pagination),
       );
       return { ...reply, searches: [showSaved(row, call.app)] };
@@ -171,10 +190,8 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
 
     async getSearch(req, call) {
       const row = await findSaved(db, call.app, req.id);
-      const search = row && showSaved(row, call.app);
-      if (!search || (search.visibility?.gettable ?? 0) < call.app.visibleFrom)
-        throw searchFault.missing(req.id);
-      return { search };
+      if (!row) throw searchFault.missing(req.id);
+      return { search: showSaved(row, call.app) };
     },
 
     async listSearches(req, call) {
@@ -201,6 +218,23 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   };
 }
 
+/** The best match was an annotation of its own: of an input as a whole, the input tells everything. */
+const isPart = ({ annotationId, inputLevel }: Found) => annotationId !== undefined && inputLevel === false;
+
+/** Annotations of hits, each as it was at the moment that was searched. */
+async function showAnnotationsOf(parts: SearchParts, grant: AppGrant, found: readonly Found[]) {
+  const nameOf = (inputId: string, id: string, asOf: Date | undefined) =>
+    `${inputId}\0${id}\0${asOf?.getTime() ?? ''}`;
+  const shown = new Map<string, ShownAnnotation>();
+  for (const [time, hits] of grouped(found, ({ asOf }) => asOf?.getTime())) {
+    const asOf = time === undefined ? undefined : new Date(time);
+    const keys = hits.flatMap(({ annotationKey }) => annotationKey ?? []);
+    for (const one of await parts.showAnnotations(parts.db, grant, keys, asOf))
+      shown.set(nameOf(one.inputId, one.id, asOf), one);
+  }
+  return ({ inputId, annotationId, asOf }: Found) => shown.get(nameOf(inputId, annotationId ?? '', asOf));
+}
+
 /** The echo of a search tells how it was asked, without the megabytes of the picture it was asked with. */
 function dropPictures(query: Query | undefined): void {
   const pictures = [
@@ -211,14 +245,6 @@ function dropPictures(query: Query | undefined): void {
 }
 
 const hitKindOf = (kind: SavedKind): HitKind => (kind === 'annotations' ? 'annotation' : 'input');
-
-const readTree = (kind: SavedKind, search: Search): SearchTree =>
-  kind === 'searches'
-    ? {
-        ...readLegacyQuery(search.query),
-        minValue: readSearch({ ...search, query: undefined } as Search).minValue,
-      }
-    : readSearch(search);
 
 const bodyOf = (search: Search): Buffer =>
   Buffer.from(
@@ -242,6 +268,6 @@ function showSaved(row: SavedRow, grant: AppGrant): Search {
   search.save = true;
   search.createdAt = showTime(row.createdAt);
   search.modifiedAt = showTime(row.modifiedAt);
-  search.visibility ??= showVisibility(10);
+  search.visibility = showVisibility(row.visibility);
   return search;
 }

@@ -1,20 +1,25 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
-import { conceptIds } from './filter-sql.ts';
+import { allOf } from '../common/paging.ts';
+import { type Condition, hitKey, hitRows } from './filter-sql.ts';
 import type { Embedder, Found } from './parts.ts';
-import type { HitKind, Rank } from './query.ts';
+import type { HitKind, SaidRank } from './query.ts';
+import { canBeAboveZero, saidScore, wordsFound } from './said-score.ts';
+import type { Scene } from './scene.ts';
 
-type Condition = Sql<unknown>;
-type ConceptRank = Extract<Rank, { kind: 'concepts' }>;
+const hitColumns = (kind: HitKind): Sql<unknown> =>
+  sql`i.key as "inputKey", i.id as "inputId", ${
+    kind === 'input'
+      ? sql`null::bigint as "annotationKey", null as "annotationId"`
+      : sql`a.key as "annotationKey", a.id as "annotationId"`
+  }, ${hitKey(kind)} as "hitKey"`;
 
-const source = (kind: HitKind): Sql<unknown> =>
-  kind === 'input' ? sql`inputs i` : sql`annotations a join inputs i on i.key = a.input_key`;
-const key = (kind: HitKind): Sql<unknown> => (kind === 'input' ? sql`i.key` : sql`a.key`);
-const annotationKey = (kind: HitKind): Sql<unknown> => (kind === 'input' ? sql`null::bigint` : sql`a.key`);
+const shown = sql`"inputKey", "inputId", "annotationKey", "annotationId"`;
 
-/** Positions `first`..`last` (0-based, end excluded) of the hits in the order of their making, each with score 1. */
+/** Positions `from`..`until` (0-based, end excluded) of the hits in the order of their making, each with score 1. */
 export function hitsInOrder(
   db: Db,
+  scene: Scene,
   kind: HitKind,
   condition: Condition,
   from: number,
@@ -22,91 +27,144 @@ export function hitsInOrder(
 ): Promise<Found[]> {
   return rows<Found>(
     db,
-    sql`select "inputKey", "inputId", "annotationKey", 1::float8 as score from (
-          select i.key as "inputKey", i.id as "inputId", ${annotationKey(kind)} as "annotationKey", row_number() over (order by ${key(kind)}) as position
-          from ${source(kind)} where ${condition} order by ${key(kind)} limit ${until}) walked
+    sql`select ${shown}, 1::float8 as score from (
+          select ${hitColumns(kind)}, row_number() over (order by ${hitKey(kind)}) as position
+          from ${hitRows(scene, kind)} where ${condition} order by ${hitKey(kind)} limit ${until}) walked
         where position > ${from} order by position`,
   );
 }
 
-export async function countHits(db: Db, kind: HitKind, condition: Condition): Promise<number> {
+export async function countHits(db: Db, scene: Scene, kind: HitKind, condition: Condition): Promise<number> {
   const row = await first<{ n: number }>(
     db,
-    sql`select count(*) as n from ${source(kind)} where ${condition}`,
+    sql`select count(*) as n from ${hitRows(scene, kind)} where ${condition}`,
   );
   return row?.n ?? 0;
 }
 
-/**
- * The best `limit` hits by what is said of their concepts, surest first.
- * Score of a rank: the surest of its concepts (0 where nothing is said), turned round by `negate` or value 0;
- * several ranks are averaged.
- */
-export function hitsByConcepts(
+/** How many hits of a filter have a vector of this model. */
+export async function countEmbedded(
   db: Db,
-  grant: AppGrant,
+  scene: Scene,
   kind: HitKind,
   condition: Condition,
-  ranks: readonly ConceptRank[],
-  language: string,
+  modelVersionKey: number,
+): Promise<number> {
+  const owner = kind === 'input' ? sql`e.input_key = i.key` : sql`e.annotation_key = a.key`;
+  return countHits(
+    db,
+    scene,
+    kind,
+    allOf([
+      condition,
+      sql`exists (select from embeddings e where e.model_version_key = ${modelVersionKey} and ${owner})`,
+    ]),
+  );
+}
+
+/**
+ * The best `limit` hits by what is said of them (said-score.ts), surest first, equal ones in the order of their making.
+ *
+ * Those of which something is said are few and found by the index; where they do not fill the page, others follow
+ * in order with a score of 0.
+ */
+export async function hitsBySaid(
+  db: Db,
+  scene: Scene,
+  kind: HitKind,
+  condition: Condition,
+  ranks: readonly SaidRank[],
+  minScore: number,
   limit: number,
 ): Promise<Found[]> {
-  return rows<Found>(
+  const score = saidScore(scene, kind, ranks);
+  const meeting = allOf([condition, wordsFound(scene, kind, ranks)]);
+  const worthIt = canBeAboveZero(scene, kind, ranks);
+  const best = (among: Condition, above: Condition) =>
+    rows<Found>(
+      db,
+      sql`select ${shown}, score from (
+            select ${hitColumns(kind)}, ${score} as score from ${hitRows(scene, kind)} where ${among}) scored
+          where ${above} order by score desc, "hitKey" limit ${limit}`,
+    );
+  if (!worthIt) return best(meeting, sql`score >= ${minScore}`);
+  const found = await best(allOf([meeting, worthIt]), sql`score > 0 and score >= ${minScore}`);
+  if (found.length >= limit || minScore > 0) return found;
+  const others = await rows<Found>(
     db,
-    sql`select i.key as "inputKey", i.id as "inputId", ${annotationKey(kind)} as "annotationKey", ${conceptScore(grant, kind, ranks, language)} as score
-        from ${source(kind)} where ${condition} order by score desc, ${key(kind)} limit ${limit}`,
+    sql`select ${shown}, 0::float8 as score from (
+          select ${hitColumns(kind)} from ${hitRows(scene, kind)} where ${meeting} and ${score} = 0
+          order by ${hitKey(kind)} limit ${limit - found.length}) walked order by "hitKey"`,
   );
+  return [...found, ...others];
 }
 
-/** The same score for given hits: to join with what similarity says. */
-export function conceptScores(
+export async function countBySaid(
   db: Db,
-  grant: AppGrant,
+  scene: Scene,
+  kind: HitKind,
+  condition: Condition,
+  ranks: readonly SaidRank[],
+  minScore: number,
+): Promise<number> {
+  const enough = minScore > 0 ? sql`${saidScore(scene, kind, ranks)} >= ${minScore}` : undefined;
+  return countHits(db, scene, kind, allOf([condition, wordsFound(scene, kind, ranks), enough]));
+}
+
+/** The same score for given hits: to join with what similarity says. Hits without any of the words are missing. */
+export async function saidScores(
+  db: Db,
+  scene: Scene,
   kind: HitKind,
   keys: readonly number[],
-  ranks: readonly ConceptRank[],
-  language: string,
-): Promise<{ key: number; score: number }[]> {
-  return rows(
+  ranks: readonly SaidRank[],
+): Promise<Map<number, number>> {
+  const found = await rows<{ key: number; score: number }>(
     db,
-    sql`select ${key(kind)} as key, ${conceptScore(grant, kind, ranks, language)} as score
-        from ${source(kind)} where i.app_key = ${grant.appKey} and ${key(kind)} = any(${[...keys]})`,
+    sql`select ${hitKey(kind)} as key, ${saidScore(scene, kind, ranks)} as score from ${hitRows(scene, kind)}
+        where ${allOf([
+          sql`i.app_key = ${scene.grant.appKey}`,
+          sql`${hitKey(kind)} = any(${[...keys]}::bigint[])`,
+          wordsFound(scene, kind, ranks),
+        ])}`,
   );
+  return new Map(found.map(({ key, score }) => [key, score]));
 }
 
-function conceptScore(
-  grant: AppGrant,
-  kind: HitKind,
-  ranks: readonly ConceptRank[],
-  language: string,
-): Sql<unknown> {
-  const owner = kind === 'input' ? sql`c.input_key = i.key` : sql`c.annotation_key = a.key`;
-  const scores = ranks.map((rank) => {
-    const surest = rank.concepts.map((term) => {
-      // What a person said counts before what a model sees.
-      const said = sql`coalesce((select coalesce(max(c.value) filter (where c.trusted), max(c.value)) from annotation_concepts c
-        where ${owner} and c.app_key = ${grant.appKey} and c.concept_id ${conceptIds(grant, term, language)}), 0)::float8`;
-      return term.value === 0 ? sql`(1 - ${said})` : said;
-    });
-    const score = sql`greatest(${sql.join(surest)})`;
-    return rank.negate ? sql`(1 - ${score})` : score;
-  });
-  return sql`((${sql.join(scores, sql` + `)}) / ${ranks.length}::float8)`;
-}
-
-/** The stored vector of a whole input. */
+/** The stored vector of an input as a whole, or of one annotation of it. */
 export async function vectorOfInput(
   db: Db,
   grant: AppGrant,
   inputKey: number,
+  annotationId: string,
   modelVersionKey: number,
 ): Promise<Buffer | undefined> {
   const row = await first<{ vector: Buffer }>(
     db,
     sql`select e.vector from embeddings e join annotations a on a.key = e.annotation_key
-        where e.app_key = ${grant.appKey} and e.input_key = ${inputKey} and e.model_version_key = ${modelVersionKey} and a.input_level`,
+        where e.app_key = ${grant.appKey} and e.input_key = ${inputKey} and e.model_version_key = ${modelVersionKey}
+          and ${annotationId === '' ? sql`a.input_level` : sql`a.id = ${annotationId}`}`,
   );
   return row?.vector;
+}
+
+const examplesMax = 1_000;
+
+/** Vectors of what people labelled with one of these concepts, newest first, 1,000 at most. */
+export async function vectorsLabelled(
+  db: Db,
+  grant: AppGrant,
+  conceptIds: readonly string[],
+  modelVersionKey: number,
+): Promise<Buffer[]> {
+  const found = await rows<{ vector: Buffer }>(
+    db,
+    sql`select e.vector from annotation_concepts c join embeddings e on e.annotation_key = c.annotation_key
+        where c.app_key = ${grant.appKey} and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted and c.value >= 0.5
+          and e.app_key = ${grant.appKey} and e.model_version_key = ${modelVersionKey}
+        order by e.key desc limit ${examplesMax}`,
+  );
+  return found.map(({ vector }) => vector);
 }
 
 /** A model version whose embeddings this app holds. */
@@ -116,19 +174,4 @@ export function storedEmbedder(db: Db, grant: AppGrant, versionId: string): Prom
     sql`select v.key as "modelVersionKey", v.builtin from model_versions v where v.id = ${versionId} and v.builtin is not null and exists (
           select from embeddings e where e.app_key = ${grant.appKey} and e.model_version_key = v.key)`,
   );
-}
-
-/** Ids of annotations that still exist, each with its input's, by key. */
-export async function annotationNames(
-  db: Db,
-  grant: AppGrant,
-  keys: readonly number[],
-): Promise<Map<number, string>> {
-  if (keys.length === 0) return new Map();
-  const found = await rows<{ key: number; name: string }>(
-    db,
-    sql`select a.key, i.id || '/' || a.id as name from ${source('annotation')}
-        where i.app_key = ${grant.appKey} and a.key = any(${[...keys]}::bigint[])`,
-  );
-  return new Map(found.map((row) => [row.key, row.name]));
 }

@@ -1,9 +1,8 @@
 import type { Search } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Sql } from '#store/sql.ts';
-import { runSearch } from './execute.ts';
+import { openSearch, runSearch } from './execute.ts';
 import { searchFault, windowMax } from './faults.ts';
-import { hitCondition } from './filter-sql.ts';
 import type { SearchParts } from './parts.ts';
 import { readSearch } from './read-query.ts';
 
@@ -22,7 +21,7 @@ export interface InputSearch {
    *
    * @throws Fault 40002 for a search that cannot be run, or that ranks instead of filtering
    */
-  annotationCondition(grant: AppGrant, search: Search): Sql<unknown>;
+  annotationCondition(grant: AppGrant, search: Search): Promise<Sql<unknown>>;
 }
 
 export const openInputSearch = (parts: SearchParts): InputSearch => ({
@@ -30,13 +29,13 @@ export const openInputSearch = (parts: SearchParts): InputSearch => ({
   async inputKeys(grant, search) {
     const tree = readSearch(search);
     const wanted = tree.ranks.length > 0 ? windowMax : everything;
-    const found = await runSearch(parts, grant, 'input', tree, wanted);
+    const found = await runSearch(await openSearch(parts, grant, 'input', tree), wanted);
     return found.map(({ inputKey }) => inputKey);
   },
-  annotationCondition(grant, search) {
+  async annotationCondition(grant, search) {
     const tree = readSearch(search);
     if (tree.ranks.length > 0)
       throw searchFault.invalid('A filter of annotations cannot rank; leave query.ranks empty.');
-    return hitCondition(grant, 'annotation', tree.filters, tree.language);
+    return (await openSearch(parts, grant, 'annotation', tree)).condition;
   },
 });

@@ -1,73 +1,33 @@
-import type { And, Query } from '@fovea/contract';
-import { searchFault } from './faults.ts';
-import { type AnnotationTerms, type Filter, isEmpty, type Rank, type SearchTree } from './query.ts';
-import { readAnnotationTerms, readInputTerms, readQuery } from './read-query.ts';
+import type { And } from '@fovea/contract';
+import type { Filter, Rank, VectorSource } from './query.ts';
+import { readConcepts } from './read-concepts.ts';
+import { pictureOf, readAnnotationTerms, readInputTerms, trustedTerms } from './read-terms.ts';
 
 /**
- * The deprecated `query.ands`: `input` filters by what people said of an input, `output` ranks by what models see,
- * `annotation` filters by any annotation. Source: resources.proto And; SEMANTICS 5.15.
+ * The deprecated `query.ands`: `input` filters by what trusted annotations say of an input, `annotation` by any
+ * annotation, `output` ranks by what models see; its clusters filter. Source: resources.proto And; SEMANTICS 5.15.
  */
-export function readLegacyQuery(query: Query | undefined): SearchTree {
-  const modern = readQuery(query);
-  const filters: Filter[] = [];
-  const ranks: Rank[] = [];
-  for (const and of query?.ands ?? []) {
-    filters.push(...filtersOf(and));
-    ranks.push(...ranksOf(and));
-  }
-  return { ...modern, filters: [...modern.filters, ...filters], ranks: [...modern.ranks, ...ranks] };
+export function legacyFilters(ands: readonly And[]): Filter[] {
+  return ands.flatMap(({ input, annotation, output, negate }) => {
+    const found: Filter[] = [];
+    if (input) found.push({ negate, annotation: trustedTerms(input), input: readInputTerms(input) });
+    if (annotation) {
+      const url = annotation.data?.image?.url;
+      found.push({ negate, annotation: readAnnotationTerms(annotation), input: url ? { url } : {} });
+    }
+    const clusterIds = (output?.data?.clusters ?? []).map(({ id }) => id).filter((id) => id !== '');
+    if (clusterIds.length > 0) found.push({ negate, annotation: { clusterIds }, input: {} });
+    return found;
+  });
 }
 
-function filtersOf(and: And): Filter[] {
-  const found: Filter[] = [];
-  if (and.input) {
-    // Over the trusted annotations only, and over the whole-input facts that they state.
-    const said: AnnotationTerms = readAnnotationTerms({ data: dataOf(and.input.data) } as never);
-    const { wholeInputOnly: _, ...annotation } = said;
-    const input = readInputTerms(and.input);
-    found.push({
-      negate: and.negate,
-      annotation: isEmpty(annotation) ? {} : { ...annotation, trustedOnly: true },
-      input,
-    });
-  }
-  if (and.annotation)
-    found.push({ negate: and.negate, annotation: readAnnotationTerms(and.annotation), input: {} });
-  return found.filter((filter) => !isEmpty(filter.annotation) || !isEmpty(filter.input));
-}
-
-/** Media of `input.data` are told by readInputTerms; the annotation terms look at the rest. */
-const dataOf = (data: NonNullable<And['input']>['data']) => data && { ...data, text: undefined };
-
-function ranksOf({ output, negate }: And): Rank[] {
-  if (!output) return [];
-  const ranks: Rank[] = [];
-  if (output.data && output.data.clusters.length > 0) throw searchFault.unsupported('clusters');
-  if (output.data && output.data.concepts.length > 0) {
-    ranks.push({
-      kind: 'concepts',
-      negate,
-      concepts: output.data.concepts.map(({ id, name, value }) => ({ id, name, value })),
-    });
-  }
-  const image = output.input?.data?.image;
-  const modelVersionId = '';
-  if (image?.url)
-    ranks.push({ kind: 'similar', negate, source: { kind: 'image_url', url: image.url }, modelVersionId });
-  else if (image && image.base64.length > 0) {
-    ranks.push({
-      kind: 'similar',
-      negate,
-      source: { kind: 'image_bytes', bytes: image.base64 },
-      modelVersionId,
-    });
-  }
-  if (output.input?.id)
-    ranks.push({
-      kind: 'similar',
-      negate,
-      source: { kind: 'input', inputId: output.input.id },
-      modelVersionId,
-    });
-  return ranks;
-}
+export const legacyRanks = (ands: readonly And[]): Rank[] =>
+  ands.flatMap(({ output, negate }) => {
+    if (!output) return [];
+    const { data, input } = output;
+    const sources: VectorSource[] = pictureOf(input?.data?.image);
+    if (input?.id) sources.push({ kind: 'input', inputId: input.id, annotationId: '' });
+    const similar = sources.map((source): Rank => ({ kind: 'similar', negate, source, modelVersionId: '' }));
+    if (!data || data.concepts.length === 0) return similar;
+    return [...similar, { kind: 'concepts', negate, concepts: readConcepts(data.concepts) }];
+  });

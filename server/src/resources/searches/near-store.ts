@@ -1,8 +1,8 @@
 import type { AppGrant } from '#domain/grant.ts';
-import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
+import { type Db, first, rows, sql } from '#store/sql.ts';
+import { type Condition, hitRows } from './filter-sql.ts';
 import type { HitKind } from './query.ts';
-
-type Condition = Sql<unknown>;
+import type { Scene } from './scene.ts';
 
 /**
  * Keys of the embeddings that belong to hits, at most `limit` of them, in no order. They come as one value: a row
@@ -10,7 +10,7 @@ type Condition = Sql<unknown>;
  */
 export async function candidateKeys(
   db: Db,
-  grant: AppGrant,
+  scene: Scene,
   modelVersionKey: number,
   kind: HitKind,
   condition: Condition,
@@ -18,13 +18,13 @@ export async function candidateKeys(
 ): Promise<Float64Array> {
   const owners =
     kind === 'input'
-      ? sql`join inputs i on i.key = e.input_key`
-      : sql`join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key`;
+      ? sql`inputs i on i.key = e.input_key`
+      : sql`(${hitRows(scene, kind)}) on a.key = e.annotation_key`;
   const row = await first<{ keys: Buffer | null }>(
     db,
     sql`select string_agg(int8send(found.key), ''::bytea) as keys from (
-          select e.key from embeddings e ${owners}
-          where e.app_key = ${grant.appKey} and e.model_version_key = ${modelVersionKey} and ${condition}
+          select e.key from embeddings e join ${owners}
+          where e.app_key = ${scene.grant.appKey} and e.model_version_key = ${modelVersionKey} and ${condition}
           limit ${limit}) found`,
   );
   const bytes = row?.keys ?? Buffer.alloc(0);
@@ -40,27 +40,64 @@ export interface Owner {
   readonly inputKey: number;
   readonly inputId: string;
   readonly annotationKey: number;
+  readonly annotationId: string;
+  readonly inputLevel: boolean;
 }
 
-const columns = 'e.key, i.key as "inputKey", i.id as "inputId", a.key as "annotationKey"';
-const embedded =
-  'embeddings e join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key';
+const columns =
+  'e.key, i.key as "inputKey", i.id as "inputId", a.key as "annotationKey", a.id as "annotationId", a.input_level as "inputLevel"';
 
 const unfiltered = {
   name: 'searches-owners',
-  text: `select ${columns} from ${embedded} where e.key = any($1::bigint[]) and i.app_key = $2`,
+  text: `select ${columns} from embeddings e join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key
+    where e.key = any($1::bigint[]) and i.app_key = $2`,
 };
 
 /** Of the embeddings that still exist and belong to hits; without a condition, of all that still exist. */
 export function ownersOf(
   db: Db,
-  grant: AppGrant,
+  scene: Scene,
   keys: readonly number[],
   condition: Condition | undefined,
 ): Promise<Owner[]> {
-  if (!condition) return db.run<Owner>(unfiltered, [keys, grant.appKey]);
+  if (!condition) return db.run<Owner>(unfiltered, [keys, scene.grant.appKey]);
   return rows<Owner>(
     db,
-    sql`select ${sql.raw(columns)} from ${sql.raw(embedded)} where e.key = any(${[...keys]}::bigint[]) and ${condition}`,
+    sql`select ${sql.raw(columns)} from embeddings e join (${hitRows(scene, 'annotation')}) on a.key = e.annotation_key
+        where e.key = any(${[...keys]}::bigint[]) and ${condition}`,
   );
+}
+
+/** What is known of an app before a search: exact counts that writers keep, and the sizes of some datasets. */
+export interface Statistics {
+  readonly inputs: number;
+  /** Inputs by status code. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** By concept: inputs with a trusted label that says yes, and no. */
+  readonly labels: Readonly<Record<string, readonly [positive: number, negative: number]>>;
+  /** Inputs by dataset id, counted up to 20,000. */
+  readonly members: Readonly<Record<string, number>>;
+}
+
+const statisticsText = {
+  name: 'searches-statistics',
+  text: `select
+    (select coalesce(sum(n), 0)::float8 from input_tallies where app_key = $1 and bucket = -1) as inputs,
+    (select coalesce(jsonb_object_agg(status_code, n), '{}') from input_tallies where app_key = $1 and bucket = -1) as statuses,
+    (select coalesce(jsonb_object_agg(concept_id, jsonb_build_array(yes, no)), '{}') from (
+      select concept_id, sum(positive) as yes, sum(negative) as no from concept_tallies
+      where app_key = $1 and concept_id = any($2::text[]) group by 1) c) as labels,
+    (select coalesce(jsonb_object_agg(s.id, (
+      select count(*) from (select from dataset_inputs d where d.dataset_key = s.key limit 20000) m)), '{}')
+      from datasets s where s.app_key = $1 and s.id = any($3::text[])) as members`,
+};
+
+export async function statisticsOf(
+  db: Db,
+  grant: AppGrant,
+  conceptIds: readonly string[],
+  datasetIds: readonly string[],
+): Promise<Statistics> {
+  const [found] = await db.run<Statistics>(statisticsText, [grant.appKey, conceptIds, datasetIds]);
+  return found as Statistics;
 }

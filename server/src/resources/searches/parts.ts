@@ -32,6 +32,7 @@ export interface SearchParts {
     db: Db,
     grant: AppGrant,
     annotationKeys: readonly number[],
+    asOf?: Date,
   ) => Promise<readonly ShownAnnotation[]>;
 }
 
@@ -40,5 +41,12 @@ export interface Found {
   readonly inputKey: number;
   readonly inputId: string;
   readonly annotationKey: number | undefined;
+  readonly annotationId: string | undefined;
+  /** Known of hits by similarity. */
+  readonly inputLevel?: boolean;
+  /** The moment that the hit is from; undefined is now. */
+  readonly asOf?: Date | undefined;
   readonly score: number;
+  /** The vector that was nearest, of hits by similarity. */
+  readonly embeddingKey?: number;
 }

@@ -1,24 +1,39 @@
 import { expect, test } from 'vitest';
-import { candidatesMax, fewMax, lookSize, planSearch } from './plan.ts';
+import { candidatesMax, type Facts, fewMax, planSearch } from './plan.ts';
 
-test.each([
-  [false, 0, false, 'nearest'],
-  [false, candidatesMax + 1, false, 'nearest'],
-  [true, 0, false, 'filter_first'],
-  [true, fewMax, false, 'filter_first'],
-  [true, fewMax + 1, false, 'look_first'],
-  [true, fewMax + 1, true, 'filter_first'],
-  [true, candidatesMax, true, 'filter_first'],
-  [true, candidatesMax + 1, true, 'walk'],
-] as const)('filters %s with %d matches, looked %s: %s', (hasFilters, matches, hasLooked, way) => {
-  expect(planSearch(hasFilters, matches, hasLooked)).toBe(way);
-});
+const million = 1_000_000;
+const facts: Facts = {
+  isFiltered: true,
+  ranks: 'vectors',
+  exact: false,
+  size: million,
+  matches: million,
+  wanted: 20,
+};
 
-test.each([
-  [10, 256],
-  [100, 400],
-  [500, 2_000],
-  [501, 0],
-])('for %d hits %d of the nearest are looked at', (wanted, size) => {
-  expect(lookSize(wanted)).toBe(size);
+test.each<[string, Partial<Facts>, string, number]>([
+  ['without ranks the matches come in order', { ranks: 'none' }, 'in_order', 0],
+  ['labels and words are scored by the database', { ranks: 'said' }, 'score_in_database', 0],
+  ['an empty index has nothing', { size: 0, matches: 0 }, 'nothing', 0],
+  ['without filters the nearest are the hits', { isFiltered: false }, 'nearest', 256],
+  ['unless all are to be looked at', { isFiltered: false, exact: true }, 'scan', 0],
+  ['no matches are read at once', { matches: 0 }, 'filter_then_score', 0],
+  ['few matches are read', { matches: fewMax }, 'filter_then_score', 0],
+  ['more are read where a look would find too few', { matches: fewMax + 1 }, 'filter_then_score', 0],
+  ['where every second matches, a look is enough', { matches: million / 2 }, 'walk_and_filter', 256],
+  ['a deeper page takes a longer look', { matches: million / 2, wanted: 400 }, 'walk_and_filter', 1_600],
+  ['one in fifty is looked for so long', { matches: million / 50 }, 'walk_and_filter', 2_000],
+  ['a little less is read', { matches: million / 50 - 1 }, 'filter_then_score', 0],
+  [
+    'too many to be read are walked to, whatever the page',
+    { matches: candidatesMax + 1, wanted: 5_000 },
+    'walk_and_filter',
+    2_000,
+  ],
+  ['exactly, many matches are read', { matches: candidatesMax, exact: true }, 'filter_then_score', 0],
+  ['exactly, too many are scanned', { matches: candidatesMax + 1, exact: true }, 'scan', 0],
+  ['two signals score all matches', { ranks: 'both', matches: candidatesMax }, 'filter_then_score', 0],
+  ['two signals and too many matches', { ranks: 'both' }, 'scan', 0],
+])('%s', (_, some, way, look) => {
+  expect(planSearch({ ...facts, ...some })).toEqual({ way, look });
 });

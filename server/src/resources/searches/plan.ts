@@ -1,13 +1,38 @@
-/** How the hits of a similarity search are found. */
+/** How the hits of a search are found. */
 export type Way =
-  /** Nothing narrows the search: the nearest are the hits. */
+  /** Nothing ranks: the matches in the order of their making. */
+  | 'in_order'
+  /** The database scores what is said of the matches: labels and words. */
+  | 'score_in_database'
+  /** Nothing narrows the search: the nearest of the index are the hits. */
   | 'nearest'
-  /** The matches are read from the database and scored exactly. */
-  | 'filter_first'
-  /** So many match that some are probably among the nearest: those are looked at, and the matches read only if not. */
-  | 'look_first'
-  /** More match than are worth reading: ever more of the nearest are looked at. */
-  | 'walk';
+  /** The matches are read from the database and their vectors scored exactly. */
+  | 'filter_then_score'
+  /** The nearest are looked at, ever more of them, and those that do not match left out. */
+  | 'walk_and_filter'
+  /** Every vector is scored; those that do not match are left out. */
+  | 'scan'
+  /** No vectors are there to be found. */
+  | 'nothing';
+
+export interface Plan {
+  readonly way: Way;
+  /** How many of the nearest are looked at first; 0 where none are. */
+  readonly look: number;
+}
+
+export interface Facts {
+  readonly isFiltered: boolean;
+  /** Signals that rank: `vectors` of similarity, `said` for labels and words. */
+  readonly ranks: 'none' | 'said' | 'vectors' | 'both';
+  /** Asked by `algorithm`: no approximate index. */
+  readonly exact: boolean;
+  /** Vectors in the index. */
+  readonly size: number;
+  /** Vectors that are expected to match, or that were counted. */
+  readonly matches: number;
+  readonly wanted: number;
+}
 
 /** Matches that are read at once: up to here that costs less than a look at the nearest that finds too few. */
 export const fewMax = 8_000;
@@ -18,21 +43,26 @@ export const candidatesMax = 200_000;
 const lookMin = 256;
 const lookMax = 2_000;
 
-/** How many of the nearest are looked at to find `wanted` hits; 0 where looking is not worth it. */
-export function lookSize(wanted: number): number {
-  const size = Math.max(lookMin, wanted * 4);
-  return size > lookMax ? 0 : size;
+/**
+ * How a search is best answered. Estimates may be wrong: whoever follows the plan counts as it goes, and plans
+ * again with what it counted.
+ */
+export function planSearch({ isFiltered, ranks, exact, size, matches, wanted }: Facts): Plan {
+  if (ranks === 'none') return { way: 'in_order', look: 0 };
+  if (ranks === 'said') return { way: 'score_in_database', look: 0 };
+  if (size === 0) return { way: 'nothing', look: 0 };
+  // Two signals: a hit far down in one may lead by the other, so all matches are scored by both.
+  if (ranks === 'both')
+    return matches <= candidatesMax ? { way: 'filter_then_score', look: 0 } : { way: 'scan', look: 0 };
+  if (!isFiltered) return exact ? { way: 'scan', look: 0 } : { way: 'nearest', look: lookOf(wanted, 1) };
+  if (matches <= fewMax) return { way: 'filter_then_score', look: 0 };
+  if (exact)
+    return matches <= candidatesMax ? { way: 'filter_then_score', look: 0 } : { way: 'scan', look: 0 };
+  const look = lookOf(wanted, Math.min(1, matches / size));
+  if (look <= lookMax || matches > candidatesMax)
+    return { way: 'walk_and_filter', look: Math.min(look, lookMax) };
+  return { way: 'filter_then_score', look: 0 };
 }
 
-/**
- * @param hasFilters  whether anything narrows the search
- * @param matches     what is known of the rows that match: their number counted up to `fewMax + 1`, or, once a look
- *                    has found too few, up to `candidatesMax + 1`
- * @param hasLooked   whether the nearest were looked at already
- */
-export function planSearch(hasFilters: boolean, matches: number, hasLooked = false): Way {
-  if (!hasFilters) return 'nearest';
-  if (matches <= fewMax) return 'filter_first';
-  if (!hasLooked) return 'look_first';
-  return matches <= candidatesMax ? 'filter_first' : 'walk';
-}
+/** Twice as many as should hold `wanted` hits, were hits and nearness independent. */
+const lookOf = (wanted: number, share: number) => Math.max(lookMin, Math.ceil((2 * wanted) / share));

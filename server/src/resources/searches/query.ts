@@ -13,6 +13,7 @@ export interface Place {
   readonly longitude: number;
 }
 
+/** In a box `west` may be greater than `east`: then it goes across the antimeridian. */
 export type GeoTerm =
   | { readonly kind: 'circle'; readonly centre: Place; readonly radiusKm: number }
   | {
@@ -42,12 +43,17 @@ export interface AnnotationTerms {
   readonly info?: JsonObject;
   /** Holds all of these kinds (domain/annotation-kinds.ts). */
   readonly kinds?: number;
+  /** Holds one of these kinds of regions; an annotation has one region at most. */
+  readonly regionKinds?: number;
   /** Says nothing about a place or a moment: `data: {}`. */
   readonly wholeInputOnly?: boolean;
-  readonly trackId?: string;
+  readonly trackIds?: readonly string[];
+  readonly clusterIds?: readonly string[];
   readonly concepts?: readonly ConceptTerm[];
   readonly metadata?: JsonObject;
   readonly geo?: GeoTerm;
+  /** Words that its text holds, as people type them into a search box. */
+  readonly words?: string;
   readonly updated?: TimeTerm;
 }
 
@@ -71,10 +77,14 @@ export type VectorSource =
   | { readonly kind: 'vector'; readonly vector: Float32Array }
   | { readonly kind: 'image_url'; readonly url: string }
   | { readonly kind: 'image_bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'input'; readonly inputId: string };
+  /** The stored vector of an input, or of one of its regions where an annotation is named. */
+  | { readonly kind: 'input'; readonly inputId: string; readonly annotationId: string }
+  /** What inputs with these labels have in common: the mean of their vectors. */
+  | { readonly kind: 'labelled'; readonly concepts: readonly ConceptTerm[] };
 
 export type Rank =
   | { readonly kind: 'concepts'; readonly negate: boolean; readonly concepts: readonly ConceptTerm[] }
+  | { readonly kind: 'words'; readonly negate: boolean; readonly words: string }
   | {
       readonly kind: 'similar';
       readonly negate: boolean;
@@ -82,15 +92,35 @@ export type Rank =
       readonly modelVersionId: string;
     };
 
+export type ConceptRank = Extract<Rank, { kind: 'concepts' }>;
+export type WordRank = Extract<Rank, { kind: 'words' }>;
+export type SimilarRank = Extract<Rank, { kind: 'similar' }>;
+/** Ranks that the database can score by itself. */
+export type SaidRank = ConceptRank | WordRank;
+
 export interface SearchTree {
   readonly filters: readonly Filter[];
   readonly ranks: readonly Rank[];
+  /** Of names of concepts and of texts; '' is the app's. */
   readonly language: string;
   /** Hits below this score are dropped, 0..1. */
   readonly minValue: number;
+  /** Every vector is looked at: the answer does not depend on an approximate index. */
+  readonly exact: boolean;
+  /** The moment whose state is asked for; undefined is now. */
+  readonly asOf: Date | undefined;
 }
 
 export type HitKind = 'input' | 'annotation';
 
 /** Names nothing: such terms constrain nothing (trap 3). */
 export const isEmpty = (terms: object): boolean => Object.keys(terms).length === 0;
+
+/** All concepts that a tree names, in filters and ranks. */
+export const conceptsAsked = ({ filters, ranks }: SearchTree): ConceptTerm[] => [
+  ...filters.flatMap(({ annotation }) => annotation.concepts ?? []),
+  ...ranks.flatMap((rank) => {
+    if (rank.kind === 'concepts') return rank.concepts;
+    return rank.kind === 'similar' && rank.source.kind === 'labelled' ? rank.source.concepts : [];
+  }),
+];

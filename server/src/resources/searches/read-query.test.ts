@@ -25,8 +25,59 @@ test.each<[string, WireFilter, Partial<Filter> | undefined]>([
   [
     'an empty box asks for boxes',
     { annotation: { data: { regions: [{ regionInfo: { boundingBox: {} } }] } } },
-    { annotation: { kinds: annotationKind.box } },
+    { annotation: { regionKinds: annotationKind.box } },
   ],
+  [
+    'several boxes and masks ask for either',
+    {
+      annotation: { data: { regions: [{ regionInfo: { boundingBox: {} } }, { regionInfo: { mask: {} } }] } },
+    },
+    { annotation: { regionKinds: annotationKind.box | annotationKind.mask } },
+  ],
+  [
+    'frames, segments, tracks and texts ask for all of them',
+    { annotation: { data: { frames: [{ frameInfo: {} }], timeSegments: [{}], tracks: [{}], text: {} } } },
+    {
+      annotation: {
+        kinds: annotationKind.frame | annotationKind.timeSegment | annotationKind.track | annotationKind.text,
+      },
+    },
+  ],
+  [
+    'clusters and tracks by id',
+    { annotation: { data: { clusters: [{ id: 'c' }], regions: [{ trackId: 't' }] } } },
+    { annotation: { clusterIds: ['c'], trackIds: ['t'] } },
+  ],
+  [
+    'labels of an input mean what is trusted',
+    { input: { data: { concepts: [{ id: 'a', value: 1 }] } } },
+    { annotation: { concepts: [{ id: 'a', name: '', value: 1 }], trustedOnly: true } },
+  ],
+  ['words', { annotation: { data: { text: { raw: 'red car' } } } }, { annotation: { words: 'red car' } }],
+  ...(
+    [
+      ['across the antimeridian, as the numbers say', 170, 190, 170, -170],
+      ['across it the other way', -190, -170, 170, -170],
+      ['across it, the first corner in the west', 170, -170, 170, -170],
+      ['not across it, the first corner in the west', -170, 170, -170, 170],
+      ['all around', -180, 180, -180, 180],
+    ] as const
+  ).map(([words, first, second, west, east]): [string, WireFilter, Partial<Filter>] => [
+    `a box ${words}`,
+    {
+      annotation: {
+        data: {
+          geo: {
+            geoBox: [
+              { geoPoint: { latitude: 1, longitude: first } },
+              { geoPoint: { latitude: 2, longitude: second } },
+            ],
+          },
+        },
+      },
+    },
+    { annotation: { geo: { kind: 'box', south: 1, north: 2, west, east } } },
+  ]),
   [
     'empty media ask for kinds',
     { input: { data: { image: {}, text: {} } } },
@@ -84,6 +135,26 @@ test.each<[string, WireFilter, string]>([
     { annotation: { data: { geo: { geoPoint: {}, geoLimit: { type: 'withinYards', value: 1 } } } } },
     'withinYards',
   ],
+  [
+    'a range of time that ends before it begins',
+    { lastUpdatedTimeRange: { startTime: { seconds: 9n }, endTime: { seconds: 8n } } },
+    'after its end_time',
+  ],
+  [
+    'annotation and input both asking for data',
+    { annotation: { data: {} }, input: { data: { concepts: [{ id: 'a', value: 1 }] } } },
+    'two filters',
+  ],
+  ['a text without end', { annotation: { data: { text: { raw: 'x'.repeat(1001) } } } }, '1001 characters'],
+  [
+    'more keys of metadata than anybody needs',
+    {
+      annotation: {
+        data: { metadata: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`k${i}`, i])) },
+      },
+    },
+    'at most 100',
+  ],
   ['a point without distance', { annotation: { data: { geo: { geoPoint: {} } } } }, 'geo_limit'],
   [
     'a time that no calendar knows',
@@ -101,6 +172,14 @@ test.each<[string, WireFilter, string]>([
   ],
 ])('%s is refused in words', (_, wire, words) => {
   expect(() => read(wire)).toThrow(words);
+});
+
+test('a query too wide is refused', () => {
+  const concepts = Array.from({ length: 1_000 }, (_, i) => ({ id: `c${i}`, value: 1 }));
+  const filters = [1, 2, 3].map(() => ({ annotation: { data: { concepts } } }));
+  expect(() => readQuery(create(QuerySchema, { filters }))).toThrow('at most 2000');
+  expect(() => readQuery(create(QuerySchema, { filters: new Array(101).fill({}) }))).toThrow('at most 100');
+  expect(() => readQuery(create(QuerySchema, { ranks: new Array(21).fill({}) }))).toThrow('at most 20');
 });
 
 test.each([

@@ -1,184 +1,195 @@
-import type { AppGrant } from '#domain/grant.ts';
 import type { VectorIndex } from '#engine/vector/index.ts';
-import { FetchFault } from '#store/fetcher/index.ts';
-import type { Sql } from '#store/sql.ts';
+import { type Direction, directionOf } from './direction.ts';
 import { searchFault } from './faults.ts';
-import { storedEmbedder, vectorOfInput } from './hit-store.ts';
-import { candidateKeys, ownersOf } from './near-store.ts';
-import type { Embedder, Found, SearchParts } from './parts.ts';
-import { candidatesMax, fewMax, lookSize, planSearch } from './plan.ts';
-import type { HitKind, Rank, VectorSource } from './query.ts';
-
-type SimilarRank = Extract<Rank, { kind: 'similar' }>;
-
-/**
- * All similarity ranks of a search as one direction: the mean of their unit vectors, turned round where negated.
- * A hit's score is (1 + mean cosine) / 2: 1 for the same picture, 0.5 for nothing in common. For unit vectors this is
- * also 1 - d²/4 of the euclidean distance d, so that both metrics of the contract order alike.
- */
-export interface Direction {
-  readonly embedder: Embedder;
-  readonly vector: Float32Array;
-  /** Length of `vector`, 0..1: how far the ranks agree. */
-  readonly length: number;
-}
-
-export async function directionOf(
-  parts: SearchParts,
-  grant: AppGrant,
-  ranks: readonly SimilarRank[],
-): Promise<Direction> {
-  const embedder = await embedderOf(parts, grant, ranks);
-  const units = await Promise.all(ranks.map((rank) => unitVectorOf(parts, grant, embedder, rank.source)));
-  const mean = new Float32Array(units[0]?.length ?? 0);
-  for (const [r, unit] of units.entries()) {
-    if (unit.length !== mean.length) throw searchFault.wrongDimensions(unit.length, mean.length);
-    const weight = (ranks[r]?.negate ? -1 : 1) / ranks.length;
-    for (let d = 0; d < mean.length; d++) mean[d] = (mean[d] as number) + weight * (unit[d] as number);
-  }
-  const length = lengthOf(mean);
-  if (length < 1e-6)
-    throw searchFault.invalid('The ranks cancel each other out; nothing is left to rank by.');
-  return { embedder, vector: mean, length };
-}
-
-async function embedderOf(
-  parts: SearchParts,
-  grant: AppGrant,
-  ranks: readonly SimilarRank[],
-): Promise<Embedder> {
-  const asked = new Set(ranks.map((rank) => rank.modelVersionId).filter((id) => id !== ''));
-  if (asked.size > 1) throw searchFault.mixedEmbedders();
-  const [id] = asked;
-  if (id !== undefined) {
-    const stored = await storedEmbedder(parts.db, grant, id);
-    if (!stored) throw searchFault.unknownEmbedder(id);
-    return stored;
-  }
-  const embedder = await parts.baseEmbedderOf(parts.db, grant);
-  if (!embedder) throw searchFault.nothingIndexes();
-  return embedder;
-}
-
-async function unitVectorOf(
-  parts: SearchParts,
-  grant: AppGrant,
-  embedder: Embedder,
-  source: VectorSource,
-): Promise<Float32Array> {
-  switch (source.kind) {
-    case 'vector':
-      return unit(source.vector);
-    case 'image_url':
-      return unit(await reached(source.url, parts.embedImage(embedder.builtin, { url: source.url })));
-    case 'image_bytes':
-      return unit(await parts.embedImage(embedder.builtin, { bytes: source.bytes }));
-    case 'input': {
-      const [input] = await parts.findInputs(parts.db, grant, [source.inputId]);
-      const stored = input && (await vectorOfInput(parts.db, grant, input.key, embedder.modelVersionKey));
-      if (!stored) throw searchFault.notIndexed(source.inputId);
-      return unit(Float32Array.from({ length: stored.length / 4 }, (_, d) => stored.readFloatLE(d * 4)));
-    }
-  }
-}
-
-/** What the fetcher could not get is the caller's to mend. */
-async function reached<T>(url: string, wanted: Promise<T>): Promise<T> {
-  try {
-    return await wanted;
-  } catch (thrown) {
-    throw thrown instanceof FetchFault ? searchFault.unreachable(url, thrown.message) : thrown;
-  }
-}
-
-const lengthOf = (vector: Float32Array): number => Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
-
-function unit(vector: Float32Array): Float32Array {
-  const length = lengthOf(vector);
-  return vector.map((x) => x / length);
-}
+import type { Condition } from './filter-sql.ts';
+import { candidateKeys, ownersOf, statisticsOf } from './near-store.ts';
+import type { Found, SearchParts } from './parts.ts';
+import { candidatesMax, fewMax, type Plan, planSearch } from './plan.ts';
+import { conceptsAsked, type HitKind, type SearchTree, type SimilarRank } from './query.ts';
+import type { Scene } from './scene.ts';
+import { estimateShare } from './selectivity.ts';
+import type { Trail } from './trail.ts';
 
 /** What a similarity search looks for, and where. */
-interface Look {
+export interface Look {
   readonly parts: SearchParts;
-  readonly grant: AppGrant;
+  readonly scene: Scene;
   readonly kind: HitKind;
-  /** Undefined where nothing narrows the search. */
-  readonly condition: Sql<unknown> | undefined;
+  readonly tree: SearchTree;
+  readonly condition: Condition;
   readonly index: VectorIndex;
   readonly direction: Direction;
   readonly wanted: number;
+  /** Cosines below this are of no use. */
+  readonly minCosine: number | undefined;
+  readonly trail: Trail;
 }
 
-/** The `wanted` hits nearest to a direction, best first; an input counts once, by its best annotation. */
-export async function hitsBySimilarity(
+/** Opens the index that similarity ranks look into. @returns undefined where the app has no vectors of the embedder */
+export async function openLook(
   parts: SearchParts,
-  grant: AppGrant,
+  scene: Scene,
   kind: HitKind,
-  condition: Sql<unknown>,
-  hasFilters: boolean,
-  direction: Direction,
+  tree: SearchTree,
+  ranks: readonly SimilarRank[],
+  condition: Condition,
   wanted: number,
-): Promise<Found[]> {
-  const { modelVersionKey } = direction.embedder;
-  const index = await parts.vectors.open(grant, modelVersionKey);
-  if (!index) return [];
+  minScore: number,
+  trail: Trail,
+): Promise<Look | undefined> {
+  const { grant } = scene;
+  const direction = await directionOf(parts, scene, ranks);
+  trail.direction = direction;
+  const index = await parts.vectors.open(grant, direction.embedder.modelVersionKey);
+  if (!index) return undefined;
   if (index.dims !== direction.vector.length)
     throw searchFault.wrongDimensions(direction.vector.length, index.dims);
-  const look: Look = {
-    parts,
-    grant,
-    kind,
-    condition: hasFilters ? condition : undefined,
-    index,
-    direction,
-    wanted,
-  };
-  const matching = (limit: number) => candidateKeys(parts.db, grant, modelVersionKey, kind, condition, limit);
-  if (planSearch(hasFilters, 0) === 'nearest') return walk(look);
-  const few = await matching(fewMax + 1);
-  if (planSearch(hasFilters, few.length) === 'filter_first') return few.length === 0 ? [] : walk(look, few);
-  const size = lookSize(wanted);
-  if (size > 0) {
-    const { found } = await nearest(look, size);
-    if (found.length >= wanted) return found.slice(0, wanted);
-  }
-  const all = await matching(candidatesMax + 1);
-  return walk(look, planSearch(hasFilters, all.length, true) === 'filter_first' ? all : undefined);
+  trail.index = index;
+  const minCosine = minScore > 0 ? (2 * minScore - 1) / direction.length : undefined;
+  return { parts, scene, kind, tree, condition, index, direction, wanted, minCosine, trail };
 }
+
+const isFiltered = ({ tree, scene }: Look) => tree.filters.length > 0 || scene.asOf !== undefined;
+
+/** The `wanted` hits nearest to a direction, best first; an input counts once, by its best annotation. */
+export async function hitsBySimilarity(look: Look): Promise<Found[]> {
+  const plan = await planOf(look, 'vectors');
+  if (plan.way === 'nothing') return [];
+  if (plan.way === 'filter_then_score') return scoreMatches(look, fewMax);
+  const { found, isAll } = await nearest(look, plan.look || firstLook(look.wanted), plan);
+  if (enough(look, found, isAll)) return found.slice(0, look.wanted);
+  return isFiltered(look) && plan.way === 'walk_and_filter'
+    ? scoreMatches(look, candidatesMax)
+    : walk(look, plan);
+}
+
+/** All matches with their scores, for searches that have more to say of them; the nearest 10,000 where they are too many. */
+export async function allBySimilarity(look: Look, atMost: number): Promise<Found[]> {
+  const plan = await planOf(look, 'both');
+  if (plan.way === 'nothing') return [];
+  const keys = await matching(look, candidatesMax + 1);
+  if (keys.length > candidatesMax) {
+    look.trail.plan = { way: 'scan', look: 0 };
+    look.trail.isPartial = true;
+    return walk({ ...look, wanted: atMost }, look.trail.plan);
+  }
+  return keys.length === 0 ? [] : (await nearest(look, keys.length, plan, keys)).found;
+}
+
+async function planOf(look: Look, ranks: 'vectors' | 'both'): Promise<Plan> {
+  const { parts, scene, tree, index, wanted, trail } = look;
+  const filtered = isFiltered(look);
+  const share = filtered ? await estimateOf(parts, scene, tree) : 1;
+  const plan = planSearch({
+    isFiltered: filtered,
+    ranks,
+    exact: tree.exact,
+    size: index.size,
+    matches: share * index.size,
+    wanted,
+  });
+  trail.plan = plan;
+  trail.share = share;
+  trail.size = index.size;
+  return plan;
+}
+
+export async function estimateOf(
+  parts: SearchParts,
+  { grant, idsOf }: Scene,
+  tree: SearchTree,
+): Promise<number> {
+  const conceptIds = conceptsAsked({ ...tree, ranks: [] }).flatMap(idsOf);
+  const datasetIds = tree.filters.flatMap(({ input }) => input.datasetIds ?? []);
+  return estimateShare(tree.filters, await statisticsOf(parts.db, grant, conceptIds, datasetIds), idsOf);
+}
+
+const matching = ({ parts, scene, kind, condition, direction }: Look, limit: number) =>
+  candidateKeys(parts.db, scene, direction.embedder.modelVersionKey, kind, condition, limit);
+
+/** Reads the matches and scores them all. Where they are more than thought, plans again with what is known now. */
+async function scoreMatches(look: Look, readMax: number): Promise<Found[]> {
+  const { index, wanted, tree, trail } = look;
+  const keys = await matching(look, readMax + 1);
+  if (keys.length === 0) return [];
+  if (keys.length <= readMax) {
+    trail.plan = { way: 'filter_then_score', look: 0 };
+    trail.matches = keys.length;
+    return walk(look, trail.plan, keys);
+  }
+  const plan = planSearch({
+    isFiltered: true,
+    ranks: 'vectors',
+    exact: tree.exact,
+    size: index.size,
+    // At least so many, and not yet known how many more.
+    matches: Math.max(keys.length, (trail.share ?? 0) * index.size),
+    wanted,
+  });
+  if (readMax < candidatesMax) {
+    trail.plan = plan;
+    if (plan.way === 'walk_and_filter') {
+      const { found, isAll } = await nearest(look, plan.look, plan);
+      if (enough(look, found, isAll)) return found.slice(0, wanted);
+    }
+    return scoreMatches(look, candidatesMax);
+  }
+  trail.plan = tree.exact ? { way: 'scan', look: 0 } : { way: 'walk_and_filter', look: 0 };
+  return walk(look, trail.plan);
+}
+
+const firstLook = (wanted: number) => Math.max(wanted + 32, 64);
+
+const enough = ({ wanted }: Look, found: readonly Found[], isAll: boolean) => isAll || found.length >= wanted;
 
 /** Takes ever more of the nearest until enough of them are hits, or none are left. */
-async function walk(look: Look, candidates?: Float64Array): Promise<Found[]> {
-  for (let k = Math.max(look.wanted + 32, 64); ; k *= 4) {
-    const { found, isAll } = await nearest(look, k, candidates);
-    if (found.length >= look.wanted || isAll) return found.slice(0, look.wanted);
+async function walk(look: Look, plan: Plan, candidates?: Float64Array): Promise<Found[]> {
+  for (let k = firstLook(look.wanted); ; k *= 4) {
+    const { found, isAll } = await nearest(look, k, plan, candidates);
+    if (enough(look, found, isAll)) return found.slice(0, look.wanted);
   }
 }
 
-/** The hits among the `k` nearest vectors. `isAll` when there are no more vectors. */
+/**
+ * The hits that the `k` nearest vectors make certain, best first, equal ones in the order of their making. `isAll`
+ * when there are no more vectors; before that, hits as near as the last one looked at may have equals behind it, and
+ * are left out.
+ */
 async function nearest(
   look: Look,
   k: number,
+  plan: Plan,
   candidates?: Float64Array,
 ): Promise<{ found: Found[]; isAll: boolean }> {
-  const { parts, grant, kind, condition, index, direction } = look;
-  const near = await index.search(direction.vector, k, { metric: 'cosine', candidates });
+  const { parts, scene, kind, condition, index, direction, minCosine } = look;
+  const near = await index.search(direction.vector, k, {
+    metric: 'cosine',
+    candidates,
+    minScore: minCosine,
+    exact: plan.way === 'scan' || plan.way === 'filter_then_score',
+  });
+  look.trail.usedGraph ||= near.way === 'graph';
+  const filtered = isFiltered(look);
   const owners = new Map(
-    (await ownersOf(parts.db, grant, near.keys, condition)).map((owner) => [owner.key, owner]),
+    (await ownersOf(parts.db, scene, near.keys, filtered ? condition : undefined)).map((owner) => [
+      owner.key,
+      owner,
+    ]),
   );
   // Without a condition, what has no owner was deleted; with one it may only be no hit.
-  if (!condition && owners.size < near.keys.length) index.remove(near.keys.filter((key) => !owners.has(key)));
-  const found: Found[] = [];
-  const seen = new Set<number>();
+  if (!filtered && owners.size < near.keys.length) index.remove(near.keys.filter((key) => !owners.has(key)));
+  const isAll = near.keys.length < k;
+  const floor = isAll ? Number.NEGATIVE_INFINITY : (near.scores.at(-1) as number);
+  const found = new Map<number, Found>();
   for (const [n, embeddingKey] of near.keys.entries()) {
     const owner = owners.get(embeddingKey);
-    if (!owner) continue;
-    const hitKey = kind === 'input' ? owner.inputKey : owner.annotationKey;
-    if (seen.has(hitKey)) continue;
-    seen.add(hitKey);
-    found.push({ ...owner, score: scoreOf(near.scores[n] as number, direction.length) });
+    const cosine = near.scores[n] as number;
+    if (!owner || cosine <= floor) continue;
+    const key = kind === 'input' ? owner.inputKey : owner.annotationKey;
+    if (!found.has(key)) found.set(key, { ...owner, embeddingKey, score: scoreOf(cosine, direction.length) });
   }
-  return { found, isAll: near.keys.length < k };
+  const hits = [...found].sort(([a, one], [b, other]) => other.score - one.score || a - b);
+  return { found: hits.map(([, hit]) => hit), isAll };
 }
 
 const scoreOf = (cosine: number, length: number): number =>

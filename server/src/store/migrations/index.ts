@@ -7,6 +7,7 @@ import { uploads } from './0013-uploads.ts';
 import { history } from './0017-history.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
+import { searchTerms } from './0032-search-terms.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   history,
   conceptGraphs,
   datasetChunks,
+  searchTerms,
 ];

@@ -1,0 +1,115 @@
+import type { AppGrant } from '#domain/grant.ts';
+import { grouped } from '#domain/grouped.ts';
+import { type Db, rows, type Sql, sql } from '#store/sql.ts';
+import { annotationsAsOf, datasetInputsAsOf, labelsAsOf } from '../annotations/index.ts';
+import { dictionaryOf, withSpaces } from '../common/text.ts';
+import { searchFault } from './faults.ts';
+import { type ConceptTerm, conceptsAsked, type SearchTree, type WordRank } from './query.ts';
+
+/** What a search looks at: whose rows, of which moment, and what the names in the query stand for. */
+export interface Scene {
+  readonly grant: AppGrant;
+  /** Tables, or their state at an earlier time. */
+  readonly annotations: Sql<unknown>;
+  readonly labels: Sql<unknown>;
+  readonly members: Sql<unknown>;
+  readonly asOf: Date | undefined;
+  /** Language of the words that texts are searched for. */
+  readonly textLanguage: string;
+  /** Ids of the concepts that a term means; none where nothing has that name. */
+  readonly idsOf: (term: ConceptTerm) => readonly string[];
+  /** Words that a rank scores by, one at least. */
+  readonly wordsOf: (rank: WordRank) => readonly string[];
+}
+
+/** More words of a rank than this are not looked at. */
+const wordsMax = 16;
+
+export async function openScene(db: Db, grant: AppGrant, tree: SearchTree): Promise<Scene> {
+  const { language, asOf } = tree;
+  const names = [...new Set(conceptsAsked(tree).flatMap(({ id, name }) => (id ? [] : name)))];
+  const found = names.length === 0 ? [] : await conceptsNamed(db, grant, names, language);
+  const idsByName = grouped(found, ({ name }) => name);
+  const textLanguage = language || grant.defaultLanguage;
+  const words = new Map<WordRank, readonly string[]>();
+  for (const rank of tree.ranks)
+    if (rank.kind === 'words') words.set(rank, await tellingWords(db, textLanguage, rank.words));
+  if (words.size > 0 && !(await hasTexts(db, grant))) throw searchFault.textNeedsModel();
+  return {
+    grant,
+    asOf,
+    ...(asOf ? tablesAsOf(grant, tree, asOf) : tablesNow),
+    textLanguage,
+    idsOf: ({ id, name }) => (id ? [id] : (idsByName.get(name) ?? []).map((one) => one.id)),
+    wordsOf: (rank) => words.get(rank) ?? [rank.words],
+  };
+}
+
+/** Words that say something in the language; where none does, all of them. */
+async function tellingWords(db: Db, language: string, typed: string): Promise<readonly string[]> {
+  const all = withSpaces(typed.toLowerCase()).match(/[\p{L}\p{N}]+/gu);
+  const words = [...new Set(all ?? [])].slice(0, wordsMax);
+  if (words.length === 0) throw searchFault.noWords();
+  const telling = await rows<{ word: string }>(
+    db,
+    sql`select word from unnest(${words}::text[]) with ordinality as w(word, position)
+        where numnode(plainto_tsquery(${dictionaryOf(language)}::regconfig, word)) > 0 order by position`,
+  );
+  return telling.length > 0 ? telling.map(({ word }) => word) : words;
+}
+
+/** Whether words can be looked for: some text is in the app. */
+async function hasTexts(db: Db, grant: AppGrant): Promise<boolean> {
+  const found = await rows(
+    db,
+    sql`select from annotation_texts t where t.app_keys @> array[${grant.appKey}::bigint] limit 1`,
+  );
+  return found.length > 0;
+}
+
+const tablesNow = {
+  annotations: sql`annotations`,
+  labels: sql`annotation_concepts`,
+  members: sql`dataset_inputs`,
+};
+
+/** Labels, facts and memberships have a history; texts, clusters and tracks are known as they are now only. */
+function tablesAsOf(grant: AppGrant, { filters, ranks }: SearchTree, at: Date): typeof tablesNow {
+  const asksForNow = filters.some(
+    ({ annotation }) => annotation.words !== undefined || annotation.clusterIds || annotation.trackIds,
+  );
+  if (asksForNow || ranks.some(({ kind }) => kind === 'words')) throw searchFault.noPast();
+  return {
+    annotations: annotationsAsOf(grant, at),
+    labels: labelsAsOf(grant, at),
+    members: datasetInputsAsOf(grant, at),
+  };
+}
+
+/**
+ * Concepts by name, of the app and of the platform, whose concepts built-in models speak. In another language than
+ * the app's a concept has its translated name, or its own where it has no translation.
+ */
+function conceptsNamed(
+  db: Db,
+  grant: AppGrant,
+  names: readonly string[],
+  language: string,
+): Promise<{ id: string; name: string }[]> {
+  const apps = sql`(${grant.appKey}::bigint, (select a.key from apps a join users u on u.key = a.user_key
+      where u.id = 'clarifai' and a.id = 'main' and a.deleted_at is null))`;
+  if (language === '' || language === grant.defaultLanguage)
+    return rows(
+      db,
+      sql`select distinct c.id, c.name from concepts c where c.name = any(${[...names]}::text[]) and c.app_key in ${apps}`,
+    );
+  const translated = sql`select from concept_languages l
+    where l.app_key = c.app_key and l.concept_id = c.id and l.id = ${language}`;
+  return rows(
+    db,
+    sql`select l.concept_id as id, l.name from concept_languages l
+        where l.id = ${language} and l.name = any(${[...names]}::text[]) and l.app_key in ${apps}
+        union select c.id, c.name from concepts c
+        where c.name = any(${[...names]}::text[]) and c.app_key in ${apps} and not exists (${translated})`,
+  );
+}
