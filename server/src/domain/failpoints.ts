@@ -58,6 +58,8 @@ export const deathPoints = [
   'part-counted',
   'uploads-expired',
   // Changes of inputs
+  'cancel-marked',
+  'cancel-half',
   'patch-half',
   'delete-counted',
   'delete-done',

@@ -20,6 +20,22 @@ export async function addPending(db: Db, grant: AppGrant, id: string, n: number)
   return row as AddJobRow;
 }
 
+/** Makes a job that counts nothing yet; undefined where its id is taken. */
+export function insertAddJob(db: Db, grant: AppGrant, id: string): Promise<AddJobRow | undefined> {
+  return first<AddJobRow>(
+    db,
+    sql`insert into inputs_add_jobs as j (app_key, id) values (${grant.appKey}, ${id})
+        on conflict (app_key, id) do nothing returning ${columns}`,
+  );
+}
+
+export function addJobByKey(db: Db, grant: AppGrant, key: number): Promise<AddJobRow | undefined> {
+  return first<AddJobRow>(
+    db,
+    sql`select ${columns} from inputs_add_jobs j where j.app_key = ${grant.appKey} and j.key = ${key}`,
+  );
+}
+
 /** How many inputs of a job go from one count to another. */
 export interface Shift {
   readonly addJobKey: number;
@@ -68,11 +84,16 @@ export function pageOfAddJobs(db: Db, grant: AppGrant, page: Page): Promise<AddJ
   );
 }
 
-/** Row keys of the inputs of a job that nobody has begun with. */
-export async function pendingOf(db: Db, grant: AppGrant, addJobKey: number): Promise<number[]> {
+/** Row keys of the first inputs of a job that nobody has begun with. */
+export async function pendingOf(
+  db: Db,
+  grant: AppGrant,
+  addJobKey: number,
+  limit: number,
+): Promise<number[]> {
   const found = await rows<{ key: number }>(
     db,
-    sql`select key from inputs where app_key = ${grant.appKey} and status_code = 30001 and add_job_key = ${addJobKey} order by key`,
+    sql`select key from inputs where app_key = ${grant.appKey} and status_code = 30001 and add_job_key = ${addJobKey} order by key limit ${limit}`,
   );
   return found.map(({ key }) => key);
 }

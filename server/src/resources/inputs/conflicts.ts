@@ -1,4 +1,4 @@
-import { InputIDConflictResolution, type PostInputsRequest } from '@fovea/contract';
+import { InputIDConflictResolution } from '@fovea/contract';
 import type { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
@@ -14,6 +14,8 @@ export interface Wanted {
   readonly position: number;
   readonly draft: Draft;
   readonly sha: Buffer | undefined;
+  /** Of bytes that are in the object store but not at hand. */
+  readonly sizeBytes?: number;
 }
 
 /** Refuses inputs that name a dataset which does not exist. */
@@ -38,13 +40,13 @@ export async function withFreeIds(
   tx: Tx,
   grant: AppGrant,
   wanted: readonly Wanted[],
-  req: PostInputsRequest,
+  resolution: InputIDConflictResolution,
   refused: Map<number, Fault>,
 ): Promise<Wanted[]> {
   const own = wanted.filter(({ draft }) => draft.hasOwnId).map(({ draft }) => draft.id);
   const taken = await takenIds(tx, grant, own);
   if (taken.size === 0) return [...wanted];
-  if (req.inputIdConflictResolution !== InputIDConflictResolution.SUFFIX) {
+  if (resolution !== InputIDConflictResolution.SUFFIX) {
     return wanted.filter(({ position, draft }) => {
       if (taken.has(draft.id)) refused.set(position, inputFault.duplicateId());
       return !taken.has(draft.id);

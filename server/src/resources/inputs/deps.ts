@@ -3,8 +3,10 @@ import type { MediaDecoder } from '#engine/media/index.ts';
 import type { Fetcher } from '#store/fetcher/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
+import type { Db } from '#store/sql.ts';
 import type { Deps } from '../common/deps.ts';
 import type { MediaLimits } from './input.ts';
+import type { AddJobParts } from './translate.ts';
 
 /** What the indexing family computes for a picture before it is committed, opaque to this one. */
 export type Indexed = unknown;
@@ -17,7 +19,16 @@ export interface PictureIndexer {
   store(tx: Tx, grant: AppGrant, items: readonly { inputKey: number; indexed: Indexed }[]): Promise<void>;
 }
 
+/** What becomes of add jobs elsewhere. Declared here because extraction builds on inputs, not the other way round. */
+export interface AddJobHooks {
+  /** By row key; jobs without any are missing. */
+  partsOf(db: Db, grant: AppGrant, addJobKeys: readonly number[]): Promise<ReadonlyMap<number, AddJobParts>>;
+  /** Nothing more is to be added for this job. Called before its counts are locked. @returns whether anything would have been */
+  onCancelled(tx: Tx, grant: AppGrant, addJobKey: number): Promise<boolean>;
+}
+
 export interface InputDeps extends Deps {
+  readonly addJobHooks?: AddJobHooks;
   readonly objects: ObjectStore;
   /** The one guarded way to URLs that users give. */
   readonly fetcher: Fetcher;

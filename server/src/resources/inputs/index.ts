@@ -9,13 +9,20 @@ import { readOriginal } from './media.ts';
 import { processHandler, processKind } from './process.ts';
 import { inputRows } from './store.ts';
 
-export type { Indexed, InputDeps, PictureIndexer } from './deps.ts';
+export { type AddOptions, addInputs } from './add-inputs.ts';
+export { showAddJobs } from './add-job-handlers.ts';
+export { addJobByKey, insertAddJob, shiftCounts } from './add-jobs-store.ts';
+export type { Wanted } from './conflicts.ts';
+export type { AddJobHooks, Indexed, InputDeps, PictureIndexer } from './deps.ts';
 export { freeingJobs } from './free-media.ts';
 export { inputHandlers } from './handlers.ts';
-export { defaultMediaLimits, type MediaLimits } from './input.ts';
+export { bytesMaxOf, defaultMediaLimits, type InputKind, inputIdTrouble, type MediaLimits } from './input.ts';
+export { keepMedium, mediaKey, shaOf } from './media.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
+export type { AddJobRow } from './rows.ts';
 export { showInputs } from './show.ts';
 export { type FoundInput, findInputs } from './store.ts';
+export { type AddJobParts, storedDraft } from './translate.ts';
 
 /** Jobs of this family by kind, for the worker. */
 export const inputJobs = (deps: InputDeps): Record<string, JobHandler> => ({

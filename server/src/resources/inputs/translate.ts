@@ -9,12 +9,15 @@ import {
   ImageSchema,
   type Input,
   InputSchema,
+  type InputSettings,
   InputSettingsSchema,
   type InputsAddJob,
   InputsAddJobSchema,
+  type InputsExtractionJob,
   type StatusCode,
   StatusSchema,
   TextSchema,
+  type Upload,
   VideoSchema,
 } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
@@ -77,6 +80,25 @@ export function readInput(wire: Input, limits: MediaLimits): Draft {
       ...(data?.geo ? { geo: data.geo } : {}),
     }),
     datasetIds: [...new Set(wire.datasetIds)],
+  };
+}
+
+/** An input whose bytes are in the object store already, named and labelled by others than a request. */
+export function storedDraft(
+  of: Pick<Draft, 'id' | 'kind' | 'label' | 'datasetIds'> & { settings?: InputSettings | undefined },
+): Draft {
+  const { id, kind, label, datasetIds, settings } = of;
+  return {
+    id,
+    hasOwnId: true,
+    kind,
+    url: '',
+    allowDuplicateUrl: true,
+    bytes: undefined,
+    media: packMedia(kind, create(DataSchema)),
+    settings: settings ? packBody(InputSettingsSchema, settings, []) : Buffer.alloc(0),
+    label,
+    datasetIds,
   };
 }
 
@@ -202,9 +224,18 @@ function showHosted(row: InputRow, sha: Buffer, grant: AppGrant, publicUrl: stri
 const jobStatus = { running: 64001, completed: 64002, cancelled: 64004 } as const;
 export const addJobStatus = jobStatus;
 
+/** What other families know of an add job. */
+export interface AddJobParts {
+  readonly extractionJobs: readonly InputsExtractionJob[];
+  readonly uploads: readonly Upload[];
+  readonly callBackUrl: string;
+  /** Whether inputs may still come. */
+  readonly isOpen: boolean;
+}
+
 /** An add job is over when nothing of it is open; a cancelled one stays cancelled until inputs are added to it. */
-export function showAddJob(row: AddJobRow): InputsAddJob {
-  const isOver = row.pendingCount === 0 && row.inProgressCount === 0;
+export function showAddJob(row: AddJobRow, parts?: AddJobParts): InputsAddJob {
+  const isOver = row.pendingCount === 0 && row.inProgressCount === 0 && !parts?.isOpen;
   const code =
     row.statusCode === jobStatus.cancelled
       ? row.statusCode
@@ -213,6 +244,7 @@ export function showAddJob(row: AddJobRow): InputsAddJob {
         : jobStatus.running;
   return create(InputsAddJobSchema, {
     id: row.id,
+    callBackUrl: parts?.callBackUrl ?? '',
     progress: {
       pendingCount: BigInt(row.pendingCount),
       inProgressCount: BigInt(row.inProgressCount),
@@ -221,6 +253,8 @@ export function showAddJob(row: AddJobRow): InputsAddJob {
     },
     createdAt: showTime(row.createdAt),
     modifiedAt: showTime(row.modifiedAt),
+    extractionJobs: [...(parts?.extractionJobs ?? [])],
+    uploads: [...(parts?.uploads ?? [])],
     status: status(code as StatusCode),
   });
 }
