@@ -16,6 +16,7 @@ import { openMetrics } from '#metrics.ts';
 import { allMigrations } from '#migrations.ts';
 import { historyRoute } from '#resources/annotations/index.ts';
 import { appJobs } from '#resources/apps/index.ts';
+import { bulkOperationJobs } from '#resources/bulk-operations/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { conceptJobs } from '#resources/concepts/index.ts';
@@ -41,7 +42,7 @@ import { openVectorCatalog } from '#resources/searches/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
-import { datasetParts, openService, type ServiceDeps, workflowParts } from '#service.ts';
+import { bulkParts, datasetParts, openService, type ServiceDeps, workflowParts } from '#service.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
 import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
@@ -165,6 +166,7 @@ async function open(
       handlers: {
         ...appJobs(db),
         ...conceptJobs(serviceDeps),
+        ...bulkOperationJobs({ ...bulkParts(serviceDeps), jobGrant }),
         ...datasetJobs(datasetParts(serviceDeps, directory)),
         ...inputJobs(deps),
         ...uploadJobs(serviceDeps),

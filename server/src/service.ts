@@ -5,6 +5,11 @@ import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
 import { annotationHandlers, showAnnotations } from '#resources/annotations/index.ts';
 import { appHandlers } from '#resources/apps/index.ts';
+import {
+  addSearchToDataset,
+  type BulkParts,
+  bulkOperationHandlers,
+} from '#resources/bulk-operations/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
@@ -60,8 +65,15 @@ export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory):
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
   isProfilePublic: isProfilePublic(directory),
   searches: openInputSearch(searchParts(deps)),
+  addSearch: (grant, datasetId, search) => addSearchToDataset(bulkParts(deps), grant, datasetId, search),
   freeingJobs,
   ...predictorsOf(deps, directory),
+});
+
+export const bulkParts = (deps: ServiceDeps): BulkParts => ({
+  ...deps,
+  findInputs,
+  searches: openInputSearch(searchParts(deps)),
 });
 
 /** Predictions for those who keep what a model says of stored inputs. */
@@ -139,6 +151,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
     ...annotationHandlers({ ...deps, findInputs, onAnnotated }),
+    ...bulkOperationHandlers(bulkParts(deps)),
     ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),
     ...uploadHandlers(deps),

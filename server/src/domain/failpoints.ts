@@ -57,6 +57,11 @@ export const deathPoints = [
   'part-kept',
   'part-counted',
   'uploads-expired',
+  // A bulk operation
+  'bulk-searched',
+  'bulk-prepared',
+  'bulk-applied',
+  'bulk-batch-done',
   // Changes of inputs
   'cancel-marked',
   'cancel-half',

@@ -177,13 +177,19 @@ export function openAuthorizer(directory: Directory) {
       const { role, scopes } = await standing(caller, app);
       return mintApp(caller, app, role, scopes);
     },
-    /** Grant for work that outlives its request: the job acts as the app's owner, on that app alone. */
-    async jobGrant(appKey: number): Promise<AppGrant | undefined> {
+    /**
+     * Grant for work that outlives its request: the job acts with the rights of the app's owner, on that app alone.
+     * What it changes is put down to `asked`, the user whose request made the job, else to the owner.
+     */
+    async jobGrant(
+      appKey: number,
+      asked?: Pick<Caller, 'userKey' | 'userId'>,
+    ): Promise<AppGrant | undefined> {
       const app = await directory.appByKey(appKey);
       if (!app) return undefined;
       const caller: Caller = {
-        userKey: app.userKey,
-        userId: app.userId,
+        userKey: asked?.userKey ?? app.userKey,
+        userId: asked?.userId ?? app.userId,
         credential: 'job',
         credentialKey: 0,
         scopes: new Set(['All']),

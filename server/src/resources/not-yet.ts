@@ -19,14 +19,12 @@ async function* notYetStream(_req: unknown, call: Call): AsyncGenerator<never> {
  * its line goes away; a name in neither place does not compile.
  */
 export const notYet = {
-  cancelBulkOperations: notYetUnary,
   cancelInputsExtractionJobs: notYetUnary,
   deleteAnnotationFilters: notYetUnary,
   deleteAnnotationSearchMetrics: notYetUnary,
   deleteAnnotationTracks: notYetUnary,
   deleteArtifact: notYetUnary,
   deleteArtifactVersion: notYetUnary,
-  deleteBulkOperations: notYetUnary,
   deleteCollectors: notYetUnary,
   deleteComputeClusters: notYetUnary,
   deleteDeployments: notYetUnary,
@@ -47,7 +45,6 @@ export const notYet = {
   getAppDuplication: notYetUnary,
   getArtifact: notYetUnary,
   getArtifactVersion: notYetUnary,
-  getBulkOperation: notYetUnary,
   getCollector: notYetUnary,
   getComputeCluster: notYetUnary,
   getDeployment: notYetUnary,
@@ -81,7 +78,6 @@ export const notYet = {
   listAppDuplications: notYetUnary,
   listArtifactVersions: notYetUnary,
   listArtifacts: notYetUnary,
-  listBulkOperations: notYetUnary,
   listCloudProviders: notYetUnary,
   listCloudRegions: notYetUnary,
   listCollectors: notYetUnary,
@@ -136,7 +132,6 @@ export const notYet = {
   postArtifactVersionsUpload: notYetStream,
   postArtifacts: notYetUnary,
   postAuditLogSearches: notYetUnary,
-  postBulkOperations: notYetUnary,
   postCollectors: notYetUnary,
   postComputeClusters: notYetUnary,
   postComputePlaneMetrics: notYetUnary,

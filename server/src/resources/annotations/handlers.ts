@@ -1,11 +1,11 @@
-import { create } from '@bufbuild/protobuf';
-import { DataSchema, type RequestOf, type ServicePart, UserSchema } from '@fovea/contract';
+import { type RequestOf, type ServicePart, UserSchema } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { readPage } from '#domain/page.ts';
 import { commonFault } from '../common/faults.ts';
 import { unpackBody } from '../common/translate.ts';
 import { isAnnotationStatus } from './annotation.ts';
+import { dropLocked } from './bulk-edits.ts';
 import type { AnnotationParts } from './deps.ts';
 import { annotationFault } from './faults.ts';
 import {
@@ -18,13 +18,7 @@ import {
 } from './list-store.ts';
 import { patchAnnotations } from './patch-annotations.ts';
 import { postAnnotations } from './post-annotations.ts';
-import {
-  bumpSearchRevision,
-  deleteAnnotationRows,
-  lockAnnotations,
-  lockInputs,
-  updateAnnotations,
-} from './store.ts';
+import { bumpSearchRevision, deleteAnnotationRows, lockAnnotations, lockInputs } from './store.ts';
 import { showAnnotations, showWorker } from './translate.ts';
 import { type WorkerRow, workersOf } from './worker-store.ts';
 
@@ -148,15 +142,7 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
   function deletePairs(grant: AppGrant, pairs: readonly { inputId: string; id: string }[]): Promise<number> {
     return db.transaction(async (tx) => {
       const rows = await lockAnnotations(tx, grant, pairs);
-      // Every input keeps the annotation about it as a whole; deleting that one empties it.
-      const whole = rows.filter(({ inputLevel }) => inputLevel);
-      await updateAnnotations(
-        tx,
-        grant,
-        whole.map((row) => ({ ...row, data: create(DataSchema) })),
-      );
-      const keys = rows.filter(({ inputLevel }) => !inputLevel).map(({ key }) => key);
-      await deleteAnnotationRows(tx, grant, keys);
+      await dropLocked(tx, grant, rows);
       if (rows.length > 0) await bumpSearchRevision(tx, grant);
       return rows.length;
     });

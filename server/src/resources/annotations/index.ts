@@ -1,4 +1,12 @@
 export type { NewAnnotation } from './annotation.ts';
+export {
+  type DataEdit,
+  dropAnnotations,
+  type EditTarget,
+  editAnnotations,
+  removeLabels,
+  withLabels,
+} from './bulk-edits.ts';
 export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
 export { annotationHandlers } from './handlers.ts';
 export { historyRoute } from './history-routes.ts';
@@ -12,7 +20,10 @@ export {
   showInputLevels,
   showNamedInputLevel,
 } from './input-level.ts';
+export { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
 export { replaceModelAnnotations } from './model-annotations.ts';
+export { placeTrouble } from './place.ts';
 export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
 export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';
+export { userKeys } from './worker-store.ts';

@@ -184,7 +184,7 @@ export interface LockedAnnotation {
   readonly data: Buffer;
 }
 
-const lockedColumns = sql`key, input_key as "inputKey", input_id as "inputId", id, input_level as "inputLevel", trusted, kinds, data`;
+export const lockedColumns = sql`key, input_key as "inputKey", input_id as "inputId", id, input_level as "inputLevel", trusted, kinds, data`;
 
 /**
  * Annotations by input id and annotation id, locked in key order until the commit. Their inputs are locked before

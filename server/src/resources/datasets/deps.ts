@@ -1,4 +1,4 @@
-import type { Data, Input, Model, Search } from '@fovea/contract';
+import type { BulkOperation, Data, Input, Model, Search } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { NewJob } from '#jobs/index.ts';
@@ -16,11 +16,11 @@ export interface DatasetParts extends Deps {
   readonly searches: {
     /** @throws Fault for a search that cannot be run */
     check(search: Search): void;
-    /** Row keys of all inputs that match. */
-    inputKeys(grant: AppGrant, search: Search): Promise<readonly number[]>;
     /** The condition that annotations meet, over `i` (inputs) and `a` (annotations). @throws Fault as `check` */
     annotationCondition(grant: AppGrant, search: Search): Promise<Sql<unknown>>;
   };
+  /** Adds all hits of a search to a dataset, in the background; answered at once with the operation that does it. */
+  readonly addSearch: (grant: AppGrant, datasetId: string, search: Search) => Promise<BulkOperation>;
   /** The search of a stored annotation filter; undefined when the app has none of this id. */
   readonly findAnnotationFilter?: (grant: AppGrant, id: string) => Promise<Search | undefined>;
   /** The trained version that a model (named by id, owner and version) would predict with. @throws Fault when there is none */

@@ -4,14 +4,12 @@ import {
   type Input,
   InputSchema,
   type RequestOf,
-  type Search,
   type ServicePart,
   StatusCode,
   StatusSchema,
 } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { newId } from '#domain/ids.ts';
 import { readPage } from '#domain/page.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
@@ -19,7 +17,6 @@ import { batchStatus, type StatusInit, status } from '../common/status.ts';
 import { showTime } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
 import { datasetFault } from './faults.ts';
-import { enqueueAddSearch } from './jobs.ts';
 import {
   deleteMemberships,
   findDatasetKeys,
@@ -128,32 +125,12 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
   /** Answered at once; the adding goes on in the background (SEMANTICS trap 46). */
   async function addSearched(req: RequestOf<'postDatasetInputs'>, call: Call) {
     const search = req.search as NonNullable<typeof req.search>;
-    await checkSearch(call.app, search);
-    await db.transaction((tx) => enqueueAddSearch(tx, call.app, req.datasetId, search));
-    const now = showTime(new Date());
-    return {
-      datasetInputs: [],
-      bulkOperation: {
-        id: newId(),
-        inputSource: { case: 'search' as const, value: search },
-        operation: { operation: { case: 'addToDataset' as const, value: { datasetId: req.datasetId } } },
-        appId: call.app.appId,
-        status: status(StatusCode.BULK_OPERATION_PENDING),
-        progress: {},
-        createdBy: call.caller.userId,
-        createdAt: now,
-        lastModifiedAt: now,
-      },
-    };
-  }
-
-  /** Refuses what cannot be run before the caller is told that it will be. */
-  async function checkSearch(grant: AppGrant, search: Search): Promise<void> {
     parts.searches.check(search);
     const ids = search.query?.filters.flatMap(({ input }) => input?.datasetIds ?? []) ?? [];
-    const keys = await findDatasetKeys(db, grant, ids);
+    const keys = await findDatasetKeys(db, call.app, ids);
     const unknown = ids.find((id) => !keys.has(id));
     if (unknown !== undefined) throw datasetFault.missing(unknown);
+    return { datasetInputs: [], bulkOperation: await parts.addSearch(call.app, req.datasetId, search) };
   }
 
   async function show(grant: AppGrant, members: readonly MembershipRow[]) {

@@ -3,7 +3,8 @@ import type { AppGrant } from '#domain/grant.ts';
 import type { Sql } from '#store/sql.ts';
 import { openSearch, runSearch } from './execute.ts';
 import { searchFault, windowMax } from './faults.ts';
-import type { SearchParts } from './parts.ts';
+import type { Found, SearchParts } from './parts.ts';
+import type { HitKind } from './query.ts';
 import { readSearch } from './read-query.ts';
 
 /** No search has more hits than this; a limit has to be a number all the same. */
@@ -15,6 +16,8 @@ export interface InputSearch {
   check(search: Search): void;
   /** Row keys of all inputs that match; with ranks, of the best 10,000. */
   inputKeys(grant: AppGrant, search: Search): Promise<number[]>;
+  /** Row keys of all annotations that match; with ranks, of the best 10,000. */
+  annotationKeys(grant: AppGrant, search: Search): Promise<number[]>;
   /**
    * The condition that annotation hits meet, over `i` (inputs) and `a` (annotations), for families that filter rows
    * of their own.
@@ -24,18 +27,22 @@ export interface InputSearch {
   annotationCondition(grant: AppGrant, search: Search): Promise<Sql<unknown>>;
 }
 
-export const openInputSearch = (parts: SearchParts): InputSearch => ({
-  check: (search) => void readSearch(search),
-  async inputKeys(grant, search) {
+export function openInputSearch(parts: SearchParts): InputSearch {
+  async function hits(grant: AppGrant, kind: HitKind, search: Search): Promise<Found[]> {
     const tree = readSearch(search);
     const wanted = tree.ranks.length > 0 ? windowMax : everything;
-    const found = await runSearch(await openSearch(parts, grant, 'input', tree), wanted);
-    return found.map(({ inputKey }) => inputKey);
-  },
-  async annotationCondition(grant, search) {
-    const tree = readSearch(search);
-    if (tree.ranks.length > 0)
-      throw searchFault.invalid('A filter of annotations cannot rank; leave query.ranks empty.');
-    return (await openSearch(parts, grant, 'annotation', tree)).condition;
-  },
-});
+    return runSearch(await openSearch(parts, grant, kind, tree), wanted);
+  }
+  return {
+    check: (search) => void readSearch(search),
+    inputKeys: async (grant, search) => (await hits(grant, 'input', search)).map(({ inputKey }) => inputKey),
+    annotationKeys: async (grant, search) =>
+      (await hits(grant, 'annotation', search)).map(({ annotationKey }) => annotationKey as number),
+    async annotationCondition(grant, search) {
+      const tree = readSearch(search);
+      if (tree.ranks.length > 0)
+        throw searchFault.invalid('A filter of annotations cannot rank; leave query.ranks empty.');
+      return (await openSearch(parts, grant, 'annotation', tree)).condition;
+    },
+  };
+}

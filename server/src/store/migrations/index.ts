@@ -5,6 +5,7 @@ import { models } from './0003-models.ts';
 import { datasetVersions } from './0004-dataset-versions.ts';
 import { uploads } from './0013-uploads.ts';
 import { history } from './0017-history.ts';
+import { bulkOperations } from './0018-bulk-operations.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { searchTerms } from './0032-search-terms.ts';
@@ -17,6 +18,7 @@ export const migrations: readonly Migration[] = [
   datasetVersions,
   uploads,
   history,
+  bulkOperations,
   conceptGraphs,
   datasetChunks,
   searchTerms,
