@@ -3,7 +3,12 @@ import { InputSchema, type Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
-import { annotationHandlers, showAnnotations } from '#resources/annotations/index.ts';
+import {
+  annotationFilterHandlers,
+  annotationHandlers,
+  findAnnotationFilter,
+  showAnnotations,
+} from '#resources/annotations/index.ts';
 import { appHandlers } from '#resources/apps/index.ts';
 import {
   addSearchToDataset,
@@ -65,6 +70,7 @@ export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory):
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
   isProfilePublic: isProfilePublic(directory),
   searches: openInputSearch(searchParts(deps)),
+  findAnnotationFilter: (grant, id) => findAnnotationFilter(deps.db, grant, id),
   addSearch: (grant, datasetId, search) => addSearchToDataset(bulkParts(deps), grant, datasetId, search),
   freeingJobs,
   ...predictorsOf(deps, directory),
@@ -151,6 +157,11 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
     ...annotationHandlers({ ...deps, findInputs, onAnnotated }),
+    ...annotationFilterHandlers({
+      db,
+      checkFilter: async (grant, search) =>
+        void (await openInputSearch(searchParts(deps)).annotationCondition(grant, search)),
+    }),
     ...bulkOperationHandlers(bulkParts(deps)),
     ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),

@@ -8,6 +8,7 @@ export {
   withLabels,
 } from './bulk-edits.ts';
 export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
+export { annotationFilterHandlers, findAnnotationFilter } from './filter-handlers.ts';
 export { annotationHandlers } from './handlers.ts';
 export { historyRoute } from './history-routes.ts';
 export { annotationsAsOf, datasetInputsAsOf, labelsAsOf, type Moment } from './history-store.ts';

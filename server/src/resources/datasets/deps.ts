@@ -22,7 +22,7 @@ export interface DatasetParts extends Deps {
   /** Adds all hits of a search to a dataset, in the background; answered at once with the operation that does it. */
   readonly addSearch: (grant: AppGrant, datasetId: string, search: Search) => Promise<BulkOperation>;
   /** The search of a stored annotation filter; undefined when the app has none of this id. */
-  readonly findAnnotationFilter?: (grant: AppGrant, id: string) => Promise<Search | undefined>;
+  readonly findAnnotationFilter: (grant: AppGrant, id: string) => Promise<Search | undefined>;
   /** The trained version that a model (named by id, owner and version) would predict with. @throws Fault when there is none */
   readonly findPredictor: (call: Call, model: Model) => Promise<{ modelVersionKey: number; model: Model }>;
   /** Predicts stored inputs of the app by id with a model version. @throws Fault when the model is gone or hidden */

@@ -41,7 +41,7 @@ export async function resolveVersion(
   const filter = config.value?.annotationFilter;
   if (filter) {
     if (!filter.search && filter.id !== '') {
-      const search = await parts.findAnnotationFilter?.(call.app, filter.id);
+      const search = await parts.findAnnotationFilter(call.app, filter.id);
       if (!search) throw commonFault.missing('annotation filter', filter.id);
       filter.search = search;
     }

@@ -6,6 +6,7 @@ import { datasetVersions } from './0004-dataset-versions.ts';
 import { uploads } from './0013-uploads.ts';
 import { history } from './0017-history.ts';
 import { bulkOperations } from './0018-bulk-operations.ts';
+import { annotationFilters } from './0019-annotation-filters.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { searchTerms } from './0032-search-terms.ts';
@@ -19,6 +20,7 @@ export const migrations: readonly Migration[] = [
   uploads,
   history,
   bulkOperations,
+  annotationFilters,
   conceptGraphs,
   datasetChunks,
   searchTerms,
