@@ -16,7 +16,7 @@ export interface AudioFacts {
 
 export interface Audio {
   readonly facts: AudioFacts;
-  /** A picture of the loudness over time, as a PNG. @throws Fault 30300 */
+  /** A picture of the loudness over time, as a JPEG. @throws Fault 30300 */
   waveform(size?: { width: number; height: number }): Promise<Buffer>;
   close(): Promise<void>;
 }
@@ -66,6 +66,6 @@ async function drawWaveform(
   if (pixels.length < frameBytes) throw mediaFault.undecodable('audio', 'it holds no samples');
   return sharp(pixels, { raw: { width, height, channels: 4 } })
     .flatten({ background: paper })
-    .png()
+    .jpeg({ quality: 90 })
     .toBuffer();
 }

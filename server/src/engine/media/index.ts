@@ -1,7 +1,9 @@
-import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { copyFile, link, mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { Gate } from '../gate.ts';
 import { type Audio, readAudio } from './audio.ts';
 import { type MediumKind, mediaFault } from './faults.ts';
@@ -16,10 +18,10 @@ export type { Frame } from './frame-reader.ts';
 export type { FrameTimes, SampledTime } from './frame-times.ts';
 export { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
 export { type MediaFormat, readMediaFormat } from './media-format.ts';
-export { encodeFrame, type FrameOptions, type Video, type VideoFacts } from './video.ts';
+export { encodeFrame, encodeJpeg, type FrameOptions, type Video, type VideoFacts } from './video.ts';
 
-/** Encoded bytes: all at once, or as they come. */
-export type MediumSource = Uint8Array | Readable;
+/** Encoded bytes: all at once, as they come, or a file that stays where it is. */
+export type MediumSource = Uint8Array | Readable | { readonly file: string };
 
 export interface OpenMediumOptions {
   readonly limits?: Partial<MediaDecodeLimits>;
@@ -49,6 +51,8 @@ export interface MediaDecoder {
     use: (audio: Omit<Audio, 'close'>) => Promise<T>,
     options?: OpenMediumOptions,
   ): Promise<T>;
+  /** A folder for files under work, gone when `use` ends; a file in it can be a source without being copied. */
+  scratch<T>(use: (folder: string) => Promise<T>): Promise<T>;
   /** A video to be closed by the caller; takes its place in line only while it is opened. */
   openVideo(source: MediumSource, options?: OpenMediumOptions): Promise<Video>;
 }
@@ -73,6 +77,16 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
   const gate = new Gate(options.atOnce ?? Math.max(2, availableParallelism()), waitingMax);
   let prepared: Promise<void> | undefined;
 
+  async function makeFolder() {
+    prepared ??= prepare(dir);
+    await prepared.catch((error) => {
+      prepared = undefined;
+      throw error;
+    });
+    const folder = await mkdtemp(join(dir, 'medium-'));
+    return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+  }
+
   /** Lays the bytes into a folder of their own. @returns with the means to remove it */
   async function lay(kind: MediumKind, source: MediumSource, asked: OpenMediumOptions) {
     const limits = { ...defaultMediaDecodeLimits, ...options.limits, ...asked.limits };
@@ -81,10 +95,7 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
       if (source instanceof Readable) source.destroy();
       throw mediaFault.noTools(kind);
     }
-    prepared ??= prepare(dir);
-    await prepared;
-    const folder = await mkdtemp(join(dir, 'medium-'));
-    const remove = () => rm(folder, { recursive: true, force: true });
+    const { folder, remove } = await makeFolder();
     try {
       const { head, sizeBytes } = await write(kind, join(folder, fileName), source, limits.bytesMax);
       const format = admit(kind, head);
@@ -120,6 +131,14 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
     isAvailable: async () => (await tools()) !== undefined,
     withVideo: (source, work, asked = {}) => use('video', source, asked, readVideo, work),
     withAudio: (source, work, asked = {}) => use('audio', source, asked, readAudio, work),
+    async scratch(work) {
+      const { folder, remove } = await makeFolder();
+      try {
+        return await work(folder);
+      } finally {
+        await remove();
+      }
+    },
     openVideo: (source, asked = {}) =>
       gate.pass(
         async () => {
@@ -145,27 +164,33 @@ async function prepare(dir: string): Promise<void> {
   }
 }
 
-/** Writes the file and keeps its start. @throws Fault 30105 when it is larger than may be */
+/** Lays the bytes down and keeps their start. @throws Fault 30105 when they are more than may be */
 async function write(kind: MediumKind, path: string, source: MediumSource, bytesMax: number) {
-  const handle = await open(path, 'wx', 0o600);
-  const chunks =
-    source instanceof Readable
-      ? (source as AsyncIterable<Buffer>)
-      : [Buffer.from(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength)];
-  let head = Buffer.alloc(0);
-  let sizeBytes = 0;
+  if ('file' in source) await link(source.file, path).catch(() => copyFile(source.file, path));
+  else {
+    const limit = limited(bytesMax, () => mediaFault.tooManyBytes(kind, bytesMax));
+    const bytes = source instanceof Readable ? source : Readable.from([Buffer.from(source)]);
+    await pipeline(bytes, limit, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+  }
+  const handle = await open(path);
   try {
-    for await (const chunk of chunks) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > bytesMax) throw mediaFault.tooManyBytes(kind, bytesMax);
-      if (head.length < formatHeadBytes) head = Buffer.concat([head, chunk.subarray(0, formatHeadBytes)]);
-      await handle.writeFile(chunk);
-    }
-    return { head, sizeBytes };
+    const { size: sizeBytes } = await handle.stat();
+    if (sizeBytes > bytesMax) throw mediaFault.tooManyBytes(kind, bytesMax);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(formatHeadBytes), 0, formatHeadBytes, 0);
+    return { head: buffer.subarray(0, bytesRead), sizeBytes };
   } finally {
     await handle.close();
-    if (source instanceof Readable) source.destroy();
   }
+}
+
+function limited(bytesMax: number, tooMany: () => Error): Transform {
+  let size = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      size += chunk.length;
+      done(size > bytesMax ? tooMany() : null, chunk);
+    },
+  });
 }
 
 const soundOnly = ['wav', 'mp3', 'flac', 'ogg'];

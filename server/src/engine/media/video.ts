@@ -167,3 +167,9 @@ export const encodeFrame = ({ width, height, pixels }: Frame): Promise<Buffer> =
   sharp(pixels, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: 1 })
     .toBuffer();
+
+/** A frame as a JPEG, for people to look at. */
+export const encodeJpeg = ({ width, height, pixels }: Frame): Promise<Buffer> =>
+  sharp(pixels, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 90 })
+    .toBuffer();

@@ -1,5 +1,5 @@
 import type { AppGrant } from '#domain/grant.ts';
-import type { MediaDecoder } from '#engine/media/index.ts';
+import type { MediaDecoder, Video } from '#engine/media/index.ts';
 import type { Fetcher } from '#store/fetcher/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
@@ -15,6 +15,12 @@ export type Indexed = unknown;
 export interface PictureIndexer {
   /** Computes without writing; undefined keeps the picture out of `store`. `bytes` were decoded before. */
   prepare(grant: AppGrant, bytes: Buffer, signal: AbortSignal): Promise<Indexed | undefined>;
+  /** The same of a video that is open, by its frames. */
+  prepareVideo(
+    grant: AppGrant,
+    video: Pick<Video, 'sampled'>,
+    signal: AbortSignal,
+  ): Promise<Indexed | undefined>;
   /** Writes what was prepared, in the transaction that makes the inputs read as processed. */
   store(tx: Tx, grant: AppGrant, items: readonly { inputKey: number; indexed: Indexed }[]): Promise<void>;
 }

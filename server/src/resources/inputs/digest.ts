@@ -2,9 +2,11 @@ import { create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, type ImageInfo } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { type ImageInfo as EngineImageInfo, readImageInfo, renderThumbnails } from '#engine/image.ts';
-import { FetchFault } from '#store/fetcher/index.ts';
+import { decodeText } from '#engine/text.ts';
 import type { Indexed, InputDeps } from './deps.ts';
+import { openMediumDigester } from './digest-medium.ts';
 import { inputFault } from './faults.ts';
+import { faultOfFetch } from './fetch-fault.ts';
 import { openSlots } from './group.ts';
 import { bytesMaxOf, defaultMediaLimits, jpegSize, type MediaLimits } from './input.ts';
 import { keepMedium, readOriginal, shaOf } from './media.ts';
@@ -18,8 +20,11 @@ export interface Digest {
   readonly sizeBytes: number;
   /** Data with nothing but the media and what is known of them now. */
   readonly media: Buffer;
-  /** Objects that were stored, to be stored again should they be freed before the commit. */
-  readonly kept: readonly { size: MediaSize; bytes: Buffer }[];
+  /**
+   * Objects that were stored, to be stored again should they be freed before the commit. Where the bytes were too
+   * large to hold, only their number is known; then the commit fails and the input is worked on anew.
+   */
+  readonly kept: readonly { size: MediaSize; bytes: Buffer | number }[];
   readonly indexed: Indexed | undefined;
   /** What searches for words look through. */
   readonly text: string | undefined;
@@ -40,10 +45,11 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
   const limits: MediaLimits = { ...defaultMediaLimits, ...deps.limits };
   const fetching = openSlots(fetchesAtOnce);
   const working = openSlots(worksAtOnce);
+  const digestMedium = openMediumDigester(deps, limits);
 
   /** @throws Fault with the status that the input ends in; anything else is worth another try */
   async function digest(grant: AppGrant, row: InputRow, signal: AbortSignal): Promise<Digest> {
-    if (row.kind === 'video' || row.kind === 'audio') throw inputFault.notServed(row.kind);
+    if (row.kind === 'video' || row.kind === 'audio') return digestMedium(grant, row, signal);
     const { mediaSha } = row;
     if (mediaSha) {
       return working(async () =>
@@ -127,32 +133,14 @@ const jpegInfo = (bytes: Buffer) =>
   showInfo({ ...(jpegSize(bytes) ?? { width: 0, height: 0 }), format: 'JPEG', colorMode: 'YUV' });
 
 function readText(bytes: Buffer): { media: Data; kept: [] } {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw inputFault.notText();
-  }
+  const decoded = decodeText(bytes);
+  if (!decoded) throw inputFault.notText();
   let charCount = 0;
-  for (const _ of text) charCount += 1;
-  return { media: create(DataSchema, { text: { textInfo: { charCount, encoding: 'UTF-8' } } }), kept: [] };
+  for (const _ of decoded.text) charCount += 1;
+  const { encoding } = decoded;
+  return { media: create(DataSchema, { text: { textInfo: { charCount, encoding } } }), kept: [] };
 }
 
 /** A text beside a picture stays as it was sent. */
 const joined = (before: Data, known: Data): Data =>
   create(DataSchema, { ...known, ...(known.image && before.text ? { text: before.text } : {}) });
-
-function faultOfFetch(thrown: unknown): unknown {
-  if (!(thrown instanceof FetchFault)) return thrown;
-  switch (thrown.kind) {
-    case 'too_large':
-      return inputFault.overLimit(thrown.message);
-    case 'forbidden':
-    case 'invalid':
-      return inputFault.invalidUrl(thrown.message);
-    case 'http':
-      return inputFault.notDelivered(thrown.message);
-    default:
-      return inputFault.unreachable(thrown.message, thrown);
-  }
-}

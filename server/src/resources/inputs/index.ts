@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { AppGrant } from '#domain/grant.ts';
 import type { JobHandler } from '#jobs/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
@@ -6,7 +7,7 @@ import type { InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
 import { freeMediaHandler, freeMediaKind, sweepMediaHandler, sweepMediaKind } from './free-media.ts';
 import { readOriginal } from './media.ts';
-import { processHandler, processKind } from './process.ts';
+import { processHandler, processKind, processMediumKind } from './process.ts';
 import { inputRows } from './store.ts';
 
 export { type AddOptions, addInputs } from './add-inputs.ts';
@@ -27,6 +28,7 @@ export { type AddJobParts, storedDraft } from './translate.ts';
 /** Jobs of this family by kind, for the worker. */
 export const inputJobs = (deps: InputDeps): Record<string, JobHandler> => ({
   [processKind]: processHandler(deps),
+  [processMediumKind]: { ...processHandler(deps), batch: 1, concurrency: Math.max(2, availableParallelism()) },
   [freeMediaKind]: freeMediaHandler(deps),
   [sweepMediaKind]: sweepMediaHandler(deps),
 });

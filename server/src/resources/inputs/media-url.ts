@@ -4,7 +4,7 @@ import { type InputKind, inputKinds } from './input.ts';
 /** Where media are hosted, below the server's public address. */
 export const mediaPath = '/media';
 
-export const mediaSizes = ['orig', 'tiny', 'small', 'large'] as const;
+export const mediaSizes = ['orig', 'tiny', 'small', 'large', 'thumbnail'] as const;
 export type MediaSize = (typeof mediaSizes)[number];
 
 /** What the parts of a hosted URL say: prefix/size/suffix, with suffix users/U/apps/A/inputs/KIND/HASH. */

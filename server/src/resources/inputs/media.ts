@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { AppGrant } from '#domain/grant.ts';
 import { bytesOf, type ObjectStore, type StoredObject } from '#store/objects/index.ts';
 import { type Db, run, sql } from '#store/sql.ts';
@@ -23,6 +24,18 @@ export async function keepMedium(
   const key = mediaKey(size, sha);
   const found = await objects.stat(key);
   if (found?.sizeBytes !== bytes.length) await objects.put(key, bytes);
+}
+
+/** For bytes that are not at hand any more: @throws Fault when there are not so many under their hash */
+export async function checkKept(
+  objects: ObjectStore,
+  size: MediaSize,
+  sha: Buffer,
+  sizeBytes: number,
+): Promise<void> {
+  const found = await objects.stat(mediaKey(size, sha));
+  if (found?.sizeBytes !== sizeBytes)
+    throw inputFault.broken('The stored bytes were removed while their input was processed.');
 }
 
 const lockSpace = 0x464d; // one number for all locks on media hashes
@@ -60,6 +73,28 @@ export async function readOriginal(objects: ObjectStore, grant: AppGrant, sha: B
   if (!shaOf(bytes).equals(sha))
     throw inputFault.broken(`The stored bytes are damaged (app ${grant.appId}).`);
   return bytes;
+}
+
+/**
+ * As `readOriginal`, as a stream: for what is too large for the memory. It fails at its end when the bytes are
+ * damaged, before the last of them is handed on.
+ */
+export async function streamOriginal(objects: ObjectStore, grant: AppGrant, sha: Buffer): Promise<Readable> {
+  const stored = await objects.get(mediaKey('orig', sha));
+  if (!stored) throw inputFault.broken(`The stored bytes are missing (app ${grant.appId}).`);
+  const checked = async function* () {
+    const hash = createHash('sha256');
+    let held: Buffer | undefined;
+    for await (const chunk of stored.stream as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      if (held) yield held;
+      held = chunk;
+    }
+    if (!hash.digest().equals(sha))
+      throw inputFault.broken(`The stored bytes are damaged (app ${grant.appId}).`);
+    if (held) yield held;
+  };
+  return Readable.from(checked(), { objectMode: false });
 }
 
 /**

@@ -9,12 +9,17 @@ import { type Shift, shiftCounts } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
 import { type Digest, openDigester } from './digest.ts';
 import { openGroups } from './group.ts';
-import { inputStatus, isOpenStatus } from './input.ts';
-import { holdMedia, keepMedium } from './media.ts';
+import { type InputKind, inputStatus, isOpenStatus } from './input.ts';
+import { checkKept, holdMedia, keepMedium } from './media.ts';
 import type { InputRow } from './rows.ts';
 import { inputRows, type LockedInput, lockInputs, type Outcome, settleInputs } from './store.ts';
 
 export const processKind = 'inputs.process';
+/** Videos and sounds take long; they stand in a line of their own, so that pictures do not wait for them. */
+export const processMediumKind = 'inputs.processMedium';
+
+export const processKindOf = (kind: InputKind): string =>
+  kind === 'video' || kind === 'audio' ? processMediumKind : processKind;
 
 export interface ProcessPayload {
   readonly inputKeys: readonly number[];
@@ -120,7 +125,7 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
       await enqueue(
         tx,
         open.map(({ key }) => ({
-          kind: processKind,
+          kind: job.kind,
           payload: { inputKeys: [key] } satisfies ProcessPayload,
           appKey: grant.appKey,
           maxAttempts: job.maxAttempts,
@@ -186,7 +191,11 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
       );
       await Promise.all(
         digests.flatMap(({ sha, kept }) =>
-          kept.map((one) => keepMedium(deps.objects, one.size, sha, one.bytes)),
+          kept.map(({ size, bytes }) =>
+            typeof bytes === 'number'
+              ? checkKept(deps.objects, size, sha, bytes)
+              : keepMedium(deps.objects, size, sha, bytes),
+          ),
         ),
       );
       mayDie('inputs-renditions-kept');
@@ -218,7 +227,7 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
     const open = (await lockInputs(tx, grant, job.payload.inputKeys)).filter(({ statusCode }) =>
       isOpenStatus(statusCode),
     );
-    deps.log.error({ kind: processKind, inputs: open.length, error }, 'inputs could not be processed');
+    deps.log.error({ kind: job.kind, inputs: open.length, error }, 'inputs could not be processed');
     await move(tx, grant, open, () => ({
       statusCode: inputStatus.failed,
       details: 'The server could not process this input after several tries; its log says why.',
