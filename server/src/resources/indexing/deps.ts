@@ -1,5 +1,6 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
+import type { MediaDecoder } from '#engine/media/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { Deps } from '../common/deps.ts';
@@ -13,6 +14,7 @@ export interface BaseEmbedder {
 export interface IndexingDeps extends Deps {
   readonly objects: ObjectStore;
   readonly engine: Pick<Engine, 'embed'>;
+  readonly media: MediaDecoder;
   readonly jobGrant: (appKey: number) => Promise<AppGrant | undefined>;
   /** Undefined for an app that indexes nothing. Declared here because workflows build on indexing. */
   readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<BaseEmbedder | undefined>;

@@ -62,7 +62,7 @@ export async function openIndexedApp() {
     objects,
     jobGrant,
   };
-  const indexing = { ...common, engine, baseEmbedderOf: async () => ({ ...chosen }) };
+  const indexing = { ...common, engine, media, baseEmbedderOf: async () => ({ ...chosen }) };
   const deps = { ...common, fetcher, media, indexer: openPictureIndexer(indexing) };
   const jobs = await startJobs({ db, handlers: { ...inputJobs(deps), ...indexingJobs(indexing) } });
   const inputs = inputHandlers(deps);

@@ -2,11 +2,12 @@ import { DataSchema } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { cropToBox } from '#engine/crop.ts';
+import { encodeFrame } from '#engine/media/index.ts';
 import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
 import { unpackBody } from '../common/translate.ts';
-import { readImageBytes } from '../inputs/index.ts';
-import { boxOf } from './box.ts';
+import { readImageBytes, streamMedium } from '../inputs/index.ts';
+import { boxOf, momentOf } from './box.ts';
 import type { BaseEmbedder, IndexingDeps } from './deps.ts';
 import {
   type AnnotationsPayload,
@@ -27,6 +28,7 @@ import {
   type ToIndex,
 } from './store.ts';
 import { packVector } from './vector.ts';
+import { embedVideo, frameEdgeMax, type IndexedFrame, storeVideoVectors } from './video.ts';
 
 const annotationsPerLook = 256;
 
@@ -71,10 +73,16 @@ async function indexAnnotations(
   if (!embedder) return;
   const wanted = await annotationsToIndex(deps.db, grant, payload.annotationKeys);
   const vectors = new Map<number, Buffer>();
+  const videos = new Map<number, IndexedFrame[]>();
   for (const inputKey of new Set(wanted.map((one) => one.inputKey))) {
     const own = wanted.filter((one) => one.inputKey === inputKey);
-    for (const [key, vector] of await embedParts(deps, grant, embedder, inputKey, own, context))
-      vectors.set(key, vector);
+    const parts =
+      own[0]?.kind === 'video'
+        ? await embedVideoParts(deps, grant, embedder, inputKey, own, context)
+        : { vectors: await embedParts(deps, grant, embedder, inputKey, own, context) };
+    for (const [key, vector] of parts.vectors) vectors.set(key, vector);
+    const whole = own.find(({ inputLevel }) => inputLevel);
+    if (whole && 'frames' in parts && parts.frames) videos.set(whole.annotationKey, parts.frames);
   }
   await deps.db.transaction(async (tx) => {
     const locked = new Map(
@@ -95,14 +103,23 @@ async function indexAnnotations(
         return vector ? [{ annotationKey, inputKey, modelVersionKey: embedder.modelVersionKey, vector }] : [];
       }),
     );
+    for (const { annotationKey, inputKey } of same) {
+      const frames = videos.get(annotationKey);
+      const keys = { annotationKey, inputKey, modelVersionKey: embedder.modelVersionKey };
+      if (frames) await storeVideoVectors(tx, grant, keys, frames);
+    }
     const without = same
-      .filter(({ annotationKey }) => !vectors.has(annotationKey))
+      .filter(({ annotationKey }) => !vectors.has(annotationKey) && !videos.has(annotationKey))
       .map(({ annotationKey }) => annotationKey);
-    if ((await dropEmbeddings(tx, grant, without)) > 0) await bumpSearchRevision(tx, grant);
+    const dropped = await dropEmbeddings(tx, grant, without);
+    if (dropped > 0 || videos.size > 0) await bumpSearchRevision(tx, grant);
   });
 }
 
-const placeOf = (data: Buffer) => boxOf(unpackBody(DataSchema, data));
+const placeOf = (data: Buffer) => {
+  const unpacked = unpackBody(DataSchema, data);
+  return { box: boxOf(unpacked), moment: momentOf(unpacked) };
+};
 
 /** Labels may change without moving a box; those that are gone are in no place. */
 const isSamePlace = (before: Buffer, now: Buffer | undefined): boolean =>
@@ -118,7 +135,7 @@ async function embedParts(
   { signal }: JobContext,
 ): Promise<Map<number, Buffer>> {
   const parts = annotations.flatMap((one) => {
-    const box = one.inputLevel ? undefined : placeOf(one.data);
+    const box = one.inputLevel ? undefined : placeOf(one.data).box;
     return one.inputLevel || box ? [{ key: one.annotationKey, box }] : [];
   });
   const vectors = new Map<number, Buffer>();
@@ -134,11 +151,54 @@ async function embedParts(
       );
     }
   } catch (thrown) {
-    // Deleted meanwhile, or its bytes cannot be read as a picture any more: nothing to find.
-    if (!(thrown instanceof Fault) || !['bad_request', 'too_large'].includes(thrown.kind)) throw thrown;
-    deps.log.warn({ inputKey, cause: thrown.details }, 'annotations of an input could not be indexed');
+    passOver(deps, inputKey, thrown);
   }
   return vectors;
+}
+
+/** Deleted meanwhile, or its bytes cannot be read any more: nothing to find. @throws what is worth another try */
+function passOver(deps: IndexingDeps, inputKey: number, thrown: unknown): void {
+  if (!(thrown instanceof Fault) || !['bad_request', 'too_large'].includes(thrown.kind)) throw thrown;
+  deps.log.warn({ inputKey, cause: thrown.details }, 'annotations of an input could not be indexed');
+}
+
+/** The frames of a whole video where its own annotation is asked for, and vectors of what people marked in it. */
+async function embedVideoParts(
+  deps: IndexingDeps,
+  grant: AppGrant,
+  embedder: BaseEmbedder,
+  inputKey: number,
+  annotations: readonly ToIndex[],
+  { signal }: JobContext,
+): Promise<{ vectors: Map<number, Buffer>; frames?: IndexedFrame[] }> {
+  const vectors = new Map<number, Buffer>();
+  const parts = annotations.flatMap(({ annotationKey, inputLevel, data }) => {
+    const { box, moment } = placeOf(data);
+    return inputLevel || !moment ? [] : [{ key: annotationKey, box, moment }];
+  });
+  const isWhole = annotations.some(({ inputLevel }) => inputLevel);
+  if (parts.length === 0 && !isWhole) return { vectors };
+  try {
+    const source = await streamMedium(deps, grant, inputKey);
+    const options = { background: true, signal };
+    return await deps.media.withVideo(
+      source,
+      async (video) => {
+        for (const { key, box, moment } of parts) {
+          const png = await encodeFrame(await video.frameAt(moment, { edgeMax: frameEdgeMax, signal }));
+          const bytes = box ? await cropToBox(png, box) : png;
+          vectors.set(key, packVector(await deps.engine.embed(embedder.builtin, { bytes }, options)));
+        }
+        return isWhole
+          ? { vectors, frames: await embedVideo(deps, grant, embedder, video, signal) }
+          : { vectors };
+      },
+      options,
+    );
+  } catch (thrown) {
+    passOver(deps, inputKey, thrown);
+    return { vectors };
+  }
 }
 
 /**

@@ -6,10 +6,12 @@ import type { BaseEmbedder, IndexingDeps } from './deps.ts';
 import { annotationJobs, workflowKind } from './kinds.ts';
 import { hasBaseWorkflow, inputLevelKeys, putEmbeddings } from './store.ts';
 import { packVector } from './vector.ts';
+import { embedVideo, type IndexedFrame, storeVideoVectors } from './video.ts';
 
-/** What is known of a picture before it is committed; no vector where the app has no embedder. */
+/** What is known of a picture or a video before it is committed; no vectors where the app has no embedder. */
 interface Prepared {
   readonly vector?: Buffer;
+  readonly frames?: readonly IndexedFrame[];
   readonly modelVersionKey?: number;
 }
 
@@ -26,10 +28,17 @@ export function openPictureIndexer(deps: IndexingDeps): PictureIndexer {
       } satisfies Prepared;
     },
 
+    async prepareVideo(grant, video, signal) {
+      const embedder = await deps.baseEmbedderOf(deps.db, grant);
+      if (!embedder) return {} satisfies Prepared;
+      const frames = await embedVideo(deps, grant, embedder, video, signal);
+      return { modelVersionKey: embedder.modelVersionKey, frames } satisfies Prepared;
+    },
+
     async store(tx, grant, items) {
       if (items.length === 0) return;
       const now = await deps.baseEmbedderOf(tx, grant);
-      if (now || items.some(({ indexed }) => (indexed as Prepared).vector))
+      if (now || items.some(({ indexed }) => (indexed as Prepared).modelVersionKey !== undefined))
         await storeVectors(tx, grant, items, now);
       if (!deps.runBaseWorkflow || !(now || (await hasBaseWorkflow(tx, grant)))) return;
       await enqueue(tx, {
@@ -68,6 +77,10 @@ async function storeVectors(
       vector && modelVersionKey !== undefined ? [{ ...keys, vector, modelVersionKey }] : [],
     ),
   );
+  for (const { frames, modelVersionKey, inputKey, annotationKey } of pictures) {
+    if (frames && modelVersionKey !== undefined)
+      await storeVideoVectors(tx, grant, { inputKey, annotationKey, modelVersionKey }, frames);
+  }
   // The base workflow may have changed while these were computed; then they are made again with the new one.
   const late = pictures.filter(({ modelVersionKey }) => now && modelVersionKey !== now.modelVersionKey);
   await enqueue(

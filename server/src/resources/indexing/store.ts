@@ -61,10 +61,11 @@ export interface ToIndex {
   readonly annotationKey: number;
   readonly inputKey: number;
   readonly inputLevel: boolean;
+  readonly kind: 'image' | 'video';
   readonly data: Buffer;
 }
 
-/** Annotations of processed pictures, by input; others of the keys are left out. */
+/** Annotations of processed pictures and videos, by input; others of the keys are left out. */
 export function annotationsToIndex(
   db: Db,
   grant: AppGrant,
@@ -72,10 +73,10 @@ export function annotationsToIndex(
 ): Promise<ToIndex[]> {
   return rows<ToIndex>(
     db,
-    sql`select a.key as "annotationKey", a.input_key as "inputKey", a.input_level as "inputLevel", a.data
+    sql`select a.key as "annotationKey", a.input_key as "inputKey", a.input_level as "inputLevel", i.kind, a.data
         from annotations a join inputs i on i.key = a.input_key
         where a.app_key = ${grant.appKey} and a.key = any(${[...annotationKeys]}::bigint[])
-          and i.status_code = 30000 and i.kind = 'image' and i.media_sha is not null
+          and i.status_code = 30000 and i.kind in ('image', 'video') and i.media_sha is not null
         order by a.input_key, a.key`,
   );
 }
@@ -91,7 +92,10 @@ export function lockAnnotations(db: Db, grant: AppGrant, annotationKeys: readonl
 
 const placedKinds = annotationKind.box | annotationKind.polygon;
 
-/** The next annotations of processed pictures that this model has no vector for, in key order. */
+/**
+ * The next annotations of processed pictures and videos that this model has no vector for, in key order. In videos
+ * those that a model made are left out: the frames that the embedder itself looks at come with the whole video.
+ */
 export async function annotationsWithout(
   db: Db,
   grant: AppGrant,
@@ -102,8 +106,10 @@ export async function annotationsWithout(
   const found = await rows<{ key: number }>(
     db,
     sql`select a.key from annotations a join inputs i on i.key = a.input_key
-        where a.app_key = ${grant.appKey} and a.key > ${afterKey} and i.status_code = 30000 and i.kind = 'image'
-          and (a.input_level or a.kinds & ${placedKinds} <> 0)
+        where a.app_key = ${grant.appKey} and a.key > ${afterKey} and i.status_code = 30000
+          and (a.input_level and i.kind in ('image', 'video')
+            or i.kind = 'image' and a.kinds & ${placedKinds} <> 0
+            or i.kind = 'video' and a.kinds & ${annotationKind.frame} <> 0 and a.worker_model_version_key is null)
           and not exists (select from embeddings e where e.annotation_key = a.key and e.model_version_key = ${modelVersionKey})
         order by a.key limit ${limit}`,
   );

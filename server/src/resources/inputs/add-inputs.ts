@@ -2,7 +2,7 @@ import type { InputIDConflictResolution } from '@fovea/contract';
 import { mayDie } from '#domain/failpoints.ts';
 import type { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { enqueue } from '#jobs/index.ts';
+import { enqueue, type NewJob } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { insertInputLevelAnnotations } from '../annotations/index.ts';
 import { addInputsToDatasets } from '../datasets/index.ts';
@@ -11,7 +11,7 @@ import { type Wanted, withFreeIds, withFreshUrls, withKnownDatasets } from './co
 import type { InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
 import { holdMedia, keepMedium, mediaKey } from './media.ts';
-import { type ProcessPayload, processKind } from './process.ts';
+import { type ProcessPayload, processKind, processKindOf, processMediumKind } from './process.ts';
 import type { AddJobRow, InputRow } from './rows.ts';
 import { insertInputs } from './store.ts';
 
@@ -80,7 +80,7 @@ export async function addInputs(
     tx,
     jobsFor(
       grant,
-      accepted.map(({ row }) => row.key),
+      accepted.map(({ row }) => row),
       options.priority ?? 0,
     ),
   );
@@ -145,14 +145,26 @@ async function insertAll(
   return accepted;
 }
 
-function jobsFor(grant: AppGrant, keys: readonly number[], priority: number) {
-  const chunks = Array.from({ length: Math.ceil(keys.length / inputsPerJob) }, (_, i) =>
-    keys.slice(i * inputsPerJob, (i + 1) * inputsPerJob),
+/** Jobs that process new inputs; each video or sound has one of its own. */
+function jobsFor(
+  grant: AppGrant,
+  inputs: readonly Pick<InputRow, 'key' | 'kind'>[],
+  priority: number,
+): NewJob[] {
+  const keysOf = (kind: string) =>
+    inputs.filter((input) => processKindOf(input.kind) === kind).map(({ key }) => key);
+  const pictures = keysOf(processKind);
+  const chunks = Array.from({ length: Math.ceil(pictures.length / inputsPerJob) }, (_, i) =>
+    pictures.slice(i * inputsPerJob, (i + 1) * inputsPerJob),
   );
-  return chunks.map((inputKeys) => ({
-    kind: processKind,
+  const job = (kind: string, inputKeys: number[]): NewJob => ({
+    kind,
     payload: { inputKeys } satisfies ProcessPayload,
     appKey: grant.appKey,
     priority,
-  }));
+  });
+  return [
+    ...chunks.map((keys) => job(processKind, keys)),
+    ...keysOf(processMediumKind).map((key) => job(processMediumKind, [key])),
+  ];
 }

@@ -50,9 +50,7 @@ export function openMediumDigester(deps: InputDeps, limits: MediaLimits) {
         // Kept only where it was good, as pictures are.
         if ((await objects.stat(mediaKey('orig', fetched.sha)))?.sizeBytes !== fetched.sizeBytes)
           await objects.put(mediaKey('orig', fetched.sha), createReadStream(file));
-        return digestOf(fetched.sha, fetched.sizeBytes, known, [
-          { size: 'orig', bytes: fetched.sizeBytes },
-        ]);
+        return digestOf(fetched.sha, fetched.sizeBytes, known, [{ size: 'orig', bytes: fetched.sizeBytes }]);
       }),
     );
   };
@@ -64,7 +62,7 @@ export function openMediumDigester(deps: InputDeps, limits: MediaLimits) {
     originals: Digest['kept'],
   ): Promise<Digest> {
     await Promise.all(pictures.map(({ size, bytes }) => keepMedium(objects, size, sha, bytes)));
-    return { sha, sizeBytes, media: packed, kept: [...originals, ...pictures], indexed };
+    return { sha, sizeBytes, media: packed, kept: [...originals, ...pictures], indexed, text: undefined };
   }
 
   async function fetchInto(file: string, { url, kind }: InputRow, signal: AbortSignal) {

@@ -83,7 +83,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
       media: packMediaData(joined(before, known.media)),
       kept,
       indexed,
-      text: row.kind === 'text' ? bytes.toString('utf8') : before.text?.raw || undefined,
+      text: 'text' in known ? known.text : before.text?.raw || undefined,
     };
   }
 
@@ -132,13 +132,13 @@ const showInfo = ({ width, height, format, colorMode }: EngineImageInfo) =>
 const jpegInfo = (bytes: Buffer) =>
   showInfo({ ...(jpegSize(bytes) ?? { width: 0, height: 0 }), format: 'JPEG', colorMode: 'YUV' });
 
-function readText(bytes: Buffer): { media: Data; kept: [] } {
+function readText(bytes: Buffer): { media: Data; kept: []; text: string } {
   const decoded = decodeText(bytes);
   if (!decoded) throw inputFault.notText();
   let charCount = 0;
   for (const _ of decoded.text) charCount += 1;
-  const { encoding } = decoded;
-  return { media: create(DataSchema, { text: { textInfo: { charCount, encoding } } }), kept: [] };
+  const { text, encoding } = decoded;
+  return { media: create(DataSchema, { text: { textInfo: { charCount, encoding } } }), kept: [], text };
 }
 
 /** A text beside a picture stays as it was sent. */

@@ -37,17 +37,11 @@ export const inputFault = {
       StatusCode.INPUT_OVER_LIMIT,
       `The ${what} is larger than ${Math.floor(bytesMax / 1e6)} MB, the most that is accepted.`,
     ),
-  notServed: (kind: string) =>
-    new Fault(
-      'bad_request',
-      StatusCode.INPUT_UNSUPPORTED_FORMAT,
-      `${kind === 'audio' ? 'Audio' : 'Video'} inputs are not processed by this server yet.`,
-    ),
   notText: () =>
     new Fault(
       'bad_request',
       StatusCode.ALL_INPUT_INVALID_BYTES,
-      'The text is not UTF-8; please convert it first.',
+      'The bytes are no text in any encoding that this server knows; UTF-8 is best.',
     ),
   /** Ours to look after: worth another try and a line in the log. */
   broken: (details: string) => new Fault('internal', StatusCode.INPUT_FAILED, details),

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { Readable } from 'node:stream';
 import type { AppGrant } from '#domain/grant.ts';
 import type { JobHandler } from '#jobs/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
@@ -6,7 +7,7 @@ import type { Deps } from '../common/deps.ts';
 import type { InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
 import { freeMediaHandler, freeMediaKind, sweepMediaHandler, sweepMediaKind } from './free-media.ts';
-import { readOriginal } from './media.ts';
+import { readOriginal, streamOriginal } from './media.ts';
 import { processHandler, processKind, processMediumKind } from './process.ts';
 import { inputRows } from './store.ts';
 
@@ -28,7 +29,11 @@ export { type AddJobParts, storedDraft } from './translate.ts';
 /** Jobs of this family by kind, for the worker. */
 export const inputJobs = (deps: InputDeps): Record<string, JobHandler> => ({
   [processKind]: processHandler(deps),
-  [processMediumKind]: { ...processHandler(deps), batch: 1, concurrency: Math.max(2, availableParallelism()) },
+  [processMediumKind]: {
+    ...processHandler(deps),
+    batch: 1,
+    concurrency: Math.max(2, availableParallelism()),
+  },
   [freeMediaKind]: freeMediaHandler(deps),
   [sweepMediaKind]: sweepMediaHandler(deps),
 });
@@ -45,4 +50,15 @@ export async function readImageBytes(
   const [row] = await inputRows(db, grant, [inputKey]);
   if (!row?.mediaSha) throw inputFault.invalid('This input has no stored medium.');
   return readOriginal(objects, grant, row.mediaSha);
+}
+
+/** The same as a stream, for videos and sounds. @throws Fault as `readImageBytes`; damaged bytes end the stream */
+export async function streamMedium(
+  { db, objects }: Pick<Deps, 'db'> & { objects: ObjectStore },
+  grant: AppGrant,
+  inputKey: number,
+): Promise<Readable> {
+  const [row] = await inputRows(db, grant, [inputKey]);
+  if (!row?.mediaSha) throw inputFault.invalid('This input has no stored medium.');
+  return streamOriginal(objects, grant, row.mediaSha);
 }

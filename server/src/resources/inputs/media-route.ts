@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import type { Data } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { encodeJpeg, type MediaDecoder } from '#engine/media/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
-import { openMedium } from './media.ts';
+import { openMedium, streamOriginal } from './media.ts';
 import { type MediaAddress, mediaPath, readMediaPath } from './media-url.ts';
 import { inputOfMedium } from './store.ts';
 import { unpackMediaData } from './translate.ts';
@@ -31,11 +33,18 @@ const always = {
   vary: 'authorization, cookie, x-clarifai-session-token',
 };
 
+export interface MediaRouteDeps {
+  readonly db: Db;
+  readonly objects: ObjectStore;
+  readonly media: MediaDecoder;
+  readonly mediaGrant: MediaGrant;
+}
+
 /**
  * Hosted media: prefix/size/suffix, for whoever may read the inputs of that app. A wrong credential is answered
  * with 401; none, or one without the right, with 404, as if there were nothing.
  */
-export function mediaRoutes(deps: { db: Db; objects: ObjectStore; mediaGrant: MediaGrant }): MediaRoute[] {
+export function mediaRoutes(deps: MediaRouteDeps): MediaRoute[] {
   return [
     {
       verb: 'GET',
@@ -47,7 +56,9 @@ export function mediaRoutes(deps: { db: Db; objects: ObjectStore; mediaGrant: Me
         if (typeof grant === 'number') return refuse(response, grant);
         const input = await inputOfMedium(deps.db, grant, address.kind, address.sha);
         if (!input) return refuse(response, 404);
-        const type = contentTypeOf(address, unpackMediaData(input.media).image?.imageInfo?.format);
+        const moment = momentOf(address, url.searchParams);
+        if (moment) return sendFrame(deps, request, response, grant, address, moment);
+        const type = contentTypeOf(address, unpackMediaData(input.media));
         await send(deps.objects, request, response, address, type);
       },
     },
@@ -96,13 +107,72 @@ const inlineTypes: Record<string, string> = {
 };
 const opaque = 'application/octet-stream';
 
-/** What was not recognised as a picture or text by this server is never shown inline, whatever it claims to be. */
-function contentTypeOf({ size, kind }: MediaAddress, format: string | undefined): string {
+const playedTypes: Record<string, string> = {
+  MP4: 'video/mp4',
+  MOV: 'video/quicktime',
+  WEBM: 'video/webm',
+  MKV: 'video/x-matroska',
+  AVI: 'video/x-msvideo',
+  WMV: 'video/x-ms-wmv',
+  '3GPP': 'video/3gpp',
+  WAV: 'audio/wav',
+  MP3: 'audio/mpeg',
+  FLAC: 'audio/flac',
+  OGG: 'audio/ogg',
+  M4A: 'audio/mp4',
+};
+
+/** What was not recognised by this server is never shown inline, whatever it claims to be. */
+function contentTypeOf({ size, kind }: MediaAddress, { image, video, audio }: Data): string {
   if (kind === 'text') return 'text/plain; charset=utf-8';
-  if (kind !== 'image') return opaque;
-  if (size === 'tiny' || size === 'small') return 'image/jpeg';
+  if (size !== 'orig' && (size !== 'large' || kind !== 'image')) return 'image/jpeg';
+  if (kind === 'video') return playedTypes[video?.videoInfo?.videoFormat ?? ''] ?? opaque;
+  if (kind === 'audio')
+    return playedTypes[audio?.audioInfo?.audioFormat ?? '']?.replace('video', 'audio') ?? opaque;
+  const format = image?.imageInfo?.format;
   const isJpeg = size === 'large' && format !== undefined;
   return isJpeg ? 'image/jpeg' : (inlineTypes[format ?? ''] ?? opaque);
+}
+
+/** A moment of a video that is asked for with its thumbnail: `?time=MILLISECONDS` or `?frame=NUMBER`. */
+function momentOf(
+  { kind, size }: MediaAddress,
+  asked: URLSearchParams,
+): { timeMs: number } | { number: number } | undefined {
+  if (kind !== 'video' || size !== 'thumbnail') return undefined;
+  const wanted = (name: string) =>
+    /^\d{1,10}$/.test(asked.get(name) ?? '') ? Number(asked.get(name)) : undefined;
+  const [number, timeMs] = [wanted('frame'), wanted('time')];
+  return number !== undefined ? { number } : timeMs !== undefined ? { timeMs } : undefined;
+}
+
+/** Decodes one frame of a video and sends it; a frame never changes, so whoever has it need not ask for it again. */
+async function sendFrame(
+  deps: MediaRouteDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  grant: AppGrant,
+  { sha }: MediaAddress,
+  moment: { timeMs: number } | { number: number },
+): Promise<void> {
+  const etag = `"${sha.toString('hex')}-${Object.entries(moment).join('')}"`;
+  if (knows(request.headers['if-none-match'], etag))
+    return void response.writeHead(304, { ...always, etag }).end();
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const jpeg = await deps.media.withVideo(
+      await streamOriginal(deps.objects, grant, sha),
+      async (video) => encodeJpeg(await video.frameAt(moment, { signal: gone.signal })),
+      { signal: gone.signal },
+    );
+    response.writeHead(200, { ...always, etag, 'content-type': 'image/jpeg', 'content-length': jpeg.length });
+    response.end(request.method === 'HEAD' ? undefined : jpeg);
+  } catch (thrown) {
+    if (gone.signal.aborted) return;
+    if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
+    refuse(response, 404);
+  }
 }
 
 async function send(

@@ -186,6 +186,10 @@ export function showInput(
   const medium = data[row.kind] as Image;
   medium.url = url;
   if (hosted) medium.hosted = hosted;
+  if (hosted && data.video && row.statusCode === inputStatus.processed) {
+    data.video.hostedThumbnail = { ...hosted, sizes: ['thumbnail', 'large', 'small', 'tiny'] };
+    data.video.thumbnailUrl = `${hosted.prefix}/thumbnail/${hosted.suffix}`;
+  }
   medium.allowDuplicateUrl = row.allowDuplicateUrl;
   if (label) {
     data.concepts = label.concepts;
@@ -209,14 +213,22 @@ const emptyMedium = {
   audio: () => create(AudioSchema),
 };
 
-/** Hosted sizes; smaller ones exist once a picture was processed. */
+/** Hosted sizes besides the original, there once the medium was processed. */
+const renderedSizes: Record<InputKind, readonly string[]> = {
+  image: ['tiny', 'small', 'large'],
+  video: ['thumbnail'],
+  audio: ['thumbnail'],
+  text: [],
+};
+
+/** Smaller sizes exist once a medium was processed. */
 function showHosted(row: InputRow, sha: Buffer, grant: AppGrant, publicUrl: string): HostedURL | undefined {
   if (row.statusCode === inputStatus.pending || row.statusCode === inputStatus.inProgress) return undefined;
-  const isRendered = row.kind === 'image' && row.statusCode === inputStatus.processed;
+  const isRendered = row.statusCode === inputStatus.processed;
   return create(HostedURLSchema, {
     prefix: `${publicUrl}${mediaPath}`,
     suffix: mediaSuffix(grant, row.kind, sha),
-    sizes: isRendered ? ['orig', 'tiny', 'small', 'large'] : ['orig'],
+    sizes: ['orig', ...(isRendered ? renderedSizes[row.kind] : [])],
     crossorigin: 'use-credentials',
   });
 }

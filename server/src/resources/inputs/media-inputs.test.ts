@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clipSize, ffmpegPath, numberedClip, numberIn, toneClip } from '#testing/clips.ts';
+import { type Person, signedIn } from '#testing/people.ts';
+import { codesOf, inputOf, settled, webServer } from './inputs.testing.ts';
+
+let alice: Person;
+let clip: Buffer;
+beforeAll(async () => {
+  alice = await signedIn('media');
+  if (ffmpegPath) clip = await numberedClip({ ending: 'mp4', frames: 60, sound: true });
+});
+
+const withFfmpeg = test.skipIf(!ffmpegPath);
+const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
+
+async function got(url: string, headers: Record<string, string> = {}) {
+  const response = await fetch(url, { headers: { authorization: `Key ${alice.pat}`, ...headers } });
+  return { response, bytes: Buffer.from(await response.arrayBuffer()) };
+}
+
+/** The number that a hosted picture of a clip says. */
+async function numberShown(jpeg: Buffer): Promise<number | undefined> {
+  const { data, info } = await sharp(jpeg).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  return numberIn({ width: info.width, height: info.height, pixels: data });
+}
+
+async function posted(id: string, data: object) {
+  const reply = await alice.client.postInputs({ inputs: [{ id, data }] });
+  expect(codesOf(reply)[0]).toBeGreaterThanOrEqual(30000);
+  await settled(alice);
+  return inputOf(alice, id);
+}
+
+describe('a video', () => {
+  withFfmpeg('is known, hosted as it came, and has a thumbnail of its first second', async () => {
+    const input = await posted('v1', { video: { base64: clip } });
+    expect(input.status?.code).toBe(30000);
+    const { videoInfo, hosted, hostedThumbnail, url } = input.data?.video ?? {};
+    expect(videoInfo).toMatchObject({ ...clipSize, videoFormat: 'MP4', fps: 25, frameCount: 60 });
+    expect(videoInfo?.durationSeconds).toBeCloseTo(2.4, 2);
+    expect(videoInfo?.bitRate).toBeGreaterThan(1000);
+    expect(hosted?.sizes).toEqual(['orig', 'thumbnail']);
+    expect(hostedThumbnail?.sizes).toEqual(['thumbnail', 'large', 'small', 'tiny']);
+
+    const original = await got(url as string);
+    expect(md5(original.bytes)).toBe(md5(clip));
+    expect(original.response.headers.get('content-type')).toBe('video/mp4');
+    const part = await got(url as string, { range: 'bytes=100-199' });
+    expect(part.response.status).toBe(206);
+    expect(part.bytes).toEqual(clip.subarray(100, 200));
+
+    for (const size of hostedThumbnail?.sizes ?? []) {
+      const { response, bytes } = await got(`${hostedThumbnail?.prefix}/${size}/${hostedThumbnail?.suffix}`);
+      expect(response.headers.get('content-type')).toBe('image/jpeg');
+      expect(await numberShown(bytes)).toBe(25);
+    }
+  });
+
+  withFfmpeg('shows every one of its frames by number and by time', async () => {
+    const input = await posted('v2', { video: { base64: clip } });
+    const address = input.data?.video?.thumbnailUrl as string;
+    for (let n = 0; n < 60; n += 7) {
+      expect(await numberShown((await got(`${address}?frame=${n}`)).bytes)).toBe(n);
+      expect(await numberShown((await got(`${address}?time=${n * 40 + 39}`)).bytes)).toBe(n);
+    }
+    expect((await got(`${address}?frame=60`)).response.status).toBe(404);
+    expect((await fetch(`${address}?frame=1`)).status).toBe(404);
+  });
+
+  withFfmpeg('may come from a URL', async () => {
+    const site = await webServer({ '/clip.mp4': clip });
+    try {
+      const input = await posted('v3', { video: { url: `${site.url}/clip.mp4` } });
+      expect(input.status?.code).toBe(30000);
+      expect(input.data?.video?.url).toBe(`${site.url}/clip.mp4`);
+      const { prefix, suffix } = input.data?.video?.hosted ?? {};
+      expect(md5((await got(`${prefix}/orig/${suffix}`)).bytes)).toBe(md5(clip));
+    } finally {
+      await site.close();
+    }
+  });
+
+  withFfmpeg(
+    'that is none, or is damaged, ends in a status that says so and stays downloadable',
+    async () => {
+      const none = await posted('v4', { video: { base64: Buffer.from('#EXTM3U\nfile:///etc/passwd\n') } });
+      expect(none.status).toMatchObject({ code: 30101 });
+      const { data, status } = await posted('v5', { video: { base64: clip.subarray(0, 2000) } });
+      expect(status?.code).toBe(30300);
+      expect((await got(data?.video?.url as string)).bytes).toEqual(clip.subarray(0, 2000));
+    },
+  );
+
+  withFfmpeg('is gone with all its pictures when it is deleted', async () => {
+    const own = await numberedClip({ ending: 'webm', frames: 30 });
+    const input = await posted('v6', { video: { base64: own } });
+    expect(input.data?.video?.videoInfo).toMatchObject({ videoFormat: 'WEBM', frameCount: 30 });
+    await alice.client.deleteInput({ inputId: 'v6' });
+    expect((await got(input.data?.video?.url as string)).response.status).toBe(404);
+    expect((await got(input.data?.video?.thumbnailUrl as string)).response.status).toBe(404);
+  });
+});
+
+describe('a sound', () => {
+  for (const ending of ['wav', 'mp3', 'flac', 'ogg', 'm4a'] as const) {
+    withFfmpeg(`of kind ${ending} is known and has a picture of its waves`, async () => {
+      const tone = await toneClip(ending);
+      const input = await posted(`s-${ending}`, { audio: { base64: tone } });
+      expect(input.status?.code).toBe(30000);
+      const { audioInfo, hosted } = input.data?.audio ?? {};
+      expect(audioInfo).toMatchObject({ audioFormat: ending.toUpperCase(), sampleRate: 44100 });
+      expect(audioInfo?.durationSeconds).toBeCloseTo(2, 0);
+      expect(hosted?.sizes).toEqual(['orig', 'thumbnail']);
+      const waves = await got(`${hosted?.prefix}/thumbnail/${hosted?.suffix}`);
+      expect((await sharp(waves.bytes).metadata()).width).toBe(640);
+      expect((await got(`${hosted?.prefix}/orig/${hosted?.suffix}`)).bytes.equals(tone)).toBe(true);
+    });
+  }
+});
+
+describe('a text', () => {
+  const words = 'Ärger über Größe: naïve façade.';
+  const texts: [string, Buffer, string][] = [
+    ['plain', Buffer.from(words), 'UTF-8'],
+    ['marked', Buffer.from(`\ufeff${words}`), 'UTF-8'],
+    ['wide', Buffer.from(`\ufeff${words}`, 'utf16le'), 'UTF-16LE'],
+    ['unmarked-wide', Buffer.from(words, 'utf16le'), 'UTF-16LE'],
+    ['old', Buffer.from(words, 'latin1'), 'ISO-8859-1'],
+  ];
+  let site: Awaited<ReturnType<typeof webServer>>;
+  beforeAll(async () => {
+    site = await webServer(
+      Object.fromEntries([
+        ...texts.map(([name, bytes]) => [`/${name}`, bytes]),
+        ['/none', Buffer.from([1, 0, 2, 0, 0, 3])],
+      ]),
+    );
+  });
+  afterAll(() => site.close());
+
+  test.each(texts)('in an encoding is told and counted: %s', async (name, bytes, encoding) => {
+    const input = await posted(`t-${name}`, { text: { url: `${site.url}/${name}` } });
+    expect(input.data?.text?.textInfo).toMatchObject({ encoding, charCount: [...words].length });
+    const { prefix, suffix } = input.data?.text?.hosted ?? {};
+    expect((await got(`${prefix}/orig/${suffix}`)).bytes).toEqual(bytes);
+  });
+
+  test('that is none ends in a status that says so', async () => {
+    const input = await posted('t-none', { text: { url: `${site.url}/none` } });
+    expect(input.status?.details).toContain('text');
+    expect(input.status?.code).not.toBe(30000);
+  });
+});
