@@ -30,6 +30,13 @@ export interface Digest {
   readonly text: string | undefined;
 }
 
+/** What the bytes of a picture or a text tell. */
+interface Known {
+  readonly media: Data;
+  readonly kept: readonly { size: MediaSize; bytes: Buffer }[];
+  readonly text?: string;
+}
+
 /**
  * Fetches under way. A fetched file keeps its place until it was worked on, so that fast hosts cannot fill the
  * memory: at most so many files of the largest size, and those under work, are held at once.
@@ -70,7 +77,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
   ): Promise<Digest> {
     signal.throwIfAborted();
     const sha = row.mediaSha ?? shaOf(bytes);
-    const known = row.kind === 'text' ? readText(bytes) : await readPicture(bytes);
+    const known: Known = row.kind === 'text' ? readText(bytes) : await readPicture(bytes);
     const kept = [...known.kept, ...(row.mediaSha ? [] : [{ size: 'orig' as const, bytes }])];
     const [indexed] = await Promise.all([
       row.kind === 'image' ? deps.indexer?.prepare(grant, bytes, signal) : undefined,
@@ -83,7 +90,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
       media: packMediaData(joined(before, known.media)),
       kept,
       indexed,
-      text: 'text' in known ? known.text : before.text?.raw || undefined,
+      text: known.text ?? (before.text?.raw || undefined),
     };
   }
 
@@ -98,7 +105,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
     }
   }
 
-  async function readPicture(bytes: Buffer) {
+  async function readPicture(bytes: Buffer): Promise<Omit<Known, 'text'>> {
     const engineLimits = { pixelsMax: limits.pixelsMax, bytesMax: limits.imageBytesMax };
     const info = await readImageInfo(bytes, engineLimits);
     const { tiny, small, large } = await renderThumbnails(bytes, engineLimits);
@@ -132,7 +139,7 @@ const showInfo = ({ width, height, format, colorMode }: EngineImageInfo) =>
 const jpegInfo = (bytes: Buffer) =>
   showInfo({ ...(jpegSize(bytes) ?? { width: 0, height: 0 }), format: 'JPEG', colorMode: 'YUV' });
 
-function readText(bytes: Buffer): { media: Data; kept: []; text: string } {
+function readText(bytes: Buffer): Known {
   const decoded = decodeText(bytes);
   if (!decoded) throw inputFault.notText();
   let charCount = 0;
