@@ -9,7 +9,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { renderThumbnails } from '#engine/image.ts';
 import { encodeJpeg, type MediumSource } from '#engine/media/index.ts';
 import type { Indexed, InputDeps } from './deps.ts';
-import type { Digest } from './digest.ts';
+import type { Digest } from './digested.ts';
 import { faultOfFetch } from './fetch-fault.ts';
 import { openSlots } from './group.ts';
 import { bytesMaxOf, type MediaLimits } from './input.ts';

@@ -3,8 +3,9 @@ import { type Data, DataSchema, type ImageInfo } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { type ImageInfo as EngineImageInfo, readImageInfo, renderThumbnails } from '#engine/image.ts';
 import { decodeText } from '#engine/text.ts';
-import type { Indexed, InputDeps } from './deps.ts';
+import type { InputDeps } from './deps.ts';
 import { openMediumDigester } from './digest-medium.ts';
+import type { Digest } from './digested.ts';
 import { inputFault } from './faults.ts';
 import { faultOfFetch } from './fetch-fault.ts';
 import { openSlots } from './group.ts';
@@ -13,22 +14,6 @@ import { keepMedium, readOriginal, shaOf } from './media.ts';
 import type { MediaSize } from './media-url.ts';
 import type { InputRow } from './rows.ts';
 import { packMediaData, unpackMediaData } from './translate.ts';
-
-/** What became of one medium: everything that the commit has to write. */
-export interface Digest {
-  readonly sha: Buffer;
-  readonly sizeBytes: number;
-  /** Data with nothing but the media and what is known of them now. */
-  readonly media: Buffer;
-  /**
-   * Objects that were stored, to be stored again should they be freed before the commit. Where the bytes were too
-   * large to hold, only their number is known; then the commit fails and the input is worked on anew.
-   */
-  readonly kept: readonly { size: MediaSize; bytes: Buffer | number }[];
-  readonly indexed: Indexed | undefined;
-  /** What searches for words look through. */
-  readonly text: string | undefined;
-}
 
 /** What the bytes of a picture or a text tell. */
 interface Known {
