@@ -20,7 +20,7 @@ beforeAll(async () => {
     '/a.jpg': await picture(2, { width: 1600, height: 1200 }),
     '/b.jpg': await picture(3),
     '/page.html': Buffer.from('<!doctype html><title>no picture</title>'),
-    '/latin.txt': Buffer.from('Größe', 'latin1'),
+    '/binary.txt': Buffer.of(1, 0, 2, 0, 0, 3),
     '/gone.jpg': 410,
     '/large.jpg': Buffer.alloc(20_000_001, 0xff),
   });
@@ -196,8 +196,8 @@ test('what cannot be fetched or decoded ends in a status that says why, and the 
     [imageInput('svg', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>')), 30101],
     [imageInput('cut', png.subarray(0, 2000)), 30300],
     [imageInput('bomb', bomb), 30105],
-    [{ id: 'film', data: { video: { base64: Buffer.from('....ftypisom') } } }, 30101],
-    [{ id: 'latin', data: { text: { url: `${web.url}/latin.txt` } } }, 30300],
+    [{ id: 'film', data: { video: { base64: Buffer.from('this is no film') } } }, 30101],
+    [{ id: 'binary', data: { text: { url: `${web.url}/binary.txt` } } }, 30300],
     [imageInput('fine', png), 30000],
   ] as const;
   const reply = await alice.client.postInputs({ inputs: cases.map(([input]) => input) });
