@@ -20,7 +20,7 @@ import { bulkOperationJobs } from '#resources/bulk-operations/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { conceptJobs } from '#resources/concepts/index.ts';
-import { datasetJobs } from '#resources/datasets/index.ts';
+import { datasetJobs, datasetPeriodicJobs, exportRoute } from '#resources/datasets/index.ts';
 import {
   ensureFirstUser,
   ensurePlatformApp,
@@ -182,7 +182,7 @@ async function open(
           readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
         }),
       },
-      periodic: [...inputPeriodicJobs, ...uploadPeriodicJobs],
+      periodic: [...inputPeriodicJobs, ...uploadPeriodicJobs, ...datasetPeriodicJobs],
       reclaimAll: config.databaseUrl === undefined,
       log,
     });
@@ -219,6 +219,13 @@ async function open(
         encode: (reply) => encodeJson(SingleUploadResponseSchema, reply, { names: config.jsonNames }),
         grantFor: async (rpc, header, userId, appId) =>
           (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
+      }),
+      exportRoute({
+        db,
+        objects,
+        grant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('GetDatasetVersion'), header, { userId, appId }))
+            .app as AppGrant,
       }),
       trainLogRoute(db),
       ...referenceRoutes(),

@@ -26,6 +26,7 @@ import {
   inputHandlers,
   readImageBytes,
   showInputs,
+  showKeptMedium,
 } from '#resources/inputs/index.ts';
 import {
   bodyOfVersion,
@@ -72,6 +73,7 @@ export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory):
   searches: openInputSearch(searchParts(deps)),
   findAnnotationFilter: (grant, id) => findAnnotationFilter(deps.db, grant, id),
   addSearch: (grant, datasetId, search) => addSearchToDataset(bulkParts(deps), grant, datasetId, search),
+  showMedium: showKeptMedium,
   freeingJobs,
   ...predictorsOf(deps, directory),
 });

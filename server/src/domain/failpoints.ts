@@ -76,6 +76,9 @@ export const deathPoints = [
   'snapshot-copied',
   'snapshot-counted',
   'chunks-freed',
+  'export-begun',
+  'export-stored',
+  'export-done',
   // Training
   'training-begun',
   'training-fitted',

@@ -163,7 +163,6 @@ export const notYet = {
   postWorkflowVersionEvaluationData: notYetUnary,
   postWorkflowVersionEvaluations: notYetUnary,
   processRunnerItems: notYetStream,
-  putDatasetVersionExports: notYetUnary,
   putModelVersionExports: notYetUnary,
   putTaskAssignments: notYetUnary,
   streamLogEntries: notYetStream,

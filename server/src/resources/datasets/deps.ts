@@ -2,11 +2,14 @@ import type { BulkOperation, Data, Input, Model, Search } from '@fovea/contract'
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { NewJob } from '#jobs/index.ts';
+import type { ObjectStore } from '#store/objects/index.ts';
 import type { Sql } from '#store/sql.ts';
 import type { FindInputs } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
+import type { KeptInput } from './version-rows.ts';
 
 export interface DatasetParts extends Deps {
+  readonly objects: ObjectStore;
   readonly findInputs: FindInputs;
   /** Inputs as the contract shows them; those that are gone are left out. */
   readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<readonly Input[]>;
@@ -30,6 +33,8 @@ export interface DatasetParts extends Deps {
     grant: AppGrant,
     modelVersionKey: number,
   ) => Promise<(inputId: string) => Promise<Data>>;
+  /** The medium of an input that a version keeps, with links that begin with `baseUrl`. */
+  readonly showMedium: (grant: AppGrant, baseUrl: string, input: KeptInput) => Data;
   /** Jobs that free media which nothing may refer to any more. */
   readonly freeingJobs: (shas: readonly Buffer[]) => NewJob[];
   /** Acts as the app's owner in the background; undefined when the app is gone. */

@@ -2,11 +2,16 @@ import type { Dataset, RequestOf, ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import { readPage } from '#domain/page.ts';
+import { enqueue } from '#jobs/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { type DatasetPatch, type DatasetRow, patchedDataset, readDataset } from './dataset.ts';
 import type { DatasetParts } from './deps.ts';
+import { exportHandlers } from './export/handlers.ts';
+import { freeArchivesJobs } from './export/job.ts';
+import { archivesOfDatasets } from './export/store.ts';
 import { datasetFault } from './faults.ts';
 import { memberHandlers } from './member-handlers.ts';
+import { mediaOfDatasets } from './snapshot-store.ts';
 import {
   type DatasetSort,
   deleteDatasetRows,
@@ -29,6 +34,7 @@ export const datasetHandlers = (parts: DatasetParts) => ({
   ...ownHandlers(parts),
   ...memberHandlers(parts),
   ...versionHandlers(parts),
+  ...exportHandlers(parts),
 });
 
 function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
@@ -54,7 +60,7 @@ function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     async getDataset(req, call) {
       const row = await findDataset(db, call.app, req.datasetId);
       if (!row) throw datasetFault.missing(req.datasetId);
-      const versions = await showVersionsOf(db, call.app, [row]);
+      const versions = await showVersionsOf(parts, call.app, [row]);
       return { dataset: showDataset(row, call.app, versions.get(row.key)) };
     },
 
@@ -69,7 +75,7 @@ function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
         ascending: req.sortAscending,
       };
       const rows = await pageOfDatasets(db, call.app, filter, readPage(req));
-      const versions = await showVersionsOf(db, call.app, rows);
+      const versions = await showVersionsOf(parts, call.app, rows);
       return { datasets: rows.map((row) => showDataset(row, call.app, versions.get(row.key))) };
     },
 
@@ -106,11 +112,10 @@ function ownHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
           const rows = await lockDatasets(tx, call.app, ids);
           const unknown = ids.find((id) => !rows.some((row) => row.id === id));
           if (unknown !== undefined) throw datasetFault.missing(unknown);
-          await deleteDatasetRows(
-            tx,
-            call.app,
-            rows.map(({ key }) => key),
-          );
+          const keys = rows.map(({ key }) => key);
+          await enqueue(tx, freeArchivesJobs(await archivesOfDatasets(tx, keys)));
+          await enqueue(tx, parts.freeingJobs(await mediaOfDatasets(tx, keys)));
+          await deleteDatasetRows(tx, call.app, keys);
         },
         { timeoutMs: deletionTimeoutMs },
       );

@@ -1,6 +1,7 @@
 export type { DatasetParts } from './deps.ts';
+export { exportRoute } from './export/route.ts';
 export { datasetHandlers } from './handlers.ts';
-export { datasetJobs } from './jobs.ts';
+export { datasetJobs, datasetPeriodicJobs } from './jobs.ts';
 export { addInputsToDatasets } from './membership.ts';
 export {
   deleteMemberships,
@@ -9,3 +10,4 @@ export {
   holdMembers,
   insertMemberships,
 } from './membership-store.ts';
+export type { KeptInput } from './version-rows.ts';

@@ -380,9 +380,21 @@ export async function deleteUnusedChunks(
   const keys = unused.map(({ key }) => key);
   const media = await rows<{ sha: Buffer }>(
     db,
-    sql`select distinct media_sha as sha from dataset_chunk_inputs
-        where chunk_key = any(${keys}::bigint[]) and media_sha is not null`,
+    sql`select distinct c.media_sha as sha from dataset_chunk_inputs c
+        where c.chunk_key = any(${keys}::bigint[]) and c.media_sha is not null
+          and not exists (select from inputs n where n.media_sha = c.media_sha)`,
   );
   await run(db, sql`delete from dataset_chunks where key = any(${keys}::bigint[])`);
+  return media.map(({ sha }) => sha);
+}
+
+/** Media that versions of these datasets keep and no input shows any more. */
+export async function mediaOfDatasets(db: Db, datasetKeys: readonly number[]): Promise<Buffer[]> {
+  const media = await rows<{ sha: Buffer }>(
+    db,
+    sql`select distinct i.media_sha as sha from dataset_chunks c join dataset_chunk_inputs i on i.chunk_key = c.key
+        where c.dataset_key = any(${[...datasetKeys]}::bigint[]) and i.media_sha is not null
+          and not exists (select from inputs n where n.media_sha = i.media_sha)`,
+  );
   return media.map(({ sha }) => sha);
 }

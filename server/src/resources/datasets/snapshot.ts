@@ -10,6 +10,7 @@ import type { Queryable } from '#store/postgres/index.ts';
 import { type Db, run, sql } from '#store/sql.ts';
 import { unpackBody } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
+import { serveWaitingExports } from './export/job.ts';
 import { predictedRows } from './predicted.ts';
 import { cellsOf, groupType, packAllMetrics, packMetrics, Tally } from './snapshot-counts.ts';
 import {
@@ -70,8 +71,8 @@ export const snapshotJob = (parts: DatasetParts): JobHandler<SnapshotPayload> =>
   async run(jobs, context) {
     for (const job of jobs) await fill(parts, job, context);
   },
-  onDead: ({ payload }, error, tx) =>
-    finishVersion(tx, payload.versionKey, { statusCode: versionStatus.unexpected, details: error }),
+  onDead: ({ payload, appKey }, error, tx) =>
+    giveUp(tx, appKey ?? 0, payload.versionKey, { statusCode: versionStatus.unexpected, details: error }),
 });
 
 /** How often a look is taken again because inputs went away under it. */
@@ -89,14 +90,26 @@ async function fill(parts: DatasetParts, job: Job<SnapshotPayload>, context: Job
       return await fillFrom(parts, grant, { ...version, key: job.payload.versionKey }, plan, job, context);
     } catch (thrown) {
       if (thrown instanceof Fault && thrown.kind !== 'internal' && thrown.kind !== 'unavailable')
-        return finishVersion(parts.db, job.payload.versionKey, {
-          statusCode: versionStatus.failed,
-          details: thrown.details,
-        });
+        return parts.db.transaction((tx) =>
+          giveUp(tx, grant.appKey, job.payload.versionKey, {
+            statusCode: versionStatus.failed,
+            details: thrown.details,
+          }),
+        );
       if (!goneUnderIt(thrown) || looks === looksMax) throw thrown;
       await sleep(20 * looks);
     }
   }
+}
+
+async function giveUp(
+  tx: Queryable,
+  appKey: number,
+  versionKey: number,
+  outcome: { statusCode: number; details: string },
+): Promise<void> {
+  await finishVersion(tx, versionKey, outcome);
+  await serveWaitingExports(tx, appKey, versionKey, `The dataset version failed: ${outcome.details}`);
 }
 
 /** Inputs or chunks were deleted while they were copied: a new look will not see them. */
@@ -180,7 +193,10 @@ async function fillFrom(
   );
   await db.transaction(
     async (tx) => {
-      if (await holdVersion(tx, version.key)) await settle(tx, version.key, buckets);
+      if (await holdVersion(tx, version.key)) {
+        await settle(tx, version.key, buckets);
+        await serveWaitingExports(tx, grant.appKey, version.key);
+      }
       mayDie('snapshot-counted');
       await context.complete(tx, [job]);
     },

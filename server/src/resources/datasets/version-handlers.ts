@@ -1,5 +1,6 @@
 import { fromBinary, fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
 import {
+  type DatasetVersion,
   type DatasetVersionMetricsGroupType,
   DatasetVersionMetricsSchema,
   type ServicePart,
@@ -12,12 +13,14 @@ import { enqueue } from '#jobs/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { readVisibility } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
+import { freeArchivesJobs } from './export/job.ts';
+import { archivesOf } from './export/store.ts';
 import { datasetFault } from './faults.ts';
 import { freeChunksJob } from './free-chunks.ts';
 import { defaultsOf, requestOrigin, resolveVersion, startVersion } from './start-version.ts';
 import { deletionTimeoutMs, findDataset } from './store.ts';
 import { type NewVersion, overwrittenBody, readVersion } from './version.ts';
-import { showVersion } from './version-show.ts';
+import { showVersions } from './version-show.ts';
 import {
   deleteVersionRows,
   findVersion,
@@ -55,17 +58,18 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
           keys.push(await startVersion(tx, call.app, dataset.key, version, requestOrigin.manual));
         return versionsByKey(tx, call.app, keys);
       });
-      return { datasetVersions: rows.map((row) => showVersion(row, call.app)) };
+      return { datasetVersions: await showVersions(parts, call.app, rows) };
     },
 
     async getDatasetVersion(req, call) {
-      return { datasetVersion: showVersion(await readVersionRow(call.app, req), call.app) };
+      const [datasetVersion] = await showVersions(parts, call.app, [await readVersionRow(call.app, req)]);
+      return { datasetVersion: datasetVersion as DatasetVersion };
     },
 
     async listDatasetVersions(req, call) {
       const dataset = await readDatasetRow(call.app, req.datasetId);
       const rows = await pageOfVersions(db, call.app, dataset.key, req.requestOrigins, readPage(req));
-      return { datasetVersions: rows.map((row) => showVersion(row, call.app)) };
+      return { datasetVersions: await showVersions(parts, call.app, rows) };
     },
 
     async patchDatasetVersions(req, call) {
@@ -94,7 +98,7 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
         }
         return versionsByKey(tx, call.app, keys);
       });
-      return { datasetVersions: rows.map((row) => showVersion(row, call.app)) };
+      return { datasetVersions: await showVersions(parts, call.app, rows) };
     },
 
     async deleteDatasetVersions(req, call) {
@@ -104,11 +108,9 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
           const rows = await lockVersions(tx, call.app, dataset.key, req.datasetVersionIds);
           const unknown = req.datasetVersionIds.find((id) => !rows.some((row) => row.id === id));
           if (unknown !== undefined) throw datasetFault.missingVersion(unknown, req.datasetId);
-          await deleteVersionRows(
-            tx,
-            call.app,
-            rows.map(({ key }) => key),
-          );
+          const keys = rows.map(({ key }) => key);
+          await enqueue(tx, freeArchivesJobs(await archivesOf(tx, keys)));
+          await deleteVersionRows(tx, call.app, keys);
           if (rows.length > 0) await enqueue(tx, freeChunksJob(call.app));
         },
         { timeoutMs: deletionTimeoutMs },

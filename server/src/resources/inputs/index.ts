@@ -22,7 +22,7 @@ export { bytesMaxOf, defaultMediaLimits, type InputKind, inputIdTrouble, type Me
 export { keepMedium, mediaKey, shaOf } from './media.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
 export type { AddJobRow } from './rows.ts';
-export { showInputs } from './show.ts';
+export { showInputs, showKeptMedium } from './show.ts';
 export { type FoundInput, findInputs } from './store.ts';
 export { type AddJobParts, storedDraft } from './translate.ts';
 

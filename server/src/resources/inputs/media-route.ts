@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import type { Data } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { encodeJpeg, type MediaDecoder } from '#engine/media/index.ts';
-import type { ObjectStore } from '#store/objects/index.ts';
+import type { ByteRange, ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
+import { always, knows, refuse, sendObject } from '../common/send-object.ts';
 import { openMedium, streamOriginal } from './media.ts';
 import { type MediaAddress, mediaPath, readMediaPath } from './media-url.ts';
 import { inputOfMedium } from './store.ts';
@@ -25,13 +25,6 @@ export interface MediaRoute {
     context: { url: URL; requestId: string; header: HeaderOf },
   ): Promise<void>;
 }
-
-/** How long a browser may show a copy before it asks again whether it still may. */
-const always = {
-  'x-content-type-options': 'nosniff',
-  'cache-control': 'private, no-cache',
-  vary: 'authorization, cookie, x-clarifai-session-token',
-};
 
 export interface MediaRouteDeps {
   readonly db: Db;
@@ -59,7 +52,15 @@ export function mediaRoutes(deps: MediaRouteDeps): MediaRoute[] {
         const moment = momentOf(address, url.searchParams);
         if (moment) return sendFrame(deps, request, response, grant, address, moment);
         const type = contentTypeOf(address, unpackMediaData(input.media));
-        await send(deps.objects, request, response, address, type);
+        const open = (range: ByteRange | undefined) =>
+          openMedium(deps.objects, address.size, address.sha, range);
+        await sendObject(request, response, open, {
+          ...always,
+          etag: `"${address.sha.toString('hex')}-${address.size}"`,
+          'content-type': type,
+          'content-security-policy': "default-src 'none'; sandbox",
+          ...(type === opaque ? { 'content-disposition': 'attachment' } : {}),
+        });
       },
     },
   ];
@@ -173,66 +174,4 @@ async function sendFrame(
     if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
     refuse(response, 404);
   }
-}
-
-async function send(
-  objects: ObjectStore,
-  request: IncomingMessage,
-  response: ServerResponse,
-  address: MediaAddress,
-  type: string,
-): Promise<void> {
-  const etag = `"${address.sha.toString('hex')}-${address.size}"`;
-  const headers = { ...always, etag };
-  if (knows(request.headers['if-none-match'], etag)) {
-    response.writeHead(304, headers).end();
-    return;
-  }
-  const asked = rangeOf(request.headers.range, request.headers['if-range']?.toString(), etag);
-  const stored = await openMedium(objects, address.size, address.sha, asked).catch((error: unknown) => {
-    if (error instanceof RangeError) return error;
-    throw error;
-  });
-  if (stored instanceof RangeError) return refuse(response, 416);
-  if (!stored) return refuse(response, 404);
-  const { stream, sizeBytes, firstByte, lastByte } = stored;
-  response.writeHead(asked ? 206 : 200, {
-    ...headers,
-    'content-type': type,
-    'content-length': lastByte - firstByte + 1,
-    'accept-ranges': 'bytes',
-    'content-security-policy': "default-src 'none'; sandbox",
-    ...(type === opaque ? { 'content-disposition': 'attachment' } : {}),
-    ...(asked ? { 'content-range': `bytes ${firstByte}-${lastByte}/${sizeBytes}` } : {}),
-  });
-  if (request.method === 'HEAD') {
-    stream.destroy();
-    response.end();
-    return;
-  }
-  // Who hangs up in the middle has had enough; that is no error.
-  await pipeline(stream, response).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
-  });
-}
-
-const knows = (ifNoneMatch: string | undefined, etag: string): boolean =>
-  (ifNoneMatch?.split(',') ?? []).some((one) => ['*', etag, `W/${etag}`].includes(one.trim()));
-
-/** One range of bytes; several at once, suffixes (last n bytes) and what cannot be read are answered whole (RFC 9110, 14.2). */
-function rangeOf(range: string | undefined, ifRange: string | undefined, etag: string) {
-  if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined;
-  const [, firstByte, lastByte] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(range.trim()) ?? [];
-  if (firstByte === undefined) return undefined;
-  if (lastByte === undefined || lastByte === '') return { firstByte: Number(firstByte) };
-  return Number(lastByte) < Number(firstByte)
-    ? undefined
-    : { firstByte: Number(firstByte), lastByte: Number(lastByte) };
-}
-
-function refuse(response: ServerResponse, code: 401 | 404 | 416): void {
-  response.writeHead(code, { ...always, 'content-type': 'text/plain; charset=utf-8' });
-  response.end(
-    code === 401 ? 'The credential is not valid.\n' : code === 404 ? 'Not found.\n' : 'No such range.\n',
-  );
 }

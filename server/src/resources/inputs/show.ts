@@ -1,8 +1,10 @@
-import type { Input } from '@fovea/contract';
+import type { Data, Input } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { showInputLevels, showNamedInputLevel } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
+import { inputStatus } from './input.ts';
 import { type LabelledRow, labelledByKeys, type NamedRow } from './read-store.ts';
+import type { InputRow } from './rows.ts';
 import { showInput } from './translate.ts';
 
 type Means = Pick<Deps, 'db' | 'publicUrl'>;
@@ -34,3 +36,23 @@ export async function showRows(
 /** One input whose concepts' names are at hand as well. */
 export const showNamedRow = ({ publicUrl }: Means, grant: AppGrant, row: NamedRow): Input =>
   showInput(row, showNamedInputLevel(grant, row.label, row.names), grant, publicUrl());
+
+/** The medium of an input as a dataset version keeps it; the input itself may be gone. */
+export function showKeptMedium(
+  grant: AppGrant,
+  baseUrl: string,
+  kept: Pick<InputRow, 'id' | 'url' | 'mediaSha' | 'media'> & { kind: string },
+): Data {
+  const row: InputRow = {
+    ...kept,
+    key: 0,
+    kind: kept.kind as InputRow['kind'],
+    statusCode: inputStatus.processed,
+    statusDetails: '',
+    allowDuplicateUrl: false,
+    settings: Buffer.alloc(0),
+    createdAt: new Date(0),
+    modifiedAt: new Date(0),
+  };
+  return showInput(row, undefined, grant, baseUrl).data as Data;
+}

@@ -9,6 +9,7 @@ import { bulkOperations } from './0018-bulk-operations.ts';
 import { annotationFilters } from './0019-annotation-filters.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
+import { datasetExports } from './0025-dataset-exports.ts';
 import { searchTerms } from './0032-search-terms.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
@@ -23,5 +24,6 @@ export const migrations: readonly Migration[] = [
   annotationFilters,
   conceptGraphs,
   datasetChunks,
+  datasetExports,
   searchTerms,
 ];
