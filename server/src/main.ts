@@ -14,7 +14,7 @@ import { askedHost, encodeJson, openAuthorizer, openGateway, referenceRoutes } f
 import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
 import { allMigrations } from '#migrations.ts';
-import { historyRoute } from '#resources/annotations/index.ts';
+import { historyRoute, maskRoute } from '#resources/annotations/index.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import { bulkOperationJobs } from '#resources/bulk-operations/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
@@ -193,6 +193,11 @@ async function open(
     whenStopping(() => health.close());
     return { port: health.port, publicUrl, first };
   }
+  const annotationsGrant: Parameters<typeof maskRoute>[0]['annotationsGrant'] = async (
+    header,
+    userId,
+    appId,
+  ) => (await authorizer.authorize(ruleOf('ListAnnotations'), header, { userId, appId })).app as AppGrant;
   const gateway = openGateway({
     service,
     authorizer,
@@ -209,8 +214,7 @@ async function open(
       historyRoute({
         db,
         findInputs,
-        annotationsGrant: async (header, userId, appId) =>
-          (await authorizer.authorize(ruleOf('ListAnnotations'), header, { userId, appId })).app as AppGrant,
+        annotationsGrant,
         encode: (annotation) => encodeJson(AnnotationSchema, annotation, { names: config.jsonNames }),
       }),
       ...uploadRoutes({
@@ -227,6 +231,7 @@ async function open(
           (await authorizer.authorize(ruleOf('GetDatasetVersion'), header, { userId, appId }))
             .app as AppGrant,
       }),
+      maskRoute({ db, annotationsGrant }),
       trainLogRoute(db),
       ...referenceRoutes(),
       ...webRoutes(),

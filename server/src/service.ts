@@ -8,6 +8,7 @@ import {
   annotationHandlers,
   findAnnotationFilter,
   showAnnotations,
+  withMaskUrls,
 } from '#resources/annotations/index.ts';
 import { appHandlers } from '#resources/apps/index.ts';
 import {
@@ -24,6 +25,7 @@ import {
   freeingJobs,
   type InputDeps,
   inputHandlers,
+  pictureSizes,
   readImageBytes,
   showInputs,
   showKeptMedium,
@@ -136,7 +138,8 @@ export interface ServiceDeps extends InputDeps, UploadDeps {
 const searchParts = (deps: ServiceDeps): SearchParts => ({
   ...deps,
   findInputs,
-  showAnnotations,
+  showAnnotations: async (...asked) =>
+    withMaskUrls(deps.publicUrl(), asked[1], await showAnnotations(...asked)),
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
   async embedImage(builtin, image) {
     const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;
@@ -158,7 +161,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...statusCodeHandlers(),
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
-    ...annotationHandlers({ ...deps, findInputs, onAnnotated }),
+    ...annotationHandlers({ ...deps, findInputs, pictureSizes, onAnnotated }),
     ...annotationFilterHandlers({
       db,
       checkFilter: async (grant, search) =>

@@ -72,6 +72,7 @@ export const deathPoints = [
   'media-freed',
   // Labels
   'annotations-stored',
+  'statuses-half',
   // Datasets
   'snapshot-copied',
   'snapshot-counted',

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { create, fromBinary, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf';
 import { DataSchema } from '@fovea/contract';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { uploadPictures } from '#testing/inputs.ts';
+import { tinyPng, uploadPictures } from '#testing/inputs.ts';
 import { type Person, signedIn } from '#testing/people.ts';
 
 const box = (topRow: number, leftCol: number, bottomRow: number, rightCol: number) => ({
@@ -17,6 +17,9 @@ const boxedWithId = (conceptId: string) => ({
 type DataInit = MessageInitShape<typeof DataSchema>;
 const codes = (reply: { annotations: { status?: { code: number } }[] }) =>
   reply.annotations.map((one) => one.status?.code);
+
+/** A picture, and then so much that nobody looks at. */
+const largeMask = Buffer.concat([tinyPng(9), Buffer.alloc(4 * 1024 * 1024 - 1 - tinyPng(9).length)]);
 
 let alice: Person;
 
@@ -39,7 +42,7 @@ describe('posting', () => {
         },
       },
       { point: { row: 0.25, col: 0.75 } },
-      { mask: { image: { base64: new Uint8Array([1, 2, 3]) } } },
+      { mask: { image: { base64: tinyPng(7) } } },
       { span: { charStart: 1, charEnd: 4, rawText: 'cat' } },
     ];
     const reply = await alice.client.postAnnotations({
@@ -66,7 +69,7 @@ describe('posting', () => {
       annotationId: reply.annotations[3]?.id,
     });
     expect(Buffer.from(masked.annotation?.data?.regions[0]?.regionInfo?.mask?.image?.base64 ?? [])).toEqual(
-      Buffer.of(1, 2, 3),
+      Buffer.from(tinyPng(7)),
     );
   });
 
@@ -507,7 +510,7 @@ test('a page of masks that fits into no reply is refused with words; a smaller o
   const ida = await signedIn('ida');
   await uploadPictures(ida, ['p']);
   const data = () => ({
-    regions: [{ regionInfo: { mask: { image: { base64: new Uint8Array(4 * 1024 * 1024 - 1) } } } }],
+    regions: [{ regionInfo: { mask: { image: { base64: largeMask } } } }],
   });
   for (let sent = 0; sent < 9; sent += 3) {
     const annotations = [1, 2, 3].map(() => ({ inputId: 'p', data: data() }));
@@ -521,7 +524,7 @@ test('a page of masks that fits into no reply is refused with words; a smaller o
 test('what was stored is acknowledged, however large', async () => {
   const joe = await signedIn('joe');
   await uploadPictures(joe, ['p']);
-  const base64 = new Uint8Array(4 * 1024 * 1024 - 1);
+  const base64 = largeMask;
   const annotations = Array.from({ length: 9 }, (_, i) => ({
     id: `m${i}`,
     inputId: 'p',

@@ -1,7 +1,9 @@
 import type { AppGrant } from '#domain/grant.ts';
+import type { Fetcher } from '#store/fetcher/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { Deps } from '../common/deps.ts';
+import type { PictureSize } from './masks.ts';
 
 /** An input as far as annotations and datasets need to know it. */
 export interface FoundInput {
@@ -17,6 +19,13 @@ export type FindInputs = (db: Db, grant: AppGrant, ids: readonly string[]) => Pr
 
 export interface AnnotationParts extends Deps {
   readonly findInputs: FindInputs;
+  readonly fetcher: Pick<Fetcher, 'fetch'>;
+  /** Sizes of pictures and videos by row key of their inputs; those without one are left out. */
+  readonly pictureSizes: (
+    db: Db,
+    grant: AppGrant,
+    inputKeys: readonly number[],
+  ) => Promise<Map<number, PictureSize>>;
   /** Told in the transaction: these annotations are new, or their place changed, so their vectors have to be made again. */
   readonly onAnnotated: (tx: Tx, grant: AppGrant, annotationKeys: readonly number[]) => Promise<void>;
 }

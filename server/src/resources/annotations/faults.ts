@@ -41,6 +41,12 @@ export const annotationFault = {
       StatusCode.ANNOTATION_PERMISSION_DENIED,
       'worker: only the owner of the app may make annotations in the name of another user.',
     ),
+  ambiguousWorker: (kind: 'model' | 'workflow', id: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.ANNOTATION_INVALID_ARGUMENT,
+      `worker.${kind}: there are several ${kind} versions '${id}'; name worker.${kind}.id, and its app_id and user_id where that is not enough.`,
+    ),
   unknownWorker: (kind: 'user' | 'model' | 'workflow', id: string) =>
     new Fault(
       'bad_request',

@@ -1,5 +1,6 @@
 import { type RequestOf, type ServicePart, UserSchema } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
+import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { readPage } from '#domain/page.ts';
 import { commonFault } from '../common/faults.ts';
@@ -16,6 +17,7 @@ import {
   pageOfAnnotations,
   setStatuses,
 } from './list-store.ts';
+import { withMaskUrls } from './masks.ts';
 import { patchAnnotations } from './patch-annotations.ts';
 import { postAnnotations } from './post-annotations.ts';
 import { bumpSearchRevision, deleteAnnotationRows, lockAnnotations, lockInputs } from './store.ts';
@@ -33,7 +35,7 @@ type Rpc =
   | 'listAnnotationWorkers';
 
 export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rpc> {
-  const { db, findInputs } = parts;
+  const { db, findInputs, publicUrl } = parts;
   return {
     postAnnotations: (req, call) => postAnnotations(parts, req, call),
 
@@ -41,7 +43,7 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
       const key = await findAnnotationKey(db, call.app, req.inputId, req.annotationId);
       const [annotation] = key === undefined ? [] : await showAnnotations(db, call.app, [key]);
       if (!annotation) throw annotationFault.missing(req.annotationId, req.inputId);
-      return { annotation };
+      return { annotation: withMaskUrls(publicUrl(), call.app, [annotation])[0] };
     },
 
     /** Newest first: clients take element 0 of the whole app for what they just posted (SEMANTICS trap 7). */
@@ -49,7 +51,7 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
       const filter = await readFilter(req, call.app);
       if (filter.inputKeys?.length === 0) return { annotations: [] };
       const keys = await pageOfAnnotations(db, call.app, filter, readPage(req));
-      return { annotations: await showAnnotations(db, call.app, keys) };
+      return { annotations: withMaskUrls(publicUrl(), call.app, await showAnnotations(db, call.app, keys)) };
     },
 
     patchAnnotations: (req, call) => patchAnnotations(parts, req, call),
@@ -71,14 +73,19 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
       const named = { userIds, modelVersionIds: [], workflowVersionIds: [] };
       const workers = userIds.length > 0 ? await findWorkerKeys(db, named) : undefined;
       const filter = { workers, taskId: req.taskId, statusCodes: req.statusCodes };
-      const updatedCount = await db.transaction(
-        async (tx) => {
-          const changed = await setStatuses(tx, call.app, filter, req.statusCode);
-          if (changed > 0) await bumpSearchRevision(tx, call.app);
+      let updatedCount = 0;
+      // In steps: each leaves what it did done, and the same call made again does the rest.
+      for (let after = 0; ; ) {
+        const step = await db.transaction(async (tx) => {
+          const changed = await setStatuses(tx, call.app, filter, req.statusCode, after);
+          if (changed.n > 0) await bumpSearchRevision(tx, call.app);
           return changed;
-        },
-        { timeoutMs: 120_000 },
-      );
+        });
+        updatedCount += step.n;
+        if (step.last === null) break;
+        after = step.last;
+        mayDie('statuses-half');
+      }
       return { userIds, updatedCount };
     },
 

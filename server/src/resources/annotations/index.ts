@@ -22,6 +22,8 @@ export {
   showNamedInputLevel,
 } from './input-level.ts';
 export { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
+export { maskRoute } from './mask-route.ts';
+export { withMaskUrls } from './masks.ts';
 export { type LookedAt, replaceFrameAnnotations, replaceModelAnnotations } from './model-annotations.ts';
 export { placeTrouble } from './place.ts';
 export { putInputTexts } from './search-terms.ts';

@@ -97,13 +97,21 @@ export async function findAnnotationKey(
   return found?.key;
 }
 
-/** Changes the status of all annotations that match. @returns how many had another one before. */
+/** Annotations locked at once when a status is set: others wait for no more than these. */
+const statusesPerStep = 2000;
+
+/**
+ * Changes the status of the next 2,000 annotations that match, in the order of their keys.
+ *
+ * @returns how many had another one before, and the key to go on after: null when there are no more
+ */
 export async function setStatuses(
   db: Db,
   grant: AppGrant,
   filter: Pick<AnnotationFilter, 'workers' | 'taskId' | 'statusCodes'>,
   statusCode: number,
-): Promise<number> {
+  after: number,
+): Promise<{ n: number; last: number | null }> {
   const where = conditions(grant, {
     ...filter,
     ids: [],
@@ -111,14 +119,18 @@ export async function setStatuses(
     inputKeys: undefined,
     trustedOnly: false,
   });
-  const [changed] = await rows<{ n: number }>(
+  const [changed] = await rows<{ n: number; last: number | null }>(
     db,
-    sql`with changed as (
+    sql`with step as (
+          select key from annotations where ${where} and status_code <> ${statusCode} and key > ${after}
+          order by key limit ${statusesPerStep} for no key update),
+        changed as (
           update annotations set status_code = ${statusCode}, modified_at = now()
-          where ${where} and status_code <> ${statusCode} and ${actingAs(grant)} returning 1)
-        select count(*) as n from changed`,
+          where key in (select key from step) and ${actingAs(grant)} returning 1)
+        select (select count(*) from changed) as n,
+          case when count(*) = ${statusesPerStep} then max(key) end as last from step`,
   );
-  return changed?.n ?? 0;
+  return changed ?? { n: 0, last: null };
 }
 
 /** Keys of the annotations of some inputs, less the ones about the inputs as a whole, locked in key order. */

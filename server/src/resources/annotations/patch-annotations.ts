@@ -10,6 +10,7 @@ import { status } from '../common/status.ts';
 import type { AnnotationParts } from './deps.ts';
 import { annotationFault } from './faults.ts';
 import { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
+import { readyMasks } from './masks.ts';
 import { isEmptyData, patchedData, type Sent } from './patch-data.ts';
 import { asOutcome, checkBatch, showOutcomes } from './post-annotations.ts';
 import { checkedData, readData, readStatus, readTaskId } from './read-annotation.ts';
@@ -51,8 +52,10 @@ export async function patchAnnotations(
   checkBatch(req.annotations);
   const raws = (call.sent?.annotations as Sent[] | undefined) ?? [];
   const deletes = req.deleteIfEmptyData && action === 'remove';
+  const masks =
+    action === 'remove' ? new Map<number, string>() : await readyMasks(parts, call.app, req.annotations);
   const { outcomes, gone } = await parts.db.transaction(async (tx) => {
-    const patches = await openPatches(tx, call.app, action, req.annotations, raws);
+    const patches = await openPatches(tx, call.app, action, req.annotations, raws, masks);
     const result = resultOf(action, patches, deletes);
     await store(parts, tx, call.app, result);
     await checkReplySize(tx, call.app, [...result.changes.keys()]);
@@ -116,6 +119,7 @@ async function openPatches(
   action: PatchAction,
   sent: readonly Annotation[],
   raws: readonly Sent[],
+  masks: ReadonlyMap<number, string>,
 ): Promise<(Patch | Fault)[]> {
   const rows = await lockAnnotations(tx, grant, sent);
   const rowOf = new Map(rows.map((row) => [`${row.inputId}\n${row.id}`, row]));
@@ -123,7 +127,7 @@ async function openPatches(
     const row = rowOf.get(`${wire.inputId}\n${wire.id}`);
     if (!row) return annotationFault.missing(wire.id, wire.inputId);
     const data = readData(wire.data);
-    const trouble = action === 'remove' ? undefined : labelTrouble(data);
+    const trouble = masks.get(i) ?? (action === 'remove' ? undefined : labelTrouble(data));
     if (trouble) return annotationFault.invalid(trouble);
     return { row, wire, sent: data, raw: raws[i]?.data as Sent };
   });
@@ -149,5 +153,6 @@ function changeOf(action: PatchAction, { row, wire, sent, raw }: Patch, so: Patc
     statusCode: readStatus(wire) ?? earlier?.statusCode,
     taskId: readTaskId(wire) || earlier?.taskId,
     annotationInfo: wire.annotationInfo ?? earlier?.annotationInfo,
+    consensusInfo: wire.consensusInfo ?? earlier?.consensusInfo,
   };
 }

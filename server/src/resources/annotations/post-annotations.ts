@@ -12,6 +12,7 @@ import type { NewAnnotation } from './annotation.ts';
 import type { AnnotationParts, FoundInput } from './deps.ts';
 import { annotationFault } from './faults.ts';
 import { settleLabels } from './labels.ts';
+import { readyMasks, withMaskUrls } from './masks.ts';
 import { readAnnotation } from './read-annotation.ts';
 import { bumpSearchRevision, holdInputs, insertAnnotations } from './store.ts';
 import { showAnnotations } from './translate.ts';
@@ -42,7 +43,8 @@ export async function postAnnotations(
   call: Call,
 ): Promise<ReplyOf<'postAnnotations'>> {
   checkBatch(req.annotations);
-  const outcomes = await parts.db.transaction((tx) => store(parts, tx, call.app, req.annotations));
+  const masks = await readyMasks(parts, call.app, req.annotations);
+  const outcomes = await parts.db.transaction((tx) => store(parts, tx, call.app, req.annotations, masks));
   return showOutcomes(parts, call.app, req.annotations, outcomes);
 }
 
@@ -51,6 +53,7 @@ async function store(
   tx: Tx,
   grant: AppGrant,
   sent: readonly Annotation[],
+  masks: ReadonlyMap<number, string>,
 ): Promise<Outcome[]> {
   const inputs = await inputsById(parts, tx, grant, sent);
   const workers = sent.map((wire) => readWorker(wire, grant));
@@ -63,6 +66,8 @@ async function store(
         inputs.get(wire.inputId),
         workerOf(workers[i] as (typeof workers)[number]),
       );
+      const trouble = masks.get(i);
+      if (trouble) throw annotationFault.invalid(trouble);
       const name = nameOf(wanted);
       if (taken.has(name)) throw annotationFault.duplicate(wanted.id, wanted.inputId);
       taken.add(name);
@@ -122,7 +127,7 @@ export function asOutcome<T>(check: () => T): T | Fault {
 
 /** The reply of a batch: what is stored as it reads now, the rest with ids and the reason. */
 export async function showOutcomes(
-  { db }: AnnotationParts,
+  { db, publicUrl }: AnnotationParts,
   grant: AppGrant,
   sent: readonly Annotation[],
   outcomes: readonly Outcome[],
@@ -135,7 +140,8 @@ export async function showOutcomes(
       const { id, inputId } = sent[i] as Annotation;
       if (outcome instanceof Fault)
         return create(AnnotationSchema, { id, inputId, status: statusOfFault(outcome) });
-      return shownByKey.get(outcome) ?? create(AnnotationSchema, { id, inputId });
+      const shown = shownByKey.get(outcome) ?? create(AnnotationSchema, { id, inputId });
+      return withMaskUrls(publicUrl(), grant, [shown])[0] as Annotation;
     }),
   };
 }

@@ -233,6 +233,7 @@ export interface AnnotationChange {
   readonly statusCode?: number | undefined;
   readonly taskId?: string | undefined;
   readonly annotationInfo?: object | undefined;
+  readonly consensusInfo?: object | undefined;
 }
 
 /**
@@ -252,14 +253,15 @@ export async function updateAnnotations(
     sql`update annotations a set
           data = substring(${packed.blob}::bytea from n.start for n.length), kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
           status_code = coalesce(n.status_code, a.status_code), task_id = coalesce(n.task_id, a.task_id),
-          annotation_info = coalesce(n.annotation_info, a.annotation_info), modified_at = now()
+          annotation_info = coalesce(n.annotation_info, a.annotation_info),
+          consensus_info = coalesce(n.consensus_info, a.consensus_info), modified_at = now()
         from unnest(
           ${column((c) => c.key)}::bigint[], ${packed.starts}::int[], ${packed.lengths}::int[],
           ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
           ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
           ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
-          ${column((c) => json(c.annotationInfo))}::jsonb[])
-          as n(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info)
+          ${column((c) => json(c.annotationInfo))}::jsonb[], ${column((c) => json(c.consensusInfo))}::jsonb[])
+          as n(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info, consensus_info)
         where a.app_key = ${grant.appKey} and a.key = n.key and ${actingAs(grant)}`,
   );
   const kept = changes.flatMap(({ key, data }) =>

@@ -1,5 +1,5 @@
 import type { AppGrant } from '#domain/grant.ts';
-import { type Db, rows, sql } from '#store/sql.ts';
+import { type Db, rows, type Sql, sql } from '#store/sql.ts';
 
 const keysById = async (found: Promise<{ id: string; key: number }[]>): Promise<Map<string, number>> =>
   new Map((await found).map(({ id, key }) => [id, key]));
@@ -9,35 +9,44 @@ const none = async () => new Map<string, number>();
 export const userKeys = (db: Db, ids: readonly string[]) =>
   ids.length === 0 ? none() : keysById(rows(db, sql`select id, key from users where id = any(${[...ids]})`));
 
-/** Versions of models of this app, and of models that the caller may see elsewhere. */
-export const modelVersionKeys = (db: Db, grant: AppGrant, ids: readonly string[]) =>
-  ids.length === 0
-    ? none()
-    : keysById(
-        rows(
-          db,
-          sql`select v.id, v.key from model_versions v join models m on m.key = v.model_key join apps a on a.key = m.app_key
-              join users u on u.key = a.user_key
-              where a.deleted_at is null and v.id = any(${[...ids]}) and (m.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
-                or least(u.visibility, a.visibility, m.visibility, v.visibility) >= 50)
-              order by m.app_key = ${grant.appKey}`,
-        ),
-      );
+/** What a version may be told apart by: ids of its model or workflow, its app, its user. Empty ones tell nothing. */
+export interface VersionOwner {
+  readonly id: string;
+  readonly appId: string;
+  readonly userId: string;
+}
 
-/** As `modelVersionKeys`, of workflows. */
-export const workflowVersionKeys = (db: Db, grant: AppGrant, ids: readonly string[]) =>
-  ids.length === 0
-    ? none()
-    : keysById(
-        rows(
-          db,
-          sql`select v.id, v.key from workflow_versions v join workflows w on w.key = v.workflow_key join apps a on a.key = w.app_key
-              join users u on u.key = a.user_key
-              where a.deleted_at is null and v.id = any(${[...ids]}) and (w.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
-                or least(u.visibility, a.visibility, w.visibility, v.visibility) >= 50)
-              order by w.app_key = ${grant.appKey}`,
-        ),
-      );
+export interface KnownVersion extends VersionOwner {
+  readonly key: number;
+  readonly versionId: string;
+  /** Of the app that the annotation is made in. */
+  readonly isOwn: boolean;
+}
+
+/** Versions of models of this app, and of models that the caller may see elsewhere. */
+export const modelVersions = (db: Db, grant: AppGrant, ids: readonly string[]) =>
+  versionsOf(db, grant, ids, sql`model_versions v join models m on m.key = v.model_key`);
+
+/** As `modelVersions`, of workflows. */
+export const workflowVersions = (db: Db, grant: AppGrant, ids: readonly string[]) =>
+  versionsOf(db, grant, ids, sql`workflow_versions v join workflows m on m.key = v.workflow_key`);
+
+async function versionsOf(
+  db: Db,
+  grant: AppGrant,
+  ids: readonly string[],
+  versions: Sql<unknown>,
+): Promise<KnownVersion[]> {
+  if (ids.length === 0) return [];
+  return rows(
+    db,
+    sql`select v.key, v.id as "versionId", m.id, a.id as "appId", u.id as "userId", m.app_key = ${grant.appKey} as "isOwn"
+        from ${versions} join apps a on a.key = m.app_key join users u on u.key = a.user_key
+        where a.deleted_at is null and v.id = any(${[...ids]}::text[]) and (m.app_key = ${grant.appKey} or a.user_key = ${grant.caller.userKey}
+          or least(u.visibility, a.visibility, m.visibility, v.visibility) >= 50)
+        order by v.key`,
+  );
+}
 
 export interface WorkerRow {
   readonly workerUserId: string | null;

@@ -22,7 +22,7 @@ import { openFileObjects } from '#store/objects/index.ts';
 import { openTestDatabase } from '#store/postgres/testing.ts';
 import { annotationHandlers } from '../annotations/index.ts';
 import { openDirectory } from '../identity/index.ts';
-import { findInputs, inputHandlers, inputJobs } from '../inputs/index.ts';
+import { findInputs, inputHandlers, inputJobs, pictureSizes } from '../inputs/index.ts';
 import {
   embeddingOf,
   indexingJobs,
@@ -66,7 +66,7 @@ export async function openIndexedApp() {
   const deps = { ...common, fetcher, media, indexer: openPictureIndexer(indexing) };
   const jobs = await startJobs({ db, handlers: { ...inputJobs(deps), ...indexingJobs(indexing) } });
   const inputs = inputHandlers(deps);
-  const annotations = annotationHandlers({ ...common, findInputs, onAnnotated });
+  const annotations = annotationHandlers({ ...common, fetcher, findInputs, pictureSizes, onAnnotated });
   const call = { app: grant, caller: grant.caller, sent: undefined } as unknown as Call;
   return {
     db,

@@ -23,7 +23,7 @@ export { keepMedium, mediaKey, shaOf } from './media.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
 export type { AddJobRow } from './rows.ts';
 export { showInputs, showKeptMedium } from './show.ts';
-export { type FoundInput, findInputs } from './store.ts';
+export { type FoundInput, findInputs, pictureSizes } from './store.ts';
 export { type AddJobParts, storedDraft } from './translate.ts';
 
 /** Jobs of this family by kind, for the worker. */

@@ -4,6 +4,7 @@ import { type Db, first, rows, run, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { InputKind } from './input.ts';
 import type { InputRow } from './rows.ts';
+import { unpackMediaData } from './translate.ts';
 
 const columns = sql`i.key, i.id, i.kind, i.status_code as "statusCode", i.status_details as "statusDetails", i.url,
   i.allow_duplicate_url as "allowDuplicateUrl", i.media_sha as "mediaSha", i.media, i.settings,
@@ -101,6 +102,25 @@ export function findInputs(db: Db, grant: AppGrant, ids: readonly string[]): Pro
     db,
     sql`select key, id, status_code as "statusCode", kind from inputs
         where app_key = ${grant.appKey} and id = any(${[...ids]}::text[])`,
+  );
+}
+
+/** Sizes of pictures and videos in pixels, by row key; inputs without one are left out. */
+export async function pictureSizes(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+): Promise<Map<number, { width: number; height: number }>> {
+  const found = await rows<{ key: number; media: Buffer }>(
+    db,
+    sql`select key, media from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`,
+  );
+  return new Map(
+    found.flatMap(({ key, media }) => {
+      const { image, video } = unpackMediaData(media);
+      const size = image?.imageInfo ?? video?.videoInfo;
+      return size && size.width > 0 && size.height > 0 ? [[key, size] as const] : [];
+    }),
   );
 }
 
