@@ -3,7 +3,6 @@ import type { Fetcher } from '#store/fetcher/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { Deps } from '../common/deps.ts';
-import type { PictureSize } from './masks.ts';
 
 /** An input as far as annotations and datasets need to know it. */
 export interface FoundInput {
@@ -16,6 +15,12 @@ export interface FoundInput {
 
 /** Look-ups of the inputs family, which stands after this one and is handed in. Unknown ids are left out. */
 export type FindInputs = (db: Db, grant: AppGrant, ids: readonly string[]) => Promise<readonly FoundInput[]>;
+
+/** Size in pixels. */
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
 
 export interface AnnotationParts extends Deps {
   readonly findInputs: FindInputs;

@@ -4,14 +4,8 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { readImageInfo } from '#engine/index.ts';
 import { FetchFault } from '#store/fetcher/index.ts';
-import type { AnnotationParts } from './deps.ts';
+import type { AnnotationParts, PictureSize } from './deps.ts';
 import { maskBytesMax } from './place.ts';
-
-/** Size in pixels. */
-export interface PictureSize {
-  readonly width: number;
-  readonly height: number;
-}
 
 export const maskPath = '/masks';
 const fetchesAtOnce = 8;
