@@ -21,6 +21,7 @@ import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { conceptJobs } from '#resources/concepts/index.ts';
 import { datasetJobs, datasetPeriodicJobs, exportRoute } from '#resources/datasets/index.ts';
+import { evaluationJobs, evaluationRoutes } from '#resources/evaluations/index.ts';
 import {
   ensureFirstUser,
   ensurePlatformApp,
@@ -42,7 +43,14 @@ import { openVectorCatalog } from '#resources/searches/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
-import { bulkParts, datasetParts, openService, type ServiceDeps, workflowParts } from '#service.ts';
+import {
+  bulkParts,
+  datasetParts,
+  evaluationParts,
+  openService,
+  type ServiceDeps,
+  workflowParts,
+} from '#service.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
 import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
@@ -172,6 +180,7 @@ async function open(
         ...inputJobs(deps),
         ...uploadJobs(serviceDeps),
         ...indexingJobs(indexing),
+        ...evaluationJobs(evaluationParts(serviceDeps, directory)),
         ...trainingJobs({
           ...common,
           objects,
@@ -233,6 +242,11 @@ async function open(
       }),
       maskRoute({ db, annotationsGrant }),
       trainLogRoute(db),
+      ...evaluationRoutes({
+        ...evaluationParts(serviceDeps, directory),
+        evaluationGrant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('GetEvaluation'), header, { userId, appId })).app as AppGrant,
+      }),
       ...referenceRoutes(),
       ...webRoutes(),
       ...identityRoutes({

@@ -18,6 +18,7 @@ import {
 } from '#resources/bulk-operations/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
+import { type EvaluationDeps, evaluationHandlers } from '#resources/evaluations/index.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
 import {
@@ -36,7 +37,6 @@ import {
   modelConceptHandlers,
   modelFault,
   modelHandlers,
-  modelMetricsHandlers,
   modelTypeHandlers,
   modelVersionHandlers,
   pinnedModels,
@@ -128,6 +128,14 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   },
 });
 
+/** What evaluations need of the others; their handlers and their jobs take the same. */
+export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirectory): EvaluationDeps => ({
+  ...workflowParts(deps, directory),
+  showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
+  searches: openInputSearch(searchParts(deps)),
+  jobGrant: deps.jobGrant,
+});
+
 export interface ServiceDeps extends InputDeps, UploadDeps {
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
@@ -175,7 +183,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...modelHandlers(models),
     ...modelVersionHandlers(models),
     ...modelConceptHandlers(models),
-    ...modelMetricsHandlers(models),
+    ...evaluationHandlers(evaluationParts(deps, directory)),
     ...predictionHandlers(parts),
     ...workflowHandlers(parts),
     ...searchHandlers(searchParts(deps)),

@@ -85,6 +85,11 @@ export const deathPoints = [
   'training-fitted',
   'training-head-kept',
   'training-ended',
+  // Evaluations
+  'evaluation-gathered',
+  'evaluation-predicted',
+  'evaluation-measured',
+  'evaluation-ended',
   // The end of an app
   'purge-inputs',
   'purge-app',

@@ -65,7 +65,7 @@ export interface DetectionSummary {
   arLarge: number;
 }
 
-/** One class in one range of sizes. All are -1, and curves empty, where there is no such object. */
+/** One class in one range of sizes. All are -1, and curves none, where there is no such object. */
 export interface ClassPrecision {
   classIndex: number;
   area: AreaName;
@@ -77,10 +77,16 @@ export interface ClassPrecision {
   ar: number;
   /** True objects that count. */
   numPos: number;
-  /** Found objects that count as wrong at overlap 0.5. */
-  numFalse: number;
-  /** At overlap 0.5: precision (the best at that recall or beyond) and the score where it is reached, at recall 0.00, 0.01 … 1.00. */
-  curve: { recall: number[]; precision: number[]; thresholds: number[] };
+  /** At overlaps 0.5, 0.6 … 0.9. */
+  curves: DetectionCurve[];
+}
+
+/** Precision and recall of what is at least so sure: 0.00, 0.01 … 1.00; precision is 1 where nothing is found. */
+export interface DetectionCurve {
+  overlap: number;
+  ap: number;
+  precision: number[];
+  recall: number[];
 }
 
 export interface DetectionMetrics {
@@ -323,14 +329,21 @@ function match(
 
 function precisionOf(outcomes: Outcomes, classIndex: number, area: AreaName) {
   const { scores, ranks, right, positives } = outcomes;
-  const curve = { recall: [] as number[], precision: [] as number[], thresholds: [] as number[] };
-  const none = { classIndex, area, ap: -1, ap50: -1, ap75: -1, ar: -1, numPos: 0, numFalse: 0, curve };
+  const none = {
+    classIndex,
+    area,
+    ap: -1,
+    ap50: -1,
+    ap75: -1,
+    ar: -1,
+    numPos: 0,
+    curves: [] as DetectionCurve[],
+  };
+  const all = { precisions: [] as number[], recalls: perImageMax.map(() => [] as number[]) };
+  if (positives === 0) return { precision: none, all };
   const order = Int32Array.from(scores.keys()).sort(
     (a, b) => (scores[b] as number) - (scores[a] as number) || a - b,
   );
-  const numFalse = (right[0] as number[]).filter((outcome) => outcome === 0).length;
-  const all = { precisions: [] as number[], recalls: perImageMax.map(() => [] as number[]) };
-  if (positives === 0) return { precision: { ...none, numFalse }, all };
   right.forEach((outcome, t) => {
     perImageMax.forEach((most, m) => {
       let hits = 0;
@@ -338,9 +351,10 @@ function precisionOf(outcomes: Outcomes, classIndex: number, area: AreaName) {
         if (outcome[i] === 1 && (ranks[i] as number) < most) hits += 1;
       (all.recalls[m] as number[]).push(hits / positives);
     });
-    const sampled = sample(outcome, order, scores, positives);
-    all.precisions.push(sampled.precision.reduce((sum, value) => sum + value, 0) / recallPoints.length);
-    if (t === 0) Object.assign(curve, { recall: [...recallPoints], ...sampled });
+    const ap = averagePrecision(outcome, order, positives);
+    all.precisions.push(ap);
+    if (t % 2 === 0)
+      none.curves.push({ overlap: overlaps[t] as number, ap, ...curveOf(outcome, order, scores, positives) });
   });
   return {
     precision: {
@@ -350,34 +364,53 @@ function precisionOf(outcomes: Outcomes, classIndex: number, area: AreaName) {
       ap75: all.precisions[5] as number,
       ar: meanOr(all.recalls[2] as number[]),
       numPos: positives,
-      numFalse,
     },
     all,
   };
 }
 
-/** Precision at the recall points: at each, the best that is reached there or further on. */
-function sample(outcome: readonly number[], order: Int32Array, scores: readonly number[], positives: number) {
-  const recall: number[] = [];
-  const precision: number[] = [];
-  const at: number[] = [];
+/** Mean precision at the recall points: at each, the best that is reached there or further on. */
+function averagePrecision(outcome: readonly number[], order: Int32Array, positives: number): number {
+  const recall = new Float64Array(order.length);
+  const precision = new Float64Array(order.length);
   let [hits, misses] = [0, 0];
-  for (const i of order) {
+  order.forEach((i, at) => {
     // What does not count moves neither; it stays in the list so that its neighbours keep their places.
     if (outcome[i] === 1) hits += 1;
     else if (outcome[i] === 0) misses += 1;
-    recall.push(hits / positives);
-    precision.push(hits / (misses + hits + Number.EPSILON));
-    at.push(scores[i] as number);
-  }
+    recall[at] = hits / positives;
+    precision[at] = hits / (misses + hits + Number.EPSILON);
+  });
   for (let i = precision.length - 1; i > 0; i -= 1)
     if ((precision[i] as number) > (precision[i - 1] as number)) precision[i - 1] = precision[i] as number;
-  let next = 0;
-  const sampled = { precision: [] as number[], thresholds: [] as number[] };
+  let [next, sum] = [0, 0];
   for (const point of recallPoints) {
     while (next < recall.length && (recall[next] as number) < point) next += 1;
-    sampled.precision.push(precision[next] ?? 0);
-    sampled.thresholds.push(at[next] ?? 0);
+    sum += precision[next] ?? 0;
   }
-  return sampled;
+  return sum / recallPoints.length;
+}
+
+const thresholds: readonly number[] = Array.from({ length: 101 }, (_, i) => i / 100);
+
+function curveOf(
+  outcome: readonly number[],
+  order: Int32Array,
+  scores: readonly number[],
+  positives: number,
+) {
+  const precision = new Array<number>(thresholds.length);
+  const recall = new Array<number>(thresholds.length);
+  let [hits, misses, next] = [0, 0, 0];
+  for (let t = thresholds.length - 1; t >= 0; t -= 1) {
+    while (next < order.length && (scores[order[next] as number] as number) >= (thresholds[t] as number)) {
+      const result = outcome[order[next] as number];
+      if (result === 1) hits += 1;
+      else if (result === 0) misses += 1;
+      next += 1;
+    }
+    precision[t] = hits + misses === 0 ? 1 : hits / (hits + misses);
+    recall[t] = hits / positives;
+  }
+  return { precision, recall };
 }

@@ -14,6 +14,7 @@ export {
   type AreaName,
   areaRanges,
   type ClassPrecision,
+  type DetectionCurve,
   type DetectionMetrics,
   type DetectionRows,
   type DetectionSummary,
@@ -27,4 +28,4 @@ export { areaOf, maskOverlap, type Runs, runsOf, runsOfPolygon, sharedArea } fro
 export { measure } from './measure.ts';
 export { averagePrecision, rocAuc, type SortedScores } from './ranking.ts';
 export { stratifiedFolds, stratifiedHoldOut } from './split.ts';
-export { evaluateTracking, type TrackedFrame, type TrackingMetrics } from './tracking.ts';
+export { evaluateTracking, type FrameObjects, type TrackedFrame, type TrackingMetrics } from './tracking.ts';

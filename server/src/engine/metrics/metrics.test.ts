@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ClassificationRows, evaluateClassification, testSetEntry } from './classification.ts';
+import { evaluateDetection } from './detection.ts';
 import { evaluateRows } from './evaluate-rows.ts';
 import { reportExclusive, surestClasses } from './exclusive.ts';
 import { measure } from './measure.ts';
@@ -268,4 +269,30 @@ test('any measure runs in a thread of its own, and says what does not fit', asyn
   await expect(measure('clustering', { truth, clusters: Int32Array.of(1) })).rejects.toThrow(RangeError);
   const stopped = AbortSignal.abort(new Error('enough'));
   await expect(measure('clustering', { truth, clusters: truth }, stopped)).rejects.toThrow('enough');
+});
+
+test('precision and recall of detections go by how sure they are, and every object knows its counterpart', () => {
+  const found = evaluateDetection({
+    classes: 1,
+    truth: {
+      image: Int32Array.of(0, 0),
+      classIndex: Int32Array.of(0, 0),
+      boxes: Float64Array.of(0, 0, 10, 10, 50, 50, 10, 10),
+    },
+    found: {
+      image: Int32Array.of(0, 0, 1),
+      classIndex: Int32Array.of(0, 0, 0),
+      boxes: Float64Array.of(0, 0, 10, 9, 200, 0, 10, 10, 0, 0, 5, 5),
+      scores: Float64Array.of(0.9, 0.6, 0.3),
+    },
+  });
+  expect([...found.foundMatches]).toEqual([0, -1, -1]);
+  expect([...found.trueMatches]).toEqual([0, -1]);
+  const curve = found.byClass[0]?.curves[0];
+  expect([0, 50, 80, 95].map((t) => [curve?.precision[t], curve?.recall[t]])).toEqual([
+    [1 / 3, 0.5],
+    [0.5, 0.5],
+    [1, 0.5],
+    [1, 0],
+  ]);
 });

@@ -1,5 +1,13 @@
 export type { DatasetParts } from './deps.ts';
 export { exportRoute } from './export/route.ts';
+export {
+  addPredictionsVersion,
+  addTruthVersion,
+  findDatasetAndVersion,
+  type KnownVersion,
+  type PredictedInput,
+  versionsNamed,
+} from './evaluation-versions.ts';
 export { datasetHandlers } from './handlers.ts';
 export { datasetJobs, datasetPeriodicJobs } from './jobs.ts';
 export { addInputsToDatasets } from './membership.ts';

@@ -247,12 +247,21 @@ async function copyChunk(
       [...predicted].flatMap(([inputKey, rows]) => rows.map((row) => ({ ...row, inputKey, id: newId() }))),
     );
   if (plan.leavesOutEmpty) await dropEmptyInputs(tx, chunkKey);
-  const facts = await factsOf(tx, chunkKey, plan.embedModelVersionIds);
+  await countChunk(tx, chunkKey, plan.embedModelVersionIds);
+  return chunkKey;
+}
+
+/** Counts what is in a chunk, for all versions that will hold it. */
+export async function countChunk(
+  tx: Db,
+  chunkKey: number,
+  embedModelVersionIds: readonly string[],
+): Promise<void> {
+  const facts = await factsOf(tx, chunkKey, embedModelVersionIds);
   const cells = await cellsByInput(tx, chunkKey);
   const tally = new Tally();
   for (const row of facts) tally.addInput({ ...row, ...sizeOf(row), cells: cells.get(row.inputKey) ?? [] });
   await keepCounts(tx, chunkKey, facts.length, tally.kept());
-  return chunkKey;
 }
 
 function sizeOf({ media }: FactsRow): { width: number; height: number } {
@@ -281,7 +290,7 @@ async function cellsByInput(tx: Db, chunkKey: number): Promise<Map<number, numbe
 const chunksPerLook = 100;
 
 /** Adds up what the chunks counted, and makes the version ready. */
-async function settle(tx: Db, versionKey: number, buckets: readonly number[]): Promise<void> {
+export async function settle(tx: Db, versionKey: number, buckets: readonly number[]): Promise<void> {
   await unlinkOthers(tx, versionKey, buckets);
   const tally = new Tally();
   for (let bucket = -1; ; ) {

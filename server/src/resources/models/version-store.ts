@@ -1,3 +1,5 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { type EvalMetrics, EvalMetricsSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, sql } from '#store/sql.ts';
@@ -185,13 +187,17 @@ export async function endTraining(
   return row !== undefined;
 }
 
-/** The contract's EvalMetrics in bytes; undefined where nobody judged the version. */
-export async function metricsOf(db: Db, grant: AppGrant, key: number): Promise<Buffer | undefined> {
+/** What training found out about a version; undefined where nobody judged it. */
+export async function trainingMetricsOf(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+): Promise<EvalMetrics | undefined> {
   const row = await first<{ metrics: Buffer | null }>(
     db,
     sql`select metrics from model_versions where app_key = ${grant.appKey} and key = ${key}`,
   );
-  return row?.metrics ?? undefined;
+  return row?.metrics ? fromBinary(EvalMetricsSchema, row.metrics) : undefined;
 }
 
 /**

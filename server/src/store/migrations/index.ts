@@ -11,6 +11,7 @@ import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { datasetExports } from './0025-dataset-exports.ts';
 import { searchTerms } from './0032-search-terms.ts';
+import { evaluations } from './0041-evaluations.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   datasetChunks,
   datasetExports,
   searchTerms,
+  evaluations,
 ];
