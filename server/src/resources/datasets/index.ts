@@ -1,5 +1,4 @@
 export type { DatasetParts } from './deps.ts';
-export { exportRoute } from './export/route.ts';
 export {
   addPredictionsVersion,
   addTruthVersion,
@@ -8,6 +7,7 @@ export {
   type PredictedInput,
   versionsNamed,
 } from './evaluation-versions.ts';
+export { exportRoute } from './export/route.ts';
 export { datasetHandlers } from './handlers.ts';
 export { datasetJobs, datasetPeriodicJobs } from './jobs.ts';
 export { addInputsToDatasets } from './membership.ts';
