@@ -89,7 +89,7 @@ const packages = {
   ],
   'server/engine': [anyBuiltin, /^(sharp|onnxruntime-node|usearch|pino|eld|zxing-wasm|chardet)$/],
   'server/jobs': [anyBuiltin, /^(kysely|pg|pino)$/],
-  'server/resources': [anyBuiltin, /^@bufbuild\/protobuf$/, /^kysely$/],
+  'server/resources': [anyBuiltin, /^@bufbuild\/protobuf$/, /^kysely$/, /^yauzl$/],
 };
 
 /** Whether a place may use a package (a published one, or `node:x`). */

@@ -260,6 +260,51 @@ export const variables = {
     read: wholeNumber(1, 365 * 24 * 3600),
     fallback: String(7 * 24 * 3600),
   },
+  FOVEA_ARCHIVE_BYTES_MAX: {
+    group: 'Limits',
+    about: 'What the archives of one extraction job may unpack to, in bytes.',
+    read: bytes(2 ** 50),
+    fallback: '20000000000',
+  },
+  FOVEA_ARCHIVE_ENTRIES_MAX: {
+    group: 'Limits',
+    about: 'Entries that the archives of one extraction job may have.',
+    read: wholeNumber(1, 1_000_000_000),
+    fallback: '1000000',
+  },
+  FOVEA_ARCHIVE_RATIO_MAX: {
+    group: 'Limits',
+    about: 'What an archive may unpack to, in times its own size; up to 64 MiB are always fine.',
+    read: wholeNumber(1, 1_000_000),
+    fallback: '200',
+  },
+  FOVEA_ARCHIVE_DEPTH_MAX: {
+    group: 'Limits',
+    about: 'Archives inside archives that are opened; `0` opens none of them.',
+    read: wholeNumber(0, 16),
+    fallback: '3',
+  },
+  FOVEA_SOURCE_S3_ENDPOINT: {
+    group: 'Sources',
+    about:
+      'URL of the S3 service behind `s3://` data sources. One at a private address needs `FOVEA_FETCH_ALLOW` too.',
+    read: url('http:', 'https:'),
+    unset: 'Amazon S3',
+    example: 'http://minio:9000',
+  },
+  FOVEA_SOURCE_GCS_ENDPOINT: {
+    group: 'Sources',
+    about: 'URL of the Cloud Storage service behind `gs://` data sources.',
+    read: url('http:', 'https:'),
+    unset: 'Google Cloud Storage',
+  },
+  FOVEA_SOURCE_AZURE_ENDPOINT: {
+    group: 'Sources',
+    about: 'URL of the Blob service behind `azure://` data sources; `{account}` stands for the account.',
+    read: url('http:', 'https:'),
+    unset: '`https://{account}.blob.core.windows.net`',
+    example: 'http://azurite:10000/{account}',
+  },
   FOVEA_RATE_LIMIT: {
     group: 'Limits',
     about: 'Requests allowed per token: `off`, or a number per second, minute or hour.',

@@ -183,6 +183,18 @@ function arrange(values: Values, cwd: string, warnings: string[]) {
     /** Absent: look for one on the machine. */
     ffmpeg: values.FOVEA_FFMPEG && resolve(cwd, values.FOVEA_FFMPEG),
     imagePixelsMax: values.FOVEA_IMAGE_PIXELS_MAX,
+    archives: {
+      bytesMax: values.FOVEA_ARCHIVE_BYTES_MAX,
+      entriesMax: values.FOVEA_ARCHIVE_ENTRIES_MAX,
+      ratioMax: values.FOVEA_ARCHIVE_RATIO_MAX,
+      depthMax: values.FOVEA_ARCHIVE_DEPTH_MAX,
+    },
+    /** Where data sources are, for those who run their own. */
+    sourceEndpoints: {
+      s3: values.FOVEA_SOURCE_S3_ENDPOINT,
+      gcs: values.FOVEA_SOURCE_GCS_ENDPOINT,
+      azure: values.FOVEA_SOURCE_AZURE_ENDPOINT,
+    },
     uploads: {
       uploadBytesMax: values.FOVEA_UPLOAD_BYTES_MAX,
       appBytesMax: values.FOVEA_APP_UPLOADS_BYTES_MAX,

@@ -23,6 +23,13 @@ import { conceptJobs } from '#resources/concepts/index.ts';
 import { datasetJobs, datasetPeriodicJobs, exportRoute } from '#resources/datasets/index.ts';
 import { evaluationJobs, evaluationRoutes } from '#resources/evaluations/index.ts';
 import {
+  addJobHooks,
+  extractionJobs,
+  extractionPeriodicJobs,
+  extractionRoute,
+  uploadHooks,
+} from '#resources/extraction/index.ts';
+import {
   ensureFirstUser,
   ensurePlatformApp,
   type FirstUser,
@@ -157,6 +164,7 @@ async function open(
   };
   const deps: InputDeps = {
     ...common,
+    addJobHooks: addJobHooks(common),
     objects,
     fetcher,
     media,
@@ -167,7 +175,16 @@ async function open(
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
   whenStopping(() => vectorHost.close());
   const vectors = openVectorCatalog(db, vectorHost);
-  const serviceDeps: ServiceDeps = { ...deps, engine, vectors, baseEmbedderOf, uploadLimits: config.uploads };
+  const serviceDeps: ServiceDeps = {
+    ...deps,
+    ...uploadHooks,
+    engine,
+    vectors,
+    baseEmbedderOf,
+    uploadLimits: config.uploads,
+    archiveLimits: config.archives,
+    sourceEndpoints: config.sourceEndpoints,
+  };
   const service = openService(serviceDeps, directory);
   if (config.roles.has('worker')) {
     const jobs = await startJobs({
@@ -179,6 +196,7 @@ async function open(
         ...datasetJobs(datasetParts(serviceDeps, directory)),
         ...inputJobs(deps),
         ...uploadJobs(serviceDeps),
+        ...extractionJobs(serviceDeps),
         ...indexingJobs(indexing),
         ...evaluationJobs(evaluationParts(serviceDeps, directory)),
         ...trainingJobs({
@@ -191,7 +209,12 @@ async function open(
           readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
         }),
       },
-      periodic: [...inputPeriodicJobs, ...uploadPeriodicJobs, ...datasetPeriodicJobs],
+      periodic: [
+        ...inputPeriodicJobs,
+        ...uploadPeriodicJobs,
+        ...datasetPeriodicJobs,
+        ...extractionPeriodicJobs,
+      ],
       reclaimAll: config.databaseUrl === undefined,
       log,
     });
@@ -241,6 +264,12 @@ async function open(
             .app as AppGrant,
       }),
       maskRoute({ db, annotationsGrant }),
+      extractionRoute({
+        db,
+        grantFor: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('GetInputsExtractionJob'), header, { userId, appId }))
+            .app as AppGrant,
+      }),
       trainLogRoute(db),
       ...evaluationRoutes({
         ...evaluationParts(serviceDeps, directory),

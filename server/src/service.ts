@@ -19,18 +19,17 @@ import {
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
 import { type EvaluationDeps, evaluationHandlers } from '#resources/evaluations/index.ts';
+import { type ExtractionDeps, extractionHandlers } from '#resources/extraction/index.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
 import {
   findInputs,
   freeingJobs,
-  type InputDeps,
   inputHandlers,
   pictureSizes,
   readImageBytes,
   showInputs,
   showKeptMedium,
-  streamMedium,
 } from '#resources/inputs/index.ts';
 import {
   bodyOfVersion,
@@ -59,7 +58,7 @@ import {
   type VectorCatalog,
 } from '#resources/searches/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
-import { type UploadDeps, uploadHandlers } from '#resources/uploads/index.ts';
+import { uploadHandlers } from '#resources/uploads/index.ts';
 import {
   conceptsOfWorkflow,
   copyWorkflowIntoApp,
@@ -125,9 +124,7 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   async findStoredInput(grant, id) {
     const [found] = await findInputs(deps.db, grant, [id]);
     const [input] = found ? await showInputs(deps, grant, [found.key]) : [];
-    if (!found || !input) return undefined;
-    const bytes = () => readImageBytes(deps, grant, found.key);
-    return { input, kind: found.kind, bytes, stream: () => streamMedium(deps, grant, found.key) };
+    return found && input && { input, kind: found.kind, bytes: () => readImageBytes(deps, grant, found.key) };
   },
 });
 
@@ -139,7 +136,7 @@ export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirector
   jobGrant: deps.jobGrant,
 });
 
-export interface ServiceDeps extends InputDeps, UploadDeps {
+export interface ServiceDeps extends ExtractionDeps {
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
@@ -182,6 +179,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),
     ...uploadHandlers(deps),
+    ...extractionHandlers(deps),
     ...modelTypeHandlers(),
     ...modelHandlers(models),
     ...modelVersionHandlers(models),

@@ -62,6 +62,14 @@ export const deathPoints = [
   'bulk-prepared',
   'bulk-applied',
   'bulk-batch-done',
+  // Archives and sources
+  'extraction-queued',
+  'extraction-listed',
+  'extraction-begun',
+  'extraction-kept',
+  'extraction-added',
+  'extraction-counted',
+  'extraction-committed',
   // Changes of inputs
   'cancel-marked',
   'cancel-half',

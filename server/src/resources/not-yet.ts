@@ -19,7 +19,6 @@ async function* notYetStream(_req: unknown, call: Call): AsyncGenerator<never> {
  * its line goes away; a name in neither place does not compile.
  */
 export const notYet = {
-  cancelInputsExtractionJobs: notYetUnary,
   deleteAnnotationSearchMetrics: notYetUnary,
   deleteAnnotationTracks: notYetUnary,
   deleteArtifact: notYetUnary,
@@ -48,7 +47,6 @@ export const notYet = {
   getDeployment: notYetUnary,
   getInputSamples: notYetUnary,
   getInputVideoManifest: notYetUnary,
-  getInputsExtractionJob: notYetUnary,
   getInstalledModuleVersion: notYetUnary,
   getLabelOrder: notYetUnary,
   getModelVersionExport: notYetUnary,
@@ -78,7 +76,6 @@ export const notYet = {
   listCollectors: notYetUnary,
   listComputeClusters: notYetUnary,
   listDeployments: notYetUnary,
-  listInputsExtractionJobs: notYetUnary,
   listInstalledModuleVersions: notYetUnary,
   listInstanceTypes: notYetUnary,
   listLabelOrders: notYetUnary,
@@ -127,8 +124,6 @@ export const notYet = {
   postComputeClusters: notYetUnary,
   postComputePlaneMetrics: notYetUnary,
   postDeployments: notYetUnary,
-  postInputsDataSources: notYetUnary,
-  postInputsUploads: notYetUnary,
   postInstalledModuleVersions: notYetUnary,
   postInstalledModuleVersionsKey: notYetUnary,
   postLabelOrders: notYetUnary,

@@ -20,8 +20,8 @@ export { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
 export { type MediaFormat, readMediaFormat } from './media-format.ts';
 export { encodeFrame, encodeJpeg, type FrameOptions, type Video, type VideoFacts } from './video.ts';
 
-/** Encoded bytes: all at once, a file that stays where it is, or a stream that is opened when its turn has come. */
-export type MediumSource = Uint8Array | { readonly file: string } | (() => Promise<Readable>);
+/** Encoded bytes: all at once, as they come, or a file that stays where it is. */
+export type MediumSource = Uint8Array | Readable | { readonly file: string };
 
 export interface OpenMediumOptions {
   readonly limits?: Partial<MediaDecodeLimits>;
@@ -91,7 +91,10 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
   async function lay(kind: MediumKind, source: MediumSource, asked: OpenMediumOptions) {
     const limits = { ...defaultMediaDecodeLimits, ...options.limits, ...asked.limits };
     const found = await tools();
-    if (!found) throw mediaFault.noTools(kind);
+    if (!found) {
+      if (source instanceof Readable) source.destroy();
+      throw mediaFault.noTools(kind);
+    }
     const { folder, remove } = await makeFolder();
     try {
       const { head, sizeBytes } = await write(kind, join(folder, fileName), source, limits.bytesMax);
@@ -163,11 +166,10 @@ async function prepare(dir: string): Promise<void> {
 
 /** Lays the bytes down and keeps their start. @throws Fault 30105 when they are more than may be */
 async function write(kind: MediumKind, path: string, source: MediumSource, bytesMax: number) {
-  if (typeof source === 'object' && 'file' in source)
-    await link(source.file, path).catch(() => copyFile(source.file, path));
+  if ('file' in source) await link(source.file, path).catch(() => copyFile(source.file, path));
   else {
     const limit = limited(bytesMax, () => mediaFault.tooManyBytes(kind, bytesMax));
-    const bytes = typeof source === 'function' ? await source() : Readable.from([Buffer.from(source)]);
+    const bytes = source instanceof Readable ? source : Readable.from([Buffer.from(source)]);
     await pipeline(bytes, limit, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
   }
   const handle = await open(path);

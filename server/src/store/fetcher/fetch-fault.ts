@@ -1,16 +1,28 @@
 export type FetchFaultKind = 'forbidden' | 'unreachable' | 'http' | 'too_large' | 'timeout' | 'invalid';
 
+interface FetchFaultOptions {
+  status?: number;
+  answer?: string;
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
 /** Why a URL could not be fetched. The message is fit for the person who gave the URL. */
 export class FetchFault extends Error {
   override name = 'FetchFault';
   readonly kind: FetchFaultKind;
   /** HTTP status of the last answer, for kind `http`. */
   readonly status: number | undefined;
+  /** Beginning of the last answer and its headers, for kind `http`. What a stranger wrote: not for showing as it is. */
+  readonly answer: string;
+  readonly headers: Record<string, string>;
 
-  constructor(kind: FetchFaultKind, message: string, options?: { status?: number; cause?: unknown }) {
+  constructor(kind: FetchFaultKind, message: string, options?: FetchFaultOptions) {
     super(message, { cause: options?.cause });
     this.kind = kind;
     this.status = options?.status;
+    this.answer = options?.answer ?? '';
+    this.headers = options?.headers ?? {};
   }
 }
 
@@ -24,8 +36,8 @@ export const fetchFault = {
   tooLarge: (sizeBytesMax: number) =>
     new FetchFault('too_large', `The file has more than ${sizeBytesMax} bytes.`),
   timeout: (host: string) => new FetchFault('timeout', `The host ${host} did not deliver the file in time.`),
-  status: (host: string, status: number) =>
-    new FetchFault('http', `The host ${host} answered with status ${status}.`, { status }),
+  status: (host: string, status: number, answer = '', headers: Record<string, string> = {}) =>
+    new FetchFault('http', `The host ${host} answered with status ${status}.`, { status, answer, headers }),
   encoding: (host: string, cause?: unknown) =>
     new FetchFault('http', `The host ${host} sent the file in an encoding that cannot be read.`, { cause }),
   redirects: (redirectsMax: number) =>

@@ -22,7 +22,17 @@ export type FetcherOptions = {
   lookup?: Lookup;
 };
 
-export type FetchOptions = { sizeBytesMax?: number; timeoutMs?: number; signal?: AbortSignal };
+export type FetchOptions = {
+  sizeBytesMax?: number;
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** Default GET. A POST follows no redirects. */
+  method?: 'GET' | 'POST';
+  /** Sent beside our own, and to the first origin only: a redirect elsewhere takes no credentials along. */
+  headers?: Record<string, string>;
+  /** Of a POST. */
+  body?: string;
+};
 
 export type Fetched = { bytes: Buffer; contentType: string; finalUrl: string };
 
@@ -35,6 +45,8 @@ export type Opened = {
   finalUrl: string;
   /** As announced, or undefined. */
   sizeBytes: number | undefined;
+  /** Of the last answer, with lower-case names. */
+  headers: Record<string, string>;
 };
 
 export type Fetcher = {
@@ -75,9 +87,11 @@ export function openFetcher(options: FetcherOptions = {}): Fetcher {
       asked.timeoutMs ?? options.timeoutMs ?? 30_000,
     );
     const limits: Limits = { sizeBytesMax, clock: clock.signal, asked: signal, timer };
+    const { method = 'GET', headers = {}, body } = asked;
     try {
       signal?.throwIfAborted();
-      const answer = await follow(agent, rules, url, options.redirectsMax ?? 5, limits);
+      const request = { method, headers, body };
+      const answer = await follow(agent, rules, url, options.redirectsMax ?? 5, limits, request);
       return show(answer, limits);
     } catch (error) {
       clearTimeout(timer);
@@ -113,25 +127,52 @@ async function follow(
   first: URL,
   redirectsMax: number,
   limits: Limits,
+  request: { method: 'GET' | 'POST'; headers: Record<string, string>; body: string | undefined },
 ): Promise<Answer> {
   let url = first;
   for (let hops = 0; hops <= redirectsMax; hops++) {
     const response = await agent.request({
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
-      method: 'GET',
-      headers: { 'user-agent': 'Fovea', accept: '*/*', 'accept-encoding': 'gzip, br' },
+      method: request.method,
+      headers: { ...ownHeaders, ...(url.origin === first.origin ? request.headers : {}) },
+      body: request.body ?? null,
       signal: limits.asked === undefined ? limits.clock : AbortSignal.any([limits.clock, limits.asked]),
     });
     const { statusCode, headers } = response;
     if (statusCode >= 200 && statusCode < 300) return { url, response };
-    drop(response.body);
     const location = headers['location'];
-    if (!redirects.includes(statusCode) || typeof location !== 'string')
-      throw fetchFault.status(url.hostname, statusCode);
+    if (!redirects.includes(statusCode) || typeof location !== 'string' || request.method === 'POST')
+      throw fetchFault.status(url.hostname, statusCode, await startOf(response.body), plainHeaders(headers));
+    drop(response.body);
     url = readUrl(location, rules, url);
   }
   throw fetchFault.redirects(redirectsMax);
+}
+
+const ownHeaders = { 'user-agent': 'Fovea', accept: '*/*', 'accept-encoding': 'gzip, br' };
+
+const answerBytesMax = 4096;
+
+/** The first bytes of an answer that is an error: services say there what was wrong. Broken off, what came so far. */
+async function startOf(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      sizeBytes += chunk.length;
+      if (sizeBytes >= answerBytesMax) break;
+    }
+  } catch {
+    // The status alone says enough.
+  }
+  drop(body);
+  return Buffer.concat(chunks).toString('utf8', 0, answerBytesMax);
+}
+
+function plainHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
 
 /** Checks what can be checked before anything is sent. */
@@ -176,6 +217,7 @@ function show({ url, response }: Answer, limits: Limits): Opened {
         .toLowerCase() ?? '',
     finalUrl: url.href,
     sizeBytes: decoder === undefined ? announced : undefined,
+    headers: plainHeaders(headers),
   };
 }
 

@@ -4,6 +4,7 @@ import { data } from './0002-data.ts';
 import { models } from './0003-models.ts';
 import { datasetVersions } from './0004-dataset-versions.ts';
 import { uploads } from './0013-uploads.ts';
+import { extraction } from './0014-extraction.ts';
 import { history } from './0017-history.ts';
 import { bulkOperations } from './0018-bulk-operations.ts';
 import { annotationFilters } from './0019-annotation-filters.ts';
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   models,
   datasetVersions,
   uploads,
+  extraction,
   history,
   bulkOperations,
   annotationFilters,

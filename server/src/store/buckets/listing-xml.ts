@@ -1,0 +1,24 @@
+// Listings of S3 and Azure are flat: a repeated element with plain ones inside. These few lines read them; a parser of
+// whole XML would bring entities, namespaces and their attacks along.
+
+const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function plain(text: string): string {
+  return text.replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal, hex, name) => {
+    const code = decimal ? Number(decimal) : hex ? Number.parseInt(hex, 16) : undefined;
+    if (code === undefined) return named[name] ?? whole;
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
+}
+
+/** The inner text of each element of this name, as it stands. */
+export function elementsOf(xml: string, name: string): string[] {
+  return [...xml.matchAll(new RegExp(`<${name}(?:\\s[^>]*)?>([\\s\\S]*?)</${name}>`, 'g'))].map(
+    ([, inner = '']) => inner,
+  );
+}
+
+/** The text of the first element of this name, entities resolved; '' where there is none. */
+export function textOf(xml: string, name: string): string {
+  return plain(elementsOf(xml, name)[0] ?? '');
+}
