@@ -57,6 +57,7 @@ import {
   searchHandlers,
   type VectorCatalog,
 } from '#resources/searches/index.ts';
+import { statValueHandlers } from '#resources/stat-values/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
 import { uploadHandlers } from '#resources/uploads/index.ts';
 import {
@@ -167,6 +168,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
   return {
     ...notYet,
     ...statusCodeHandlers(),
+    ...statValueHandlers(deps),
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
     ...annotationHandlers({ ...deps, findInputs, pictureSizes, onAnnotated }),

@@ -142,8 +142,6 @@ export const notYet = {
   postRunnerItemOutputs: notYetUnary,
   postRunners: notYetUnary,
   postSecrets: notYetUnary,
-  postStatValues: notYetUnary,
-  postStatValuesAggregate: notYetUnary,
   postTasks: notYetUnary,
   postTrackAnnotationsSearches: notYetUnary,
   postTrendingMetricsView: notYetUnary,
