@@ -190,7 +190,7 @@ async function open(
     const jobs = await startJobs({
       db,
       handlers: {
-        ...appJobs(db),
+        ...appJobs({ db, jobGrant }),
         ...conceptJobs(serviceDeps),
         ...bulkOperationJobs({ ...bulkParts(serviceDeps), jobGrant }),
         ...datasetJobs(datasetParts(serviceDeps, directory)),

@@ -98,6 +98,9 @@ export const deathPoints = [
   'evaluation-predicted',
   'evaluation-measured',
   'evaluation-ended',
+  // Copies of apps
+  'duplication-copied',
+  'duplication-step',
   // The end of an app
   'purge-inputs',
   'purge-app',

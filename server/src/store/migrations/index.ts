@@ -12,6 +12,7 @@ import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { datasetExports } from './0025-dataset-exports.ts';
 import { statValues } from './0026-stat-values.ts';
+import { appDuplications } from './0027-app-duplications.ts';
 import { searchTerms } from './0032-search-terms.ts';
 import { evaluations } from './0041-evaluations.ts';
 
@@ -30,6 +31,7 @@ export const migrations: readonly Migration[] = [
   datasetChunks,
   datasetExports,
   statValues,
+  appDuplications,
   searchTerms,
   evaluations,
 ];
