@@ -8,6 +8,8 @@ import {
   annotationHandlers,
   findAnnotationFilter,
   showAnnotations,
+  trackHandlers,
+  trackSearchHandlers,
   withMaskUrls,
 } from '#resources/annotations/index.ts';
 import { appHandlers } from '#resources/apps/index.ts';
@@ -165,13 +167,16 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     enqueueTraining,
     conceptsOfWorkflow: (call: Call, grant: AppGrant, id: string) => conceptsOfWorkflow(db, call, grant, id),
   };
+  const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };
   return {
     ...notYet,
     ...statusCodeHandlers(),
     ...statValueHandlers(deps),
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
-    ...annotationHandlers({ ...deps, findInputs, pictureSizes, onAnnotated }),
+    ...annotationHandlers(annotations),
+    ...trackHandlers(annotations),
+    ...trackSearchHandlers(annotations),
     ...annotationFilterHandlers({
       db,
       checkFilter: async (grant, search) =>

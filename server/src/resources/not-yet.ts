@@ -20,7 +20,6 @@ async function* notYetStream(_req: unknown, call: Call): AsyncGenerator<never> {
  */
 export const notYet = {
   deleteAnnotationSearchMetrics: notYetUnary,
-  deleteAnnotationTracks: notYetUnary,
   deleteArtifact: notYetUnary,
   deleteArtifactVersion: notYetUnary,
   deleteCollectors: notYetUnary,
@@ -66,7 +65,6 @@ export const notYet = {
   getTaskInputCount: notYetUnary,
   getWorkflowVersionEvaluation: notYetUnary,
   listAnnotationSearchMetrics: notYetUnary,
-  listAnnotationTracks: notYetUnary,
   listArtifactVersions: notYetUnary,
   listArtifacts: notYetUnary,
   listCloudProviders: notYetUnary,
@@ -97,7 +95,6 @@ export const notYet = {
   listWorkflowEvaluationTemplates: notYetUnary,
   listWorkflowVersionEvaluationData: notYetUnary,
   listWorkflowVersionEvaluations: notYetUnary,
-  patchAnnotationTracks: notYetUnary,
   patchCollectors: notYetUnary,
   patchComputeClusters: notYetUnary,
   patchDeployments: notYetUnary,
@@ -113,7 +110,6 @@ export const notYet = {
   patchTasks: notYetUnary,
   patchWorkflowVersionEvaluations: notYetUnary,
   postAnnotationSearchMetrics: notYetUnary,
-  postAnnotationTracks: notYetUnary,
   postArtifactVersionsUpload: notYetStream,
   postArtifacts: notYetUnary,
   postAuditLogSearches: notYetUnary,
@@ -140,7 +136,6 @@ export const notYet = {
   postRunners: notYetUnary,
   postSecrets: notYetUnary,
   postTasks: notYetUnary,
-  postTrackAnnotationsSearches: notYetUnary,
   postTrendingMetricsView: notYetUnary,
   postWorkflowResultsSimilarity: notYetUnary,
   postWorkflowVersionEvaluationData: notYetUnary,
@@ -149,7 +144,6 @@ export const notYet = {
   putModelVersionExports: notYetUnary,
   putTaskAssignments: notYetUnary,
   streamLogEntries: notYetStream,
-  streamTrackAnnotationsSearches: notYetStream,
   // Of contract 12.x, beyond the 298 (contract/overlay):
   deleteModelMigration: notYetUnary,
   listPipelineTemplates: notYetUnary,
@@ -157,6 +151,5 @@ export const notYet = {
   postNodepoolStatus: notYetUnary,
   postPipelineVersionRunFromTemplate: notYetUnary,
   postRunnerReplicaTaskMetrics: notYetUnary,
-  streamAnnotations: notYetStream,
   streamLivestreamAnnotations: notYetStream,
 };

@@ -8,6 +8,7 @@ import { extraction } from './0014-extraction.ts';
 import { history } from './0017-history.ts';
 import { bulkOperations } from './0018-bulk-operations.ts';
 import { annotationFilters } from './0019-annotation-filters.ts';
+import { annotationTracks } from './0020-annotation-tracks.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { datasetExports } from './0025-dataset-exports.ts';
@@ -27,6 +28,7 @@ export const migrations: readonly Migration[] = [
   history,
   bulkOperations,
   annotationFilters,
+  annotationTracks,
   conceptGraphs,
   datasetChunks,
   datasetExports,
