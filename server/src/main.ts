@@ -45,7 +45,7 @@ import {
   mediaRoutes,
   readImageBytes,
 } from '#resources/inputs/index.ts';
-import { trainingJobs, trainLogRoute } from '#resources/models/index.ts';
+import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
@@ -214,6 +214,7 @@ async function open(
         ...uploadPeriodicJobs,
         ...datasetPeriodicJobs,
         ...extractionPeriodicJobs,
+        ...trainingPeriodicJobs,
       ],
       reclaimAll: config.databaseUrl === undefined,
       log,

@@ -91,6 +91,7 @@ export const deathPoints = [
   // Training
   'training-begun',
   'training-fitted',
+  'training-part-due',
   'training-head-kept',
   'training-ended',
   // Evaluations

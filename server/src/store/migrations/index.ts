@@ -15,6 +15,7 @@ import { datasetExports } from './0025-dataset-exports.ts';
 import { statValues } from './0026-stat-values.ts';
 import { appDuplications } from './0027-app-duplications.ts';
 import { searchTerms } from './0032-search-terms.ts';
+import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
@@ -35,5 +36,6 @@ export const migrations: readonly Migration[] = [
   statValues,
   appDuplications,
   searchTerms,
+  training,
   evaluations,
 ];
