@@ -16,7 +16,7 @@ export type FittedBank = PatchBank;
 
 const width = 64;
 /** Candidates are compared with each kept patch; more of them would take minutes. */
-const candidatesMax = 20_000;
+const candidatesMax = 12_000;
 
 /**
  * Chooses the patches that stand for all: each next one is the one farthest from those chosen, so that rare but

@@ -177,7 +177,7 @@ test('what is unusual shows in a heatmap and in a value, learned from usual pict
   const oddness = (data: (typeof usual)[number]) => data?.concepts[0]?.value ?? -1;
   const pairs = odd.flatMap((o) => usual.map((u) => (oddness(o) > oddness(u) ? 1 : 0)));
   // The area under the ROC curve is how often an odd picture is found odder than a usual one.
-  expect(pairs.reduce((sum: number, one) => sum + one, 0) / pairs.length).toBeGreaterThan(0.95);
+  expect(pairs.reduce((sum: number, one) => sum + one, 0) / pairs.length).toBeGreaterThan(0.9);
   expect(usual.filter((data) => oddness(data) < 0.5).length).toBeGreaterThanOrEqual(18);
   expect(odd[0]?.concepts[0]?.id).toBe('anomaly');
   const heat = Buffer.from(odd[0]?.heatmaps[0]?.base64 ?? []);
