@@ -48,7 +48,13 @@ import {
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
-import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
+import {
+  baseEmbedderOf,
+  openRunTimes,
+  runBaseWorkflow,
+  runTimesRoute,
+  seedBuiltins,
+} from '#resources/workflows/index.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
 import {
   bulkParts,
@@ -175,7 +181,9 @@ async function open(
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
   whenStopping(() => vectorHost.close());
   const vectors = openVectorCatalog(db, vectorHost);
+  const runTimes = openRunTimes();
   const serviceDeps: ServiceDeps = {
+    runTimes,
     ...deps,
     ...uploadHooks,
     engine,
@@ -272,6 +280,7 @@ async function open(
             .app as AppGrant,
       }),
       trainLogRoute(db),
+      runTimesRoute({ runTimes, signIn: authorizer.signIn }),
       ...evaluationRoutes({
         ...evaluationParts(serviceDeps, directory),
         evaluationGrant: async (header, userId, appId) =>

@@ -65,6 +65,7 @@ import { uploadHandlers } from '#resources/uploads/index.ts';
 import {
   conceptsOfWorkflow,
   copyWorkflowIntoApp,
+  type RunTimes,
   type WorkflowDeps,
   workflowHandlers,
 } from '#resources/workflows/index.ts';
@@ -140,6 +141,7 @@ export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirector
 });
 
 export interface ServiceDeps extends ExtractionDeps {
+  readonly runTimes: RunTimes;
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];

@@ -17,6 +17,7 @@ import { appDuplications } from './0027-app-duplications.ts';
 import { searchTerms } from './0032-search-terms.ts';
 import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
+import { workflowStates } from './0043-workflow-states.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -38,4 +39,5 @@ export const migrations: readonly Migration[] = [
   searchTerms,
   training,
   evaluations,
+  workflowStates,
 ];
