@@ -43,8 +43,6 @@ export const notYet = {
   getCollector: notYetUnary,
   getComputeCluster: notYetUnary,
   getDeployment: notYetUnary,
-  getInputSamples: notYetUnary,
-  getInputVideoManifest: notYetUnary,
   getInstalledModuleVersion: notYetUnary,
   getLabelOrder: notYetUnary,
   getModelVersionExport: notYetUnary,

@@ -153,3 +153,61 @@ describe('a text', () => {
     expect(input.status?.code).not.toBe(30000);
   });
 });
+
+describe('GetInputVideoManifest', () => {
+  withFfmpeg('names the original of a video, to be read in ranges', async () => {
+    await posted('m1', { video: { base64: clip } });
+    const { status, manifestUrl } = await alice.client.getInputVideoManifest({ inputId: 'm1' });
+    expect(status?.code).toBe(10010);
+    const [head, body = ''] = manifestUrl.split(',');
+    expect(head).toBe('data:application/dash+xml;base64');
+    const xml = Buffer.from(body, 'base64').toString();
+    expect(xml).toContain('type="static"');
+    expect(xml).toContain('mediaPresentationDuration="PT2.400S"');
+    expect(xml).toMatch(/mimeType="video\/mp4"[\s\S]*width="96" height="64"/);
+    const url = /<BaseURL>(.*)<\/BaseURL>/.exec(xml)?.[1] as string;
+    expect((await got(url)).bytes.equals(clip)).toBe(true);
+    const { http, json } = await alice.rest('GET', 'inputs/m1/video_manifest');
+    expect([http, json.manifest_url]).toEqual([207, manifestUrl]);
+  });
+
+  test('is refused for what is no processed video', async () => {
+    await posted('m2', { text: { raw: 'words' } });
+    const code = async (inputId: string) =>
+      (await alice.client.getInputVideoManifest({ inputId })).status?.code;
+    expect(await code('m2')).toBe(30104);
+    expect(await code('nowhere')).toBe(11101);
+    await posted('m3', { video: { base64: Buffer.from('no film') } });
+    expect(await code('m3')).toBe(30104);
+  });
+});
+
+test('GetInputSamples shows what each labeler of a task did last', async () => {
+  await posted('l1', { text: { raw: 'one' } });
+  await posted('l2', { text: { raw: 'two' } });
+  const annotations = ['l1', 'l2', 'l1'].map((inputId, at) => ({
+    inputId,
+    taskId: 'task',
+    data: { concepts: [{ id: `c${at}`, value: 1 }] },
+  }));
+  const { status } = await alice.client.postAnnotations({ annotations });
+  expect(status?.code, status?.details).toBe(10000);
+  const { hits } = await alice.client.getInputSamples({ taskId: 'task' });
+  expect(hits.map(({ input, annotation }) => [input?.id, annotation?.data?.concepts[0]?.id])).toEqual([
+    ['l1', 'c2'],
+    ['l2', 'c1'],
+    ['l1', 'c0'],
+  ]);
+  expect(hits[0]?.annotation?.taskId).toBe('task');
+  expect((await alice.client.getInputSamples({ taskId: 'task', userIds: [alice.userId] })).hits).toHaveLength(
+    3,
+  );
+  const bob = await signedIn('bob');
+  expect((await alice.client.getInputSamples({ taskId: 'task', userIds: [bob.userId] })).hits).toEqual([]);
+  const codes = await Promise.all(
+    [{ taskId: 'none' }, { taskId: '' }, { taskId: 'task', userIds: ['nobody'] }].map(
+      async (request) => (await alice.client.getInputSamples(request)).status?.code,
+    ),
+  );
+  expect(codes).toEqual([11101, 11102, 11101]);
+});
