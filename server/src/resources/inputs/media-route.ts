@@ -105,6 +105,7 @@ const inlineTypes: Record<string, string> = {
   WEBP: 'image/webp',
   BMP: 'image/bmp',
   TIFF: 'image/tiff',
+  AVIF: 'image/avif',
 };
 const opaque = 'application/octet-stream';
 
