@@ -79,7 +79,10 @@ export async function decodeBmp(bytes: Buffer): Promise<RawPixels> {
 
 function copyRow(bytes: Buffer, from: number, pixels: Buffer, to: number, header: BmpHeader): void {
   const { bitsPerPixel, paletteAt, width } = header;
-  if (bitsPerPixel === 16) return copyRow16(bytes, from, pixels, to, width);
+  if (bitsPerPixel === 16) {
+    copyRow16(bytes, from, pixels, to, width);
+    return;
+  }
   const step = bitsPerPixel / 8;
   let out = to;
   for (let column = 0; column < width; column++) {

@@ -112,12 +112,13 @@ const storedAt: Record<number, (x: number, y: number, w: number, h: number) => [
 /** A picture that is stored turned or mirrored, with the tag that says so. */
 function storedTurned(width: number, height: number, orientation: number) {
   const upright = patches(width, height);
+  const place = storedAt[orientation] as (typeof storedAt)[number];
   const lies = orientation > 4;
   const [w, h] = lies ? [height, width] : [width, height];
   const pixels = Buffer.alloc(upright.length);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const [sx, sy] = storedAt[orientation]?.(x, y, width, height) as [number, number];
+      const [sx, sy] = place(x, y, width, height);
       upright.copy(pixels, (sy * w + sx) * 3, (y * width + x) * 3, (y * width + x) * 3 + 3);
     }
   }
