@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { z } from 'zod';
 import { readText } from '#config-values.ts';
@@ -61,7 +61,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
   }
   mistakes.push(...contradictions(env, found));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
-  return arrange(Object.fromEntries(found) as Values, cwd, unknownNames(env));
+  const programFolders = (env.PATH ?? '').split(delimiter).filter(Boolean);
+  return arrange(Object.fromEntries(found) as Values, { cwd, programFolders }, unknownNames(env));
 }
 
 function givenText(env: NodeJS.ProcessEnv, name: Name, mistakes: string[]): string | undefined {
@@ -147,7 +148,11 @@ function editDistance(from: string, to: string): number {
   return row[to.length] ?? 0;
 }
 
-function arrange(values: Values, cwd: string, warnings: string[]) {
+function arrange(
+  values: Values,
+  { cwd, programFolders }: { cwd: string; programFolders: readonly string[] },
+  warnings: string[],
+) {
   return {
     host: values.FOVEA_HOST,
     /** 0 asks for any free port. */
@@ -182,6 +187,8 @@ function arrange(values: Values, cwd: string, warnings: string[]) {
     },
     /** Absent: look for one on the machine. */
     ffmpeg: values.FOVEA_FFMPEG && resolve(cwd, values.FOVEA_FFMPEG),
+    /** Folders in which programs of this machine are looked for. */
+    programFolders,
     imagePixelsMax: values.FOVEA_IMAGE_PIXELS_MAX,
     archives: {
       bytesMax: values.FOVEA_ARCHIVE_BYTES_MAX,

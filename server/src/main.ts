@@ -147,6 +147,7 @@ async function open(
   const media = openMediaDecoder({
     dir: join(config.dataDir, 'work', 'media'),
     ffmpeg: config.ffmpeg,
+    programFolders: config.programFolders,
     limits: {
       bytesMax: Math.max(mediaLimits.videoUrlBytesMax, mediaLimits.videoBytesMax, mediaLimits.audioBytesMax),
       durationSecondsMax: mediaLimits.durationSecondsMax,

@@ -62,6 +62,8 @@ export interface MediaDecoderOptions {
   readonly dir: string;
   /** Path of ffmpeg; undefined: as found on the machine. */
   readonly ffmpeg?: string | undefined;
+  /** Where it is looked for, before the usual places. */
+  readonly programFolders?: readonly string[];
   readonly limits?: Partial<MediaDecodeLimits>;
   /** Media open at once. Default: one per core, at least two. */
   readonly atOnce?: number;
@@ -73,7 +75,7 @@ const leftoverAgeMs = 6 * 3_600_000;
 
 export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
   const { dir } = options;
-  const tools = openTools(options.ffmpeg);
+  const tools = openTools(options.programFolders ?? [], options.ffmpeg);
   const gate = new Gate(options.atOnce ?? Math.max(2, availableParallelism()), waitingMax);
   let prepared: Promise<void> | undefined;
 

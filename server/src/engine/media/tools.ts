@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 /** The two programs that decode, and what has to be known about their version. */
@@ -18,20 +18,24 @@ const usualFolders = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/snap/
  * Looks for ffmpeg and ffprobe: the named one, else those of the PATH. Found once, they are remembered; as long
  * as there are none every call looks again, so that they can be installed under a running server.
  *
+ * @param folders where programs are looked for, before the usual places
  * @param named path of ffmpeg, with ffprobe beside it; undefined: look on the machine
  */
-export function openTools(named?: string): () => Promise<Tools | undefined> {
+export function openTools(folders: readonly string[], named?: string): () => Promise<Tools | undefined> {
   let found: Promise<Tools | undefined> | undefined;
   return async () => {
-    found ??= lookFor(named);
+    found ??= lookFor(folders, named);
     const tools = await found;
     if (!tools) found = undefined;
     return tools;
   };
 }
 
-async function lookFor(named: string | undefined): Promise<Tools | undefined> {
-  const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), ...usualFolders];
+async function lookFor(
+  programFolders: readonly string[],
+  named: string | undefined,
+): Promise<Tools | undefined> {
+  const folders = [...programFolders, ...usualFolders];
   const candidates = named ? [named] : folders.map((folder) => join(folder, 'ffmpeg'));
   for (const ffmpeg of candidates) {
     const ffprobe = join(dirname(ffmpeg), basename(ffmpeg).replace('ffmpeg', 'ffprobe'));

@@ -26,7 +26,9 @@ async function post(one: One, person = alice): Promise<BulkOperation> {
 
 async function done(one: One, person = alice): Promise<BulkOperation> {
   const posted = await post(one, person);
-  expect([posted.status?.code, posted.status?.details]).toEqual([25402, '']);
+  // It may have begun before the reply was written.
+  expect([25402, 25403]).toContain(posted.status?.code);
+  expect(posted.status?.details).toBe('');
   return vi.waitFor(
     async () => {
       const { bulkOperation } = await person.client.getBulkOperation({ id: posted.id });
@@ -221,7 +223,9 @@ describe('what cannot be run', () => {
       bulkOperations: [{ operation: add }, { inputSource: ofInputs('i0'), operation: add }],
     });
     expect(reply.status?.code).toBe(10010);
-    expect(reply.bulkOperation.map(({ status }) => status?.code)).toEqual([25404, 25402]);
+    const [refused, taken] = reply.bulkOperation.map(({ status }) => status?.code);
+    expect(refused).toBe(25404);
+    expect([25402, 25403]).toContain(taken);
   });
 
   test('an operation of another app is not there', async () => {
