@@ -8,8 +8,6 @@ import {
   annotationHandlers,
   findAnnotationFilter,
   showAnnotations,
-  trackHandlers,
-  trackSearchHandlers,
   withMaskUrls,
 } from '#resources/annotations/index.ts';
 import { appHandlers } from '#resources/apps/index.ts';
@@ -59,13 +57,11 @@ import {
   searchHandlers,
   type VectorCatalog,
 } from '#resources/searches/index.ts';
-import { statValueHandlers } from '#resources/stat-values/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
 import { uploadHandlers } from '#resources/uploads/index.ts';
 import {
   conceptsOfWorkflow,
   copyWorkflowIntoApp,
-  type RunTimes,
   type WorkflowDeps,
   workflowHandlers,
 } from '#resources/workflows/index.ts';
@@ -141,7 +137,6 @@ export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirector
 });
 
 export interface ServiceDeps extends ExtractionDeps {
-  readonly runTimes: RunTimes;
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
@@ -169,16 +164,12 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     enqueueTraining,
     conceptsOfWorkflow: (call: Call, grant: AppGrant, id: string) => conceptsOfWorkflow(db, call, grant, id),
   };
-  const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };
   return {
     ...notYet,
     ...statusCodeHandlers(),
-    ...statValueHandlers(deps),
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
-    ...annotationHandlers(annotations),
-    ...trackHandlers(annotations),
-    ...trackSearchHandlers(annotations),
+    ...annotationHandlers({ ...deps, findInputs, pictureSizes, onAnnotated }),
     ...annotationFilterHandlers({
       db,
       checkFilter: async (grant, search) =>

@@ -1,5 +1,3 @@
-import type { DenseReduction } from '../dense/reduce.ts';
-
 /** Element types that travel between threads; the same names as in ONNX Runtime. */
 export type TensorType = 'float32' | 'uint8' | 'int32' | 'int64' | 'bool';
 
@@ -20,7 +18,10 @@ export interface TensorPort {
 }
 
 /** What to do with the raw outputs before they leave the worker. */
-export type Reduction = { kind: 'objects' | 'faces'; confidenceMin: number } | DenseReduction;
+export interface Reduction {
+  kind: 'objects' | 'faces';
+  confidenceMin: number;
+}
 
 export type WorkerRequest =
   | {

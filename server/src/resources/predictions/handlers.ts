@@ -22,7 +22,6 @@ import { predictionFault } from './faults.ts';
 import { echoOf, openMedia } from './media.ts';
 import { checkSelected, type OutputSettings, overridesOf, readSettings } from './output-config.ts';
 import { predictWith, type Runnable } from './run-model.ts';
-import { checkSelector } from './selector.ts';
 
 const inputsMax = 128;
 /** Inputs of one call under way at a time: enough to keep every core busy while others download. */
@@ -59,7 +58,8 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     req: PostModelOutputsRequest,
     call: Call,
   ): Promise<{ runnable: Runnable; grant: AppGrant }> {
-    checkSelector(req.runnerSelector);
+    const deployment = req.runnerSelector?.deployment?.id;
+    if (deployment) throw predictionFault.noDeployments(deployment);
     try {
       return {
         runnable: await readTrainedVersion(deps.db, call.app, req.modelId, req.versionId),

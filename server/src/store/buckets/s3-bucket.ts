@@ -35,7 +35,7 @@ export function openS3Bucket({ fetcher, address, credentials, endpoints }: Bucke
   async function get(key: string, query: Record<string, string>, sizeBytesMax: number, signal: AbortSignal) {
     for (let isSecond = false; ; isSecond = true) {
       const url = urlOf(key, query);
-      const headers = creds ? signed(url, creds, region) : {};
+      const headers = creds ? signed(url, creds, region, new Date()) : {};
       try {
         return await fetcher.open(url.href, {
           headers: { ...headers, 'accept-encoding': 'identity' },
@@ -95,8 +95,14 @@ export async function textIn(stream: AsyncIterable<unknown>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function signed(url: URL, creds: { id: string; secret: string; token: string }, region: string) {
-  const at = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
+/** Headers that sign a GET without a body. */
+export function signed(
+  url: URL,
+  creds: { id: string; secret: string; token: string },
+  region: string,
+  now: Date,
+): Record<string, string> {
+  const at = now.toISOString().replace(/[-:]|\.\d{3}/g, '');
   const day = at.slice(0, 8);
   const headers: Record<string, string> = {
     host: url.host,

@@ -1,1 +1,0 @@
-export { statValueHandlers } from './handlers.ts';
