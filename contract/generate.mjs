@@ -25,6 +25,7 @@ import {
 } from '@bufbuild/protobuf/wkt';
 import { commentsOf } from './build/comments.mjs';
 import { mergeInto } from './build/merge.mjs';
+import { restModule } from './build/rest-types.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, 'gen');
@@ -194,6 +195,7 @@ async function main() {
     const beyond = mergeInto(base, own, { fields: true });
     const contents = await generateTypeScript(base);
     contents.set('beyond.ts', asModule('beyond', 'readonly string[]', beyond));
+    contents.set('rest.ts', restModule({ ...base, file: inOrder(base) }));
     contents.set('comments.ts', asModule('comments', 'Readonly<Record<string, string>>', commentsOf(base)));
     install(contents, hash);
   } finally {

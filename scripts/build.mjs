@@ -1,5 +1,5 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { basename, dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { root } from './lib/paths.mjs';
@@ -9,18 +9,8 @@ import { elapsed, step } from './lib/steps.mjs';
 
 const generator = join(root, 'contract', 'generate.mjs');
 const serverSources = ['contract/src', 'contract/gen', 'server/src', 'server/package.json'];
-const webSources = ['contract/src', 'contract/gen', 'web/src', 'web/package.json'];
-const webAssets = new Set([
-  '.html',
-  '.css',
-  '.svg',
-  '.png',
-  '.ico',
-  '.json',
-  '.txt',
-  '.webmanifest',
-  '.woff2',
-]);
+const webSources = ['contract/src/rest.ts', 'contract/gen/rest.ts', 'web/src', 'web/package.json'];
+const webAssets = new Set(['.svg', '.png', '.ico', '.txt', '.webmanifest', '.woff2']);
 
 /**
  * Builds what is out of date: contract → server bundle → web page.
@@ -110,43 +100,67 @@ export const sourceImports = {
   },
 };
 
-/** The page is plain files plus, where there is one, a bundle per `web/src/*.ts` entry named in HTML. */
+/**
+ * The page: `web/src/main.tsx`, split where screens are loaded lazily, and workers beside it. Every script and
+ * style carries a digest of its content in its name; `index.html` and a list of preloads name them.
+ */
 async function buildWeb(force) {
   const source = join(root, 'web', 'src');
   const outDir = join(root, 'web', 'dist');
-  if (!existsSync(source)) return;
+  const main = join(source, 'main.tsx');
+  if (!existsSync(main)) return;
   const stampPath = join(outDir, '.stamp');
   const stamp = digestOf([...webSources, 'scripts/build.mjs']);
   if (!force && readStamp(stampPath) === stamp) return;
   await step('building the page', async () => {
     rmSync(outDir, { recursive: true, force: true });
-    mkdirSync(outDir, { recursive: true });
-    for (const path of filesBelow(['web/src'])) {
-      if (!webAssets.has(extname(path))) continue;
-      const target = join(outDir, relative(source, path));
-      mkdirSync(dirname(target), { recursive: true });
-      cpSync(path, target);
-    }
-    const entries = readdirSync(source)
-      .filter((name) => /^(main|.*-worker)\.tsx?$/.test(name))
-      .map((name) => join(source, name));
-    if (entries.length === 0) return;
+    mkdirSync(join(outDir, 'assets'), { recursive: true });
+    for (const path of filesBelow(['web/src']).filter((path) => webAssets.has(extname(path))))
+      cpSync(path, join(outDir, 'assets', basename(path)));
+    const workers = filesBelow(['web/src']).filter((path) => /-worker\.ts$/.test(path));
     const esbuild = await import('esbuild');
-    await esbuild.build({
-      entryPoints: entries,
-      outdir: outDir,
+    const { metafile } = await esbuild.build({
+      entryPoints: [main, ...workers],
+      outdir: join(outDir, 'assets'),
+      entryNames: '[name]-[hash]',
+      chunkNames: 'part-[hash]',
+      assetNames: '[name]-[hash]',
       bundle: true,
+      splitting: true,
       minify: true,
+      metafile: true,
       format: 'esm',
       platform: 'browser',
       target: 'es2022',
+      jsx: 'automatic',
       sourcemap: true,
+      sourcesContent: false,
+      loader: { '.svg': 'file', '.woff2': 'file' },
+      define: { 'process.env.NODE_ENV': '"production"' },
       logLevel: 'error',
       plugins: [contractImports],
     });
     await esbuild.stop();
+    writeFileSync(
+      join(outDir, 'index.html'),
+      indexHtml(readFileSync(join(source, 'index.html'), 'utf8'), metafile),
+    );
   });
   writeStamp(stampPath, stamp);
+}
+
+/** The page with the digest names of its script, its style and the parts that the script needs at once. */
+function indexHtml(template, { outputs }) {
+  const [path, main] = Object.entries(outputs).find(
+    ([, { entryPoint }]) => entryPoint === 'web/src/main.tsx',
+  );
+  const at = (output) => `/assets/${basename(output)}`;
+  const parts = main.imports.filter(({ kind }) => kind === 'import-statement').map((part) => at(part.path));
+  const preloads = parts.map((href) => `<link rel="modulepreload" href="${href}" />\n    `).join('');
+  return template
+    .replace('/assets/main.js', at(path))
+    .replace('/assets/main.css', main.cssBundle ? at(main.cssBundle) : '/assets/main.css')
+    .replace('<script ', `${preloads}<script `);
 }
 
 const contractImports = {

@@ -35,6 +35,7 @@ import {
   type FirstUser,
   identityRoutes,
   openDirectory,
+  openWelcome,
 } from '#resources/identity/index.ts';
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
 import {
@@ -86,6 +87,8 @@ export interface Running {
   readonly port: number;
   readonly publicUrl: string;
   readonly first: FirstUser;
+  /** Opens one session of the first user; part of the link that the terminal shows. */
+  readonly welcomeCode: string;
   /** Takes no more requests, lets the running ones and the jobs end, then stops the database. */
   stop(): Promise<void>;
 }
@@ -224,13 +227,14 @@ async function open(
   if (!config.roles.has('api')) {
     const health = await openHealth(plainRoutes({ db, metrics }), config.host, config.port);
     whenStopping(() => health.close());
-    return { port: health.port, publicUrl, first };
+    return { port: health.port, publicUrl, first, welcomeCode: '' };
   }
   const annotationsGrant: Parameters<typeof maskRoute>[0]['annotationsGrant'] = async (
     header,
     userId,
     appId,
   ) => (await authorizer.authorize(ruleOf('ListAnnotations'), header, { userId, appId })).app as AppGrant;
+  const welcome = openWelcome();
   const gateway = openGateway({
     service,
     authorizer,
@@ -278,7 +282,6 @@ async function open(
           (await authorizer.authorize(ruleOf('GetEvaluation'), header, { userId, appId })).app as AppGrant,
       }),
       ...referenceRoutes(),
-      ...webRoutes(),
       ...identityRoutes({
         db,
         sealer,
@@ -286,7 +289,10 @@ async function open(
         adminId: config.user,
         signIn: authorizer.signIn,
         secureCookies: () => publicUrl.startsWith('https:'),
+        welcome,
+        firstToken: first.pat,
       }),
+      ...webRoutes(),
     ],
     log,
     metrics,
@@ -299,7 +305,7 @@ async function open(
   const port = await gateway.listen(config.host, config.port);
   mayDie('port-open');
   publicUrl ||= `${scheme}://localhost:${port}`;
-  return { port, publicUrl, first };
+  return { port, publicUrl, first, welcomeCode: welcome.code };
 }
 
 /** The master key made at the first start; losing it loses the sealed copies of keys and secrets. */
@@ -334,7 +340,7 @@ export async function main(): Promise<void> {
   const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
   const url = `${config.tls ? 'https' : 'http'}://${host}:${server.port}`;
   await writeConnection(config.dataDir, { url, userId, pat: config.secretKey ? undefined : pat });
-  console.log(welcome(server.publicUrl, server.first));
+  console.log(welcomeText(server));
   let isStopping = false;
   const stop = async () => {
     if (isStopping) return;
@@ -367,12 +373,12 @@ function explain(error: unknown): never {
 }
 
 /** What a newcomer needs first. The token is shown at the start that made it, and never again. */
-function welcome(url: string, first: FirstUser): string {
+function welcomeText({ publicUrl: url, first, welcomeCode }: Running): string {
   const token = first.isNew ? first.pat : '(shown at the first start; FOVEA_PAT sets a new one)';
   return `
 Fovea is ready.
 
-  Web page   ${url}/
+  Web page   ${url}/${welcomeCode && `start#${welcomeCode}`}
   User id    ${first.userId}
   Token      ${token}
 

@@ -26,7 +26,8 @@ const guards = {
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",
-    "style-src 'self'",
+    // The one style that React Aria adds while it runs (touch-action of what can be pressed), and no other.
+    "style-src 'self' 'sha256-38RhXrc7EdReTKsOm23ZPOCUgniTUUcjky8QOOrQx6o='",
     "connect-src 'self'",
     "img-src 'self' blob:",
     "font-src 'self'",
@@ -44,7 +45,7 @@ const guards = {
 
 interface Page {
   readonly html: Asset;
-  /** By the name they are asked for, which holds a digest of their content. */
+  /** By file name; all but the icon carry a digest of their content in it. */
   readonly assets: ReadonlyMap<string, Asset>;
 }
 
@@ -57,10 +58,15 @@ interface Asset {
 
 const prefix = '/assets/';
 
+/** Addresses of screens: all that is neither the API nor a thing that other routes serve. */
+const screens = /^\/(?!v2(\/|$)|assets\/)/;
+
 /**
- * The page at `/` and its assets, from the folder that the build wrote. `/settings/secrets`, where command-line
- * clients send people for a token, is the same page. Asset names hold a digest of the content, so browsers keep
- * them for a year; the page itself is asked for every time.
+ * The page and its assets, from the folder that the build wrote. Every address of a screen is the same page, which
+ * reads the address itself: `/{user}/{app}/models/{id}`, or `/settings/secrets`, where command-line clients send
+ * people for a token. Assets are kept by browsers for a year; the page itself is asked for every time.
+ *
+ * Stands after all other routes, since it answers whatever they leave.
  */
 export function webRoutes(folder: string | undefined = findPageFolder()): HttpRoute[] {
   let loaded: Promise<Page | undefined> | undefined;
@@ -68,51 +74,46 @@ export function webRoutes(folder: string | undefined = findPageFolder()): HttpRo
     loaded ??= loadPage(folder);
     return loaded;
   };
-  const showPage = async (request: IncomingMessage, response: ServerResponse) => {
-    const found = await page();
-    if (!found) return refuse(response, 'The page is not built; "npm run build" builds it.\n');
-    await send(request, response, found.html, 'no-cache');
-  };
   return [
-    { verb: 'GET', path: '/', answer: showPage },
-    { verb: 'GET', path: '/settings/secrets', answer: showPage },
     {
       verb: 'GET',
       path: `${prefix}*`,
       async answer(request, response, { url }) {
-        const asset = (await page())?.assets.get(url.pathname.slice(prefix.length));
+        const name = url.pathname.slice(prefix.length);
+        const asset = (await page())?.assets.get(name);
         if (!asset) return refuse(response, 'Not found. Reload the page: it may be older than the server.\n');
-        await send(request, response, asset, 'public, max-age=31536000, immutable');
+        const isForGood = /-[A-Z0-9]{8}\./.test(name);
+        await send(request, response, asset, isForGood ? 'public, max-age=31536000, immutable' : 'no-cache');
+      },
+    },
+    {
+      verb: 'GET',
+      path: screens,
+      async answer(request, response, { url }) {
+        const wantsPage = /text\/html|\*\/\*/.test(request.headers.accept ?? '*/*');
+        if (!wantsPage || path.extname(url.pathname) !== '')
+          return refuse(response, 'Nothing is at this address.\n');
+        const found = await page();
+        if (!found) return refuse(response, 'The page is not built; "npm run build" builds it.\n');
+        await send(request, response, found.html, 'no-cache');
       },
     },
   ];
 }
 
-/** Reads everything once; a page of some hundred KB stays in memory. Names in the page become digest names. */
+/** Reads everything once; a page of a few MB stays in memory. */
 async function loadPage(folder: string | undefined): Promise<Page | undefined> {
   if (!folder) return undefined;
-  const names = (await readdir(folder)).filter((name) => contentTypes[path.extname(name)]);
-  const files = await Promise.all(
-    names.map(async (name) => ({ name, bytes: await readFile(path.join(folder, name)) })),
+  const html = await readFile(path.join(folder, 'index.html'));
+  const names = (await readdir(path.join(folder, 'assets'))).filter(
+    (name) => contentTypes[path.extname(name)],
   );
-  const assets = new Map<string, Asset>();
-  let html: string | undefined;
-  const renamed = new Map<string, string>();
-  for (const { name, bytes } of files) {
-    if (name === 'index.html') html = bytes.toString('utf8');
-    else {
-      const asset = await assetOf(name, bytes);
-      const digestName = `${asset.etag.slice(1, 17)}-${name}`;
-      assets.set(digestName, asset);
-      renamed.set(name, digestName);
-    }
-  }
-  if (html === undefined) return undefined;
-  const named = html.replaceAll(/\/assets\/([\w.-]+)/g, (whole, name: string) => {
-    const digestName = renamed.get(name);
-    return digestName ? prefix + digestName : whole;
-  });
-  return { html: await assetOf('index.html', Buffer.from(named)), assets };
+  const assets = await Promise.all(
+    names.map(async (name) => {
+      return [name, await assetOf(name, await readFile(path.join(folder, 'assets', name)))] as const;
+    }),
+  );
+  return { html: await assetOf('index.html', html), assets: new Map(assets) };
 }
 
 async function assetOf(name: string, plain: Buffer): Promise<Asset> {

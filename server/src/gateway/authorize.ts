@@ -20,6 +20,15 @@ interface NamedApp {
   readonly appId: string;
 }
 
+/**
+ * The session cookie of our own page. It counts for calls only beside a header that no other site can make a
+ * browser send, and never against a key that was sent on purpose.
+ */
+function sessionOfPage(header: HeaderOf): string | undefined {
+  if (header('x-fovea-page') !== '1' || header('authorization')) return undefined;
+  return header('cookie')?.match(/(?:^|;\s*)x_clarifai_session_token=([^;\s]+)/)?.[1];
+}
+
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /**
@@ -28,7 +37,7 @@ const sha256 = (text: string): Buffer => createHash('sha256').update(text).diges
  */
 export function openAuthorizer(directory: Directory) {
   async function signIn(header: HeaderOf): Promise<Caller> {
-    const session = header('x-clarifai-session-token');
+    const session = header('x-clarifai-session-token') ?? sessionOfPage(header);
     if (session) return callerOf(await directory.sessionOf(sha256(session)));
     const authorization = header('authorization')?.trim() ?? '';
     const [scheme, secret, ...rest] = authorization.split(/\s+/);

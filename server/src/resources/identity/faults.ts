@@ -16,6 +16,12 @@ export const identityFault = {
       StatusCode.DATABASE_DUPLICATE_KEY,
       `duplicate: there is a user '${id}' already.`,
     ),
+  usedWelcome: () =>
+    new Fault(
+      'unauthenticated',
+      StatusCode.CONN_KEY_INVALID,
+      'The code of the link is unknown, used or older than an hour. Sign in with a token, or start the server again for a new link.',
+    ),
   missingKey: () =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, 'There is no such key among yours.'),
   missingCollaborator: (id: string) =>

@@ -11,6 +11,7 @@ import type { RememberedDirectory } from './directory.ts';
 import { identityFault } from './faults.ts';
 import { addUser, newSecret } from './first-user.ts';
 import { openSession } from './session.ts';
+import type { Welcome } from './welcome.ts';
 
 type HeaderOf = (name: string) => string | undefined;
 
@@ -22,6 +23,9 @@ export interface IdentityRouteParts {
   readonly adminId: string;
   readonly signIn: (header: HeaderOf) => Promise<Caller>;
   readonly secureCookies: () => boolean;
+  readonly welcome: Welcome;
+  /** The first user's token, whose session the code of the start opens. */
+  readonly firstToken: string;
 }
 
 const bodyBytesMax = 64 * 1024;
@@ -67,6 +71,19 @@ export function identityRoutes(parts: IdentityRouteParts) {
       async answer(_request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
         const caller = await parts.signIn(header);
         checkMayOpenSession(caller);
+        sendJson(response, await startSession(caller, response));
+      },
+    },
+    {
+      verb: 'POST' as const,
+      path: '/v2/ext/fovea/welcome',
+      /** Body {code}: the code in the link that the start printed, which opens one session of the first user. */
+      async answer(request: IncomingMessage, response: ServerResponse) {
+        const { code } = (await readJson(request)) as { code?: unknown };
+        if (typeof code !== 'string' || !parts.welcome.take(code)) throw identityFault.usedWelcome();
+        const caller = await parts.signIn((name) =>
+          name === 'authorization' ? `Key ${parts.firstToken}` : undefined,
+        );
         sendJson(response, await startSession(caller, response));
       },
     },

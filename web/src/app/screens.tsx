@@ -1,0 +1,25 @@
+import { type ComponentType, lazy } from 'react';
+import type { IconName } from '../ui/icon.tsx';
+
+/** Each screen is a part of the bundle of its own, loaded when it is first shown. */
+const screen = (load: () => Promise<{ default: ComponentType }>) => lazy(load);
+
+/** Screens of an app by the word in the address after `/{user}/{app}/`. `navigation` ones stand in the sidebar. */
+export const appScreens: readonly {
+  readonly word: string;
+  readonly label: string;
+  readonly icon: IconName;
+  readonly isNavigation: boolean;
+  readonly Screen: ComponentType;
+}[] = [
+  {
+    word: '',
+    label: 'nav.overview',
+    icon: 'home',
+    isNavigation: true,
+    Screen: screen(() => import('../screens/overview/overview.tsx')),
+  },
+];
+
+export const Home = screen(() => import('../screens/home/home.tsx'));
+export const Settings = screen(() => import('../screens/settings/settings.tsx'));

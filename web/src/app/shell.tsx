@@ -1,0 +1,208 @@
+import { Suspense, useEffect, useState } from 'react';
+import { Menu, MenuItem, MenuTrigger, Popover, Separator } from 'react-aria-components';
+import { useTranslation } from 'react-i18next';
+import { AppProvider, useRpc, useUser } from '../api/queries.ts';
+import { useServerLost } from '../api/server-state.ts';
+import { signOut } from '../api/session.ts';
+import { changeLanguage, type LanguageCode, languageNames } from '../i18n/index.ts';
+import { Button, IconButton } from '../ui/button.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { sayTrouble } from '../ui/notices.tsx';
+import { Empty, TroubleNote, Waiting } from '../ui/states.tsx';
+import { AppSwitcher } from './app-switcher.tsx';
+import { CodeDialog } from './code-dialog.tsx';
+import { Link } from './link.tsx';
+import { go, pathTo, usePlace } from './place.ts';
+import { applyTheme, setPreference, type Theme } from './preferences.ts';
+import { appScreens, Home, Settings } from './screens.tsx';
+import { ShortcutsDialog } from './shortcuts-dialog.tsx';
+
+/** The frame around the screens: apps, ways between screens, and what is true on all of them. */
+export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
+  const { t } = useTranslation();
+  const { path } = usePlace();
+  const [userId, appId, word = ''] = path;
+  const isApp = userId !== undefined && appId !== undefined && userId !== 'settings';
+  const screen = appScreens.find((candidate) => candidate.word === word);
+  return (
+    <>
+      <a className="skip" href="#main">
+        {t('nav.skip')}
+      </a>
+      <LostBanner />
+      <div className={isApp ? 'frame with-sidebar' : 'frame'}>
+        <TopBar signedOut={signedOut} appId={isApp ? appId : undefined} userId={userId} />
+        {isApp && <Sidebar userId={userId} appId={appId} word={word} />}
+        <main id="main" tabIndex={-1}>
+          <Suspense fallback={<Waiting />}>
+            {!isApp && path[0] === 'settings' && <Settings />}
+            {!isApp && path.length === 0 && <Home />}
+            {!isApp && path.length > 0 && path[0] !== 'settings' && <Nowhere />}
+            {isApp && <InApp userId={userId} appId={appId} Screen={screen?.Screen ?? Nowhere} />}
+          </Suspense>
+        </main>
+      </div>
+    </>
+  );
+}
+
+function InApp({ userId, appId, Screen }: { userId: string; appId: string; Screen: React.ComponentType }) {
+  const found = useRpc('GetApp', { user_app_id: { user_id: userId, app_id: appId } });
+  useEffect(() => {
+    document.title = `${appId} · Fovea`;
+    return () => {
+      document.title = 'Fovea';
+    };
+  }, [appId]);
+  if (found.error) return <TroubleNote thrown={found.error} retry={() => void found.refetch()} />;
+  return (
+    <AppProvider
+      value={{ user_id: userId, app_id: appId, ...(found.data?.app ? { app: found.data.app } : {}) }}
+    >
+      <Screen key={`${userId}/${appId}`} />
+    </AppProvider>
+  );
+}
+
+function Nowhere() {
+  const { t } = useTranslation();
+  return (
+    <Empty icon="help" title={t('nowhere.title')} action={<Link href="/">{t('nowhere.home')}</Link>}>
+      {t('nowhere.words')}
+    </Empty>
+  );
+}
+
+/** Shown while the server does not answer; what was not saved is kept by the screens and sent when it is back. */
+function LostBanner() {
+  const { t } = useTranslation();
+  return (
+    <div role="alert" className="lost-banner" hidden={!useServerLost()}>
+      <Icon name="warning" />
+      {t('lost.words')}
+    </div>
+  );
+}
+
+function Sidebar({ userId, appId, word }: { userId: string; appId: string; word: string }) {
+  const { t } = useTranslation();
+  return (
+    <nav className="sidebar" aria-label={t('nav.screens')}>
+      {appScreens
+        .filter(({ isNavigation }) => isNavigation)
+        .map((screen) => (
+          <Link
+            key={screen.word}
+            href={pathTo(...[userId, appId, screen.word].filter(Boolean))}
+            aria-current={screen.word === word ? 'page' : undefined}
+          >
+            <Icon name={screen.icon} size={20} />
+            <span>{t(screen.label)}</span>
+          </Link>
+        ))}
+    </nav>
+  );
+}
+
+function TopBar({
+  signedOut,
+  userId,
+  appId,
+}: {
+  signedOut: () => Promise<void>;
+  userId: string | undefined;
+  appId: string | undefined;
+}) {
+  const { t } = useTranslation();
+  const [isCodeShown, showCode] = useState(false);
+  const [areKeysShown, showKeys] = useState(false);
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.key !== '?' || isTyping(event.target)) return;
+      event.preventDefault();
+      showKeys(true);
+    };
+    document.addEventListener('keydown', press);
+    return () => document.removeEventListener('keydown', press);
+  }, []);
+  return (
+    <header className="top-bar">
+      <Link href="/" className="brand" aria-label={t('nav.home')}>
+        <img src="/assets/icon.svg" alt="" width="26" height="26" />
+        <span>Fovea</span>
+      </Link>
+      <AppSwitcher userId={userId} appId={appId} />
+      <span className="grow" />
+      <a className="button ghost wide-only" href="/docs">
+        <Icon name="docs" />
+        {t('nav.docs')}
+      </a>
+      <IconButton icon="code" label={t('code.show')} onPress={() => showCode(true)} />
+      <UserMenu signedOut={signedOut} showKeys={() => showKeys(true)} />
+      <CodeDialog isOpen={isCodeShown} onClose={() => showCode(false)} />
+      <ShortcutsDialog isOpen={areKeysShown} onClose={() => showKeys(false)} />
+    </header>
+  );
+}
+
+export const isTyping = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement &&
+  (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
+
+function UserMenu({ signedOut, showKeys }: { signedOut: () => Promise<void>; showKeys: () => void }) {
+  const { t } = useTranslation();
+  const user = useUser();
+  const theme = (name: Theme) => {
+    setPreference('theme', name);
+    applyTheme();
+  };
+  const language = (code: LanguageCode) => {
+    setPreference('language', code);
+    changeLanguage(code).catch(sayTrouble);
+  };
+  const leave = async () => {
+    await signOut().catch(sayTrouble);
+    go('/');
+    await signedOut();
+  };
+  return (
+    <MenuTrigger>
+      <Button look="ghost" aria-label={t('user.menu', { user: user.id })}>
+        <span className="initial" aria-hidden="true">
+          {(user.id ?? '?').slice(0, 1).toLocaleUpperCase()}
+        </span>
+      </Button>
+      <Popover className="popover" placement="bottom end">
+        <Menu className="menu">
+          <MenuItem className="menu-item" onAction={() => go('/settings/secrets')}>
+            <Icon name="key" />
+            {t('user.tokens')}
+          </MenuItem>
+          <MenuItem className="menu-item" onAction={showKeys}>
+            <Icon name="help" />
+            {t('user.shortcuts')}
+          </MenuItem>
+          <Separator className="separator" />
+          {(['system', 'light', 'dark'] as const).map((name) => (
+            <MenuItem key={name} className="menu-item" onAction={() => theme(name)}>
+              <Icon name="theme" />
+              {t(`user.theme.${name}`)}
+            </MenuItem>
+          ))}
+          <Separator className="separator" />
+          {(Object.entries(languageNames) as [LanguageCode, string][]).map(([code, name]) => (
+            <MenuItem key={code} className="menu-item" onAction={() => language(code)} textValue={name}>
+              <Icon name="language" />
+              <span lang={code}>{name}</span>
+            </MenuItem>
+          ))}
+          <Separator className="separator" />
+          <MenuItem className="menu-item" onAction={() => void leave()}>
+            <Icon name="arrowLeft" />
+            {t('user.signOut')}
+          </MenuItem>
+        </Menu>
+      </Popover>
+    </MenuTrigger>
+  );
+}

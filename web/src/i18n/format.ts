@@ -1,0 +1,45 @@
+import { currentLanguage } from './index.ts';
+
+/** Numbers, dates and sizes as the language of the page writes them. */
+export const formatNumber = (value: number, options?: Intl.NumberFormatOptions): string =>
+  new Intl.NumberFormat(currentLanguage(), options).format(value);
+
+export const formatPercent = (fraction: number, digits = 1): string =>
+  formatNumber(fraction, { style: 'percent', maximumFractionDigits: digits });
+
+export function formatDate(when: string | Date | undefined): string {
+  if (!when) return '';
+  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: 'medium', timeStyle: 'short' }).format(
+    new Date(when),
+  );
+}
+
+const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+  ['second', 1],
+];
+
+/** "3 minutes ago". */
+export function formatAgo(when: string | undefined, nowMs = Date.now()): string {
+  if (!when) return '';
+  const seconds = (new Date(when).getTime() - nowMs) / 1000;
+  const [unit, size] = steps.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1];
+  return new Intl.RelativeTimeFormat(currentLanguage(), { numeric: 'auto' }).format(
+    Math.round(seconds / size),
+    unit,
+  );
+}
+
+const sizeUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+export function formatBytes(bytes: number): string {
+  const power = Math.min(sizeUnits.length - 1, bytes > 0 ? Math.floor(Math.log10(bytes) / 3) : 0);
+  return formatNumber(bytes / 1000 ** power, {
+    style: 'unit',
+    unit: sizeUnits[power] ?? 'byte',
+    unitDisplay: 'short',
+    maximumFractionDigits: 1,
+  });
+}

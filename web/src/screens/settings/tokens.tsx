@@ -1,0 +1,151 @@
+import type { Key } from '@fovea/contract/rest';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { rpc } from '../../api/client.ts';
+import { refresh, useRpc, useUser } from '../../api/queries.ts';
+import { formatDate } from '../../i18n/format.ts';
+import { Button, IconButton } from '../../ui/button.tsx';
+import { CopyButton } from '../../ui/copy.tsx';
+import { Dialog } from '../../ui/dialog.tsx';
+import { TextField } from '../../ui/fields.tsx';
+import { say, sayTrouble } from '../../ui/notices.tsx';
+import { Empty, Loaded, TroubleNote } from '../../ui/states.tsx';
+
+/** Personal access tokens: made here, shown once, revoked here. */
+export function Tokens() {
+  const { t } = useTranslation();
+  const user = useUser();
+  const owner = { user_id: user.id ?? 'me' };
+  const keys = useRpc('ListKeys', { user_app_id: owner, per_page: 500 });
+  const [made, setMade] = useState<Key>();
+  const [isMaking, setMaking] = useState(false);
+  const revoke = async (key: Key) => {
+    await rpc('DeleteKey', { user_app_id: owner, key_id: key.id ?? '' });
+    await refresh('ListKeys');
+    say(t('tokens.revoked', { name: key.description }));
+  };
+  return (
+    <section className="stack">
+      <div className="row between">
+        <h2>{t('tokens.title')}</h2>
+        <Button look="primary" icon="add" onPress={() => setMaking(true)}>
+          {t('tokens.new')}
+        </Button>
+      </div>
+      <p className="quiet">{t('tokens.words')}</p>
+      {made && <MadeToken secret={made.id ?? ''} onClose={() => setMade(undefined)} />}
+      <Loaded query={keys}>
+        {({ keys = [] }) =>
+          keys.length === 0 ? (
+            <Empty icon="key" title={t('tokens.none')} />
+          ) : (
+            <table className="table">
+              <thead>
+                <tr>
+                  <th scope="col">{t('common.description')}</th>
+                  <th scope="col">{t('tokens.scopes')}</th>
+                  <th scope="col">{t('common.created')}</th>
+                  <td />
+                </tr>
+              </thead>
+              <tbody>
+                {keys.map((key) => (
+                  <tr key={key.id}>
+                    <td>{key.description || <code>{key.id?.slice(0, 6)}…</code>}</td>
+                    <td>{(key.scopes ?? []).slice(0, 3).join(', ')}</td>
+                    <td>{formatDate(key.created_at)}</td>
+                    <td>
+                      <IconButton
+                        icon="trash"
+                        label={t('tokens.revoke', { name: key.description || key.id })}
+                        onPress={() => void revoke(key).catch(sayTrouble)}
+                      />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )
+        }
+      </Loaded>
+      <NewToken isOpen={isMaking} onClose={() => setMaking(false)} onMade={setMade} />
+    </section>
+  );
+}
+
+function MadeToken({ secret, onClose }: { secret: string; onClose: () => void }) {
+  const { t } = useTranslation();
+  const lines = `export CLARIFAI_API_BASE=${location.origin}\nexport CLARIFAI_PAT=${secret}`;
+  return (
+    <div className="note good" role="status">
+      <div className="stack">
+        <p className="strong">{t('tokens.made')}</p>
+        <p className="row">
+          <code className="secret" dir="ltr">
+            {secret}
+          </code>
+          <CopyButton text={secret} />
+        </p>
+        <div className="code">
+          <pre dir="ltr">{lines}</pre>
+          <CopyButton text={lines} />
+        </div>
+        <Button isSmall onPress={onClose}>
+          {t('tokens.kept')}
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function NewToken({
+  isOpen,
+  onClose,
+  onMade,
+}: {
+  isOpen: boolean;
+  onClose: () => void;
+  onMade: (key: Key) => void;
+}) {
+  const { t } = useTranslation();
+  const user = useUser();
+  const [description, setDescription] = useState('');
+  const [trouble, setTrouble] = useState<unknown>();
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setTrouble(undefined);
+    try {
+      const { keys } = await rpc('PostKeys', {
+        user_app_id: { user_id: user.id ?? 'me' },
+        keys: [{ description, type: 'personal_access_token', scopes: ['All'] }],
+      });
+      if (keys?.[0]) onMade(keys[0]);
+      await refresh('ListKeys');
+      setDescription('');
+      onClose();
+    } catch (thrown) {
+      setTrouble(thrown);
+    }
+  };
+  return (
+    <Dialog title={t('tokens.new')} isOpen={isOpen} onClose={onClose} size="small">
+      <form className="stack" onSubmit={(event) => void submit(event)}>
+        <TextField
+          label={t('common.description')}
+          hint={t('tokens.descriptionHint')}
+          value={description}
+          onChange={setDescription}
+          isRequired
+          autoFocus
+        />
+        {trouble !== undefined && <TroubleNote thrown={trouble} />}
+        <div className="row end">
+          <Button onPress={onClose}>{t('common.cancel')}</Button>
+          <Button type="submit" look="primary" isDisabled={description === ''}>
+            {t('tokens.make')}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
