@@ -19,6 +19,13 @@ export const appScreens: readonly {
     isNavigation: true,
     Screen: screen(() => import('../screens/overview/overview.tsx')),
   },
+  {
+    word: 'inputs',
+    label: 'nav.inputs',
+    icon: 'gallery',
+    isNavigation: true,
+    Screen: screen(() => import('../screens/inputs/inputs.tsx')),
+  },
 ];
 
 export const Home = screen(() => import('../screens/home/home.tsx'));

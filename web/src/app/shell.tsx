@@ -1,4 +1,4 @@
-import { Suspense, useEffect, useState } from 'react';
+import { Suspense, useEffect, useMemo, useState } from 'react';
 import { Menu, MenuItem, MenuTrigger, Popover, Separator } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import { AppProvider, useRpc, useUser } from '../api/queries.ts';
@@ -9,6 +9,8 @@ import { Button, IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { sayTrouble } from '../ui/notices.tsx';
 import { Empty, TroubleNote, Waiting } from '../ui/states.tsx';
+import { DropTarget } from '../upload/drop-target.tsx';
+import { UploadDock } from '../upload/upload-dock.tsx';
 import { AppSwitcher } from './app-switcher.tsx';
 import { CodeDialog } from './code-dialog.tsx';
 import { Link } from './link.tsx';
@@ -42,12 +44,14 @@ export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
           </Suspense>
         </main>
       </div>
+      <UploadDock />
     </>
   );
 }
 
 function InApp({ userId, appId, Screen }: { userId: string; appId: string; Screen: React.ComponentType }) {
-  const found = useRpc('GetApp', { user_app_id: { user_id: userId, app_id: appId } });
+  const name = useMemo(() => ({ user_id: userId, app_id: appId }), [userId, appId]);
+  const found = useRpc('GetApp', { user_app_id: name });
   useEffect(() => {
     document.title = `${appId} · Fovea`;
     return () => {
@@ -56,10 +60,9 @@ function InApp({ userId, appId, Screen }: { userId: string; appId: string; Scree
   }, [appId]);
   if (found.error) return <TroubleNote thrown={found.error} retry={() => void found.refetch()} />;
   return (
-    <AppProvider
-      value={{ user_id: userId, app_id: appId, ...(found.data?.app ? { app: found.data.app } : {}) }}
-    >
+    <AppProvider value={{ ...name, ...(found.data?.app ? { app: found.data.app } : {}) }}>
       <Screen key={`${userId}/${appId}`} />
+      <DropTarget app={name} />
     </AppProvider>
   );
 }

@@ -1,0 +1,377 @@
+import type { Input } from '@fovea/contract/rest';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type Ref,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useMemo,
+  useReducer,
+  useRef,
+  useState,
+} from 'react';
+import { useTranslation } from 'react-i18next';
+import { aspectOf, kindOf, nameOf, picturePath, stateOf } from '../api/media.ts';
+import { formatNumber } from '../i18n/format.ts';
+import { Icon } from '../ui/icon.tsx';
+import { TroubleNote } from '../ui/states.tsx';
+import { clampAspect, guessedHeight, heightOfRows, layRows, PageHeights, type RowPlace } from './layout.ts';
+import { Overlay } from './overlay.tsx';
+import { type Item, Pages, pageSize, type Source } from './source.ts';
+
+/** Browsers end an element at some 33 million pixels; past this a pixel of the scroll bar is more than one of the grid. */
+const scrollHeightMax = 12_000_000;
+const gap = 6;
+
+export interface GridHandle {
+  refresh(): void;
+  replace(inputs: readonly Input[]): void;
+  focus(): void;
+}
+
+/**
+ * A justified grid over any number of inputs. Only rows in view are in the document; pages are fetched as they are
+ * scrolled to, and the scroll bar always stands for the whole.
+ */
+export function Grid({
+  source,
+  total,
+  rowHeight,
+  selected,
+  overlay,
+  onOpen,
+  onSelect,
+  onPreview,
+  ref,
+}: {
+  source: Source;
+  total: number;
+  rowHeight: number;
+  selected: ReadonlySet<string>;
+  overlay: boolean;
+  onOpen: (item: Item, index: number) => void;
+  onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
+  onPreview: (item: Item, index: number) => void;
+  ref?: Ref<GridHandle>;
+}) {
+  const { t } = useTranslation();
+  const scroller = useRef<HTMLDivElement>(null);
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  const [virtualTop, setVirtualTop] = useState(0);
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const [active, setActive] = useState(0);
+  const pages = useMemo(() => new Pages(source, redraw), [source]);
+  useEffect(() => () => pages.close(), [pages]);
+
+  const pageCount = Math.ceil(total / pageSize);
+  const countOf = useCallback((page: number) => Math.min(pageSize, total - page * pageSize), [total]);
+  const rules = useMemo(() => ({ width: size.width, rowHeight, gap }), [size.width, rowHeight]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another source has other pictures, so other heights
+  const heights = useMemo(
+    () => new PageHeights(pageCount, (page) => guessedHeight(countOf(page), rules)),
+    [pageCount, countOf, rules, source],
+  );
+  const rowsOf = useMemo(() => {
+    const laid = new Map<readonly Item[], RowPlace[]>();
+    return (page: number): RowPlace[] | undefined => {
+      const items = pages.get(page);
+      if (!items) return undefined;
+      let rows = laid.get(items);
+      if (!rows) {
+        rows = layRows(
+          items.map(({ input }) => aspectOf(input.data)),
+          rules,
+          page === pageCount - 1,
+        );
+        laid.set(items, rows);
+      }
+      return rows;
+    };
+  }, [pages, rules, pageCount]);
+
+  useLayoutEffect(() => {
+    const element = scroller.current as HTMLDivElement;
+    const measure = () => setSize({ width: element.clientWidth, height: element.clientHeight });
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  // Pages that turn out higher or lower than guessed move those after them; what is in view stays where it is.
+  const firstPage = size.width === 0 ? 0 : heights.pageAt(virtualTop);
+  const lastPage = size.width === 0 ? 0 : heights.pageAt(virtualTop + size.height + rowHeight);
+  const inView = useMemo(
+    () =>
+      size.width === 0 || total === 0
+        ? []
+        : Array.from({ length: lastPage - firstPage + 1 }, (_, i) => firstPage + i),
+    [firstPage, lastPage, size.width, total],
+  );
+  let shift = 0;
+  for (const page of inView) {
+    const rows = rowsOf(page);
+    if (!rows) continue;
+    const moved = heights.set(page, heightOfRows(rows, gap));
+    if (page < heights.pageAt(virtualTop)) shift += moved;
+  }
+  const whole = heights.total;
+  const scrollHeight = Math.min(whole, scrollHeightMax);
+  const scale =
+    whole > scrollHeight && size.height > 0 ? (whole - size.height) / (scrollHeight - size.height) : 1;
+  useLayoutEffect(() => {
+    const element = scroller.current as HTMLDivElement;
+    if (shift !== 0) element.scrollTop += shift / scale;
+  }, [shift, scale]);
+  useEffect(() => {
+    const timer = setTimeout(() => pages.want(inView), 40);
+    return () => clearTimeout(timer);
+  }, [pages, inView]);
+
+  useImperativeHandle(ref, () => ({
+    refresh: () => pages.refresh(inView),
+    replace: (inputs) => pages.replace(inputs),
+    focus: () => scroller.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus(),
+  }));
+
+  const scrolled = () => {
+    const element = scroller.current as HTMLDivElement;
+    setVirtualTop(element.scrollTop * scale);
+  };
+
+  const itemAt = (index: number): Item | undefined =>
+    pages.get(Math.floor(index / pageSize))?.[index % pageSize];
+
+  function moveTo(index: number): void {
+    const next = Math.max(0, Math.min(total - 1, index));
+    setActive(next);
+    const page = Math.floor(next / pageSize);
+    const row = rowsOf(page)?.find(({ to }) => next % pageSize < to);
+    const top = heights.topOf(page) + (row?.top ?? 0);
+    const bottom = top + (row?.height ?? rowHeight);
+    const element = scroller.current as HTMLDivElement;
+    if (top < virtualTop) element.scrollTop = top / scale;
+    else if (bottom > virtualTop + size.height) element.scrollTop = (bottom - size.height + gap) / scale;
+    requestAnimationFrame(() =>
+      element.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus({ preventScroll: true }),
+    );
+  }
+
+  function verticalNeighbour(direction: 1 | -1): number {
+    const page = Math.floor(active / pageSize);
+    const rows = rowsOf(page) ?? [];
+    const at = rows.findIndex(({ to }) => active % pageSize < to);
+    const inRow = (active % pageSize) - (rows[at]?.from ?? 0);
+    const next = rows[at + direction];
+    if (next) return page * pageSize + Math.min(next.to - 1, next.from + inRow);
+    return direction === 1 ? (page + 1) * pageSize + inRow : page * pageSize - 1;
+  }
+
+  function press(event: KeyboardEvent): void {
+    const forward = document.documentElement.dir === 'rtl' ? 'ArrowLeft' : 'ArrowRight';
+    const backward = document.documentElement.dir === 'rtl' ? 'ArrowRight' : 'ArrowLeft';
+    const item = itemAt(active);
+    const moves = new Map<string, () => number>([
+      [forward, () => active + 1],
+      [backward, () => active - 1],
+      ['ArrowDown', () => verticalNeighbour(1)],
+      ['ArrowUp', () => verticalNeighbour(-1)],
+      ['Home', () => 0],
+      ['End', () => total - 1],
+    ]);
+    const move = moves.get(event.key);
+    if (move) {
+      const next = move();
+      moveTo(next);
+      const reached = itemAt(Math.max(0, Math.min(total - 1, next)));
+      if (event.shiftKey && reached) onSelect(reached, next, 'range');
+    } else if (event.key === 'Enter' && item) onOpen(item, active);
+    else if (event.key === ' ' && item) onPreview(item, active);
+    else if (event.key === 'x' && item) onSelect(item, active, 'toggle');
+    else return;
+    event.preventDefault();
+  }
+
+  const trouble = pages.trouble();
+  return (
+    <div className="grid-holder">
+      {trouble !== undefined && <TroubleNote thrown={trouble} retry={() => pages.refresh(inView)} />}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the grid inside */}
+      <div className="grid-scroller" ref={scroller} onScroll={scrolled} onKeyDown={press}>
+        {/* biome-ignore lint/a11y/useSemanticElements: rows lie where the layout puts them, as in no table */}
+        <div
+          className="grid-whole"
+          role="grid"
+          aria-label={t('gallery.label')}
+          aria-rowcount={-1}
+          style={{ height: scrollHeight }}
+        >
+          {inView.map((page) => (
+            <PageRows
+              key={page}
+              page={page}
+              top={heights.topOf(page) - virtualTop + virtualTop / scale}
+              items={pages.get(page)}
+              rows={rowsOf(page)}
+              guess={{ height: heights.heightOf(page) }}
+              view={{
+                from: virtualTop - heights.topOf(page) - rowHeight,
+                to: virtualTop - heights.topOf(page) + size.height + rowHeight,
+              }}
+              width={size.width}
+              active={active}
+              selected={selected}
+              overlay={overlay}
+              onOpen={(item, index) => {
+                setActive(index);
+                onOpen(item, index);
+              }}
+              onSelect={(item, index, how) => {
+                setActive(index);
+                onSelect(item, index, how);
+              }}
+            />
+          ))}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function PageRows({
+  page,
+  top,
+  items,
+  rows,
+  guess,
+  view,
+  width,
+  ...cells
+}: {
+  page: number;
+  top: number;
+  items: readonly Item[] | undefined;
+  rows: readonly RowPlace[] | undefined;
+  guess: { height: number };
+  view: { from: number; to: number };
+  width: number;
+  active: number;
+  selected: ReadonlySet<string>;
+  overlay: boolean;
+  onOpen: (item: Item, index: number) => void;
+  onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
+}) {
+  if (!items || !rows)
+    return <div className="grid-waiting" style={{ top, height: guess.height }} aria-hidden="true" />;
+  const shown = rows.filter((row) => row.top + row.height > view.from && row.top < view.to);
+  return shown.map((row) => {
+    let left = 0;
+    return (
+      // biome-ignore lint/a11y/useFocusableInteractive: its cells take the focus
+      // biome-ignore lint/a11y/useSemanticElements: as above
+      <div key={row.from} role="row" className="grid-row" style={{ top: top + row.top, height: row.height }}>
+        {items.slice(row.from, row.to).map((item, i) => {
+          const aspect = clampAspect(aspectOf(item.input.data));
+          const cellWidth = Math.min(aspect * row.height, width);
+          const at = left;
+          left += cellWidth + gap;
+          return (
+            <Cell
+              key={item.input.id}
+              item={item}
+              index={page * pageSize + row.from + i}
+              left={at}
+              width={cellWidth}
+              {...cells}
+            />
+          );
+        })}
+      </div>
+    );
+  });
+}
+
+function Cell({
+  item,
+  index,
+  left,
+  width,
+  active,
+  selected,
+  overlay,
+  onOpen,
+  onSelect,
+}: {
+  item: Item;
+  index: number;
+  left: number;
+  width: number;
+  active: number;
+  selected: ReadonlySet<string>;
+  overlay: boolean;
+  onOpen: (item: Item, index: number) => void;
+  onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
+}) {
+  const { t } = useTranslation();
+  const { input, score } = item;
+  const id = input.id ?? '';
+  const isSelected = selected.has(id);
+  const state = stateOf(input.status);
+  const kind = kindOf(input.data);
+  const path = picturePath(input.data, 'small');
+  const press = (event: MouseEvent) => {
+    const isMark = (event.target as HTMLElement).closest('.grid-mark') !== null;
+    if (event.shiftKey) onSelect(item, index, 'range');
+    else if (isMark || event.ctrlKey || event.metaKey) onSelect(item, index, 'toggle');
+    else onOpen(item, index);
+  };
+  const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0);
+  const words = [
+    nameOf(input),
+    ...labels.map((concept) => concept.name || concept.id),
+    ...(state === 'ready' ? [] : [t(`gallery.state.${state}`)]),
+    ...(score === undefined
+      ? []
+      : [t('gallery.score', { score: formatNumber(score, { maximumFractionDigits: 3 }) })]),
+  ].join(', ');
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: keys are heard by the grid around it
+    // biome-ignore lint/a11y/useSemanticElements: as above
+    <div
+      role="gridcell"
+      className={`grid-cell${isSelected ? ' selected' : ''}`}
+      style={{ insetInlineStart: left, width }}
+      tabIndex={index === active ? 0 : -1}
+      data-index={index}
+      data-id={id}
+      aria-label={words}
+      aria-selected={isSelected}
+      onClick={press}
+    >
+      {path ? (
+        <img src={path} alt="" loading="lazy" decoding="async" draggable={false} />
+      ) : (
+        <span className="grid-text">
+          {input.data?.text ? (input.data.text.raw ?? nameOf(input)) : nameOf(input)}
+        </span>
+      )}
+      {overlay && state === 'ready' && <Overlay input={input} />}
+      {kind !== 'image' && <Icon name={kind === 'video' ? 'video' : kind === 'audio' ? 'play' : 'docs'} />}
+      {state !== 'ready' && (
+        <span className={`badge ${state === 'failed' ? 'danger' : 'warn'}`}>
+          {t(`gallery.state.${state}`)}
+        </span>
+      )}
+      {score !== undefined && (
+        <span className="grid-score">
+          {formatNumber(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 })}
+        </span>
+      )}
+      <span className="grid-mark" aria-hidden="true">
+        <Icon name="check" size={14} />
+      </span>
+    </div>
+  );
+}
