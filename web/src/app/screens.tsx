@@ -11,6 +11,8 @@ export const appScreens: readonly {
   readonly icon: IconName;
   readonly isNavigation: boolean;
   readonly Screen: ComponentType;
+  /** Shown for one of them, `/{user}/{app}/{word}/{id}`. */
+  readonly One?: ComponentType;
 }[] = [
   {
     word: '',
@@ -25,6 +27,7 @@ export const appScreens: readonly {
     icon: 'gallery',
     isNavigation: true,
     Screen: screen(() => import('../screens/inputs/inputs.tsx')),
+    One: screen(() => import('../screens/label/label.tsx')),
   },
 ];
 

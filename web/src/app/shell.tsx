@@ -13,6 +13,7 @@ import { DropTarget } from '../upload/drop-target.tsx';
 import { UploadDock } from '../upload/upload-dock.tsx';
 import { AppSwitcher } from './app-switcher.tsx';
 import { CodeDialog } from './code-dialog.tsx';
+import { isTyping } from './is-typing.ts';
 import { Link } from './link.tsx';
 import { go, pathTo, usePlace } from './place.ts';
 import { applyTheme, setPreference, type Theme } from './preferences.ts';
@@ -23,7 +24,7 @@ import { ShortcutsDialog } from './shortcuts-dialog.tsx';
 export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
   const { t } = useTranslation();
   const { path } = usePlace();
-  const [userId, appId, word = ''] = path;
+  const [userId, appId, word = '', one] = path;
   const isApp = userId !== undefined && appId !== undefined && userId !== 'settings';
   const screen = appScreens.find((candidate) => candidate.word === word);
   return (
@@ -40,7 +41,13 @@ export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
             {!isApp && path[0] === 'settings' && <Settings />}
             {!isApp && path.length === 0 && <Home />}
             {!isApp && path.length > 0 && path[0] !== 'settings' && <Nowhere />}
-            {isApp && <InApp userId={userId} appId={appId} Screen={screen?.Screen ?? Nowhere} />}
+            {isApp && (
+              <InApp
+                userId={userId}
+                appId={appId}
+                Screen={(one === undefined ? screen?.Screen : screen?.One) ?? Nowhere}
+              />
+            )}
           </Suspense>
         </main>
       </div>
@@ -147,10 +154,6 @@ function TopBar({
     </header>
   );
 }
-
-export const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement &&
-  (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
 
 function UserMenu({ signedOut, showKeys }: { signedOut: () => Promise<void>; showKeys: () => void }) {
   const { t } = useTranslation();
