@@ -29,6 +29,14 @@ export const appScreens: readonly {
     Screen: screen(() => import('../screens/inputs/inputs.tsx')),
     One: screen(() => import('../screens/label/label.tsx')),
   },
+  {
+    word: 'models',
+    label: 'nav.models',
+    icon: 'model',
+    isNavigation: true,
+    Screen: screen(() => import('../screens/models/models.tsx')),
+    One: screen(() => import('../screens/models/model.tsx')),
+  },
 ];
 
 export const Home = screen(() => import('../screens/home/home.tsx'));
