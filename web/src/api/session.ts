@@ -2,12 +2,12 @@ import type { User } from '@fovea/contract/rest';
 import { call, rpc } from './client.ts';
 import { isSignedOut } from './trouble.ts';
 
-/** Who is signed in by the session cookie; undefined where nobody is. */
-export async function whoAmI(): Promise<User | undefined> {
+/** Who is signed in by the session cookie; null where nobody is. */
+export async function whoAmI(): Promise<User | null> {
   try {
-    return (await rpc('GetUser', { user_app_id: { user_id: 'me' } }, { quiet: true })).user;
+    return (await rpc('GetUser', { user_app_id: { user_id: 'me' } }, { quiet: true })).user ?? null;
   } catch (thrown) {
-    if (isSignedOut(thrown)) return undefined;
+    if (isSignedOut(thrown)) return null;
     throw thrown;
   }
 }

@@ -19,6 +19,8 @@ export function ConceptField({
   const { t } = useTranslation();
   const app = useAppName();
   const [words, setWords] = useState('');
+  // Made anew after every choice: its list is closed then, and the next label can be typed at once.
+  const [round, setRound] = useState(0);
   const known = useRpc('ListConcepts', { user_app_id: app, per_page: 1000 }).data?.concepts ?? [];
   const typed = words.trim().toLocaleLowerCase();
   const matches = known
@@ -33,11 +35,13 @@ export function ConceptField({
   ];
   const take = (concept: Concept) => {
     setWords('');
+    setRound(round + 1);
     onChoose(concept);
   };
   const made = (): Concept => ({ id: conceptIdOf(words), name: words.trim() });
   return (
     <ComboBox
+      key={round}
       className="field"
       {...(hideLabel ? { 'aria-label': label } : {})}
       items={items}
@@ -48,11 +52,12 @@ export function ConceptField({
         if (key === null) return;
         take(key === '+' ? made() : (known.find(({ id }) => id === key) ?? { id: String(key) }));
       }}
-      menuTrigger="focus"
+      menuTrigger="input"
       allowsCustomValue
     >
       {!hideLabel && <Label>{label}</Label>}
       <Input
+        autoFocus={round > 0}
         placeholder={t('concepts.placeholder')}
         onKeyDown={(event) => {
           if (

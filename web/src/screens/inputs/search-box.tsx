@@ -21,6 +21,8 @@ export function SearchBox({ query }: { query: Query }) {
   const { t } = useTranslation();
   const app = useAppName();
   const [words, setWords] = useState('');
+  // Made anew after every choice: its list is closed then.
+  const [round, setRound] = useState(0);
   const input = useRef<HTMLInputElement>(null);
   const concepts = useRpc('ListConcepts', { user_app_id: app, per_page: 1000 });
   const known = concepts.data?.concepts ?? [];
@@ -44,6 +46,7 @@ export function SearchBox({ query }: { query: Query }) {
     const [kind = '', ...rest] = key.split(':');
     const value = rest.join(':');
     setWords('');
+    setRound(round + 1);
     if (kind === 'text') search({ ...query, text: value });
     else if (!query.concepts.some(({ id }) => id === value))
       search({ ...query, concepts: [...query.concepts, { id: value, not: isNot }] });
@@ -63,6 +66,7 @@ export function SearchBox({ query }: { query: Query }) {
     >
       <Icon name="search" />
       <ComboBox
+        key={round}
         aria-label={t('search.label')}
         items={items}
         inputValue={words}
