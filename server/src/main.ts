@@ -20,7 +20,7 @@ import { bulkOperationJobs } from '#resources/bulk-operations/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { conceptJobs } from '#resources/concepts/index.ts';
-import { datasetJobs, datasetPeriodicJobs, exportRoute } from '#resources/datasets/index.ts';
+import { beyondRoutes, datasetJobs, datasetPeriodicJobs, exportRoute } from '#resources/datasets/index.ts';
 import { evaluationJobs, evaluationRoutes } from '#resources/evaluations/index.ts';
 import {
   addJobHooks,
@@ -258,6 +258,11 @@ async function open(
         ...serviceDeps,
         partBytesMax: config.requestBytesMax,
         encode: (reply) => encodeJson(SingleUploadResponseSchema, reply, { names: config.jsonNames }),
+        grantFor: async (rpc, header, userId, appId) =>
+          (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
+      }),
+      ...beyondRoutes({
+        db,
         grantFor: async (rpc, header, userId, appId) =>
           (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
       }),

@@ -88,6 +88,8 @@ export const deathPoints = [
   'export-begun',
   'export-stored',
   'export-done',
+  'work-done',
+  'work-step',
   // Training
   'training-begun',
   'training-fitted',

@@ -19,6 +19,8 @@ export interface DatasetParts extends Deps {
   readonly searches: {
     /** @throws Fault for a search that cannot be run */
     check(search: Search): void;
+    /** Row keys of all inputs that match; with ranks, of the best. */
+    inputKeys(grant: AppGrant, search: Search): Promise<readonly number[]>;
     /** The condition that annotations meet, over `i` (inputs) and `a` (annotations). @throws Fault as `check` */
     annotationCondition(grant: AppGrant, search: Search): Promise<Sql<unknown>>;
   };

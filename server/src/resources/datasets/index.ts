@@ -1,3 +1,4 @@
+export { beyondRoutes } from './beyond/routes.ts';
 export type { DatasetParts } from './deps.ts';
 export {
   addPredictionsVersion,

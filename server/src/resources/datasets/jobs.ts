@@ -1,4 +1,5 @@
 import type { JobHandler } from '#jobs/index.ts';
+import { workHandler, workKind } from './beyond/work-jobs.ts';
 import type { DatasetParts } from './deps.ts';
 import {
   exportHandler,
@@ -16,6 +17,7 @@ export const datasetJobs = (parts: DatasetParts): Record<string, JobHandler> => 
   [snapshotKind]: snapshotJob(parts),
   [freeChunksKind]: freeChunksHandler(parts),
   [exportKind]: exportHandler(parts),
+  [workKind]: workHandler(parts),
   [freeArchivesKind]: freeArchivesHandler(parts),
   [sweepArchivesKind]: sweepArchivesHandler(parts),
 });

@@ -97,6 +97,8 @@ export interface SnapshotConfig {
   readonly search: Search | undefined;
   /** True when the version leaves out inputs that nothing is said of. */
   readonly ignoreEmptyInputs: boolean;
+  /** True when it holds what a model says. */
+  readonly isPredicted: boolean;
   readonly embedModelVersionIds: readonly string[];
   /** Of everything above. */
   readonly digest: string;
@@ -110,6 +112,7 @@ export function configOf(body: Buffer): SnapshotConfig {
   return {
     search: filter?.annotationFilter?.search,
     ignoreEmptyInputs: filter?.ignoreEmptyInputs ?? false,
+    isPredicted: dataConfig.case === 'modelPredictConfig',
     embedModelVersionIds: [...embedModelVersionIds].sort(),
     digest: packBody(DatasetVersionSchema, bare, columns).toString('base64'),
   };

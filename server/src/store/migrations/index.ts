@@ -11,6 +11,7 @@ import { annotationFilters } from './0019-annotation-filters.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { datasetExports } from './0025-dataset-exports.ts';
+import { datasetWorks } from './0028-dataset-works.ts';
 import { searchTerms } from './0032-search-terms.ts';
 import { evaluations } from './0041-evaluations.ts';
 
@@ -28,6 +29,7 @@ export const migrations: readonly Migration[] = [
   conceptGraphs,
   datasetChunks,
   datasetExports,
+  datasetWorks,
   searchTerms,
   evaluations,
 ];
