@@ -5,7 +5,7 @@ const globalSetup = './conformance/global-setup.ts';
 
 export default defineConfig({
   test: {
-    include: ['{contract,server,conformance,web,cli,bench,scripts}/**/*.test.ts'],
+    include: ['{contract,formats,server,conformance,web,cli,bench,scripts}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     environment: 'node',
     // Each file has a process of its own: native modules and worker threads end with it.

@@ -8,7 +8,7 @@ import { contentDigestOf, digestOf, filesBelow, readStamp, writeStamp } from './
 import { elapsed, step } from './lib/steps.mjs';
 
 const generator = join(root, 'contract', 'generate.mjs');
-const serverSources = ['contract/src', 'contract/gen', 'server/src', 'server/package.json'];
+const serverSources = ['contract/src', 'contract/gen', 'formats/src', 'server/src', 'server/package.json'];
 const webSources = ['contract/src/rest.ts', 'contract/gen/rest.ts', 'web/src', 'web/package.json'];
 const webAssets = new Set(['.svg', '.png', '.ico', '.txt', '.webmanifest', '.woff2']);
 
@@ -84,14 +84,14 @@ function linkPackages(outDir) {
   if (!inside && !existsSync(link)) symlinkSync(join(root, 'node_modules'), link, 'junction');
 }
 
-/** `#x` and `@fovea/contract` are compiled in from source; every other package stays a package. */
+/** `#x`, `@fovea/contract` and `@fovea/formats` are compiled in from source; every other package stays a package. */
 export const sourceImports = {
   name: 'source-imports',
   setup(plan) {
     plan.onResolve({ filter: /^#/ }, ({ path }) => ({ path: join(root, 'server', 'src', path.slice(1)) }));
-    plan.onResolve({ filter: /^@fovea\/contract(\/|$)/ }, ({ path }) => {
-      const inner = path.split('/').slice(2).join('/') || 'index';
-      return { path: join(root, 'contract', 'src', `${inner}.ts`) };
+    plan.onResolve({ filter: /^@fovea\/(contract|formats)(\/|$)/ }, ({ path }) => {
+      const [, place, ...inner] = path.split('/');
+      return { path: join(root, place, 'src', `${inner.join('/') || 'index'}.ts`) };
     });
     plan.onResolve({ filter: /^[^./#]/ }, ({ path, kind }) => {
       if (kind === 'entry-point' || isAbsolute(path) || path.startsWith('@fovea/')) return undefined;

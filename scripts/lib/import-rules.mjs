@@ -9,7 +9,7 @@ export function zoneOf(path) {
   const parts = path.split('/');
   if (parts[0] === 'scripts') return 'scripts';
   if (parts[0] !== 'server')
-    return ['contract', 'web', 'cli', 'conformance', 'bench'].find((name) => name === parts[0]);
+    return ['contract', 'formats', 'web', 'cli', 'conformance', 'bench'].find((name) => name === parts[0]);
   if (parts[1] !== 'src') return undefined;
   if (parts.length === 3) return parts[2].startsWith('config') ? 'server/config' : 'server/main';
   if (parts[2] === 'resources') {
@@ -23,18 +23,27 @@ export function zoneOf(path) {
 
 const allowed = {
   contract: [],
+  formats: [],
   'server/domain': [],
   'server/engine': ['server/domain'],
   'server/store': ['server/domain'],
   'server/jobs': ['server/domain', 'server/store'],
   'server/gateway': ['contract', 'server/domain'],
   'server/config': ['server/domain'],
-  'server/resources': ['contract', 'server/domain', 'server/engine', 'server/store', 'server/jobs'],
+  'server/resources': [
+    'contract',
+    'formats',
+    'server/domain',
+    'server/engine',
+    'server/store',
+    'server/jobs',
+  ],
   web: ['contract'],
-  cli: ['contract'],
+  cli: ['contract', 'formats'],
   conformance: ['contract', 'scripts', 'server/testing'],
   bench: [
     'contract',
+    'formats',
     'scripts',
     'server/testing',
     'server/domain',
@@ -71,6 +80,7 @@ const anyBuiltin = /^node:/;
 // Places that keep to few packages, so that each one is wrapped once.
 const packages = {
   contract: [anyBuiltin, /^@bufbuild\/protobuf$/, /^protobufjs$/],
+  formats: [/^node:zlib$/, /^(yaml|saxes|image-size)$/],
   'server/domain': [/^node:(crypto|buffer|util|net)$/],
   'server/config': [anyBuiltin, /^zod$/],
   'server/gateway': [

@@ -6,7 +6,7 @@ import { mayImport, mayUsePackages, zoneOf } from './import-rules.mjs';
 import { root } from './paths.mjs';
 import { filesBelow } from './stamp.mjs';
 
-const folders = ['contract', 'server', 'web', 'cli', 'conformance', 'bench'];
+const folders = ['contract', 'formats', 'server', 'web', 'cli', 'conformance', 'bench'];
 const builtins = new Set(builtinModules);
 
 /**

@@ -46,10 +46,16 @@ import {
   mediaRoutes,
   readImageBytes,
 } from '#resources/inputs/index.ts';
-import { trainingJobs, trainLogRoute } from '#resources/models/index.ts';
+import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
-import { baseEmbedderOf, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
+import {
+  baseEmbedderOf,
+  openRunTimes,
+  runBaseWorkflow,
+  runTimesRoute,
+  seedBuiltins,
+} from '#resources/workflows/index.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
 import {
   bulkParts,
@@ -179,7 +185,9 @@ async function open(
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
   whenStopping(() => vectorHost.close());
   const vectors = openVectorCatalog(db, vectorHost);
+  const runTimes = openRunTimes();
   const serviceDeps: ServiceDeps = {
+    runTimes,
     ...deps,
     ...uploadHooks,
     engine,
@@ -194,7 +202,7 @@ async function open(
     const jobs = await startJobs({
       db,
       handlers: {
-        ...appJobs(db),
+        ...appJobs({ db, jobGrant }),
         ...conceptJobs(serviceDeps),
         ...bulkOperationJobs({ ...bulkParts(serviceDeps), jobGrant }),
         ...datasetJobs(datasetParts(serviceDeps, directory)),
@@ -218,6 +226,7 @@ async function open(
         ...uploadPeriodicJobs,
         ...datasetPeriodicJobs,
         ...extractionPeriodicJobs,
+        ...trainingPeriodicJobs,
       ],
       reclaimAll: config.databaseUrl === undefined,
       log,
@@ -281,6 +290,7 @@ async function open(
             .app as AppGrant,
       }),
       trainLogRoute(db),
+      runTimesRoute({ runTimes, signIn: authorizer.signIn }),
       ...evaluationRoutes({
         ...evaluationParts(serviceDeps, directory),
         evaluationGrant: async (header, userId, appId) =>

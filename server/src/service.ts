@@ -8,6 +8,8 @@ import {
   annotationHandlers,
   findAnnotationFilter,
   showAnnotations,
+  trackHandlers,
+  trackSearchHandlers,
   withMaskUrls,
 } from '#resources/annotations/index.ts';
 import { appHandlers } from '#resources/apps/index.ts';
@@ -57,11 +59,13 @@ import {
   searchHandlers,
   type VectorCatalog,
 } from '#resources/searches/index.ts';
+import { statValueHandlers } from '#resources/stat-values/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
 import { uploadHandlers } from '#resources/uploads/index.ts';
 import {
   conceptsOfWorkflow,
   copyWorkflowIntoApp,
+  type RunTimes,
   type WorkflowDeps,
   workflowHandlers,
 } from '#resources/workflows/index.ts';
@@ -137,6 +141,7 @@ export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirector
 });
 
 export interface ServiceDeps extends ExtractionDeps {
+  readonly runTimes: RunTimes;
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
@@ -164,12 +169,16 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     enqueueTraining,
     conceptsOfWorkflow: (call: Call, grant: AppGrant, id: string) => conceptsOfWorkflow(db, call, grant, id),
   };
+  const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };
   return {
     ...notYet,
     ...statusCodeHandlers(),
+    ...statValueHandlers(deps),
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
-    ...annotationHandlers({ ...deps, findInputs, pictureSizes, onAnnotated }),
+    ...annotationHandlers(annotations),
+    ...trackHandlers(annotations),
+    ...trackSearchHandlers(annotations),
     ...annotationFilterHandlers({
       db,
       checkFilter: async (grant, search) =>

@@ -93,6 +93,7 @@ export const deathPoints = [
   // Training
   'training-begun',
   'training-fitted',
+  'training-part-due',
   'training-head-kept',
   'training-ended',
   // Evaluations
@@ -100,6 +101,9 @@ export const deathPoints = [
   'evaluation-predicted',
   'evaluation-measured',
   'evaluation-ended',
+  // Copies of apps
+  'duplication-copied',
+  'duplication-step',
   // The end of an app
   'purge-inputs',
   'purge-app',

@@ -6,7 +6,7 @@ export const engineFault = {
     new Fault(
       'bad_request',
       30101,
-      `Input image format unsupported: ${found}. Send JPEG, PNG, WEBP, GIF, BMP or TIFF.`,
+      `Input image format unsupported: ${found}. Send JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.`,
     ),
 
   tooManyPixels: (pixelsMax: number) =>

@@ -1,7 +1,7 @@
 import { engineFault } from './faults.ts';
 
 /** Formats that are decoded, as `ImageInfo.format` spells them. */
-export type ImageFormat = 'JPEG' | 'PNG' | 'WEBP' | 'GIF' | 'BMP' | 'TIFF';
+export type ImageFormat = 'JPEG' | 'PNG' | 'WEBP' | 'GIF' | 'BMP' | 'TIFF' | 'AVIF';
 
 const signatures: readonly [ImageFormat, number, readonly number[]][] = [
   ['JPEG', 0, [0xff, 0xd8, 0xff]],
@@ -19,10 +19,20 @@ const signatures: readonly [ImageFormat, number, readonly number[]][] = [
  * @throws Fault 30101 for everything else; well-known strangers are called by name
  */
 export function readImageFormat(bytes: Uint8Array): ImageFormat {
+  if (isAvif(bytes)) return 'AVIF';
   for (const [format, offset, signature] of signatures) {
     if (signature.every((byte, index) => bytes[offset + index] === byte)) return format;
   }
   throw engineFault.unsupportedFormat(strangerOf(bytes));
+}
+
+/** A file type box with `avif` among its brands (ISO/IEC 23000-22); `avis` are films of such pictures. */
+function isAvif(bytes: Uint8Array): boolean {
+  const start = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
+  if (!start.startsWith('ftyp', 4)) return false;
+  const boxBytes = Math.min(64, Buffer.from(bytes.subarray(0, 4)).readUInt32BE(0));
+  const brands = [start.slice(8, 12), ...(start.slice(16, boxBytes).match(/.{4}/gs) ?? [])];
+  return brands.includes('avif') || brands[0] === 'avis';
 }
 
 function strangerOf(bytes: Uint8Array): string {
@@ -31,7 +41,6 @@ function strangerOf(bytes: Uint8Array): string {
   if (/<svg[\s>]/i.test(start)) return 'SVG';
   if (/^\s*(<!doctype html|<html)/i.test(start)) return 'an HTML page';
   if (start.startsWith('%PDF')) return 'PDF';
-  if (/^....ftyp(avif|avis)/s.test(start)) return 'AVIF';
   if (/^....ftyp(heic|heix|mif1|msf1)/s.test(start)) return 'HEIC';
   if (/^....ftyp/s.test(start)) return 'a video';
   return 'the first bytes belong to no known image format';

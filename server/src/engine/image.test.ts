@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { expect, test } from 'vitest';
 import { decodeBmp } from './bmp.ts';
+import { cropToBox } from './crop.ts';
 import { decodeForModel, readImageInfo, renderThumbnails } from './image.ts';
 import { cropped, letterboxed, stretched } from './model-pixels.ts';
 
@@ -46,9 +47,11 @@ test.each([
   ['GIF', () => halves(40, 30).gif().toBuffer(), 'RGBA'],
   ['TIFF', () => halves(40, 30).tiff().toBuffer(), 'RGB'],
   ['BMP', async () => bitmap(40, 30, 24, false), 'RGB'],
+  ['AVIF', () => halves(40, 30).avif().toBuffer(), 'RGB'],
+  ['PNG', () => halves(40, 30).toColourspace('rgb16').png().toBuffer(), 'RGB'],
 ] as const)('a %s is described and its thumbnails are rendered', async (format, make, colorMode) => {
   const bytes = await make();
-  expect(await readImageInfo(bytes)).toEqual({ width: 40, height: 30, format, colorMode });
+  expect(await readImageInfo(bytes)).toEqual({ width: 40, height: 30, format, colorMode, pages: 1 });
   for (const thumbnail of Object.values(await renderThumbnails(bytes))) {
     expect(await readImageInfo(thumbnail)).toMatchObject({ width: 40, height: 30, format: 'JPEG' });
   }
@@ -79,6 +82,123 @@ test('a picture that the camera stored lying down is turned upright everywhere',
   expect(await readImageInfo(large)).toMatchObject({ width: 40, height: 60 });
 });
 
+const corners = { topLeft: [250, 20, 20], topRight: [20, 250, 20], bottomLeft: [20, 20, 250] } as const;
+type Corner = keyof typeof corners;
+
+/** Four patches of colour; the fourth is white. */
+function patches(width: number, height: number): Buffer {
+  const pixels = Buffer.alloc(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const name = `${y < height / 2 ? 'top' : 'bottom'}${x < width / 2 ? 'Left' : 'Right'}`;
+      pixels.set(corners[name as Corner] ?? [250, 250, 250], (y * width + x) * 3);
+    }
+  }
+  return pixels;
+}
+
+/** Where a pixel of the upright picture is stored, by orientation (EXIF 2.32, tag 0x0112). */
+const storedAt: Record<number, (x: number, y: number, w: number, h: number) => [number, number]> = {
+  1: (x, y) => [x, y],
+  2: (x, y, w) => [w - 1 - x, y],
+  3: (x, y, w, h) => [w - 1 - x, h - 1 - y],
+  4: (x, y, _w, h) => [x, h - 1 - y],
+  5: (x, y) => [y, x],
+  6: (x, y, w) => [y, w - 1 - x],
+  7: (x, y, w, h) => [h - 1 - y, w - 1 - x],
+  8: (x, y, _w, h) => [h - 1 - y, x],
+};
+
+/** A picture that is stored turned or mirrored, with the tag that says so. */
+function storedTurned(width: number, height: number, orientation: number) {
+  const upright = patches(width, height);
+  const place = storedAt[orientation] as (typeof storedAt)[number];
+  const lies = orientation > 4;
+  const [w, h] = lies ? [height, width] : [width, height];
+  const pixels = Buffer.alloc(upright.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const [sx, sy] = place(x, y, width, height);
+      upright.copy(pixels, (sy * w + sx) * 3, (y * width + x) * 3, (y * width + x) * 3 + 3);
+    }
+  }
+  return sharp(pixels, { raw: { width: w, height: h, channels: 3 } }).withMetadata({ orientation });
+}
+
+const uprightFormats = ['jpeg', 'png', 'webp', 'tiff'] as const;
+const turnings = uprightFormats.flatMap((format) =>
+  [1, 2, 3, 4, 5, 6, 7, 8].map((orientation) => [format, orientation] as const),
+);
+
+test.each(turnings)(
+  'a %s of orientation %i is turned upright once, and only once',
+  async (format, orientation) => {
+    for (const [width, height] of [
+      [64, 40],
+      [41, 63],
+      [1400, 900],
+    ] as const) {
+      const options = format === 'jpeg' ? { quality: 95, chromaSubsampling: '4:4:4' } : {};
+      const bytes = await storedTurned(width, height, orientation).toFormat(format, options).toBuffer();
+      expect(await readImageInfo(bytes)).toMatchObject({ width, height });
+      const { tiny, small, large } = await renderThumbnails(bytes);
+      const cut = await cropToBox(bytes, { top: 0, left: 0, bottom: 1, right: 1 });
+      for (const encoded of [bytes, tiny, small, large, cut]) {
+        const picture = await decodeForModel(encoded);
+        expect(picture.width > picture.height).toBe(width > height);
+        const at = (x: number, y: number) =>
+          [
+            ...picture.pixels.subarray(
+              (Math.floor(y * picture.height) * picture.width + Math.floor(x * picture.width)) * 3,
+            ),
+          ].slice(0, 3);
+        const near = (found: number[], wanted: readonly number[]) =>
+          found.every((value, i) => Math.abs(value - (wanted[i] as number)) < 45);
+        expect(near(at(0.2, 0.2), corners.topLeft)).toBe(true);
+        expect(near(at(0.8, 0.2), corners.topRight)).toBe(true);
+        expect(near(at(0.2, 0.8), corners.bottomLeft)).toBe(true);
+      }
+    }
+  },
+);
+
+test('of several pages or frames the first is looked at, and all are counted', async () => {
+  const page = (background: string) =>
+    sharp({ create: { width: 20, height: 10, channels: 3, background } })
+      .png()
+      .toBuffer();
+  const pages = await Promise.all(['#ff0000', '#00ff00', '#0000ff'].map(page));
+  for (const [format, make] of [
+    ['TIFF', (stack: Sharp) => stack.tiff()],
+    ['GIF', (stack: Sharp) => stack.gif()],
+    ['WEBP', (stack: Sharp) => stack.webp({ lossless: true })],
+  ] as const) {
+    const bytes = await make(sharp(pages, { join: { animated: true } })).toBuffer();
+    expect(await readImageInfo(bytes)).toMatchObject({ format, width: 20, height: 10, pages: 3 });
+    const { pixels, width, height } = await decodeForModel(bytes);
+    expect([width, height, ...pixels.subarray(0, 3)]).toEqual([20, 10, expect.closeTo(255, -1), 0, 0]);
+  }
+});
+
+test.each([1, 4, 16] as const)('a bitmap of %i bits is decoded', async (bits) => {
+  const rowBytes = Math.ceil((3 * bits) / 32) * 4;
+  const bytes = Buffer.concat([
+    bitmap(1, 1, 24, false).subarray(0, 54),
+    Buffer.from([0, 0, 0, 0, 10, 20, 30, 0]),
+    Buffer.alloc(rowBytes),
+  ]);
+  bytes.writeUInt32LE(62, 10);
+  bytes.writeInt32LE(3, 18);
+  bytes.writeUInt16LE(bits, 28);
+  // Three pixels: the second colour, the first, the second.
+  if (bits === 16)
+    for (const [at, word] of [0x7fff, 0, 0x7fff].entries()) bytes.writeUInt16LE(word, 62 + at * 2);
+  else if (bits === 4) bytes.set([0x10, 0x10], 62);
+  else bytes[62] = 0b10100000;
+  const lit = bits === 16 ? [255, 255, 255] : [30, 20, 10];
+  expect([...(await decodeBmp(bytes)).pixels]).toEqual([...lit, 0, 0, 0, ...lit]);
+});
+
 test('an upright JPEG within the large size is hosted as it came', async () => {
   const bytes = await halves(800, 600).jpeg().toBuffer();
   expect((await renderThumbnails(bytes)).large).toBe(bytes);
@@ -98,8 +218,8 @@ test.each([
   [24, true],
   [32, false],
   [32, true],
-] as const)('a bitmap of %i bits, top row first: %s, has its pixels in place', (bits, topDown) => {
-  const { width, height, pixels } = decodeBmp(bitmap(5, 3, bits, topDown));
+] as const)('a bitmap of %i bits, top row first: %s, has its pixels in place', async (bits, topDown) => {
+  const { width, height, pixels } = await decodeBmp(bitmap(5, 3, bits, topDown));
   expect([width, height]).toEqual([5, 3]);
   expect([...pixels.subarray(0, 3)]).toEqual([10, 20, 30]);
   expect([...pixels.subarray((2 * 5 + 4) * 3)]).toEqual([10, 22, 34]);

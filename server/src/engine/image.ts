@@ -16,6 +16,8 @@ sharp.unblock({
     'VipsForeignLoadWebpBuffer',
     'VipsForeignLoadNsgifBuffer',
     'VipsForeignLoadTiffBuffer',
+    // AVIF; of the pictures in this container only those reach it.
+    'VipsForeignLoadHeifBuffer',
   ],
 });
 
@@ -33,6 +35,8 @@ export interface ImageInfo {
   format: ImageFormat;
   /** `YUV` for a colour JPEG, otherwise `RGB`, `RGBA`, `GRAY`, `GRAYA` or `CMYK`. */
   colorMode: string;
+  /** Pages of a TIFF or frames of an animation, of which the first is looked at. */
+  pages: number;
 }
 
 /** The hosted sizes besides the original, as JPEG. `large` may be the very bytes that came in. */
@@ -67,13 +71,13 @@ export async function readImageInfo(bytes: Buffer, limits = defaultImageLimits):
   const format = admit(bytes, limits);
   if (format === 'BMP') {
     const { width, height } = bmpWithin(bytes, limits);
-    return { width, height, format, colorMode: 'RGB' };
+    return { width, height, format, colorMode: 'RGB', pages: 1 };
   }
   try {
-    const { autoOrient, space, channels } = await open(bytes, limits).metadata();
+    const { autoOrient, space, channels, pages = 1 } = await open(bytes, limits).metadata();
     if (autoOrient.width * autoOrient.height > limits.pixelsMax)
       throw engineFault.tooManyPixels(limits.pixelsMax);
-    return { ...sizeOf(autoOrient), format, colorMode: colorModeOf(format, space, channels) };
+    return { ...sizeOf(autoOrient), format, colorMode: colorModeOf(format, space, channels), pages };
   } catch (cause) {
     throw decodeFault(cause, limits);
   }
@@ -131,7 +135,7 @@ async function decodeWithin(
   edge: number,
   limits: ImageLimits,
 ): Promise<RawPixels> {
-  const source = format === 'BMP' ? bmpSource(bytes, limits) : open(bytes, limits);
+  const source = format === 'BMP' ? await bmpSource(bytes, limits) : open(bytes, limits);
   const { data, info } = await source
     .autoOrient()
     .resize(edge, edge, { fit: 'inside', withoutEnlargement: true })
@@ -163,9 +167,9 @@ function bmpWithin(bytes: Buffer, limits: ImageLimits): { width: number; height:
   return header;
 }
 
-function bmpSource(bytes: Buffer, limits: ImageLimits): Sharp {
+async function bmpSource(bytes: Buffer, limits: ImageLimits): Promise<Sharp> {
   bmpWithin(bytes, limits);
-  return raw(decodeBmp(bytes));
+  return raw(await decodeBmp(bytes));
 }
 
 async function isOwnLargeSize(bytes: Buffer, limits: ImageLimits): Promise<boolean> {

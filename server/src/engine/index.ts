@@ -3,12 +3,15 @@ import { findAssetsDir } from './assets.ts';
 import { BarcodeReader, type FoundBarcode } from './barcodes/index.ts';
 import type { ModelRun, Prediction, PredictOptions } from './builtin/prediction.ts';
 import { OnnxCache } from './convert/onnx-cache.ts';
-import type { RecipeId } from './convert/recipes.ts';
+import { denseEdge, type RecipeId } from './convert/recipes.ts';
+import type { DenseRecipe } from './dense/grid.ts';
+import type { DenseReduction } from './dense/reduce.ts';
 import { engineFault } from './faults.ts';
 import { Gate } from './gate.ts';
 import { decodeForModel, defaultImageLimits, type ImageLimits, type Picture } from './image.ts';
 import type { TensorPort, Tensors } from './inference/messages.ts';
 import { InferencePool } from './inference/pool.ts';
+import { stretched } from './model-pixels.ts';
 import { type BuiltinModel, type ModelPackage, modelPackages } from './package.ts';
 import { PictureCache } from './picture-cache.ts';
 
@@ -23,6 +26,11 @@ export type {
   Prediction,
   PredictOptions,
 } from './builtin/prediction.ts';
+export { type DenseRecipe, gridOf } from './dense/grid.ts';
+export { cellsInPolygon, type KindMap } from './dense/kinds.ts';
+export { cellsInMask, greyPng, maskPng } from './dense/masks.ts';
+export type { PatchBank } from './dense/patches.ts';
+export { type FoundThing, type LabelledBox, type ThingTargets, thingTargets } from './dense/things.ts';
 export {
   decodeForModel,
   defaultImageLimits,
@@ -36,6 +44,11 @@ export {
 export type { ImageFormat } from './image-format.ts';
 export type { TensorData, TensorPort, Tensors } from './inference/messages.ts';
 export type { BuiltinModel, ModelCard, OutputKind } from './package.ts';
+
+/** What is wanted of a picture's cells; the size of a map follows the picture. */
+export type WantedOfCells =
+  | Exclude<DenseReduction, { kind: 'kinds' }>
+  | Omit<Extract<DenseReduction, { kind: 'kinds' }>, 'width' | 'height'>;
 
 export interface EngineOptions {
   /** Made ONNX files are kept in its sub-folder `models`. */
@@ -68,6 +81,18 @@ export interface Engine {
   predict(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Prediction>;
   /** The embedding of a whole image, of length one. @throws Fault as `predict`, and when the model makes none */
   embed(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Float32Array>;
+  /**
+   * Computes the features of a picture's cells, stretched to a square, and what is wanted of them.
+   *
+   * @returns what the reduction says that it makes
+   * @throws Fault as `predict`
+   */
+  dense<Result>(
+    image: ImageSource,
+    recipe: DenseRecipe,
+    reduction: WantedOfCells,
+    options?: PredictOptions,
+  ): Promise<Result>;
   /** Bar codes and two-dimensional codes in an image. @throws Fault for the image */
   readBarcodes(bytes: Buffer): Promise<FoundBarcode[]>;
   /** The inputs and outputs of any ONNX file. @throws Fault 21313 when it cannot be loaded */
@@ -109,7 +134,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const barcodes = new BarcodeReader();
   const builtins = await Promise.all(modelPackages.map((one) => showBuiltin(one, options, cache)));
 
-  const networkFile = async (model: ModelPackage, recipe: RecipeId): Promise<string> => {
+  const networkFile = async (model: Pick<ModelPackage, 'id'>, recipe: RecipeId): Promise<string> => {
     try {
       return await cache.file(recipe);
     } catch (cause) {
@@ -155,6 +180,21 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
     describeOnnx: (file) => pool.describe('in this file', file),
     runOnnx: (file, feeds, wanted = {}) => pool.run('in this file', file, feeds, wanted),
+    dense: <Result>(
+      image: ImageSource,
+      recipe: DenseRecipe,
+      reduction: WantedOfCells,
+      wanted: PredictOptions = {},
+    ) =>
+      gate.pass(async () => {
+        const picture = await pictures.picture(image.bytes);
+        const data = await stretched(picture, denseEdge);
+        const feeds = { image: { type: 'uint8' as const, dims: [1, denseEdge, denseEdge, 3], data } };
+        const sized = reduction.kind === 'kinds' ? { ...reduction, ...mapSize(picture) } : reduction;
+        const { signal, background = false } = wanted;
+        const file = await networkFile({ id: recipe }, recipe);
+        return (await pool.run(recipe, file, feeds, { signal, background, reduction: sized })) as Result;
+      }, wanted),
     readBarcodes: (bytes) =>
       gate.pass(async () => barcodes.read(await decodeForModel(bytes, limits, barcodeEdgeMax)), {}),
     async close() {
@@ -163,6 +203,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
   };
   return engine;
+}
+
+/** Maps of what each pixel is are no larger than this; from cells of four pixels nothing finer can be told. */
+const mapEdgeMax = 512;
+
+function mapSize({ width, height }: { width: number; height: number }) {
+  const scale = Math.min(1, mapEdgeMax / Math.max(width, height));
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
 function findModel(modelId: string, { optIn }: EngineOptions): ModelPackage {

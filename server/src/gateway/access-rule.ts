@@ -25,11 +25,14 @@ export function accessRuleOf(rule: MethodRule): AccessRule {
 
 function readAccess(rule: MethodRule): AccessRule {
   const paths = rule.bindings.map((binding) => binding.path);
-  const withApp = paths.some((path) => path.includes('{user_app_id.app_id}'));
+  const named = rule.desc.input.fields.some((field) => field.name === 'user_app_id');
+  // A stream without a path of its own (StreamAnnotations) names its app in the request alone.
+  const withApp =
+    paths.some((path) => path.includes('{user_app_id.app_id}')) ||
+    (paths.length === 0 && named && rule.kind === 'server_streaming');
   const withUserOnly = paths.some(
     (path) => path.includes('{user_app_id.user_id}') && !path.includes('{user_app_id.app_id}'),
   );
-  const named = rule.desc.input.fields.some((field) => field.name === 'user_app_id');
   const reads =
     rule.scopes.every((scope) => readScope.test(scope)) && !/^(Post|Patch|Put|Delete|Cancel)/.test(rule.name);
   const asks =

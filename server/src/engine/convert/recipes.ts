@@ -142,6 +142,38 @@ export const recipes = {
       return graph.finish('general-embedding');
     },
   },
+
+  /**
+   * Features of every cell of 8 x 8 pixels of a 320-pixel square: what the detector's own heads look at, averaged
+   * from its finest map, with coarser maps for what is around. For finding things.
+   */
+  'cells-8': denseRecipe(async (graph, add) => {
+    const [fine, middle, wide] = await add([
+      'tower_0/CenternetHead/mul',
+      'tower_0/CenternetHead/Relu_1',
+      centernetBackbone,
+    ]);
+    return [halved(graph, fine), middle, enlarged(graph, wide, 4)];
+  }, 8),
+
+  /** Features of every cell of 4 x 4 pixels of a 320-pixel square: edges, parts and things. For saying what each pixel is. */
+  'cells-4': denseRecipe(async (graph, add) => {
+    const [edges, fine, middle] = await add([
+      'tower_0/MobilenetV3/expanded_conv_2/add',
+      'tower_0/CenternetHead/mul',
+      'tower_0/CenternetHead/Relu_1',
+    ]);
+    return [edges, fine, enlarged(graph, middle, 2)];
+  }, 4),
+
+  /** Features of the backbone's middle for every cell of 8 x 8 pixels of a 320-pixel square, blurred a little. For what looks unusual. */
+  patches: denseRecipe(async (graph, add) => {
+    const [texture, part] = await add([
+      'tower_0/MobilenetV3/expanded_conv_5/expand/Relu',
+      'tower_0/MobilenetV3/expanded_conv_11/add',
+    ]);
+    return [blurred(graph, texture), enlarged(graph, blurred(graph, part), 2)];
+  }, 8),
 } satisfies Record<string, Recipe>;
 
 export type RecipeId = keyof typeof recipes;
@@ -171,6 +203,64 @@ function graphRecipe(source: SourceId, add: (graph: OnnxGraph) => Promise<void>)
     },
   };
 }
+
+/** Side in pixels of the square that dense features are made from. */
+export const denseEdge = 320;
+
+type Maps = readonly string[];
+
+/**
+ * Feature maps of the CenterNet, brought to one grid: output `cells`, float32 [1, cells, cells, features].
+ *
+ * @param choose names the nodes (each map turned to channels first), and brings their maps to the stride
+ */
+function denseRecipe(
+  choose: (
+    graph: OnnxGraph,
+    add: <const Names extends readonly string[]>(names: Names) => Promise<{ [Index in keyof Names]: string }>,
+  ) => Promise<Maps>,
+  stride: number,
+): Recipe {
+  return {
+    sources: ['centernet'],
+    assets: [],
+    async build() {
+      const graph = new OnnxGraph();
+      const picture = floatPicture(graph, 'image', 1, denseEdge);
+      const { nodes, weights } = await readGraphModel('centernet');
+      // The neck enlarges its maps to fixed sizes, which are those of a 512-pixel square.
+      const resized = [...weights].map(([name, weight]) => {
+        if (!/\/up_sampling2d(_\d)?\/mul$/.test(name)) return [name, weight] as const;
+        const data = Int32Array.from(weight.data, (size) => (size * denseEdge) / 512);
+        return [name, { ...weight, data }] as const;
+      });
+      const model = { nodes, weights: new Map(resized) };
+      const maps = await choose(graph, async (names) => {
+        const values = addGraphModel(graph, model, { 'tower_0/images': picture }, names);
+        return values.map((value) => graph.node('Transpose', [value], { perm: [0, 3, 1, 2] })) as {
+          [Index in keyof typeof names]: string;
+        };
+      });
+      const joined = graph.node('Concat', maps, { axis: 1 });
+      const cells = denseEdge / stride;
+      const turned = graph.node('Transpose', [joined], { perm: [0, 2, 3, 1] });
+      graph.output('cells', turned, 'float32', [1, cells, cells, 'features']);
+      return graph.finish('dense');
+    },
+  };
+}
+
+const halved = (graph: OnnxGraph, map: string): string =>
+  graph.node('AveragePool', [map], { kernel_shape: [2, 2], strides: [2, 2] });
+
+const blurred = (graph: OnnxGraph, map: string): string =>
+  graph.node('AveragePool', [map], { kernel_shape: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1] });
+
+const enlarged = (graph: OnnxGraph, map: string, factor: number): string =>
+  graph.node('Resize', [map, '', graph.floats([1, 1, factor, factor], [4])], {
+    mode: 'linear',
+    coordinate_transformation_mode: 'half_pixel',
+  });
 
 async function addSource<const Names extends readonly string[]>(
   graph: OnnxGraph,

@@ -1,3 +1,5 @@
+import type { DenseReduction } from '../dense/reduce.ts';
+
 /** Element types that travel between threads; the same names as in ONNX Runtime. */
 export type TensorType = 'float32' | 'uint8' | 'int32' | 'int64' | 'bool';
 
@@ -18,10 +20,7 @@ export interface TensorPort {
 }
 
 /** What to do with the raw outputs before they leave the worker. */
-export interface Reduction {
-  kind: 'objects' | 'faces';
-  confidenceMin: number;
-}
+export type Reduction = { kind: 'objects' | 'faces'; confidenceMin: number } | DenseReduction;
 
 export type WorkerRequest =
   | {

@@ -4,19 +4,28 @@ import {
   type ClassificationRows,
   evaluateClassification,
 } from '#engine/metrics/classification.ts';
-import { Cancelled, fitHead } from './fit.ts';
+import { type BankProblem, type FittedBank, fitBank } from './bank.ts';
+import { type CellFit, type CellProblem, fitCells } from './cells.ts';
+import { type ClusterProblem, type Clusters, fitClusters } from './clusters.ts';
+import { Cancelled, fitHead, type Watch } from './fit.ts';
 import { applyHead, type Head } from './head.ts';
+import { fitMetric, type MetricFit, type MetricProblem } from './metric.ts';
 import { checkProblem, type HeadObstacle, type HeadProblem } from './problem.ts';
 
 /** One piece of work per thread: the thread ends with it. */
 export type Work =
   | { kind: 'train'; problem: HeadProblem; stop: SharedArrayBuffer }
+  | { kind: 'cells'; problem: CellProblem; stop: SharedArrayBuffer }
+  | { kind: 'metric'; problem: MetricProblem; stop: SharedArrayBuffer }
+  | { kind: 'clusters'; problem: ClusterProblem; stop: SharedArrayBuffer }
+  | { kind: 'bank'; problem: BankProblem; stop: SharedArrayBuffer }
   | { kind: 'evaluate'; rows: ClassificationRows; stop: SharedArrayBuffer }
   | { kind: 'score'; head: Head; vectors: Float32Array; stop: SharedArrayBuffer };
 
 export type FromTraining =
   | { kind: 'progress'; fraction: number }
   | { kind: 'trained'; head: Head }
+  | { kind: 'fitted'; fit: CellFit | MetricFit | Clusters | FittedBank }
   | { kind: 'obstacle'; obstacle: HeadObstacle }
   | { kind: 'scored'; probabilities: Float32Array }
   | { kind: 'evaluated'; metrics: ClassificationMetrics }
@@ -58,7 +67,12 @@ function progress(fraction: number): void {
 function run(work: Work): FromTraining {
   const stop = new Int32Array(work.stop);
   const stopped = () => Atomics.load(stop, 0) === 1;
+  const watch: Watch = { progress, cancelled: stopped };
   try {
+    if (work.kind === 'cells') return { kind: 'fitted', fit: fitCells(work.problem, watch) };
+    if (work.kind === 'metric') return { kind: 'fitted', fit: fitMetric(work.problem, watch) };
+    if (work.kind === 'clusters') return { kind: 'fitted', fit: fitClusters(work.problem, watch) };
+    if (work.kind === 'bank') return { kind: 'fitted', fit: fitBank(work.problem, watch) };
     if (work.kind === 'evaluate') return { kind: 'evaluated', metrics: evaluateClassification(work.rows) };
     return work.kind === 'train' ? train(work.problem, stopped) : score(work.head, work.vectors, stopped);
   } catch (error) {

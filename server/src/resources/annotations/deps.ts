@@ -16,10 +16,11 @@ export interface FoundInput {
 /** Look-ups of the inputs family, which stands after this one and is handed in. Unknown ids are left out. */
 export type FindInputs = (db: Db, grant: AppGrant, ids: readonly string[]) => Promise<readonly FoundInput[]>;
 
-/** Size in pixels. */
+/** Size in pixels; of a video also how many frames it shows in a second. */
 export interface PictureSize {
   readonly width: number;
   readonly height: number;
+  readonly fps?: number;
 }
 
 export interface AnnotationParts extends Deps {

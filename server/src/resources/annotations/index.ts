@@ -28,5 +28,7 @@ export { type LookedAt, replaceFrameAnnotations, replaceModelAnnotations } from 
 export { placeTrouble } from './place.ts';
 export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
+export { trackHandlers } from './track-handlers.ts';
+export { trackSearchHandlers } from './track-searches.ts';
 export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';
 export { userKeys } from './worker-store.ts';

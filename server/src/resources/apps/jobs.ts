@@ -1,14 +1,16 @@
 import { mayDie } from '#domain/failpoints.ts';
 import type { JobHandler } from '#jobs/index.ts';
-import type { Database } from '#store/postgres/index.ts';
+import { type DuplicationParts, duplicationHandler, duplicationKind } from './duplication/job.ts';
 import { purgeApp, purgeInputs } from './store.ts';
 
 export const purgeKind = 'apps.purge';
 const chunk = 2_000;
 
 /** Removes what a deleted app held, a chunk per transaction; run again, it goes on where it stopped. */
-export function appJobs(db: Database): Record<string, JobHandler<{ appKey: number }>> {
+export function appJobs(parts: DuplicationParts): Record<string, JobHandler> {
+  const { db } = parts;
   return {
+    [duplicationKind]: duplicationHandler(parts),
     [purgeKind]: {
       async run([job], context) {
         if (!job) return;

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { type App, AppSchema } from '@fovea/contract';
+import { visibility } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import {
   completed,
@@ -134,3 +135,19 @@ export function withoutImage(before: AppRow): AppPatch {
 }
 
 const wordsIn = (app: App): string => searchWords(app.id, app.name, app.description, app.notes);
+
+/** A new app like another: what `wanted` leaves open is as there, and nobody but the owner sees it. */
+export function appOf(source: AppRow, wanted: App): NewApp {
+  const kept = unpackBody(AppSchema, source.body);
+  const description = wanted.description || kept.description;
+  const after = completed(AppSchema, source.body, { description });
+  return {
+    id: wanted.id,
+    name: wanted.name || wanted.id,
+    body: packBody(AppSchema, after, columns),
+    words: wordsIn({ ...after, id: wanted.id, name: wanted.name || wanted.id }),
+    defaultLanguage: source.defaultLanguage,
+    visibility: visibility.private,
+    isTemplate: false,
+  };
+}

@@ -62,7 +62,15 @@ export function openMediumDigester(deps: InputDeps, limits: MediaLimits) {
     originals: Digest['kept'],
   ): Promise<Digest> {
     await Promise.all(pictures.map(({ size, bytes }) => keepMedium(objects, size, sha, bytes)));
-    return { sha, sizeBytes, media: packed, kept: [...originals, ...pictures], indexed, text: undefined };
+    return {
+      sha,
+      sizeBytes,
+      media: packed,
+      kept: [...originals, ...pictures],
+      indexed,
+      text: undefined,
+      note: '',
+    };
   }
 
   async function fetchInto(file: string, { url, kind }: InputRow, signal: AbortSignal) {

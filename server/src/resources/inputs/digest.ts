@@ -20,6 +20,7 @@ interface Known {
   readonly media: Data;
   readonly kept: readonly { size: MediaSize; bytes: Buffer }[];
   readonly text?: string;
+  readonly note?: string;
 }
 
 /**
@@ -75,6 +76,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
       media: packMediaData(joined(before, known.media)),
       kept,
       indexed,
+      note: known.note ?? '',
       text: known.text ?? (before.text?.raw || undefined),
     };
   }
@@ -96,6 +98,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
     const { tiny, small, large } = await renderThumbnails(bytes, engineLimits);
     const isLargeOwn = large === bytes;
     return {
+      note: noteOf(info),
       media: create(DataSchema, {
         image: {
           imageInfo: showInfo(info),
@@ -117,8 +120,15 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
   return digest;
 }
 
-const showInfo = ({ width, height, format, colorMode }: EngineImageInfo) =>
+const showInfo = ({ width, height, format, colorMode }: Omit<EngineImageInfo, 'pages'>) =>
   ({ width, height, format, colorMode }) as ImageInfo;
+
+/** What somebody who sent more than one picture in a file has to know. */
+function noteOf({ format, pages }: EngineImageInfo): string {
+  if (pages <= 1) return '';
+  const parts = format === 'TIFF' ? 'pages' : 'frames';
+  return `The file has ${pages} ${parts}; the first one is used.`;
+}
 
 /** Renditions are colour JPEGs, whatever they were made from. */
 const jpegInfo = (bytes: Buffer) =>

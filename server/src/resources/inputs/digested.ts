@@ -15,4 +15,6 @@ export interface Digest {
   readonly indexed: Indexed | undefined;
   /** What searches for words look through. */
   readonly text: string | undefined;
+  /** What its owner has to know of it, though it is processed; '' mostly. */
+  readonly note: string;
 }

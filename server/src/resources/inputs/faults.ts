@@ -10,6 +10,14 @@ export const inputFault = {
       StatusCode.CONN_DOES_NOT_EXIST,
       `last_id: there is no input '${id}' any more; go on from the one before, or order by id.`,
     ),
+  noSuchTask: (id: string) =>
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `There is no task '${id}' that anything was labeled for in this app.`,
+    ),
+  noSuchLabeler: (id: string) =>
+    new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `user_ids: there is no user '${id}'.`),
   missingJob: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no inputs add job '${id}' in this app.`),
   invalid: (details: string) => new Fault('bad_request', StatusCode.INPUT_INVALID_ARGUMENT, details),

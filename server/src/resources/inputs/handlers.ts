@@ -9,8 +9,10 @@ import { inputStatus } from './input.ts';
 import { patchInputs } from './patch-inputs.ts';
 import { postInputs } from './post-inputs.ts';
 import { findInputKey, inputsBehind, namedById, newestInputs } from './read-store.ts';
+import { inputSamples } from './samples.ts';
 import { showInputs, showNamedRow, showRows } from './show.ts';
 import { countsByStatus, findInputs, keysBehind, pageOfAll, pageOfIds } from './store.ts';
+import { videoManifest } from './video-manifest.ts';
 
 type Rpc =
   | 'postInputs'
@@ -18,6 +20,8 @@ type Rpc =
   | 'listInputs'
   | 'streamInputs'
   | 'getInputCount'
+  | 'getInputSamples'
+  | 'getInputVideoManifest'
   | 'patchInputs'
   | 'deleteInput'
   | 'deleteInputs'
@@ -85,6 +89,12 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
       const errors = all - (processed ?? 0) - (toProcess ?? 0) - (processing ?? 0);
       return { counts: { processed, toProcess, processing, errors } };
     },
+
+    async getInputSamples(req, call) {
+      return { hits: await inputSamples(deps, call.app, req.taskId, req.userIds) };
+    },
+
+    getInputVideoManifest: (req, call) => videoManifest(deps, call.app, req.inputId),
 
     async deleteInput(req, call) {
       await deleteInputs(deps, call.app, [req.inputId]);

@@ -103,6 +103,71 @@ describe('a video', () => {
   });
 });
 
+describe('a picture', () => {
+  test('of several pages is processed by its first, and says so', async () => {
+    const pages = await Promise.all(
+      ['#ff0000', '#0000ff'].map((background) =>
+        sharp({ create: { width: 20, height: 10, channels: 3, background } })
+          .png()
+          .toBuffer(),
+      ),
+    );
+    const tiff = await sharp(pages, { join: { animated: true } })
+      .tiff()
+      .toBuffer();
+    const input = await posted('pages', { image: { base64: tiff } });
+    expect(input.status).toMatchObject({
+      code: 30000,
+      details: 'The file has 2 pages; the first one is used.',
+    });
+    const { imageInfo, hosted, url } = input.data?.image ?? {};
+    expect(imageInfo).toMatchObject({ width: 20, height: 10, format: 'TIFF' });
+    expect((await got(url as string)).bytes.equals(tiff)).toBe(true);
+    const small = await got(`${hosted?.prefix}/small/${hosted?.suffix}`);
+    const { data } = await sharp(small.bytes).raw().toBuffer({ resolveWithObject: true });
+    expect(data[0]).toBeGreaterThan(200);
+  });
+
+  test('that lies on its side is upright in every size, and its file is as it came', async () => {
+    const jpeg = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#888888' } })
+      .composite([
+        {
+          input: { create: { width: 150, height: 200, channels: 3, background: '#ff0000' } },
+          left: 0,
+          top: 0,
+        },
+      ])
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
+    const input = await posted('lying', { image: { base64: jpeg } });
+    const { imageInfo, hosted, url } = input.data?.image ?? {};
+    expect(imageInfo).toMatchObject({ width: 200, height: 300 });
+    expect((await got(url as string)).bytes.equals(jpeg)).toBe(true);
+    for (const size of ['tiny', 'small', 'large']) {
+      const shown = await got(`${hosted?.prefix}/${size}/${hosted?.suffix}`);
+      const { data, info } = await sharp(shown.bytes).raw().toBuffer({ resolveWithObject: true });
+      expect(info.height).toBeGreaterThan(info.width);
+      expect(data[1]).toBeLessThan(60);
+      expect(data.at(-2)).toBeGreaterThan(100);
+    }
+  });
+
+  test.each(['avif', 'png16'])('of kind %s is processed', async (kind) => {
+    const canvas = sharp({ create: { width: 64, height: 48, channels: 3, background: '#3366cc' } });
+    const bytes = await (kind === 'avif' ? canvas.avif() : canvas.toColourspace('rgb16').png()).toBuffer();
+    const input = await posted(kind, { image: { base64: bytes } });
+    expect(input.status?.code).toBe(30000);
+    expect(input.data?.image?.imageInfo).toMatchObject({
+      width: 64,
+      height: 48,
+      format: kind === 'avif' ? 'AVIF' : 'PNG',
+    });
+    const original = await got(input.data?.image?.url as string);
+    expect(original.response.headers.get('content-type')).toBe(kind === 'avif' ? 'image/avif' : 'image/png');
+  });
+});
+
 describe('a sound', () => {
   for (const ending of ['wav', 'mp3', 'flac', 'ogg', 'm4a'] as const) {
     withFfmpeg(`of kind ${ending} is known and has a picture of its waves`, async () => {
@@ -152,4 +217,62 @@ describe('a text', () => {
     expect(input.status?.details).toContain('text');
     expect(input.status?.code).not.toBe(30000);
   });
+});
+
+describe('GetInputVideoManifest', () => {
+  withFfmpeg('names the original of a video, to be read in ranges', async () => {
+    await posted('m1', { video: { base64: clip } });
+    const { status, manifestUrl } = await alice.client.getInputVideoManifest({ inputId: 'm1' });
+    expect(status?.code).toBe(10010);
+    const [head, body = ''] = manifestUrl.split(',');
+    expect(head).toBe('data:application/dash+xml;base64');
+    const xml = Buffer.from(body, 'base64').toString();
+    expect(xml).toContain('type="static"');
+    expect(xml).toContain('mediaPresentationDuration="PT2.400S"');
+    expect(xml).toMatch(/mimeType="video\/mp4"[\s\S]*width="96" height="64"/);
+    const url = /<BaseURL>(.*)<\/BaseURL>/.exec(xml)?.[1] as string;
+    expect((await got(url)).bytes.equals(clip)).toBe(true);
+    const { http, json } = await alice.rest('GET', 'inputs/m1/video_manifest');
+    expect([http, json.manifest_url]).toEqual([207, manifestUrl]);
+  });
+
+  test('is refused for what is no processed video', async () => {
+    await posted('m2', { text: { raw: 'words' } });
+    const code = async (inputId: string) =>
+      (await alice.client.getInputVideoManifest({ inputId })).status?.code;
+    expect(await code('m2')).toBe(30104);
+    expect(await code('nowhere')).toBe(11101);
+    await posted('m3', { video: { base64: Buffer.from('no film') } });
+    expect(await code('m3')).toBe(30104);
+  });
+});
+
+test('GetInputSamples shows what each labeler of a task did last', async () => {
+  await posted('l1', { text: { raw: 'one' } });
+  await posted('l2', { text: { raw: 'two' } });
+  const annotations = ['l1', 'l2', 'l1'].map((inputId, at) => ({
+    inputId,
+    taskId: 'task',
+    data: { concepts: [{ id: `c${at}`, value: 1 }] },
+  }));
+  const { status } = await alice.client.postAnnotations({ annotations });
+  expect(status?.code, status?.details).toBe(10000);
+  const { hits } = await alice.client.getInputSamples({ taskId: 'task' });
+  expect(hits.map(({ input, annotation }) => [input?.id, annotation?.data?.concepts[0]?.id])).toEqual([
+    ['l1', 'c2'],
+    ['l2', 'c1'],
+    ['l1', 'c0'],
+  ]);
+  expect(hits[0]?.annotation?.taskId).toBe('task');
+  expect((await alice.client.getInputSamples({ taskId: 'task', userIds: [alice.userId] })).hits).toHaveLength(
+    3,
+  );
+  const bob = await signedIn('bob');
+  expect((await alice.client.getInputSamples({ taskId: 'task', userIds: [bob.userId] })).hits).toEqual([]);
+  const codes = await Promise.all(
+    [{ taskId: 'none' }, { taskId: '' }, { taskId: 'task', userIds: ['nobody'] }].map(
+      async (request) => (await alice.client.getInputSamples(request)).status?.code,
+    ),
+  );
+  expect(codes).toEqual([11101, 11102, 11101]);
 });

@@ -9,7 +9,7 @@ import { always, knows, refuse, sendObject } from '../common/send-object.ts';
 import { openMedium, streamOriginal } from './media.ts';
 import { type MediaAddress, mediaPath, readMediaPath } from './media-url.ts';
 import { inputOfMedium } from './store.ts';
-import { unpackMediaData } from './translate.ts';
+import { playedTypes, unpackMediaData } from './translate.ts';
 
 export type HeaderOf = (name: string) => string | undefined;
 
@@ -105,23 +105,9 @@ const inlineTypes: Record<string, string> = {
   WEBP: 'image/webp',
   BMP: 'image/bmp',
   TIFF: 'image/tiff',
+  AVIF: 'image/avif',
 };
 const opaque = 'application/octet-stream';
-
-const playedTypes: Record<string, string> = {
-  MP4: 'video/mp4',
-  MOV: 'video/quicktime',
-  WEBM: 'video/webm',
-  MKV: 'video/x-matroska',
-  AVI: 'video/x-msvideo',
-  WMV: 'video/x-ms-wmv',
-  '3GPP': 'video/3gpp',
-  WAV: 'audio/wav',
-  MP3: 'audio/mpeg',
-  FLAC: 'audio/flac',
-  OGG: 'audio/ogg',
-  M4A: 'audio/mp4',
-};
 
 /** What was not recognised by this server is never shown inline, whatever it claims to be. */
 function contentTypeOf({ size, kind }: MediaAddress, { image, video, audio }: Data): string {

@@ -243,7 +243,7 @@ function outcomeOf({ digest, fault }: Result): Omit<Outcome, 'key'> {
     return { statusCode: fault?.code ?? inputStatus.failed, details: fault?.details ?? '' };
   return {
     statusCode: inputStatus.processed,
-    details: '',
+    details: digest.note,
     media: digest.media,
     mediaSha: digest.sha,
     mediaSize: digest.sizeBytes,

@@ -270,3 +270,19 @@ export function showAddJob(row: AddJobRow, parts?: AddJobParts): InputsAddJob {
     status: status(code as StatusCode),
   });
 }
+
+/** What players know the containers as. */
+export const playedTypes: Record<string, string> = {
+  MP4: 'video/mp4',
+  MOV: 'video/quicktime',
+  WEBM: 'video/webm',
+  MKV: 'video/x-matroska',
+  AVI: 'video/x-msvideo',
+  WMV: 'video/x-ms-wmv',
+  '3GPP': 'video/3gpp',
+  WAV: 'audio/wav',
+  MP3: 'audio/mpeg',
+  FLAC: 'audio/flac',
+  OGG: 'audio/ogg',
+  M4A: 'audio/mp4',
+};

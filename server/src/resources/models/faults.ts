@@ -25,7 +25,8 @@ export const modelFault = {
     new Fault(
       'not_implemented',
       StatusCode.NOT_IMPLEMENTED,
-      `Models of type '${typeId}' cannot be trained on this server; 'embedding-classifier' and 'visual-classifier' can.`,
+      `Models of type '${typeId}' are trained on a graphics card by a trainer of their own, which this server does not have. ` +
+        'Train elsewhere and bring the model, or send pretrained_model_config for one that is ready.',
     ),
   untrained: (id: string, code: StatusCode) =>
     new Fault(

@@ -10,9 +10,9 @@ export { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from
 export { seedModels } from './seed.ts';
 export { pinnedModels } from './store.ts';
 export type { Embedder, TrainingDeps } from './training/deps.ts';
-export { enqueueTraining, trainingJobs } from './training/jobs.ts';
+export { enqueueTraining, trainingJobs, trainingPeriodicJobs } from './training/jobs.ts';
 export { trainLogRoute } from './training/log-route.ts';
-export { bodyOfVersion, inputKindsOf, logOption, showModel, showVersion } from './translate.ts';
+export { bodyOfVersion, inputKindsOf, logOption, packVersion, showModel, showVersion } from './translate.ts';
 export { modelTypeHandlers } from './type-handlers.ts';
 export { modelVersionHandlers } from './version-handlers.ts';
 export { findVersion, findVersionByKey, trainingMetricsOf } from './version-store.ts';

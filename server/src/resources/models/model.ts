@@ -1,5 +1,5 @@
 import { StatusCode } from '@fovea/contract';
-import { findModelType, trainedHere } from './catalogue/index.ts';
+import { canonicalTypeId, findModelType, trainedHere } from './catalogue/index.ts';
 
 /** Who a row belongs to, as the contract shows it. */
 export interface Owner {
@@ -91,7 +91,7 @@ export type NewVersion = Pick<
 export const defaultTypeId = 'embedding-classifier';
 
 export const isTrainable = (typeId: string): boolean => findModelType(typeId)?.trainable ?? false;
-export const canTrain = (typeId: string): boolean => trainedHere.has(typeId);
+export const canTrain = (typeId: string): boolean => trainedHere.has(canonicalTypeId(typeId));
 
 /**
  * Status of a version that is made, not trained: what must learn first is untrained, everything else is ready

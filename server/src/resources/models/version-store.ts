@@ -133,6 +133,15 @@ export async function deleteVersion(db: Db, grant: AppGrant, modelKey: number, i
   return gone !== undefined;
 }
 
+/** Id of the type that a version's model is of. */
+export async function typeOfModel(db: Db, grant: AppGrant, modelKey: number): Promise<string> {
+  const row = await first<{ typeId: string }>(
+    db,
+    sql`select type_id as "typeId" from models where app_key = ${grant.appKey} and key = ${modelKey}`,
+  );
+  return row?.typeId ?? '';
+}
+
 /** Says that training runs, and how far it is. @returns false when the version is gone, or was ended already */
 export async function setProgress(
   db: Db,
@@ -157,13 +166,16 @@ export interface TrainingResult {
   readonly head?: {
     readonly sha: Buffer;
     readonly builtin: string;
-    readonly baseModelVersionKey: number;
+    /** Version of the embedder, where it stands on one. */
+    readonly baseModelVersionKey: number | null;
     readonly conceptIds: readonly string[];
     /** The version's message, where training settled what was left open. */
     readonly body: Buffer;
   };
   readonly inputCount?: number;
   readonly metrics?: Uint8Array;
+  /** How long it took, without the time it waited. */
+  readonly tookMs?: number;
 }
 
 /** The end of a training. @returns false when the version is gone or was ended already */
@@ -181,7 +193,7 @@ export async function endTraining(
           head_sha = ${head?.sha ?? null}, builtin = ${head?.builtin ?? null},
           base_model_version_key = ${head?.baseModelVersionKey ?? null},
           concept_ids = coalesce(${head ? [...head.conceptIds] : null}::text[], concept_ids), body = coalesce(${head?.body ?? null}, body),
-          metrics = ${result.metrics ? Buffer.from(result.metrics) : null}, modified_at = now(), completed_at = now()
+          training_ms = ${head ? (result.tookMs ?? null) : null}, metrics = ${result.metrics ? Buffer.from(result.metrics) : null}, modified_at = now(), completed_at = now()
         where app_key = ${grant.appKey} and key = ${key} and status_code in (21101, 21103) returning key`,
   );
   return row !== undefined;

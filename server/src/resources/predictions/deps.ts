@@ -22,7 +22,7 @@ export interface FoundText {
 }
 
 export interface PredictDeps extends Deps {
-  readonly engine: Pick<Engine, 'predict' | 'embed' | 'readBarcodes'>;
+  readonly engine: Pick<Engine, 'predict' | 'embed' | 'dense' | 'readBarcodes'>;
   readonly objects: ObjectStore;
   readonly fetcher: Fetcher;
   /** From the inputs family; undefined when the app has no such input. */

@@ -85,10 +85,10 @@ export const predictionFault = {
   unreachable: (details: string, cause: unknown) =>
     new Fault('bad_request', StatusCode.INPUT_CONNECTION_FAILED, details, { cause }),
   tooLarge: (details: string) => new Fault('too_large', StatusCode.INPUT_OVER_LIMIT, details),
-  noDeployments: (id: string) =>
+  noSuchPlace: (what: string, id: string) =>
     new Fault(
       'not_found',
       StatusCode.CONN_DOES_NOT_EXIST,
-      `runner_selector: there is no deployment '${id}' on this server.`,
+      `runner_selector: there is no ${what} '${id}' on this server.`,
     ),
 } as const;

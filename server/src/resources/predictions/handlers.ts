@@ -22,6 +22,7 @@ import { predictionFault } from './faults.ts';
 import { echoOf, openMedia } from './media.ts';
 import { checkSelected, type OutputSettings, overridesOf, readSettings } from './output-config.ts';
 import { predictWith, type Runnable } from './run-model.ts';
+import { checkSelector } from './selector.ts';
 
 const inputsMax = 128;
 /** Inputs of one call under way at a time: enough to keep every core busy while others download. */
@@ -58,8 +59,7 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     req: PostModelOutputsRequest,
     call: Call,
   ): Promise<{ runnable: Runnable; grant: AppGrant }> {
-    const deployment = req.runnerSelector?.deployment?.id;
-    if (deployment) throw predictionFault.noDeployments(deployment);
+    checkSelector(req.runnerSelector);
     try {
       return {
         runnable: await readTrainedVersion(deps.db, call.app, req.modelId, req.versionId),

@@ -5,3 +5,4 @@ export { type Heads, openHeads } from './heads.ts';
 export { echoOf, type Media, mediaOf, openMedia } from './media.ts';
 export { type OutputSettings, overridesOf, readSettings } from './output-config.ts';
 export { predictWith, type RunModelOptions, type Runnable } from './run-model.ts';
+export { checkSelector } from './selector.ts';

@@ -14,6 +14,7 @@ import { predictionFault } from './faults.ts';
 import type { Media } from './media.ts';
 import { operators } from './operators/index.ts';
 import { limited, type OutputSettings } from './output-config.ts';
+import { runTrained } from './run-trained.ts';
 import { showPrediction } from './show-prediction.ts';
 
 /** A model version that may predict. */
@@ -56,34 +57,16 @@ async function runNetwork(
   settings: OutputSettings,
   options: { signal?: AbortSignal; background?: boolean },
 ): Promise<Data> {
-  const given = media.data.embeddings[0]?.vector;
-  if (version.headSha && given) {
-    return showHead(version, await deps.heads.apply(model.id, version.headSha, Float32Array.from(given)));
-  }
+  const sha = version.headSha;
+  if (sha) return runTrained({ deps, model, version, sha, media, settings, options });
   if (!media.kinds.includes('image'))
     throw predictionFault.wrongKind(model.typeId, ['an image'], media.kinds.join(', '));
   const bytes = await media.image();
-  if (version.headSha) {
-    const embedding = await deps.engine.embed(builtin, { bytes }, options);
-    return showHead(version, await deps.heads.apply(model.id, version.headSha, embedding));
-  }
   const confidenceMin = settings.selected.length > 0 ? settings.valueMinAsked : settings.valueMin;
   return showPrediction(
     await deps.engine.predict(builtin, { bytes }, { ...options, confidenceMin }),
     mainApp,
   );
-}
-
-/** The classes of a head are the version's concepts, in order. */
-function showHead(version: VersionRow, values: Float32Array): Data {
-  const known = bodyOfVersion(version).outputInfo?.data?.concepts ?? [];
-  const byId = new Map(known.map((concept) => [concept.id, concept]));
-  return create(DataSchema, {
-    concepts: version.conceptIds.map((id, index) => {
-      const { name = id, appId = '', userId = '' } = byId.get(id) ?? {};
-      return { id, name, appId, userId, value: values[index] ?? 0 };
-    }),
-  });
 }
 
 async function runOperator(

@@ -1,7 +1,10 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { RunDeps } from '../predictions/index.ts';
+import type { RunTimes } from './run-times.ts';
 
 export interface WorkflowDeps extends RunDeps {
+  /** Where the times of nodes are kept for a while. */
+  readonly runTimes: RunTimes;
   /** Whether the owner of an app shows a public profile: only then may something inside be public. */
   isProfilePublic(grant: AppGrant): Promise<boolean>;
 }

@@ -32,6 +32,18 @@ export const workflowFault = {
       StatusCode.WORKFLOW_REQUIRE_TRAINED_MODEL,
       `nodes: the model '${modelId}' of node '${nodeId}' has no trained version.`,
     ),
+  noState: (id: string) =>
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `workflow_state: there is no state '${id}'; it ends five minutes after its last use. Send 'init' for a new one.`,
+    ),
+  noSuchNode: (id: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.WORKFLOW_INVALID_ARGUMENT,
+      `node_runner_selectors names the node '${id}', which the workflow does not have.`,
+    ),
   nodeFailed: (nodeId: string) =>
     new Fault(
       'bad_request',

@@ -8,6 +8,7 @@ export { baseEmbedderOf, copyWorkflowIntoApp } from './copy.ts';
 export type { WorkflowDeps } from './deps.ts';
 export { readWorkflowAnywhere } from './find.ts';
 export { runBaseWorkflow } from './run-base-workflow.ts';
+export { openRunTimes, type RunTimes, runTimesRoute } from './run-times.ts';
 export { type ReadyNode, readyNodes, runWorkflow } from './run-workflow.ts';
 export { seedBuiltins } from './seed.ts';
 

@@ -6,6 +6,7 @@ import type { Db } from '#store/sql.ts';
 import { mainGrant, type PinnedModel, readTrainedVersion } from '../models/index.ts';
 import { workflowFault } from './faults.ts';
 import { runningOrder } from './graph.ts';
+import { checkTypes } from './node-types.ts';
 import { pinnedNode } from './translate.ts';
 
 const nodesMax = 100;
@@ -28,6 +29,9 @@ export async function pinNodes(
     pinned.push(pinnedNode(node, found));
     modelVersionKeys.push(found.version.key);
   }
+  checkTypes(
+    ordered.map(({ id, inputs }, at) => ({ id, inputs, typeId: pinned[at]?.model?.modelTypeId ?? '' })),
+  );
   return { nodes: pinned, modelVersionKeys };
 }
 

@@ -1,13 +1,13 @@
-import { type ServicePart, StatusCode } from '@fovea/contract';
+import { type RunnerSelector, type ServicePart, StatusCode } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
-import { newId } from '#domain/ids.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus } from '../common/status.ts';
-import { eachOf } from '../predictions/index.ts';
+import { checkSelector, eachOf } from '../predictions/index.ts';
 import type { WorkflowDeps } from './deps.ts';
 import { workflowFault } from './faults.ts';
 import { readWorkflowAnywhere } from './find.ts';
-import { readyNodes, runWorkflow } from './run-workflow.ts';
+import { type ReadyNode, readyNodes, runWorkflow } from './run-workflow.ts';
+import { continueState } from './state.ts';
 import { showWorkflow } from './translate.ts';
 import { findWorkflowVersion } from './version-store.ts';
 
@@ -25,19 +25,35 @@ export function workflowResultHandlers(deps: WorkflowDeps): ServicePart<Call, 'p
         throw workflowFault.invalidRequest('inputs is empty; send 1 to 32 inputs.');
       if (req.inputs.length > inputsMax) throw commonFault.tooMany('inputs', req.inputs.length, inputsMax);
       const nodes = await readyNodes(deps, grant, version, req.outputConfig);
-      const results = await eachOf(req.inputs, inputsAtOnce, (input) =>
-        runWorkflow(deps, call.app, nodes, input, { signal: call.signal }),
+      checkSelectors(nodes, req.nodeRunnerSelectors);
+      const state = req.workflowState && (await continueState(deps.db, call.app, req.workflowState.id));
+      const keep = deps.runTimes.begin(call.requestId, call.caller.userKey, row.id);
+      const startMs = performance.now();
+      const results = await eachOf(req.inputs, inputsAtOnce, (input, index) =>
+        runWorkflow(deps, call.app, nodes, input, {
+          signal: call.signal,
+          timed: (node, beganMs, tookMs) =>
+            keep({ input: index, node, startedMs: beganMs - startMs, tookMs }),
+        }),
       );
       const outcomes = results.map((result) => result.status?.code === StatusCode.SUCCESS);
       return {
         status: batchStatus(outcomes),
         workflow: showWorkflow(row, version),
         results,
-        ...(req.workflowState ? { workflowState: { id: stateId(req.workflowState.id) } } : {}),
+        ...(state === undefined ? {} : { workflowState: { id: state } }),
       };
     },
   };
 }
 
-/** `init` asks for a new state. Nothing here remembers anything between calls, so an id is all there is to it. */
-const stateId = (id: string): string => (id === 'init' || id === '' ? newId() : id);
+/** Where each node is to run. @throws Fault for a node that is not there, or a place that is not */
+function checkSelectors(
+  nodes: readonly ReadyNode[],
+  selectors: Readonly<Record<string, RunnerSelector>>,
+): void {
+  for (const [nodeId, selector] of Object.entries(selectors)) {
+    if (!nodes.some(({ node }) => node.id === nodeId)) throw workflowFault.noSuchNode(nodeId);
+    checkSelector(selector);
+  }
+}

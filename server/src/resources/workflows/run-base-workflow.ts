@@ -5,7 +5,7 @@ import { rows, sql } from '#store/sql.ts';
 import { bumpSearchRevision, replaceModelAnnotations } from '../annotations/index.ts';
 import { canonicalTypeId } from '../models/index.ts';
 import type { WorkflowDeps } from './deps.ts';
-import { type ReadyNode, readyNodes, runWorkflow } from './run-workflow.ts';
+import { presentNodes, type ReadyNode, runWorkflow } from './run-workflow.ts';
 import { findDefaultWorkflow } from './store.ts';
 import { findWorkflowVersion } from './version-store.ts';
 import { writeAnnotations } from './write-annotations.ts';
@@ -27,9 +27,11 @@ export async function runBaseWorkflow(
 ): Promise<void> {
   const workflow = await findDefaultWorkflow(deps.db, grant);
   const version = workflow && (await findWorkflowVersion(deps.db, grant, workflow.key));
-  const nodes = (await readyNodes(deps, grant, version)).filter(
-    ({ pinned }) => !embedders.has(canonicalTypeId(pinned.model.typeId)),
-  );
+  const present = await presentNodes(deps, grant, version);
+  // A model may be deleted while a base workflow names it; the others still have their say.
+  if (present.goneIds.length > 0)
+    deps.log.warn({ appKey: grant.appKey, nodes: present.goneIds }, 'nodes of a base workflow have no model');
+  const nodes = present.nodes.filter(({ pinned }) => !embedders.has(canonicalTypeId(pinned.model.typeId)));
   if (nodes.length === 0) return;
   const inputs = await rows<{ key: number; id: string }>(
     deps.db,

@@ -5,6 +5,8 @@ import {
   type Input,
   type Output,
   type OutputConfig,
+  type OutputInfo,
+  OutputInfoSchema,
   OutputSchema,
   type Region,
   RegionSchema,
@@ -24,6 +26,7 @@ import {
   bodyOfVersion,
   canonicalTypeId,
   type PinnedModel,
+  packVersion,
   pinnedModels,
   showModel,
 } from '../models/index.ts';
@@ -54,6 +57,8 @@ export interface ReadyNode {
 export interface RunOptions {
   /** The app that is worked for. */
   readonly grant?: AppGrant;
+  /** Told how long each node took, and when it began, on the clock of `performance.now()`. */
+  readonly timed?: (nodeId: string, beganMs: number, tookMs: number) => void;
   readonly signal: AbortSignal;
   readonly background?: boolean;
 }
@@ -67,14 +72,55 @@ export async function readyNodes(
   version: WorkflowVersionRow | undefined,
   asked?: OutputConfig,
 ): Promise<ReadyNode[]> {
+  const nodes = await nodesOf(deps, grant, version, asked);
+  return nodes.map(({ node, ready }) => {
+    if (!ready) throw workflowFault.modelGone(node.model?.id ?? node.id);
+    return ready;
+  });
+}
+
+/** The nodes that can still run: those whose model is gone are left out, with all that build on them. */
+export async function presentNodes(
+  deps: RunDeps,
+  grant: AppGrant,
+  version: WorkflowVersionRow | undefined,
+): Promise<{ nodes: ReadyNode[]; goneIds: string[] }> {
+  const nodes: ReadyNode[] = [];
+  const gone = new Set<string>();
+  for (const { node, ready } of await nodesOf(deps, grant, version)) {
+    if (ready && !node.nodeInputs.some(({ nodeId }) => gone.has(nodeId))) nodes.push(ready);
+    else gone.add(node.id);
+  }
+  return { nodes, goneIds: [...gone] };
+}
+
+async function nodesOf(
+  deps: RunDeps,
+  grant: AppGrant,
+  version: WorkflowVersionRow | undefined,
+  asked?: OutputConfig,
+): Promise<{ node: WorkflowNode; ready: ReadyNode | undefined }[]> {
   if (!version) return [];
   const models = await pinnedModels(deps.db, grant, version.modelVersionKeys);
   return bodyOfWorkflowVersion(version).nodes.map((node, index) => {
-    const pinned = models.get(version.modelVersionKeys[index] as number);
-    if (!pinned) throw workflowFault.modelGone(node.model?.id ?? node.id);
-    const own = bodyOfVersion(pinned.version).outputInfo;
-    return { node, pinned, settings: readSettings([asked, node.outputInfoOverride], own) };
+    const found = models.get(version.modelVersionKeys[index] as number);
+    if (!found) return { node, ready: undefined };
+    const own = bodyOfVersion(found.version).outputInfo;
+    const settings = readSettings([asked, node.outputInfoOverride], own);
+    return { node, ready: { node, pinned: overridden(found, node.outputInfoOverride), settings } };
   });
+}
+
+/** A pinned version with what its node says otherwise: data (thresholds, say), and parameters one by one. */
+function overridden(pinned: PinnedModel, override: OutputInfo | undefined): PinnedModel {
+  if (!override) return pinned;
+  const body = bodyOfVersion(pinned.version);
+  const info = body.outputInfo ?? create(OutputInfoSchema);
+  if (override.data) info.data = override.data;
+  if (override.params) info.params = { ...info.params, ...override.params };
+  if (override.outputConfig) info.outputConfig = override.outputConfig;
+  body.outputInfo = info;
+  return { model: pinned.model, version: { ...pinned.version, body: packVersion(body) } };
 }
 
 /**
@@ -151,6 +197,7 @@ async function runNode(
     model: showModel(model, version),
   });
   try {
+    const began = performance.now();
     const failed = parents.findIndex((parent) => parent.status?.code !== StatusCode.SUCCESS);
     if (failed >= 0) throw workflowFault.nodeFailed(ready.node.nodeInputs[failed]?.nodeId ?? '');
     output.data = await feed(
@@ -161,6 +208,7 @@ async function runNode(
       options,
     );
     output.status = create(StatusSchema, status(StatusCode.SUCCESS));
+    options.timed?.(ready.node.id, began, performance.now() - began);
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.kind === 'busy') throw thrown;
     if (!(thrown instanceof Fault)) throw thrown;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { tinyPng } from '#testing/inputs.ts';
+import { tinyPng, uploadPictures } from '#testing/inputs.ts';
 import { type Person, signedIn } from '#testing/people.ts';
 
 let alice: Person;
@@ -322,3 +322,117 @@ function portrait(): Buffer {
   const inside = createRequire(import.meta.url).resolve('@vladmandic/human');
   return readFileSync(join(inside, '../../assets/samples.jpg'));
 }
+
+describe('how a run is steered', () => {
+  const embed = () => node('e', 'general-image-embedding');
+  const square = { data: { image: { base64: tinyPng(40, 64) } } };
+
+  test('nodes whose types do not fit together are refused', async () => {
+    await alice.client.postModels({
+      models: [{ id: 'keep', modelTypeId: 'concept-threshold' }],
+    });
+    const own = (id: string, modelId: string, from: string) => ({
+      id,
+      model: { id: modelId, userId: alice.userId, appId: alice.appId },
+      nodeInputs: [{ nodeId: from }],
+    });
+    const refused = await alice.client.postWorkflows({
+      workflows: [{ id: 'unfit', nodes: [embed(), own('t', 'keep', 'e')] }],
+    });
+    expect(refused.status?.code).toBe(22107);
+    expect(refused.status?.details).toContain(
+      "'t' (concept-threshold) takes concepts, and 'e' gives embeddings",
+    );
+  });
+
+  test('a node overrides the thresholds of its model', async () => {
+    const { outputs } = await alice
+      .as(platform)
+      .postModelOutputs({ modelId: 'general-image-recognition', inputs: [square] });
+    const surest = outputs[0]?.data?.concepts[0]?.id ?? '';
+    const above = (value: number) => ({
+      id: 't',
+      model: { id: 'keep', userId: alice.userId, appId: alice.appId },
+      nodeInputs: [{ nodeId: 'k' }],
+      outputInfoOverride: {
+        data: { concepts: [{ id: surest, value }] },
+        params: { concept_threshold_type: 'GREATER_THAN_OR_EQUAL_TO' },
+      },
+    });
+    const kept = async (id: string, value: number) => {
+      const made = await alice.client.postWorkflows({
+        workflows: [{ id, nodes: [node('k', 'general-image-recognition'), above(value)] }],
+      });
+      expect(made.status?.code, made.status?.details).toBe(10000);
+      const { results } = await alice.client.postWorkflowResults({ workflowId: id, inputs: [square] });
+      return results[0]?.outputs[1]?.data?.concepts.map((concept) => concept.id);
+    };
+    expect(await kept('above-none', 2)).toEqual([]);
+    expect(await kept('above-some', 0)).toEqual([surest]);
+  });
+
+  test('a state lives on from call to call; one that never was is refused', async () => {
+    await alice.client.postWorkflows({ workflows: [{ id: 'stateful', nodes: [embed()] }] });
+    const run = (id: string) =>
+      alice.client.postWorkflowResults({ workflowId: 'stateful', inputs: [square], workflowState: { id } });
+    const first = (await run('init')).workflowState?.id ?? '';
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    expect((await run(first)).workflowState?.id).toBe(first);
+    expect((await run('never')).status?.code).toBe(11101);
+  });
+
+  test('a node cannot be sent to a place that is not there, nor a node that is not there anywhere', async () => {
+    const run = (nodeRunnerSelectors: Record<string, object>) =>
+      alice.client.postWorkflowResults({ workflowId: 'stateful', inputs: [square], nodeRunnerSelectors });
+    const nowhere = await run({ e: { deployment: { id: 'far-away' } } });
+    expect(nowhere.status).toMatchObject({ code: 11101 });
+    expect(nowhere.status?.details).toContain("deployment 'far-away'");
+    expect((await run({ x: { deployment: { id: 'far-away' } } })).status?.code).toBe(22104);
+    expect((await run({ e: {} })).status?.code).toBe(10000);
+  });
+
+  test('how long each node took can be looked up by whoever asked', async () => {
+    await alice.client.postWorkflows({
+      workflows: [{ id: 'timed', nodes: [embed(), node('c', 'color-recognition')] }],
+    });
+    const { status } = await alice.client.postWorkflowResults({
+      workflowId: 'timed',
+      inputs: [square, square],
+    });
+    const asked = `/v2/ext/fovea/requests/${status?.reqId}/nodes`;
+    const { json } = await alice.rest('GET', asked);
+    expect(json.workflow_id).toBe('timed');
+    expect(json.nodes.map((one: { node: string }) => one.node).sort()).toEqual(['c', 'c', 'e', 'e']);
+    expect(json.nodes.every((one: { took_ms: number }) => one.took_ms > 0)).toBe(true);
+    const mallory = await signedIn('mallory');
+    expect((await mallory.rest('GET', asked)).http).toBe(404);
+  });
+});
+
+test('a base workflow whose model is gone still lets inputs through', async () => {
+  const bob = await signedIn('bob', { workflow: 'General' });
+  await bob.client.postModels({ models: [{ id: 'mine', modelTypeId: 'random-sample' }] });
+  await bob.client.postWorkflows({
+    workflows: [
+      {
+        id: 'base',
+        nodes: [
+          node('e', 'general-image-embedding'),
+          {
+            id: 'm',
+            model: { id: 'mine', userId: bob.userId, appId: bob.appId },
+            nodeInputs: [{ nodeId: 'e' }],
+          },
+        ],
+      },
+    ],
+  });
+  const set = await bob.client.patchApps({
+    userAppId: { userId: bob.userId, appId: '' },
+    apps: [{ id: bob.appId, defaultWorkflow: { id: 'base', appId: bob.appId, userId: bob.userId } }],
+    action: 'overwrite',
+  });
+  expect(set.status?.code, set.status?.details).toBe(10000);
+  await bob.client.deleteModel({ modelId: 'mine' });
+  await uploadPictures(bob, ['one', 'two']);
+});

@@ -8,12 +8,17 @@ import { extraction } from './0014-extraction.ts';
 import { history } from './0017-history.ts';
 import { bulkOperations } from './0018-bulk-operations.ts';
 import { annotationFilters } from './0019-annotation-filters.ts';
+import { annotationTracks } from './0020-annotation-tracks.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { datasetExports } from './0025-dataset-exports.ts';
+import { statValues } from './0026-stat-values.ts';
+import { appDuplications } from './0027-app-duplications.ts';
 import { datasetWorks } from './0028-dataset-works.ts';
 import { searchTerms } from './0032-search-terms.ts';
+import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
+import { workflowStates } from './0043-workflow-states.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -26,10 +31,15 @@ export const migrations: readonly Migration[] = [
   history,
   bulkOperations,
   annotationFilters,
+  annotationTracks,
   conceptGraphs,
   datasetChunks,
   datasetExports,
+  statValues,
+  appDuplications,
   datasetWorks,
   searchTerms,
+  training,
   evaluations,
+  workflowStates,
 ];

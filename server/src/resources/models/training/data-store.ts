@@ -14,6 +14,9 @@ export interface LabelRow {
   readonly value: number;
 }
 
+/** What is trained on; others of the scope are left out. */
+export type InputKind = 'image' | 'text';
+
 /** Which inputs are trained on: all of the app, the members of a dataset, or those of one of its versions. */
 export type DataScope =
   | { readonly kind: 'app' }
@@ -36,8 +39,9 @@ export function labelsOf(
   grant: AppGrant,
   scope: DataScope,
   conceptIds: readonly string[],
+  kind: InputKind = 'image',
 ): Promise<LabelRow[]> {
-  if (scope.kind === 'version') return labelsOfVersion(db, grant, scope.key, conceptIds);
+  if (scope.kind === 'version') return labelsOfVersion(db, grant, scope.key, conceptIds, kind);
   return rows<LabelRow>(
     db,
     sql`select l.input_key as "inputKey", l.region_key as "regionKey", l.concept_id as "conceptId", l.value,
@@ -49,7 +53,7 @@ export function labelsOf(
           join annotations a on a.key = c.annotation_key
           join inputs i on i.key = a.input_key
           where c.app_key = ${grant.appKey} and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted
-            and a.status_code = 24150 and i.status_code = 30000 and i.kind = 'image' and ${inScope(scope, sql`a.input_key`)}
+            and a.status_code = 24150 and i.status_code = 30000 and i.kind = ${kind} and ${inScope(scope, sql`a.input_key`)}
           group by 1, 2, 3) l
         left join annotations w on w.input_key = l.input_key and w.input_level
         order by 1, 2, 3`,
@@ -62,6 +66,7 @@ function labelsOfVersion(
   grant: AppGrant,
   versionKey: number,
   conceptIds: readonly string[],
+  kind: InputKind,
 ): Promise<LabelRow[]> {
   return rows<LabelRow>(
     db,
@@ -75,7 +80,7 @@ function labelsOfVersion(
           left join annotations a on a.input_key = v.input_key and a.id = v.annotation_id
           cross join lateral (
             select unnest(v.positive) as concept_id, 1 as value union all select unnest(v.negative), 0) s
-          where v.version_key = ${versionKey} and i.app_key = ${grant.appKey} and i.status_code = 30000 and i.kind = 'image'
+          where v.version_key = ${versionKey} and i.app_key = ${grant.appKey} and i.status_code = 30000 and i.kind = ${kind}
             and s.concept_id = any(${[...conceptIds]}::text[])
             and ((v.kinds & ${sql.lit(regionKinds)}) = 0 or a.key is not null)
           group by 1, 2, 3) l
@@ -85,11 +90,16 @@ function labelsOfVersion(
 }
 
 /** Concepts that people have labelled anything in scope with, most used first; at most 1,000. */
-export async function labelledConcepts(db: Db, grant: AppGrant, scope: DataScope): Promise<string[]> {
+export async function labelledConcepts(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  kind: InputKind = 'image',
+): Promise<string[]> {
   const found = await rows<{ id: string }>(
     db,
     sql`select c.concept_id as id from annotation_concepts c join inputs i on i.key = c.input_key
-        where c.app_key = ${grant.appKey} and c.trusted and i.kind = 'image' and ${inScope(scope, sql`c.input_key`)}
+        where c.app_key = ${grant.appKey} and c.trusted and i.kind = ${kind} and ${inScope(scope, sql`c.input_key`)}
         group by 1 order by count(*) desc, 1 limit 1000`,
   );
   return found.map((row) => row.id);
@@ -152,3 +162,72 @@ export const findDatasetVersion = (db: Db, grant: AppGrant, datasetKey: number, 
 
 export const findDataset = (db: Db, grant: AppGrant, id: string) =>
   first<{ key: number }>(db, sql`select key from datasets where app_key = ${grant.appKey} and id = ${id}`);
+
+/** A labelled region of a picture. */
+export interface RegionRow {
+  readonly inputKey: number;
+  /** Data message; where the region lies is in it. */
+  readonly data: Buffer;
+  /** Which of the concepts it shows. */
+  readonly conceptIds: readonly string[];
+}
+
+/**
+ * Trusted regions that show any of the concepts, of the next so many pictures after a key, in the order of the
+ * pictures. Of a version: as they were when it was made.
+ */
+export function regionsAfter(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  conceptIds: readonly string[],
+  page: { afterKey: number; limit: number },
+): Promise<RegionRow[]> {
+  const ids = sql`${[...conceptIds]}::text[]`;
+  const found =
+    scope.kind === 'version'
+      ? sql`select v.key, v.input_key, v.data,
+              array(select id from unnest(v.positive) id where id = any(${ids})) as concept_ids
+            from dataset_version_annotations v join inputs i on i.key = v.input_key
+            where v.version_key = ${scope.key} and i.app_key = ${grant.appKey} and i.status_code = 30000
+              and i.kind = 'image' and (v.kinds & ${sql.lit(regionKinds)}) <> 0 and v.positive && ${ids}
+              and v.input_key > ${page.afterKey}`
+      : sql`select a.key, a.input_key, a.data, l.concept_ids
+            from annotations a join inputs i on i.key = a.input_key
+            cross join lateral (
+              select array_agg(c.concept_id order by c.position) as concept_ids from annotation_concepts c
+              where c.annotation_key = a.key and c.trusted and c.value >= 0.5 and c.concept_id = any(${ids})) l
+            where a.app_key = ${grant.appKey} and a.status_code = 24150 and i.status_code = 30000 and i.kind = 'image'
+              and (a.kinds & ${sql.lit(regionKinds)}) <> 0 and l.concept_ids is not null
+              and a.input_key > ${page.afterKey} and ${inScope(scope, sql`a.input_key`)}`;
+  return rows<RegionRow>(
+    db,
+    sql`with found as (${found}),
+          chosen as (select distinct input_key from found order by input_key limit ${page.limit})
+        select input_key as "inputKey", data, concept_ids as "conceptIds" from found join chosen using (input_key)
+        order by input_key, key`,
+  );
+}
+
+/** A processed input and the annotation whose embedding stands for it. */
+export interface InputRow {
+  readonly inputKey: number;
+  readonly vectorKey: number | null;
+}
+
+/** The next so many processed pictures of the scope after a key, labelled or not. */
+export function picturesAfter(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  page: { afterKey: number; limit: number },
+): Promise<InputRow[]> {
+  return rows<InputRow>(
+    db,
+    sql`select i.key as "inputKey", w.key as "vectorKey" from inputs i
+        left join annotations w on w.input_key = i.key and w.input_level
+        where i.app_key = ${grant.appKey} and i.status_code = 30000 and i.kind = 'image' and i.key > ${page.afterKey}
+          and ${inScope(scope, sql`i.key`)}
+        order by i.key limit ${page.limit}`,
+  );
+}

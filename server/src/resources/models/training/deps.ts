@@ -6,13 +6,13 @@ import type { Deps } from '../../common/deps.ts';
 
 /** What training needs of others; the families that come later are passed in. */
 export interface TrainingDeps extends Deps {
-  readonly engine: Pick<Engine, 'embed'>;
+  readonly engine: Pick<Engine, 'embed' | 'dense'>;
   readonly objects: ObjectStore;
   /** Acts as an app's owner in the background; undefined when the app is gone. */
   readonly jobGrant: (appKey: number) => Promise<AppGrant | undefined>;
   /** A grant on the platform's own app. */
   readonly mainGrant: () => Promise<AppGrant | undefined>;
-  /** Original bytes of an image input. @throws Fault when they are missing */
+  /** Original bytes of an input. @throws Fault when they are missing */
   readonly readImageBytes: (grant: AppGrant, inputKey: number) => Promise<Buffer>;
   readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<Embedder | undefined>;
 }

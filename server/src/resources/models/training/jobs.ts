@@ -5,10 +5,15 @@ import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index
 import type { Tx } from '#store/postgres/index.ts';
 import { endTraining, findVersionByKey, setProgress, type TrainingResult } from '../version-store.ts';
 import type { TrainingDeps } from './deps.ts';
+import { sweepParts } from './parts-store.ts';
 import { trainVersion } from './train-version.ts';
 import { TrainingTrouble } from './trouble.ts';
 
 const trainKind = 'models.train';
+export const sweepPartsKind = 'models.sweepParts';
+
+/** Jobs of this family that are due again and again. */
+export const trainingPeriodicJobs = [{ kind: sweepPartsKind, everyMs: 3_600_000 }];
 const progressEveryMs = 500;
 
 interface TrainPayload {
@@ -48,6 +53,12 @@ export function trainingJobs(deps: TrainingDeps): Record<string, JobHandler> {
         });
       },
     },
+    [sweepPartsKind]: {
+      async run(_jobs, { signal }) {
+        const gone = await sweepParts(deps, signal);
+        if (gone > 0) deps.log.info({ gone }, 'trained parts of versions that are gone were deleted');
+      },
+    },
   };
 }
 
@@ -59,6 +70,7 @@ async function runTraining(deps: TrainingDeps, job: Job<TrainPayload>, context: 
   const log = openLog();
   log.note(job.attempts > 1 ? `training begins again, attempt ${job.attempts}` : 'training begins');
   const report = openReport(deps, grant, versionKey, log.text);
+  const beganAtMs = performance.now();
   let result: TrainingResult;
   try {
     await report(0);
@@ -76,7 +88,8 @@ async function runTraining(deps: TrainingDeps, job: Job<TrainPayload>, context: 
     result = { code: error.code, details: error.message, log: '' };
   }
   await deps.db.transaction(async (tx) => {
-    await endTraining(tx, grant, versionKey, { ...result, log: log.text() });
+    const tookMs = Math.round(performance.now() - beganAtMs);
+    await endTraining(tx, grant, versionKey, { ...result, log: log.text(), tookMs });
     mayDie('training-ended');
     await context.complete(tx, [job]);
   });

@@ -1,0 +1,133 @@
+import { formats } from './all.ts';
+import type { FileSink } from './files.ts';
+import type { Format, FormatId } from './format.ts';
+import { fit, type Loss } from './holds.ts';
+import { sizeOfStream } from './image-size.ts';
+import type { Report } from './problems.ts';
+import { type Annotation, type Dataset, type ImageRecord, isPlaced } from './record.ts';
+
+export interface Counts {
+  images: number;
+  emptyImages: number;
+  /** Named by the annotations, but their files are not there. */
+  missingImages: number;
+  annotations: number;
+  byKind: Record<string, number>;
+  /** How many annotations name each class; classes that nothing names have 0. */
+  byClass: Record<string, number>;
+  bySplit: Record<string, number>;
+}
+
+/** What a set holds, and what each format would not keep of it, before anything is written. */
+export interface Inspection extends Counts {
+  losses: Partial<Record<FormatId, Partial<Record<Loss, number>>>>;
+}
+
+/** Walks a set once. */
+export async function inspect(dataset: Dataset, targets: readonly Format[] = formats): Promise<Inspection> {
+  const counts = new Tally(dataset);
+  const losses: Partial<Record<FormatId, Map<Loss, number>>> = {};
+  for (const { id } of targets) losses[id] = new Map();
+  for await (const record of dataset.records()) {
+    counts.add(record);
+    for (const { id, holds } of targets) fit(record, holds, countInto(losses[id] as Map<Loss, number>));
+  }
+  const shown = Object.entries(losses).map(([id, map]) => [id, Object.fromEntries(map)]);
+  return { ...counts.shown(), losses: Object.fromEntries(shown) };
+}
+
+const countInto = (map: Map<Loss, number>) => (loss: Loss) => void map.set(loss, (map.get(loss) ?? 0) + 1);
+
+/** Counts of records as they pass by. */
+export class Tally {
+  private readonly byClass: Map<string, number>;
+  private readonly byKind = new Map<string, number>();
+  private readonly bySplit = new Map<string, number>();
+  private images = 0;
+  private emptyImages = 0;
+  private missingImages = 0;
+  private annotations = 0;
+
+  constructor(dataset: Pick<Dataset, 'classes'>) {
+    this.byClass = new Map(dataset.classes.map(({ name }) => [name, 0]));
+  }
+
+  add(record: ImageRecord): void {
+    this.images += 1;
+    if (record.annotations.length === 0) this.emptyImages += 1;
+    if (!record.bytes) this.missingImages += 1;
+    bump(this.bySplit, record.split ?? '');
+    for (const one of record.annotations) {
+      this.annotations += 1;
+      if (one.label !== undefined) bump(this.byClass, one.label);
+      for (const kind of kindsOf(one)) bump(this.byKind, kind);
+    }
+  }
+
+  shown(): Counts {
+    return {
+      images: this.images,
+      emptyImages: this.emptyImages,
+      missingImages: this.missingImages,
+      annotations: this.annotations,
+      byKind: Object.fromEntries(this.byKind),
+      byClass: Object.fromEntries(this.byClass),
+      bySplit: Object.fromEntries(this.bySplit),
+    };
+  }
+}
+
+const bump = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
+
+function kindsOf(one: Annotation): string[] {
+  if (!isPlaced(one)) return [one.text === undefined ? 'label' : 'text'];
+  return [
+    one.box ? (one.box.rotation ? 'rotated box' : 'box') : '',
+    one.polygons ? 'polygon' : '',
+    one.mask ? 'mask' : '',
+    one.keypoints ? 'keypoints' : '',
+    one.point ? 'point' : '',
+  ].filter((kind) => kind !== '');
+}
+
+/** With its sides, read from the head of the file where nobody said them: half of the formats count in parts of them. */
+export async function sized(record: ImageRecord): Promise<ImageRecord> {
+  if ((record.width && record.height) || !record.bytes) return record;
+  const size = await sizeOfStream(record.bytes());
+  return size ? { ...record, ...size } : record;
+}
+
+export interface ConvertOptions {
+  readonly report: Report;
+  /** Default true. */
+  readonly withImages?: boolean;
+  /** Called with the number of records written so far. */
+  readonly onProgress?: (records: number) => void;
+}
+
+/** Writes a set in a format, streaming. Returns how often what was not kept. */
+export async function writeDataset(
+  dataset: Dataset,
+  format: Format,
+  sink: FileSink,
+  { report, withImages = true, onProgress }: ConvertOptions,
+): Promise<{ counts: Counts; losses: Partial<Record<Loss, number>> }> {
+  const losses = new Map<Loss, number>();
+  const tally = new Tally(dataset);
+  const fitted: Dataset = {
+    classes: dataset.classes,
+    async *records() {
+      let done = 0;
+      for await (const record of dataset.records()) {
+        const kept = fit(await sized(record), format.holds, countInto(losses));
+        if (kept) {
+          tally.add(kept);
+          yield kept;
+        }
+        onProgress?.(++done);
+      }
+    },
+  };
+  await format.write(fitted, sink, { report, withImages });
+  return { counts: tally.shown(), losses: Object.fromEntries(losses) };
+}

@@ -1,0 +1,467 @@
+import {
+  attributesOf,
+  type Fields,
+  fieldsOf,
+  get,
+  listOf,
+  numberOf,
+  numbersOf,
+  ringOf,
+  sideOf,
+  textField,
+} from '../fields.ts';
+import { type FileSink, type Spool, textOf, utf8 } from '../files.ts';
+import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
+import { isWhole, packCounts, unpackCounts } from '../geometry/rle.ts';
+import { numberer } from '../numbers.ts';
+import { baseOf, folderOf, joinPath, noSplit, safePath, splitOfName, stemOf, uniquePaths } from '../paths.ts';
+import type { Report } from '../problems.ts';
+import {
+  type Annotation,
+  type ClassInfo,
+  compact,
+  type Dataset,
+  type ImageRecord,
+  type Keypoint,
+} from '../record.ts';
+import { JsonBroken, parseJson, scanJson } from '../text/json-scan.ts';
+import { bytesOf } from '../tree-bytes.ts';
+
+/**
+ * Datumaro: `annotations/SPLIT.json` with an item per picture, pictures in `images/SPLIT/`. Scores, crowds and tracks
+ * travel among the attributes, under the names that Datumaro gives them.
+ */
+export const datumaro: Format = {
+  id: 'datumaro',
+  title: 'Datumaro JSON',
+  holds: {
+    box: true,
+    rotation: true,
+    polygon: true,
+    mask: true,
+    keypoints: true,
+    'hidden-keypoints': true,
+    point: true,
+    text: true,
+    'image-label': true,
+    'several-labels': true,
+    unlabelled: true,
+    attributes: true,
+    'image-attributes': true,
+    score: true,
+    crowd: true,
+    track: true,
+    frame: true,
+    split: true,
+    'other-splits': true,
+    'empty-images': true,
+    'image-ids': true,
+    'annotation-ids': true,
+    'image-size': true,
+  },
+  detect,
+  read,
+  write,
+};
+
+const jsonPaths = ({ paths }: Listing) =>
+  paths.filter((path) => /\.json$/i.test(path) && !/(^|\/)\./.test(path));
+
+async function detect(listing: Listing): Promise<number> {
+  for (const path of jsonPaths(listing).slice(0, 3)) {
+    let hasCategories = false;
+    try {
+      for await (const { key, inArray, bytes } of scanJson(listing.tree.stream(path))) {
+        if (key === 'categories' && !inArray) {
+          const fields = fieldsOf(parseJson(textOf(bytes)).value);
+          hasCategories = get(fields, 'label') !== undefined || get(fields, 'points') !== undefined;
+        }
+        if (key === 'items' && inArray && hasCategories) return 0.96;
+        if (key === 'items' && inArray) break;
+      }
+    } catch (error) {
+      if (!(error instanceof JsonBroken)) throw error;
+    }
+    if (hasCategories) return 0.9;
+  }
+  return 0;
+}
+
+// Reading ---------------------------------------------------------------------------------------------------------
+
+async function read(listing: Listing, { report }: ReadContext): Promise<Dataset> {
+  const files: { path: string; classes: ClassInfo[] }[] = [];
+  for (const path of jsonPaths(listing)) {
+    const classes = await readCategories(listing, path, report);
+    if (classes) files.push({ path, classes });
+  }
+  const all = new Map(files.flatMap(({ classes }) => classes.map((info) => [info.name, info])));
+  return {
+    classes: [...all.values()],
+    async *records() {
+      for (const { path, classes } of files) yield* readItems(listing, path, classes, report);
+    },
+  };
+}
+
+async function readCategories(
+  { tree }: Listing,
+  path: string,
+  report: Report,
+): Promise<ClassInfo[] | undefined> {
+  try {
+    for await (const { key, inArray, bytes } of scanJson(tree.stream(path))) {
+      if (key === 'categories' && !inArray) return categoriesOf(fieldsOf(parseJson(textOf(bytes)).value));
+      if (key === 'items') return [];
+    }
+  } catch (error) {
+    if (!(error instanceof JsonBroken)) throw error;
+    report({ severity: 'error', code: 'broken-file', path, message: `${error.message}; left out` });
+  }
+  return undefined;
+}
+
+function categoriesOf(fields: Fields | undefined): ClassInfo[] {
+  const labels = listOf(get(fieldsOf(get(fields, 'label')), 'labels'));
+  const points = new Map(
+    listOf(get(fieldsOf(get(fields, 'points')), 'items')).map((item) => {
+      const one = fieldsOf(item);
+      return [numberOf(get(one, 'label_id')), one];
+    }),
+  );
+  return labels.map((label, i) => {
+    const own = points.get(i);
+    const keypoints = listOf(get(own, 'labels')).map(String);
+    const joints = listOf(get(own, 'joints')).flatMap((joint): [number, number][] => {
+      const [from, to] = numbersOf(joint) ?? [];
+      return from && to ? [[from - 1, to - 1]] : [];
+    });
+    return compact<ClassInfo>({
+      name: textField(get(fieldsOf(label), 'name')) ?? `class ${i}`,
+      supercategory: textField(get(fieldsOf(label), 'parent')) || undefined,
+      keypoints: keypoints.length > 0 ? keypoints : undefined,
+      skeleton: joints.length > 0 ? joints : undefined,
+    }) as ClassInfo;
+  });
+}
+
+async function* readItems(
+  listing: Listing,
+  path: string,
+  classes: readonly ClassInfo[],
+  report: Report,
+): AsyncGenerator<ImageRecord> {
+  const split = splitOfName(stemOf(baseOf(path)));
+  let index = 0;
+  try {
+    for await (const { key, inArray, bytes } of scanJson(listing.tree.stream(path))) {
+      if (key !== 'items' || !inArray) continue;
+      const record = readItem(listing, textOf(bytes), split, classes, {
+        path,
+        at: `items[${index++}]`,
+        report,
+      });
+      if (record) yield record;
+    }
+  } catch (error) {
+    if (!(error instanceof JsonBroken)) throw error;
+    report({
+      severity: 'error',
+      code: 'broken-file',
+      path,
+      message: `${error.message}; what came before is kept`,
+    });
+  }
+}
+
+interface Where {
+  readonly path: string;
+  readonly at: string;
+  readonly report: Report;
+}
+
+function readItem(
+  listing: Listing,
+  text: string,
+  split: string | undefined,
+  classes: readonly ClassInfo[],
+  { path, at, report }: Where,
+): ImageRecord | undefined {
+  let item: Fields | undefined;
+  try {
+    item = fieldsOf(parseJson(text).value);
+  } catch (error) {
+    report({
+      severity: 'error',
+      code: 'broken-item',
+      path,
+      at,
+      message: `${(error as Error).message}; left out`,
+    });
+    return undefined;
+  }
+  const image = fieldsOf(get(item, 'image')) ?? fieldsOf(get(item, 'media'));
+  const id = textField(get(item, 'id'));
+  const named = textField(get(image, 'path')) || (id === undefined ? undefined : `${id}.jpg`);
+  const name = named === undefined ? undefined : safePath(named);
+  if (name === undefined) {
+    report({
+      severity: 'error',
+      code: named === undefined ? 'broken-item' : 'unsafe-path',
+      path,
+      at,
+      message: `"${(named ?? '').slice(0, 200)}" is no path of a picture inside the folder; left out`,
+    });
+    return undefined;
+  }
+  const [height, width] = numbersOf(get(image, 'size')) ?? [];
+  const { source_id, frame, ...attributes } = (attributesOf(get(item, 'attr')) ?? {}) as Record<
+    string,
+    never
+  >;
+  const base = folderOf(folderOf(path));
+  const folder = joinPath(base, 'images');
+  const found = listing.images.find(name, [joinPath(folder, split ?? noSplit), folder]);
+  const place = { width: sideOf(width), height: sideOf(height) };
+  return compact<ImageRecord>({
+    id: textField(source_id) ?? id,
+    path: name,
+    split,
+    ...place,
+    frame: typeof frame === 'number' && frame >= 0 ? frame : undefined,
+    attributes: Object.keys(attributes).length > 0 ? attributes : undefined,
+    annotations: listOf(get(item, 'annotations')).flatMap((one, i) =>
+      readAnnotation(fieldsOf(one), classes, place, { path, at: `${at}.annotations[${i}]`, report }),
+    ),
+    ...bytesOf(listing.tree, found, name, report),
+  }) as ImageRecord;
+}
+
+type Size = { width: number | undefined; height: number | undefined };
+
+function readAnnotation(
+  one: Fields | undefined,
+  classes: readonly ClassInfo[],
+  size: Size,
+  { path, at, report }: Where,
+): Annotation[] {
+  const shape = one && readShape(one, size);
+  const labelId = numberOf(get(one, 'label_id'));
+  const label = labelId === undefined || labelId < 0 ? undefined : classes[labelId]?.name;
+  if (!one || !shape || (get(one, 'type') === 'label' && label === undefined)) {
+    report({
+      severity: 'error',
+      code: 'broken-item',
+      path,
+      at,
+      message: `an annotation of type ${String(get(one, 'type'))} with such values cannot be read; left out`,
+    });
+    return [];
+  }
+  const { source_id, score, is_crowd, track_id, ...attributes } = (attributesOf(get(one, 'attributes')) ??
+    {}) as Record<string, unknown>;
+  const sure = numberOf(score);
+  return [
+    compact<Annotation>({
+      id: textField(source_id) ?? textField(get(one, 'id')),
+      label,
+      ...shape,
+      score: sure !== undefined && sure >= 0 && sure <= 1 ? sure : undefined,
+      crowd: is_crowd === true || undefined,
+      track: textField(track_id),
+      attributes: attributesOf(attributes),
+    }) as Annotation,
+  ];
+}
+
+function readShape(one: Fields, size: Size): Partial<Annotation> | undefined {
+  switch (get(one, 'type')) {
+    case 'label':
+      return {};
+    case 'bbox': {
+      const [x, y, width, height] = numbersOf(get(one, 'bbox')) ?? [];
+      return x !== undefined && y !== undefined && width !== undefined && height !== undefined
+        ? { box: { x, y, width, height } }
+        : undefined;
+    }
+    case 'rotated_bbox': {
+      const [cx, cy, w, h, rotation] =
+        numbersOf(get(one, 'rotated_bbox')) ?? numbersOf(get(one, 'points')) ?? [];
+      if (
+        cx === undefined ||
+        cy === undefined ||
+        w === undefined ||
+        h === undefined ||
+        rotation === undefined
+      )
+        return undefined;
+      return {
+        box: { x: cx - w / 2, y: cy - h / 2, width: w, height: h, ...(rotation ? { rotation } : {}) },
+      };
+    }
+    case 'polygon': {
+      const ring = ringOf(get(one, 'points'));
+      return ring && { polygons: [ring] };
+    }
+    case 'mask':
+      return readMask(fieldsOf(get(one, 'rle')), size);
+    case 'points':
+      return readPoints(one);
+    case 'caption': {
+      const text = textField(get(one, 'caption'));
+      return text === undefined ? undefined : { text };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function readMask(rle: Fields | undefined, { width, height }: Size): Partial<Annotation> | undefined {
+  const [h, w] = (numbersOf(get(rle, 'size')) ?? []).map(sideOf);
+  const packed = get(rle, 'counts');
+  const counts = typeof packed === 'string' ? unpackCounts(packed) : numbersOf(packed);
+  if (!w || !h || !counts || (width && height && (w !== width || h !== height))) return undefined;
+  const mask = { width: w, height: h, counts };
+  return isWhole(mask) ? { mask } : undefined;
+}
+
+/** One point without a skeleton is a point; more are keypoints. */
+function readPoints(one: Fields): Partial<Annotation> | undefined {
+  const numbers = numbersOf(get(one, 'points'));
+  if (!numbers || numbers.length < 2 || numbers.length % 2 !== 0) return undefined;
+  const [x, y] = numbers as [number, number];
+  if (numbers.length === 2) return { point: { x, y } };
+  const seen = numbersOf(get(one, 'visibility')) ?? [];
+  return {
+    keypoints: Array.from({ length: numbers.length / 2 }, (_, i): Keypoint => {
+      const visibility = Math.min(Math.max(Math.round(seen[i] ?? 2), 0), 2) as 0 | 1 | 2;
+      return { x: numbers[2 * i] as number, y: numbers[2 * i + 1] as number, visibility };
+    }),
+  };
+}
+
+// Writing ---------------------------------------------------------------------------------------------------------
+
+async function write(dataset: Dataset, sink: FileSink, { withImages, report }: WriteContext): Promise<void> {
+  const classes = new Map(dataset.classes.map((info, i) => [info.name, { number: i, info }]));
+  const numberOfClass = (name: string) => {
+    if (!classes.has(name)) classes.set(name, { number: classes.size, info: { name } });
+    return classes.get(name)?.number as number;
+  };
+  const parts = new Map<string, { spool: Spool; count: number }>();
+  const annotationNumber = numberer();
+  const unique = uniquePaths();
+  try {
+    for await (const record of dataset.records()) {
+      const split = record.split ?? noSplit;
+      const wanted = joinPath('images', split, record.path);
+      const path = unique(wanted);
+      if (path !== wanted)
+        report({
+          severity: 'warning',
+          code: 'name-clash',
+          path: wanted,
+          message: `is written as ${path}, since another picture has its name`,
+        });
+      const part = parts.get(split) ?? { spool: sink.spool(), count: 0 };
+      parts.set(split, part);
+      const name = path.split('/').slice(2).join('/');
+      const annotations = record.annotations.map((one, i) => {
+        const number = annotationNumber(one.id ?? `${record.id ?? name}#${i}`);
+        return showAnnotation(one, number, one.label === undefined ? null : numberOfClass(one.label));
+      });
+      const item = JSON.stringify(showItem(record, name, annotations));
+      await part.spool.write(utf8(part.count++ === 0 ? item : `,\n${item}`));
+      if (withImages && record.bytes) await sink.add(path, record.bytes());
+    }
+    if (parts.size === 0) parts.set(noSplit, { spool: sink.spool(), count: 0 });
+    const shown = showCategories([...classes.values()].map(({ info }) => info));
+    for (const [split, { spool }] of parts)
+      await sink.add(`annotations/${split}.json`, documentOf(shown, spool.read()));
+  } finally {
+    for (const { spool } of parts.values()) await spool.close();
+  }
+}
+
+async function* documentOf(categories: object, items: AsyncIterable<Uint8Array>) {
+  yield utf8(
+    `{"dm_format_version":"1.0","media_type":2,"infos":{},\n"categories":${JSON.stringify(categories)},\n"items":[\n`,
+  );
+  yield* items;
+  yield utf8('\n]}\n');
+}
+
+function showCategories(classes: readonly ClassInfo[]) {
+  const posed = classes.flatMap(({ keypoints, skeleton }, label_id) =>
+    keypoints
+      ? [{ label_id, labels: keypoints, joints: (skeleton ?? []).map(([from, to]) => [from + 1, to + 1]) }]
+      : [],
+  );
+  return {
+    label: {
+      labels: classes.map(({ name, supercategory }) => ({
+        name,
+        parent: supercategory ?? '',
+        attributes: [],
+      })),
+      label_groups: [],
+      attributes: [],
+    },
+    ...(posed.length > 0 ? { points: { items: posed, attributes: [] } } : {}),
+  };
+}
+
+/** Datumaro calls an item by its path without the ending; an id of another kind stays among its attributes. */
+function showItem(record: ImageRecord, name: string, annotations: readonly object[]) {
+  const id = stemOf(name);
+  const { width, height } = record;
+  return {
+    id,
+    annotations,
+    attr: {
+      ...record.attributes,
+      ...(record.frame === undefined ? {} : { frame: record.frame }),
+      ...(record.id === undefined || record.id === id ? {} : { source_id: record.id }),
+    },
+    image: { path: name, ...(width && height ? { size: [height, width] } : {}) },
+  };
+}
+
+function showAnnotation(one: Annotation, id: number, label: number | null) {
+  const attributes = {
+    ...one.attributes,
+    ...(one.score === undefined ? {} : { score: one.score }),
+    ...(one.crowd ? { is_crowd: true } : {}),
+    ...(one.track === undefined ? {} : { track_id: one.track }),
+    ...(one.id === undefined || one.id === String(id) ? {} : { source_id: one.id }),
+  };
+  return { id, attributes, group: 0, label_id: label, ...showShape(one) };
+}
+
+function showShape({ keypoints, mask, polygons, box, point, text }: Annotation) {
+  if (keypoints)
+    return {
+      type: 'points',
+      points: keypoints.flatMap(({ x, y }) => [x, y]),
+      visibility: keypoints.map(({ visibility }) => visibility),
+      z_order: 0,
+    };
+  if (mask)
+    return {
+      type: 'mask',
+      rle: { counts: packCounts(mask.counts), size: [mask.height, mask.width] },
+      z_order: 0,
+    };
+  if (polygons) return { type: 'polygon', points: polygons[0], z_order: 0 };
+  if (box?.rotation) {
+    const { x, y, width, height, rotation } = box;
+    return {
+      type: 'rotated_bbox',
+      rotated_bbox: [x + width / 2, y + height / 2, width, height, rotation],
+      z_order: 0,
+    };
+  }
+  if (box) return { type: 'bbox', bbox: [box.x, box.y, box.width, box.height], z_order: 0 };
+  if (point) return { type: 'points', points: [point.x, point.y], visibility: [2], z_order: 0 };
+  return text === undefined ? { type: 'label' } : { type: 'caption', caption: text };
+}

@@ -1,0 +1,20 @@
+export { detectFormat, formatNamed, formats } from './all.ts';
+export { type Counts, type Inspection, inspect, sized, Tally, writeDataset } from './convert.ts';
+export * from './files.ts';
+export type { Format, FormatId, Listing } from './format.ts';
+export { coco } from './formats/coco.ts';
+export { boundsOf, type Feature, fit, type Holds, type Loss } from './holds.ts';
+export { listTree } from './listing.ts';
+export { safePath } from './paths.ts';
+export { crc32 } from './png.ts';
+export { type Problem, problemLog, type Report } from './problems.ts';
+export * from './record.ts';
+export {
+  openZip,
+  type Rereadable,
+  ZipBroken,
+  type ZipLimits,
+  type ZipWriter,
+  zipLimits,
+  zipTo,
+} from './zip.ts';

@@ -1,0 +1,37 @@
+/** What a reader or writer has to say of what it met. One bad item never ends the reading of its neighbours. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  readonly code:
+    | 'broken-file'
+    | 'broken-item'
+    | 'bad-number'
+    | 'unsafe-path'
+    | 'missing-image'
+    | 'duplicate'
+    | 'name-clash'
+    | 'unknown-class'
+    | 'unsupported'
+    | 'too-large';
+  /** File in which it was found. */
+  readonly path: string;
+  /** Line, index or id inside it. */
+  readonly at?: string;
+  /** What is wrong and what was done about it. */
+  readonly message: string;
+}
+
+export type Report = (problem: Problem) => void;
+
+/** Counts all problems, keeps the first of them. */
+export function problemLog(keep = 1_000) {
+  const kept: Problem[] = [];
+  const counts = { errors: 0, warnings: 0 };
+  return {
+    kept,
+    counts,
+    report(problem: Problem) {
+      counts[problem.severity === 'error' ? 'errors' : 'warnings'] += 1;
+      if (kept.length < keep) kept.push(problem);
+    },
+  };
+}

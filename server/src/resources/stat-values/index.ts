@@ -1,0 +1,1 @@
+export { statValueHandlers } from './handlers.ts';
