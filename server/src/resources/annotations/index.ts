@@ -14,10 +14,11 @@ export { historyRoute } from './history-routes.ts';
 export { annotationsAsOf, datasetInputsAsOf, labelsAsOf, type Moment } from './history-store.ts';
 export {
   type InputLevelItem,
+  type InputLevelPatch,
   inputLevelData,
   inputLevelTrouble,
   insertInputLevelAnnotations,
-  patchInputLevel,
+  patchInputLevels,
   showInputLevels,
   showNamedInputLevel,
 } from './input-level.ts';

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Data, DataSchema } from '@fovea/contract';
+import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import type { PatchAction } from '#domain/patch.ts';
@@ -12,7 +13,7 @@ import {
   bumpSearchRevision,
   inputLevelRows,
   insertAnnotations,
-  lockInputLevel,
+  lockInputLevels,
   updateAnnotations,
 } from './store.ts';
 import { type InputLevelData, nameConcepts, showInputLevel, unpackData, withNames } from './translate.ts';
@@ -114,33 +115,79 @@ export function showNamedInputLevel(
   return showInputLevel(withNames(grant, data, nameOf));
 }
 
+/** What is to become of the concepts, metadata and geo of an input. */
+export interface InputLevelPatch {
+  readonly inputKey: number;
+  readonly data: Data;
+  /** The JSON of the input's `data` as it came (proto spelling); undefined over gRPC. */
+  readonly sent: unknown;
+}
+
 /**
- * Patches concepts, metadata and geo of an input. `sent` is the JSON of the input's `data` as it came (proto
- * spelling), undefined over gRPC. Locks the annotation, so that two patches of one input follow each other. Call
- * `bumpSearchRevision` when all are patched.
+ * Patches concepts, metadata and geo of inputs, none of them named twice, in a handful of statements however many
+ * they are. Locks the annotations, so that two patches of one input follow each other. Call `bumpSearchRevision`
+ * when all are patched.
  *
- * @throws Fault 24155 for labels or places that cannot be stored; 11007 as `insertInputLevelAnnotations`
+ * @returns by input key what is wrong with an item, which does not touch the others: 24155 for labels or places that
+ *   cannot be stored, 11007 as `insertInputLevelAnnotations`
  */
-export async function patchInputLevel(
+export async function patchInputLevels(
   tx: Db,
   grant: AppGrant,
-  inputKey: number,
   action: PatchAction,
-  data: Data,
-  sent: unknown,
-): Promise<void> {
-  const part = inputLevelPart(data);
-  // What is to be removed need not be storable, nor exist.
-  const trouble = action === 'remove' ? undefined : inputLevelTrouble(part);
-  if (trouble) throw annotationFault.invalid(trouble);
-  const before = await lockInputLevel(tx, grant, inputKey);
-  if (!before) return;
-  const kept = unpackData(before.data);
+  patches: readonly InputLevelPatch[],
+): Promise<Map<number, Fault>> {
+  const faults = new Map<number, Fault>();
+  const inputKeys = patches.map(({ inputKey }) => inputKey);
+  const before = new Map((await lockInputLevels(tx, grant, inputKeys)).map((row) => [row.inputKey, row]));
+  const parts = patches.flatMap(({ inputKey, data, sent }) => {
+    const part = inputLevelPart(data);
+    // What is to be removed need not be storable, nor exist.
+    const trouble = action === 'remove' ? undefined : inputLevelTrouble(part);
+    if (trouble) faults.set(inputKey, annotationFault.invalid(trouble));
+    const locked = before.get(inputKey);
+    return locked && !trouble ? [{ inputKey, part, sent, locked }] : [];
+  });
+  const named = await settleEach(tx, grant, action, parts, faults);
+  const changes = parts.flatMap(({ inputKey, sent, locked }) => {
+    const part = named.get(inputKey);
+    if (!part) return [];
+    const kept = unpackData(locked.data);
+    const after = patchedData(action, kept, part, sent as Sent);
+    return [{ ...locked, data: action === 'overwrite' ? { ...kept, ...pick(after) } : after }];
+  });
+  await updateAnnotations(tx, grant, changes);
+  return faults;
+}
+
+/** Labels with their ids, all at once; one by one only where the caller may not make those that are missing. */
+async function settleEach(
+  tx: Db,
+  grant: AppGrant,
+  action: PatchAction,
+  parts: readonly { inputKey: number; part: Data }[],
+  faults: Map<number, Fault>,
+): Promise<Map<number, Data>> {
   const settle = action === 'remove' ? identifyLabels : settleLabels;
-  const [named = part] = await settle(tx, grant, [part]);
-  const after = patchedData(action, kept, named, sent as Sent);
-  const whole = action === 'overwrite' ? { ...kept, ...pick(after) } : after;
-  await updateAnnotations(tx, grant, [{ ...before, data: whole }]);
+  const together = async (some: typeof parts) => {
+    const named = await settle(
+      tx,
+      grant,
+      some.map(({ part }) => part),
+    );
+    return new Map(some.map(({ inputKey }, i) => [inputKey, named[i] as Data]));
+  };
+  if (action === 'remove' || grant.holds('Concepts_Add')) return together(parts);
+  const named = new Map<number, Data>();
+  for (const one of parts) {
+    try {
+      for (const [key, part] of await together([one])) named.set(key, part);
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      faults.set(one.inputKey, thrown);
+    }
+  }
+  return named;
 }
 
 const pick = ({ concepts, metadata, geo }: Data) => ({ concepts, metadata, geo });

@@ -215,13 +215,18 @@ export async function lockAnnotations(
   );
 }
 
-/** The annotation of an input as a whole, locked until the commit. */
-export async function lockInputLevel(db: Db, grant: AppGrant, inputKey: number) {
-  await lockInputs(db, grant, [inputKey]);
-  return first<LockedAnnotation>(
+/** The annotations of inputs as wholes, locked in key order until the commit. The inputs are locked before. */
+export async function lockInputLevels(
+  db: Db,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+): Promise<LockedAnnotation[]> {
+  await lockInputs(db, grant, inputKeys);
+  return rows<LockedAnnotation>(
     db,
     sql`select ${lockedColumns} from annotations
-        where app_key = ${grant.appKey} and input_key = ${inputKey} and input_level for no key update`,
+        where app_key = ${grant.appKey} and input_key = any(${[...inputKeys]}::bigint[]) and input_level
+        order by key for no key update`,
   );
 }
 

@@ -9,24 +9,24 @@ import {
 } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { mayDie } from '#domain/failpoints.ts';
-import { Fault } from '#domain/fault.ts';
+import type { Fault } from '#domain/fault.ts';
 import type { PatchAction } from '#domain/patch.ts';
 import type { Tx } from '#store/postgres/index.ts';
-import { bumpSearchRevision, patchInputLevel } from '../annotations/index.ts';
+import { bumpSearchRevision, patchInputLevels } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, status, statusOfFault } from '../common/status.ts';
 import type { InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
 import { inputsPerRequestMax } from './input.ts';
 import { showInputs } from './show.ts';
-import { findInputs, lockInputs, touchInput } from './store.ts';
+import { findInputs, lockInputs, touchInputs } from './store.ts';
 
 const actions: readonly PatchAction[] = ['merge', 'overwrite', 'remove'];
 
 /**
  * Patches concepts, metadata and geo of inputs; their media stay as they are. Each input succeeds or fails by
- * itself, all in one transaction with a savepoint each. Inputs are taken in key order, so that two batches over
- * the same inputs cannot block each other.
+ * itself, all in one transaction. Inputs are locked in key order, so that two batches over the same inputs cannot
+ * block each other.
  */
 export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call: Call) {
   const action = (req.action || 'merge') as PatchAction;
@@ -37,29 +37,14 @@ export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call
     );
   }
   const grant = call.app;
-  const found = new Map(
-    (
-      await findInputs(
-        deps.db,
-        grant,
-        req.inputs.map(({ id }) => id),
-      )
-    ).map((row) => [row.id, row.key]),
-  );
-  const ordered = req.inputs
-    .map((input, position) => ({ input, position, key: found.get(input.id) }))
-    .sort((a, b) => (a.key ?? 0) - (b.key ?? 0));
+  const ids = req.inputs.map(({ id }) => id);
+  const found = new Map((await findInputs(deps.db, grant, ids)).map((row) => [row.id, row.key]));
   const faults = await deps.db.transaction(async (tx) => {
     const refused = new Map<number, Fault>();
     // Inputs before their annotations, as processing does; the other way round the two could block each other.
     await lockInputs(tx, grant, [...found.values()]);
-    for (const { input, position, key } of ordered) {
-      const sent = sentDataOf(call, position);
-      const fault = await patchOne(tx, call, action, input, key, sent);
-      mayDie('patch-half');
-      if (fault) refused.set(position, fault);
-    }
-    if (refused.size < ordered.length) await bumpSearchRevision(tx, grant);
+    for (const turn of turnsOf(req.inputs)) await patchTurn(tx, call, action, turn, found, refused);
+    if (refused.size < req.inputs.length) await bumpSearchRevision(tx, grant);
     return refused;
   });
   const shown = new Map(
@@ -82,27 +67,46 @@ export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call
   };
 }
 
-async function patchOne(
+interface Positioned {
+  readonly position: number;
+  readonly input: Input;
+}
+
+/** Inputs in the order sent, such that none comes twice in a turn: one that is named again is patched after the first time. */
+function turnsOf(inputs: readonly Input[]): Positioned[][] {
+  const turns: Positioned[][] = [];
+  const timesOf = new Map<string, number>();
+  inputs.forEach((input, position) => {
+    const times = timesOf.get(input.id) ?? 0;
+    timesOf.set(input.id, times + 1);
+    turns[times] ??= [];
+    turns[times].push({ position, input });
+  });
+  return turns;
+}
+
+async function patchTurn(
   tx: Tx,
   call: Call,
   action: PatchAction,
-  input: Input,
-  key: number | undefined,
-  sent: unknown,
-) {
-  if (key === undefined) return inputFault.missing(input.id);
-  const data: Data = input.data ?? create(DataSchema);
-  await tx.query('savepoint patched');
-  try {
-    await patchInputLevel(tx, call.app, key, action, data, sent);
-    await touchInput(tx, call.app, key);
-    await tx.query('release savepoint patched');
-    return undefined;
-  } catch (thrown) {
-    if (!(thrown instanceof Fault)) throw thrown;
-    await tx.query('rollback to savepoint patched');
-    return thrown;
+  turn: readonly Positioned[],
+  found: ReadonlyMap<string, number>,
+  refused: Map<number, Fault>,
+): Promise<void> {
+  const known = turn.flatMap(({ position, input }) => {
+    const inputKey = found.get(input.id);
+    if (inputKey === undefined) refused.set(position, inputFault.missing(input.id));
+    const data: Data = input.data ?? create(DataSchema);
+    return inputKey === undefined ? [] : [{ position, inputKey, data, sent: sentDataOf(call, position) }];
+  });
+  const faults = await patchInputLevels(tx, call.app, action, known);
+  mayDie('patch-half');
+  for (const { position, inputKey } of known) {
+    const fault = faults.get(inputKey);
+    if (fault) refused.set(position, fault);
   }
+  const patched = known.filter(({ inputKey }) => !faults.has(inputKey)).map(({ inputKey }) => inputKey);
+  await touchInputs(tx, call.app, patched);
 }
 
 /** The JSON of one input's `data` as it was sent; undefined over gRPC. */

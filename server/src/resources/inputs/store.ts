@@ -254,8 +254,12 @@ export async function settleInputs(db: Db, grant: AppGrant, outcomes: readonly O
   );
 }
 
-export async function touchInput(db: Db, grant: AppGrant, key: number): Promise<void> {
-  await run(db, sql`update inputs set modified_at = now() where app_key = ${grant.appKey} and key = ${key}`);
+/** Marks locked inputs as modified. */
+export async function touchInputs(db: Db, grant: AppGrant, keys: readonly number[]): Promise<void> {
+  await run(
+    db,
+    sql`update inputs set modified_at = now() where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`,
+  );
 }
 
 /**
