@@ -93,10 +93,7 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
   async function lay(kind: MediumKind, source: MediumSource, asked: OpenMediumOptions) {
     const limits = { ...defaultMediaDecodeLimits, ...options.limits, ...asked.limits };
     const found = await tools();
-    if (!found) {
-      if (source instanceof Readable) source.destroy();
-      throw mediaFault.noTools(kind);
-    }
+    if (!found) throw mediaFault.noTools(kind);
     const { folder, remove } = await makeFolder();
     try {
       const { head, sizeBytes } = await write(kind, join(folder, fileName), source, limits.bytesMax);
