@@ -60,6 +60,14 @@ export function asFault(thrown: unknown): Fault {
       { cause: thrown },
     );
   }
+  if (isDiskFull(thrown)) {
+    return new Fault(
+      'busy',
+      StatusCode.INTERNAL_RESOURCE_EXHAUSTED,
+      'The server has no room left to store this, and stored nothing of it. Its operator has to make room.',
+      { cause: thrown, log: 'the disk is full' },
+    );
+  }
   return new Fault(
     'internal',
     StatusCode.INTERNAL_UNCATEGORIZED,
@@ -86,6 +94,10 @@ function isDatabaseAway(thrown: unknown): boolean {
   if (code === 'ENOENT') return syscall === 'connect';
   return awayCodes.test(String(code)) || (typeof message === 'string' && awayWords.test(message));
 }
+
+/** Of the file system, a quota, or PostgreSQL. */
+const isDiskFull = (thrown: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT', '53100'].includes(String((thrown as { code?: unknown } | null)?.code));
 
 const isStatementTimeout = (thrown: unknown): boolean =>
   typeof thrown === 'object' && thrown !== null && (thrown as { code?: unknown }).code === '57014';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { AppGrant } from '#domain/grant.ts';
-import { bytesOf, type ObjectStore, type StoredObject } from '#store/objects/index.ts';
+import { type ByteRange, bytesOf, type ObjectStore, type StoredObject } from '#store/objects/index.ts';
 import { type Db, run, sql } from '#store/sql.ts';
 import { inputFault } from './faults.ts';
 import type { MediaSize } from './media-url.ts';
@@ -82,23 +82,31 @@ export async function readOriginal(objects: ObjectStore, grant: AppGrant, sha: B
 export async function streamOriginal(objects: ObjectStore, grant: AppGrant, sha: Buffer): Promise<Readable> {
   const stored = await objects.get(mediaKey('orig', sha));
   if (!stored) throw inputFault.broken(`The stored bytes are missing (app ${grant.appId}).`);
+  return verified(stored.stream, sha, ` (app ${grant.appId})`);
+}
+
+/** Hands bytes on, the last of them only when all are those of the hash. */
+function verified(bytes: Readable, sha: Buffer, where = ''): Readable {
   const checked = async function* () {
     const hash = createHash('sha256');
     let held: Buffer | undefined;
-    for await (const chunk of stored.stream as AsyncIterable<Buffer>) {
+    for await (const chunk of bytes as AsyncIterable<Buffer>) {
       hash.update(chunk);
       if (held) yield held;
       held = chunk;
     }
-    if (!hash.digest().equals(sha))
-      throw inputFault.broken(`The stored bytes are damaged (app ${grant.appId}).`);
+    if (!hash.digest().equals(sha)) throw inputFault.broken(`The stored bytes are damaged${where}.`);
     if (held) yield held;
   };
-  return Readable.from(checked(), { objectMode: false });
+  const stream = Readable.from(checked(), { objectMode: false });
+  // A stream that is dropped before its first read never enters the generator.
+  stream.once('close', () => bytes.destroy());
+  return stream;
 }
 
 /**
- * A rendition; `large` falls back to the original, which stands for it where they are the same.
+ * A rendition; `large` falls back to the original, which stands for it where they are the same. An original that is
+ * read whole is checked: damaged bytes end the stream before its end.
  *
  * @throws RangeError when the range begins behind the end
  */
@@ -106,9 +114,10 @@ export async function openMedium(
   objects: ObjectStore,
   size: MediaSize,
   sha: Buffer,
-  range?: { firstByte: number; lastByte?: number },
+  range?: ByteRange,
 ): Promise<StoredObject | undefined> {
-  const found = await objects.get(mediaKey(size, sha), range);
-  if (found || size !== 'large') return found;
-  return objects.get(mediaKey('orig', sha), range);
+  const found = size === 'orig' ? undefined : await objects.get(mediaKey(size, sha), range);
+  if (found || (size !== 'orig' && size !== 'large')) return found;
+  const original = await objects.get(mediaKey('orig', sha), range);
+  return original && range === undefined ? { ...original, stream: verified(original.stream, sha) } : original;
 }
