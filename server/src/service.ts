@@ -32,6 +32,7 @@ import {
   readImageBytes,
   showInputs,
   showKeptMedium,
+  streamMedium,
 } from '#resources/inputs/index.ts';
 import {
   bodyOfVersion,
@@ -128,7 +129,9 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   async findStoredInput(grant, id) {
     const [found] = await findInputs(deps.db, grant, [id]);
     const [input] = found ? await showInputs(deps, grant, [found.key]) : [];
-    return found && input && { input, kind: found.kind, bytes: () => readImageBytes(deps, grant, found.key) };
+    if (!found || !input) return undefined;
+    const bytes = () => readImageBytes(deps, grant, found.key);
+    return { input, kind: found.kind, bytes, stream: () => streamMedium(deps, grant, found.key) };
   },
 });
 

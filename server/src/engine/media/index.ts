@@ -20,8 +20,8 @@ export { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
 export { type MediaFormat, readMediaFormat } from './media-format.ts';
 export { encodeFrame, encodeJpeg, type FrameOptions, type Video, type VideoFacts } from './video.ts';
 
-/** Encoded bytes: all at once, as they come, or a file that stays where it is. */
-export type MediumSource = Uint8Array | Readable | { readonly file: string };
+/** Encoded bytes: all at once, a file that stays where it is, or a stream that is opened when its turn has come. */
+export type MediumSource = Uint8Array | { readonly file: string } | (() => Promise<Readable>);
 
 export interface OpenMediumOptions {
   readonly limits?: Partial<MediaDecodeLimits>;
@@ -165,10 +165,11 @@ async function prepare(dir: string): Promise<void> {
 
 /** Lays the bytes down and keeps their start. @throws Fault 30105 when they are more than may be */
 async function write(kind: MediumKind, path: string, source: MediumSource, bytesMax: number) {
-  if ('file' in source) await link(source.file, path).catch(() => copyFile(source.file, path));
+  if (typeof source === 'object' && 'file' in source)
+    await link(source.file, path).catch(() => copyFile(source.file, path));
   else {
     const limit = limited(bytesMax, () => mediaFault.tooManyBytes(kind, bytesMax));
-    const bytes = source instanceof Readable ? source : Readable.from([Buffer.from(source)]);
+    const bytes = typeof source === 'function' ? await source() : Readable.from([Buffer.from(source)]);
     await pipeline(bytes, limit, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
   }
   const handle = await open(path);

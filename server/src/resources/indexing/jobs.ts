@@ -179,7 +179,7 @@ async function embedVideoParts(
   const isWhole = annotations.some(({ inputLevel }) => inputLevel);
   if (parts.length === 0 && !isWhole) return { vectors };
   try {
-    const source = await streamMedium(deps, grant, inputKey);
+    const source = () => streamMedium(deps, grant, inputKey);
     const options = { background: true, signal };
     return await deps.media.withVideo(
       source,

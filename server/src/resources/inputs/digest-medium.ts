@@ -39,7 +39,7 @@ export function openMediumDigester(deps: InputDeps, limits: MediaLimits) {
     const sha = row.mediaSha;
     if (sha) {
       const stored = await objects.stat(mediaKey('orig', sha));
-      const known = await read(grant, row, await streamOriginal(objects, grant, sha), signal);
+      const known = await read(grant, row, () => streamOriginal(objects, grant, sha), signal);
       return digestOf(sha, stored?.sizeBytes ?? 0, known, []);
     }
     return fetching(() =>

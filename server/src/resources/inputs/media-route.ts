@@ -149,7 +149,7 @@ async function sendFrame(
   response.once('close', () => gone.abort());
   try {
     const jpeg = await deps.media.withVideo(
-      await streamOriginal(deps.objects, grant, sha),
+      () => streamOriginal(deps.objects, grant, sha),
       async (video) => encodeJpeg(await video.frameAt(moment, { signal: gone.signal })),
       { signal: gone.signal },
     );

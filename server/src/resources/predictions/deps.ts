@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream';
 import type { Input } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
+import type { MediaDecoder } from '#engine/media/index.ts';
 import type { Fetcher } from '#store/fetcher/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Deps } from '../common/deps.ts';
@@ -12,6 +14,8 @@ export interface StoredInput {
   readonly kind: 'image' | 'text' | 'video' | 'audio';
   /** @throws Fault when the bytes are not there (yet) */
   bytes(): Promise<Buffer>;
+  /** The same as a stream, for videos. */
+  stream(): Promise<Readable>;
 }
 
 /** A text of the app that a search found. */
@@ -25,6 +29,9 @@ export interface PredictDeps extends Deps {
   readonly engine: Pick<Engine, 'predict' | 'embed' | 'dense' | 'readBarcodes'>;
   readonly objects: ObjectStore;
   readonly fetcher: Fetcher;
+  readonly media: MediaDecoder;
+  /** The largest video that is fetched. */
+  readonly limits?: { readonly videoUrlBytesMax?: number };
   /** From the inputs family; undefined when the app has no such input. */
   findStoredInput(grant: AppGrant, id: string): Promise<StoredInput | undefined>;
   /** Concepts that the app calls synonyms of these, by id; from the concepts family. */

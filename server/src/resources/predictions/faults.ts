@@ -24,6 +24,18 @@ export const predictionFault = {
       StatusCode.MODEL_INVALID_ARGUMENT,
       `select_concepts: the model knows none of ${names.join(', ')}. Ids and names are compared exactly.`,
     ),
+  notText: () =>
+    new Fault(
+      'bad_request',
+      StatusCode.ALL_INPUT_INVALID_BYTES,
+      'The bytes are no text in any encoding that this server knows; UTF-8 is best.',
+    ),
+  tooManyFrames: (wanted: number, framesMax: number) =>
+    new Fault(
+      'bad_request',
+      StatusCode.MODEL_INVALID_ARGUMENT,
+      `sample_ms asks for ${wanted} frames of this video; at most ${framesMax} are looked at. Ask for a larger sample_ms.`,
+    ),
   noNetwork: (id: string, typeId: string) =>
     new Fault(
       'not_implemented',

@@ -1,5 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  type Concept,
+  type Data,
   type Input,
   type Output,
   OutputSchema,
@@ -123,10 +125,7 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
 
   async function translate(grant: AppGrant, outputs: readonly Output[], language: string): Promise<void> {
     if (language === '') return;
-    const concepts = outputs.flatMap((output) => [
-      ...(output.data?.concepts ?? []),
-      ...(output.data?.regions ?? []).flatMap((region) => region.data?.concepts ?? []),
-    ]);
+    const concepts = outputs.flatMap(({ data }) => conceptsIn(data));
     const names = await conceptNamesIn(deps.db, grant, language, [
       ...new Set(concepts.map((concept) => concept.id)),
     ]);
@@ -135,6 +134,13 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
       if (name) Object.assign(concept, { name, language });
     }
   }
+}
+
+/** Those of the whole, of regions, and of frames. */
+function conceptsIn(data: Data | undefined): Concept[] {
+  if (!data) return [];
+  const inner = [...data.regions, ...data.frames].flatMap((part) => conceptsIn(part.data));
+  return [...data.concepts, ...inner];
 }
 
 const isMissing = (fault: unknown): boolean =>

@@ -1,5 +1,6 @@
 export type { FoundText, PredictDeps, RunDeps, StoredInput } from './deps.ts';
 export { eachOf } from './each-of.ts';
+export { eachFrame, showFrame } from './frames.ts';
 export { itemFault, predictionHandlers } from './handlers.ts';
 export { type Heads, openHeads } from './heads.ts';
 export { echoOf, type Media, mediaOf, openMedia } from './media.ts';

@@ -2,6 +2,8 @@ import { clone, create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, type Input, InputSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
+import type { Video } from '#engine/media/index.ts';
+import { decodeText } from '#engine/text.ts';
 import { FetchFault } from '#store/fetcher/index.ts';
 import type { PredictDeps } from './deps.ts';
 import { predictionFault } from './faults.ts';
@@ -13,7 +15,13 @@ export interface Media {
   readonly kinds: readonly string[];
   image(): Promise<Buffer>;
   text(): Promise<string>;
+  /** Opens the video for as long as `use` runs, which must not open another. @throws Fault as the decoder */
+  withVideo<T>(use: (video: OpenVideo) => Promise<T>): Promise<T>;
 }
+
+export type OpenVideo = Omit<Video, 'close'>;
+
+const videoBytesMaxDefault = 300_000_000;
 
 /** @throws Fault 30104 for an input without content, 11101 for an id that is not there */
 export async function openMedia(
@@ -34,7 +42,8 @@ export async function openMedia(
     data: stored.input.data ?? data,
     kinds: [stored.kind],
     image: bytes,
-    text: async () => (await bytes()).toString('utf8'),
+    text: async () => textIn(await bytes()),
+    withVideo: async (use) => deps.media.withVideo(() => stored.stream(), use, { signal }),
   };
 }
 
@@ -53,8 +62,20 @@ export function mediaOf(deps: PredictDeps, data: Data, signal: AbortSignal): Med
       const { text } = data;
       if (text?.raw) return text.raw;
       if (!text?.url) throw predictionFault.emptyInput();
-      return (await fetchBytes(deps, text.url, signal)).toString('utf8');
+      return textIn(await fetchBytes(deps, text.url, signal));
     }),
+    async withVideo(use) {
+      const { video } = data;
+      if (video && video.base64.length > 0) return deps.media.withVideo(video.base64, use, { signal });
+      if (!video?.url) throw predictionFault.emptyInput();
+      const { url } = video;
+      const limits = {
+        sizeBytesMax: deps.limits?.videoUrlBytesMax ?? videoBytesMaxDefault,
+        timeoutMs: videoTimeoutMs,
+      };
+      const source = async () => (await deps.fetcher.open(url, { ...limits, signal })).stream;
+      return unfaulted(() => deps.media.withVideo(source, use, { signal }));
+    },
   };
 }
 
@@ -75,9 +96,22 @@ function kindsOf(data: Data): string[] {
   return kinds;
 }
 
-async function fetchBytes(deps: PredictDeps, url: string, signal: AbortSignal): Promise<Buffer> {
+/** @throws Fault 30300 for bytes that are no text */
+function textIn(bytes: Buffer): string {
+  const decoded = decodeText(bytes);
+  if (!decoded) throw predictionFault.notText();
+  return decoded.text;
+}
+
+const videoTimeoutMs = 300_000;
+
+const fetchBytes = (deps: PredictDeps, url: string, signal: AbortSignal): Promise<Buffer> =>
+  unfaulted(async () => (await deps.fetcher.fetch(url, { signal })).bytes);
+
+/** What kept a medium from being fetched, as the contract says it. */
+async function unfaulted<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return (await deps.fetcher.fetch(url, { signal })).bytes;
+    return await work();
   } catch (cause) {
     if (!(cause instanceof FetchFault)) throw cause;
     switch (cause.kind) {

@@ -21,6 +21,8 @@ export interface OutputSettings {
   /** Ids or names; empty means all. */
   readonly selected: readonly string[];
   readonly language: string;
+  /** Milliseconds of video for each frame that is looked at; undefined: as the app has it. */
+  readonly sampleMs?: number | undefined;
 }
 
 const conceptsMaxDefault = 20;
@@ -46,6 +48,7 @@ export function readSettings(
     valueMinAsked,
     selected: pick('selected') ?? [],
     language: pick('language') ?? '',
+    sampleMs: pick('sampleMs'),
   };
 }
 
@@ -60,6 +63,7 @@ interface Read {
   valueMin: number | undefined;
   selected: string[] | undefined;
   language: string | undefined;
+  sampleMs: number | undefined;
 }
 
 /** Zero is the wire's way of saying nothing. Settings stand in output_config, or as params of the same names. */
@@ -77,6 +81,7 @@ function readOne(info: OutputInfo | OutputConfig): Read {
     valueMin: number(config.minValue) ?? number(params.min_value),
     selected: selected.length > 0 ? selected : undefined,
     language: config.language || undefined,
+    sampleMs: number(config.sampleMs) ?? number(params.sample_ms),
   };
 }
 

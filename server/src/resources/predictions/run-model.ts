@@ -11,6 +11,7 @@ import {
 } from '../models/index.ts';
 import type { RunDeps } from './deps.ts';
 import { predictionFault } from './faults.ts';
+import { eachFrame, showFrame } from './frames.ts';
 import type { Media } from './media.ts';
 import { operators } from './operators/index.ts';
 import { limited, type OutputSettings } from './output-config.ts';
@@ -44,9 +45,32 @@ export async function predictWith(
   options: RunModelOptions = {},
 ): Promise<Data> {
   const { version } = runnable;
+  if (media.kinds.includes('video') && !media.kinds.includes('image') && looksAtPictures(runnable))
+    return predictFrames(deps, runnable, media, settings, options);
   if (version.builtin)
     return limited(await runNetwork(deps, runnable, version.builtin, media, settings, options), settings);
   return runOperator(deps, runnable, media, options);
+}
+
+/** Whether the model is shown the frames of a video one by one. */
+const looksAtPictures = ({ model, version }: Runnable): boolean =>
+  version.builtin !== null || inputKindsOf(canonicalTypeId(model.typeId))[0] === 'image';
+
+async function predictFrames(
+  deps: RunDeps,
+  runnable: Runnable,
+  media: Media,
+  settings: OutputSettings,
+  options: RunModelOptions,
+): Promise<Data> {
+  const { signal = new AbortController().signal, grant } = options;
+  const frames = await eachFrame(
+    deps,
+    media,
+    { signal, grant, sampleMs: settings.sampleMs },
+    async (frame, moment) => showFrame(moment, await predictWith(deps, runnable, frame, settings, options)),
+  );
+  return create(DataSchema, { frames });
 }
 
 async function runNetwork(

@@ -21,6 +21,7 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { cropToBox } from '#engine/crop.ts';
+import type { SampledTime } from '#engine/media/index.ts';
 import { batchStatus, status, statusOfFault } from '../common/status.ts';
 import {
   bodyOfVersion,
@@ -31,6 +32,7 @@ import {
   showModel,
 } from '../models/index.ts';
 import {
+  eachFrame,
   eachOf,
   echoOf,
   itemFault,
@@ -41,6 +43,7 @@ import {
   predictWith,
   type RunDeps,
   readSettings,
+  showFrame,
 } from '../predictions/index.ts';
 import { type Appetite, appetiteOf, mergedData, satisfies } from './data-flow.ts';
 import { workflowFault } from './faults.ts';
@@ -151,21 +154,82 @@ export async function runWorkflow(
     return result;
   }
   if (!input.data && result.input && grant.holds('Inputs_Get')) result.input.data = media.data;
-  const outputs = await runNodes(deps, nodes, media, { grant, ...options });
+  let outputs: Output[];
+  try {
+    const isVideo = media.kinds.includes('video') && !media.kinds.includes('image');
+    outputs = await (isVideo ? runOnVideo : runNodes)(deps, nodes, media, { grant, ...options });
+  } catch (thrown) {
+    result.status = create(StatusSchema, statusOfFault(itemFault(thrown)));
+    return result;
+  }
   result.outputs = outputs.filter((_, index) => !nodes[index]?.node.suppressOutput);
   const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
   result.status = create(StatusSchema, batchStatus(outcomes));
   return result;
 }
 
-async function runNodes(
+/**
+ * Runs nodes on every frame of a video that is looked at, and then those that need all frames at once, such as
+ * trackers, with all that builds on them.
+ */
+async function runOnVideo(
   deps: RunDeps,
   nodes: readonly ReadyNode[],
   origin: Media,
   options: RunOptions,
 ): Promise<Output[]> {
+  const whole = nodesOfWhole(nodes);
+  const single = nodes.filter(({ node }) => !whole.has(node.id));
+  const sampleMs = nodes.map(({ settings }) => settings.sampleMs).find((ms) => ms !== undefined);
+  const frames = await eachFrame(deps, origin, { ...options, sampleMs }, async (frame, moment) => ({
+    moment,
+    outputs: await runNodes(deps, single, frame, options),
+  }));
+  const made = new Map(
+    single.map(({ node }, at) => [
+      node.id,
+      joined(frames.map(({ moment, outputs }) => ({ moment, output: outputs[at] as Output }))),
+    ]),
+  );
+  return runNodes(deps, nodes, origin, options, made);
+}
+
+/** Ids of the nodes that take frames, and of all that come after them. */
+export function nodesOfWhole(nodes: readonly ReadyNode[]): Set<string> {
+  const whole = new Set<string>();
+  for (const { node, pinned } of nodes) {
+    const takesFrames = appetiteOf(canonicalTypeId(pinned.model.typeId)) === 'frames';
+    if (takesFrames || node.nodeInputs.some(({ nodeId }) => whole.has(nodeId))) whole.add(node.id);
+  }
+  return whole;
+}
+
+/** What a node said of each frame, as one output; where it failed on one, that is what it says. */
+function joined(said: readonly { moment: SampledTime; output: Output }[]): Output {
+  const failed = said.find(({ output }) => output.status?.code !== StatusCode.SUCCESS);
+  const output = clone(OutputSchema, (failed ?? said[0])?.output ?? create(OutputSchema));
+  if (failed) return output;
+  output.data = create(DataSchema, {
+    frames: said.map(({ moment, output: { data } }) => showFrame(moment, data ?? create(DataSchema))),
+  });
+  return output;
+}
+
+/** @param known outputs that are there already, by node id */
+async function runNodes(
+  deps: RunDeps,
+  nodes: readonly ReadyNode[],
+  origin: Media,
+  options: RunOptions,
+  known: ReadonlyMap<string, Output> = new Map(),
+): Promise<Output[]> {
   const made = new Map<string, Promise<Output>>();
   for (const ready of nodes) {
+    const there = known.get(ready.node.id);
+    if (there) {
+      made.set(ready.node.id, Promise.resolve(there));
+      continue;
+    }
     const parents = ready.node.nodeInputs.map(({ nodeId }) => ({ nodeId, output: made.get(nodeId) }));
     made.set(
       ready.node.id,
