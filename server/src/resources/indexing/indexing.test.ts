@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ffmpegPath, made } from '#testing/clips.ts';
 import { openIndexedApp } from './indexing.testing.ts';
 import { packVector, unpackVector } from './vector.ts';
 
@@ -77,3 +78,57 @@ test('vectors are stored as little-endian float32 of length one', () => {
   expect([...unpackVector(packed)].map((x) => Math.round(x * 10) / 10)).toEqual([0.6, 0, 0.8]);
   expect([...unpackVector(packVector(new Float32Array(2)))]).toEqual([0, 0]);
 });
+
+test.skipIf(!ffmpegPath)(
+  'a video has vectors of its frames and of what people mark in them, again after a change, and leaves nothing',
+  async () => {
+    const before = await app.files();
+    const film = await made('mp4', Buffer.alloc(0), [
+      ...[
+        '-f',
+        'lavfi',
+        '-i',
+        'color=c=red:s=160x120:r=10:d=2',
+        '-f',
+        'lavfi',
+        '-i',
+        'color=c=blue:s=160x120:r=10:d=2',
+      ],
+      ...['-filter_complex', '[0:v][1:v]concat=n=2', '-c:v', 'libx264', '-pix_fmt', 'yuv420p'],
+    ]);
+    await app.post([{ id: 'film', data: { video: { base64: film } } }]);
+    expect(await app.files()).toBe(before + 5);
+    const vectors = () =>
+      app.db.query<{ vector: Buffer }>(
+        `select e.vector from embeddings e join annotations a on a.key = e.annotation_key
+       where a.input_id = 'film' and not a.input_level and a.worker_model_version_key = $1 order by a.key`,
+        [app.chosen.modelVersionKey],
+      );
+    const frames = (await vectors()).map(({ vector }) => unpackVector(vector));
+    expect(frames).toHaveLength(4);
+    expect(cosine(frames[0], frames[1])).toBeGreaterThan(0.99);
+    expect(cosine(frames[1], frames[2])).toBeLessThan(0.95);
+    const whole = await app.vectorOf('film');
+    expect(cosine(whole, whole)).toBeCloseTo(1, 4);
+    const [marked] = await app.annotate([
+      { inputId: 'film', data: { frames: [{ frameInfo: { time: 3500 }, data: { ...box(0.1, 0.6) } }] } },
+    ]);
+    const own = await app.vectorOfAnnotation(marked?.id as string);
+    expect(cosine(own, frames[3])).toBeGreaterThan(cosine(own, frames[0]));
+
+    app.chosen.modelVersionKey = app.chosen.modelVersionKey === 1 ? 2 : 1;
+    expect(await vectors()).toEqual([]);
+    await app.reindex();
+    expect((await vectors()).map(({ vector }) => cosine(unpackVector(vector), frames[0]) > 0.99)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(await app.vectorOfAnnotation(marked?.id as string)).toHaveLength(256);
+    expect(await app.vectorOf('film')).toHaveLength(256);
+
+    await app.delete(['film']);
+    expect(await app.files()).toBe(before);
+  },
+);
