@@ -48,6 +48,7 @@ import {
 } from '#resources/inputs/index.ts';
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { openVectorCatalog } from '#resources/searches/index.ts';
+import { transferJobs, transferRoutes } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import {
   baseEmbedderOf,
@@ -63,6 +64,7 @@ import {
   evaluationParts,
   openService,
   type ServiceDeps,
+  transferParts,
   workflowParts,
 } from '#service.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
@@ -198,6 +200,7 @@ async function open(
     sourceEndpoints: config.sourceEndpoints,
   };
   const service = openService(serviceDeps, directory);
+  const workDir = join(config.dataDir, 'work', 'transfers');
   if (config.roles.has('worker')) {
     const jobs = await startJobs({
       db,
@@ -207,6 +210,7 @@ async function open(
         ...bulkOperationJobs({ ...bulkParts(serviceDeps), jobGrant }),
         ...datasetJobs(datasetParts(serviceDeps, directory)),
         ...inputJobs(deps),
+        ...transferJobs(transferParts(serviceDeps, service, workDir)),
         ...uploadJobs(serviceDeps),
         ...extractionJobs(serviceDeps),
         ...indexingJobs(indexing),
@@ -274,6 +278,16 @@ async function open(
         db,
         grantFor: async (rpc, header, userId, appId) =>
           (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
+      }),
+      ...transferRoutes({
+        db,
+        objects,
+        grantFor: async (rpcs, header, userId, appId) => {
+          const grants: AppGrant[] = [];
+          for (const rpc of rpcs)
+            grants.push((await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant);
+          return grants[0] as AppGrant;
+        },
       }),
       exportRoute({
         db,

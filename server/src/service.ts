@@ -3,6 +3,7 @@ import { InputSchema, type Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
+import { maskPixels } from '#engine/mask.ts';
 import {
   annotationFilterHandlers,
   annotationHandlers,
@@ -62,6 +63,7 @@ import {
 } from '#resources/searches/index.ts';
 import { statValueHandlers } from '#resources/stat-values/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
+import type { TransferParts } from '#resources/transfers/index.ts';
 import { uploadHandlers } from '#resources/uploads/index.ts';
 import {
   conceptsOfWorkflow,
@@ -149,6 +151,22 @@ export interface ServiceDeps extends ExtractionDeps {
   readonly vectors: VectorCatalog;
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
 }
+
+/** What imports and exports go through: the service itself, so that what they write is written as anybody's. */
+export const transferParts = (
+  deps: ServiceDeps,
+  service: TransferParts['calls'],
+  workDir: string,
+): TransferParts => ({
+  ...deps,
+  workDir,
+  calls: service,
+  findInputs,
+  pictureSizes,
+  showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
+  readBytes: (grant, inputKey) => readImageBytes(deps, grant, inputKey),
+  readMask: maskPixels,
+});
 
 /** What the searches family needs of the others. */
 const searchParts = (deps: ServiceDeps): SearchParts => ({

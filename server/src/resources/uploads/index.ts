@@ -10,7 +10,7 @@ export type { UploadDeps } from './deps.ts';
 export { addUploads, limitsOf as uploadLimitsOf, uploadHandlers } from './handlers.ts';
 export { uploadJobs, uploadPeriodicJobs } from './jobs.ts';
 export { type UploadRoute, uploadRoutes } from './routes.ts';
-export { type UploadRow, uploadsByKeys } from './store.ts';
+export { findUpload, type UploadRow, uploadsByKeys } from './store.ts';
 export { readUpload, showUpload } from './translate.ts';
 export type { UploadLimits } from './upload.ts';
 

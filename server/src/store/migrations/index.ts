@@ -15,6 +15,7 @@ import { datasetExports } from './0025-dataset-exports.ts';
 import { statValues } from './0026-stat-values.ts';
 import { appDuplications } from './0027-app-duplications.ts';
 import { datasetWorks } from './0028-dataset-works.ts';
+import { transfers } from './0029-transfers.ts';
 import { searchTerms } from './0032-search-terms.ts';
 import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
@@ -38,6 +39,7 @@ export const migrations: readonly Migration[] = [
   statValues,
   appDuplications,
   datasetWorks,
+  transfers,
   searchTerms,
   training,
   evaluations,

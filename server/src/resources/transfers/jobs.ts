@@ -1,0 +1,79 @@
+import { Fault } from '#domain/fault.ts';
+import type { AppGrant, Caller } from '#domain/grant.ts';
+import { enqueue, type JobHandler } from '#jobs/index.ts';
+import type { Queryable } from '#store/postgres/index.ts';
+import type { TransferParts } from './deps.ts';
+import { runExport } from './export-job.ts';
+import { type ImportRun, runImport, TransferCancelled, TransferRefused } from './import-job.ts';
+import { takeStep, transferByKey } from './store.ts';
+import { isOpen } from './transfer.ts';
+
+const runKind = 'transfers.run';
+const waitMs = 500;
+
+interface Payload {
+  readonly transferKey: number;
+  /** Who asked; what is written is put down to them. */
+  readonly asked: Pick<Caller, 'userKey' | 'userId'>;
+}
+
+/** Takes part in the caller's transaction. */
+export function enqueueTransfer(
+  tx: Queryable,
+  grant: AppGrant,
+  transferKey: number,
+  runAt?: Date,
+): Promise<void> {
+  const { userKey, userId } = grant.caller;
+  return enqueue(tx, {
+    kind: runKind,
+    key: String(transferKey),
+    payload: { transferKey, asked: { userKey, userId } } satisfies Payload,
+    appKey: grant.appKey,
+    ...(runAt ? { runAt } : {}),
+  });
+}
+
+export const transferJobs = (parts: TransferParts): Record<string, JobHandler> => ({
+  [runKind]: {
+    concurrency: 2,
+    /** Goes on where the cursor stands; what a run left half is made whole by the next. */
+    async run([job], context) {
+      if (!job || job.appKey === null) return;
+      const { transferKey, asked } = job.payload as Payload;
+      const grant = await parts.jobGrant(job.appKey, asked);
+      const row = grant && (await transferByKey(parts.db, grant, transferKey));
+      if (!grant || !row || !isOpen(row)) return;
+      await takeStep(parts.db, grant, row.key, { state: 'running' });
+      const outcome = await attempt({ parts, grant, row, signal: context.signal });
+      await parts.db.transaction(async (tx) => {
+        if (outcome === 'waiting') await enqueueTransfer(tx, grant, row.key, new Date(Date.now() + waitMs));
+        else await takeStep(tx, grant, row.key, outcome);
+        await context.complete(tx, [job]);
+      });
+    },
+    async onDead(job, error, tx) {
+      const { transferKey, asked } = job.payload as Payload;
+      const grant = job.appKey === null ? undefined : await parts.jobGrant(job.appKey, asked);
+      if (grant)
+        await takeStep(tx, grant, transferKey, {
+          state: 'failed',
+          reason: `It was tried several times and ended each time: ${error}`,
+        });
+    },
+  },
+});
+
+async function attempt(run: ImportRun): Promise<'waiting' | Parameters<typeof takeStep>[3]> {
+  try {
+    if (run.row.kind === 'export') await runExport(run);
+    else if ((await runImport(run)) === 'waiting') return 'waiting';
+    return { state: 'done' };
+  } catch (error) {
+    if (error instanceof TransferCancelled) return {};
+    if (error instanceof TransferRefused) return { state: 'failed', reason: error.message };
+    if (error instanceof Fault && error.kind !== 'internal')
+      return { state: 'failed', reason: error.details };
+    throw error;
+  }
+}

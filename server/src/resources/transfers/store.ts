@@ -1,0 +1,131 @@
+import type { Problem } from '@fovea/formats';
+import type { AppGrant } from '#domain/grant.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import type { Cursor, TransferCounts, TransferKind, TransferRow, TransferState } from './transfer.ts';
+
+const columns = sql`t.key, t.id, t.kind, t.state, t.dataset_id as "datasetId", t.format, t.dry_run as "dryRun",
+  t.with_images as "withImages", t.upload_id as "uploadId", t.cursor, t.counts, t.report, t.problems, t.reason,
+  t.object_key as "objectKey", t.size_bytes as "sizeBytes", t.created_at as "createdAt", t.modified_at as "modifiedAt"`;
+
+export interface NewTransfer {
+  readonly id: string;
+  readonly kind: TransferKind;
+  readonly datasetId: string;
+  readonly format: string;
+  readonly dryRun: boolean;
+  readonly withImages: boolean;
+  readonly uploadId: string;
+}
+
+/** @returns undefined when the id is taken */
+export const insertTransfer = (db: Db, grant: AppGrant, one: NewTransfer): Promise<TransferRow | undefined> =>
+  first<TransferRow>(
+    db,
+    sql`insert into transfers as t (app_key, id, kind, dataset_id, format, dry_run, with_images, upload_id)
+        values (${grant.appKey}, ${one.id}, ${one.kind}, ${one.datasetId}, ${one.format}, ${one.dryRun},
+                ${one.withImages}, ${one.uploadId})
+        on conflict (app_key, id) do nothing returning ${columns}`,
+  );
+
+export const findTransfer = (db: Db, grant: AppGrant, id: string): Promise<TransferRow | undefined> =>
+  first<TransferRow>(
+    db,
+    sql`select ${columns} from transfers t where t.app_key = ${grant.appKey} and t.id = ${id}`,
+  );
+
+export const transferByKey = (db: Db, grant: AppGrant, key: number): Promise<TransferRow | undefined> =>
+  first<TransferRow>(
+    db,
+    sql`select ${columns} from transfers t where t.app_key = ${grant.appKey} and t.key = ${key}`,
+  );
+
+/** The newest first, those made before the one of key `before`. */
+export const transfersBefore = (
+  db: Db,
+  grant: AppGrant,
+  before: number,
+  limit: number,
+): Promise<TransferRow[]> =>
+  rows<TransferRow>(
+    db,
+    sql`select ${columns} from transfers t where t.app_key = ${grant.appKey} and t.key < ${before}
+        order by t.key desc limit ${limit}`,
+  );
+
+export interface Step {
+  readonly state?: TransferState;
+  readonly cursor?: Cursor;
+  readonly counts?: TransferCounts;
+  readonly format?: string;
+  readonly report?: object;
+  /** Added to those there are, up to a thousand in all. */
+  readonly problems?: readonly Problem[];
+  readonly reason?: string;
+  readonly sizeBytes?: number;
+  readonly objectKey?: string;
+}
+
+export const problemsMax = 1_000;
+
+/** Takes a step of one that is still open. @returns false when it was cancelled or is gone */
+export async function takeStep(db: Db, grant: AppGrant, key: number, step: Step): Promise<boolean> {
+  const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
+  const row = await first(
+    db,
+    sql`update transfers t set state = coalesce(${step.state ?? null}, t.state),
+          cursor = coalesce(${json(step.cursor)}::jsonb, t.cursor),
+          counts = coalesce(${json(step.counts)}::jsonb, t.counts),
+          format = coalesce(${step.format ?? null}, t.format),
+          report = t.report || coalesce(${json(step.report)}::jsonb, '{}'::jsonb),
+          problems = case when jsonb_array_length(t.problems) >= ${problemsMax} then t.problems
+            else t.problems || coalesce(${json(step.problems)}::jsonb, '[]'::jsonb) end,
+          reason = coalesce(${step.reason ?? null}, t.reason),
+          size_bytes = coalesce(${step.sizeBytes ?? null}::bigint, t.size_bytes),
+          object_key = coalesce(${step.objectKey ?? null}, t.object_key), modified_at = now()
+        where t.key = ${key} and t.app_key = ${grant.appKey} and t.state in ('pending', 'running') returning t.key`,
+  );
+  return row !== undefined;
+}
+
+export const cancelTransfer = (db: Db, grant: AppGrant, id: string): Promise<TransferRow | undefined> =>
+  first<TransferRow>(
+    db,
+    sql`update transfers t set state = 'cancelled', modified_at = now()
+        where t.app_key = ${grant.appKey} and t.id = ${id} and t.state in ('pending', 'running') returning ${columns}`,
+  );
+
+export async function deleteTransfer(db: Db, grant: AppGrant, id: string): Promise<void> {
+  await run(db, sql`delete from transfers where app_key = ${grant.appKey} and id = ${id}`);
+}
+
+/** Row keys of the next pictures of a dataset, in the order in which they came. */
+export async function picturesAfter(
+  db: Db,
+  grant: AppGrant,
+  datasetKey: number,
+  afterKey: number,
+  limit: number,
+): Promise<number[]> {
+  const found = await rows<{ key: number }>(
+    db,
+    sql`select i.key from dataset_inputs m join inputs i on i.key = m.input_key
+        where m.dataset_key = ${datasetKey} and i.app_key = ${grant.appKey} and m.input_key > ${afterKey} and i.kind = 'image'
+        order by m.input_key limit ${limit}`,
+  );
+  return found.map(({ key }) => key);
+}
+
+/** Row keys of what is trusted and finished about inputs, oldest first. */
+export async function annotationKeysOf(
+  db: Db,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+): Promise<number[]> {
+  const found = await rows<{ key: number }>(
+    db,
+    sql`select a.key from annotations a join inputs i on i.key = a.input_key
+        where i.app_key = ${grant.appKey} and a.input_key = any(${[...inputKeys]}::bigint[]) and a.trusted and a.status_code = 24150
+        order by a.key`,
+  );
+  return found.map(({ key }) => key);
+}
