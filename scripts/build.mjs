@@ -77,6 +77,29 @@ async function buildServer(outDir, force) {
   writeStamp(stampPath, stamp);
 }
 
+const cliSources = ['formats/src', 'cli/src', 'cli/package.json'];
+
+/** The `fovea` command, built when it is first called; needs the contract no more than the page does. */
+export async function buildCli() {
+  const outDir = join(root, 'cli', 'dist');
+  const stampPath = join(outDir, '.stamp');
+  const stamp = digestOf([...cliSources, 'scripts/build.mjs']);
+  if (existsSync(join(outDir, 'main.js')) && readStamp(stampPath) === stamp) return;
+  const esbuild = await import('esbuild');
+  await esbuild.build({
+    entryPoints: [join(root, 'cli', 'src', 'main.ts')],
+    outfile: join(outDir, 'main.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'error',
+    plugins: [sourceImports],
+  });
+  await esbuild.stop();
+  writeStamp(stampPath, stamp);
+}
+
 /** A bundle outside the tree still has to find its packages. */
 function linkPackages(outDir) {
   const link = join(outDir, 'node_modules');

@@ -22,6 +22,7 @@ export * from './record.ts';
 export {
   openZip,
   type Rereadable,
+  storedZipSize,
   ZipBroken,
   type ZipLimits,
   type ZipWriter,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { concat, type RandomFile, utf8 } from './files.ts';
-import { openZip, ZipBroken, zipTo } from './zip.ts';
+import { openZip, storedZipSize, ZipBroken, zipTo } from './zip.ts';
 
 const fileOf = (bytes: Uint8Array): RandomFile => ({
   size: bytes.length,
@@ -40,6 +40,16 @@ test('what goes into an archive comes out, read whole or in part', async () => {
       }
     }),
   );
+});
+
+test('the size of an archive that packs nothing is known beforehand', async () => {
+  const files = { 'a/ü.txt': utf8('hello'), 'b.png': new Uint8Array(1_000), 'empty.json': new Uint8Array() };
+  const parts: Uint8Array[] = [];
+  const zip = zipTo(async (bytes) => void parts.push(bytes), undefined, { stored: true });
+  for (const [path, bytes] of Object.entries(files)) await zip.add(path, [bytes]);
+  await zip.finish();
+  const sizes = Object.entries(files).map(([path, { length }]) => ({ path, size: length }));
+  expect(storedZipSize(sizes)).toBe(concat(parts).length);
 });
 
 test('a large text is packed and unpacked in pieces', async () => {

@@ -282,10 +282,12 @@ const isPackedAlready = (path: string): boolean =>
  * give the same bytes: no times of day go in.
  *
  * @param write takes the bytes of the archive in order
+ * @param stored nothing is packed, so that `storedZipSize` tells the size beforehand
  */
 export function zipTo(
   write: (bytes: Uint8Array) => Promise<void>,
   spool: () => Spool = memorySpool,
+  { stored = false }: { stored?: boolean } = {},
 ): ZipWriter {
   const written: Written[] = [];
   let at = 0;
@@ -304,7 +306,7 @@ export function zipTo(
     async add(path, chunks) {
       const name = utf8(path);
       const header = at;
-      const method = isPackedAlready(path) ? 0 : 8;
+      const method = stored || isPackedAlready(path) ? 0 : 8;
       await put(localHeader(name, method));
       const start = at;
       let crc = 0;
@@ -331,6 +333,19 @@ export function zipTo(
       await put(endOf(written.length, start, at - start));
     },
   };
+}
+
+/** Bytes of an archive in which all of these files are stored as they are. */
+export function storedZipSize(files: readonly FileEntry[]): number {
+  const written: Written[] = [];
+  let at = 0;
+  for (const { path, size } of files) {
+    const name = utf8(path);
+    written.push({ name, header: at, crc: 0, packed: size, size, method: 0 });
+    at += localHeader(name, 0).length + size + descriptorBytes;
+  }
+  const directory = written.reduce((sum, entry) => sum + directoryEntry(entry).length, 0);
+  return at + directory + endOf(written.length, at, directory).length;
 }
 
 /** Text goes through one stream; small pieces are packed at once. */
@@ -397,8 +412,10 @@ function localHeader(name: Uint8Array, method: number): Uint8Array {
   return concat([head, name, extra]);
 }
 
+const descriptorBytes = 24;
+
 const descriptor = ({ crc, packed, size }: Written): Uint8Array =>
-  fields(24, (view) => {
+  fields(descriptorBytes, (view) => {
     view.setUint32(0, 0x08074b50, true);
     view.setUint32(4, crc, true);
     view.setBigUint64(8, BigInt(packed), true);

@@ -436,7 +436,7 @@ async function write(dataset: Dataset, sink: FileSink, context: WriteContext): P
     for (const [split, { images, kinds }] of parts) {
       if (kinds.size === 0) kinds.set('instances', openItems());
       for (const [kind, items] of kinds) {
-        const chunks = fileOf(images, items, kind === 'captions' ? [] : shown);
+        const chunks = fileOf(images, items, kind === 'captions' ? undefined : shown);
         await sink.add(`annotations/${kind}_${split}.json`, chunks);
       }
     }
@@ -476,9 +476,11 @@ class Items {
   close = () => this.spool.close();
 }
 
-async function* fileOf(images: Items, annotations: Items, categories: readonly object[]) {
-  yield utf8('{"info":{"description":"exported from Fovea"},"licenses":[],\n"categories":');
-  yield utf8(`${JSON.stringify(categories)},\n"images":[\n`);
+async function* fileOf(images: Items, annotations: Items, categories: readonly object[] | undefined) {
+  yield utf8('{"info":{"description":"exported from Fovea"},"licenses":[],\n');
+  // Where there are categories, the official reader asks every annotation for one; captions have none.
+  if (categories) yield utf8(`"categories":${JSON.stringify(categories)},\n`);
+  yield utf8('"images":[\n');
   yield* images.read();
   yield utf8('\n],\n"annotations":[\n');
   yield* annotations.read();

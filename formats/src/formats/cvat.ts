@@ -1,5 +1,5 @@
 import { numberOf, sideOf, valueOfText } from '../fields.ts';
-import { type FileSink, utf8 } from '../files.ts';
+import { type FileSink, type Spool, utf8 } from '../files.ts';
 import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { cropMask, maskOfCrop, pixelsOfRuns, rowRuns } from '../geometry/crop.ts';
 import { baseOf, folderOf, joinPath, noSplit, safePath, splitOfName, uniquePaths } from '../paths.ts';
@@ -372,9 +372,10 @@ async function* framesOf(
 
 // Writing ---------------------------------------------------------------------------------------------------------
 
+/** One file per part of the set, called like it: CVAT reads all there are, Datumaro knows parts by files. */
 async function write(dataset: Dataset, sink: FileSink, { withImages, report }: WriteContext): Promise<void> {
   const classes = new Map(dataset.classes.map((info) => [info.name, info]));
-  const images = sink.spool();
+  const parts = new Map<string, { images: Spool; count: number }>();
   const unique = uniquePaths();
   let id = 0;
   try {
@@ -390,12 +391,21 @@ async function write(dataset: Dataset, sink: FileSink, { withImages, report }: W
         });
       for (const one of record.annotations) noteClass(classes, one);
       const name = path.split('/').slice(2).join('/');
-      await images.write(utf8(`${showImage(record, name, id++, classes)}\n`));
+      const part = parts.get(record.split ?? '') ?? { images: sink.spool(), count: 0 };
+      parts.set(record.split ?? '', part);
+      part.count += 1;
+      await part.images.write(utf8(`${showImage(record, name, id++, classes)}\n`));
       if (withImages && record.bytes) await sink.add(path, record.bytes());
     }
-    await sink.add('annotations.xml', documentOf([...classes.values()], id, images.read()));
+    if (parts.size === 0) parts.set('', { images: sink.spool(), count: 0 });
+    for (const [split, { images, count }] of parts) {
+      await sink.add(
+        `${split || 'annotations'}.xml`,
+        documentOf([...classes.values()], count, images.read()),
+      );
+    }
   } finally {
-    await images.close();
+    for (const { images } of parts.values()) await images.close();
   }
 }
 

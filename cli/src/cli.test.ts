@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { formatNamed, type ImageRecord, listTree } from '@fovea/formats';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { tinyPng } from '../../server/src/testing/inputs.ts';
+import { type Person, signedIn } from '../../server/src/testing/people.ts';
+import { openTarget, openTemp, openTree } from './files.ts';
+
+const bin = fileURLToPath(new URL('../bin/fovea.mjs', import.meta.url));
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'fovea-cli-'));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command as a process of its own, away from any server that runs on this machine. */
+function fovea(
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = '',
+): Promise<Ended> {
+  const child = spawn(process.execPath, [bin, ...words], {
+    cwd: dir,
+    env: {
+      PATH: process.env.PATH,
+      HOME: dir,
+      XDG_CONFIG_HOME: join(dir, 'config'),
+      FOVEA_DATA: join(dir, 'none'),
+      ...env,
+    },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (part) => {
+    stdout += part;
+  });
+  child.stderr.on('data', (part) => {
+    stderr += part;
+  });
+  child.stdin.end(input);
+  return new Promise((resolve) =>
+    child.once('close', (code) => resolve({ code: code ?? -1, stdout, stderr })),
+  );
+}
+
+const as = ({ url, pat, appId }: Person) => ({ FOVEA_URL: url, FOVEA_PAT: pat, FOVEA_APP: appId });
+
+const records: ImageRecord[] = [1, 2, 3].map((n) => ({
+  id: String(n),
+  path: `p${n}.png`,
+  split: n === 3 ? 'val' : 'train',
+  width: 8,
+  height: 8,
+  annotations: n === 2 ? [] : [{ id: String(n), label: 'car', box: { x: 1, y: n, width: 4, height: 2 } }],
+  async *bytes() {
+    yield tinyPng(n);
+  },
+}));
+
+async function lay(path: string): Promise<void> {
+  const temp = await openTemp();
+  const target = await openTarget(path, temp.spool);
+  const dataset = {
+    classes: [{ name: 'car' }],
+    async *records() {
+      yield* records;
+    },
+  };
+  await formatNamed('coco')?.write(dataset, target, { report: () => {}, withImages: true });
+  await target.finish();
+  await temp.close();
+}
+
+async function laid(path: string): Promise<ImageRecord[]> {
+  const temp = await openTemp();
+  const tree = await openTree(path, temp.spool);
+  const dataset = await formatNamed('coco')?.read(await listTree(tree, () => {}), { report: () => {} });
+  const found: ImageRecord[] = [];
+  for await (const { bytes, ...record } of dataset?.records() ?? []) found.push(record);
+  await tree.close();
+  await temp.close();
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+const plain = () => records.map(({ bytes, ...record }) => record);
+
+test('a set is turned into another format and back without a server', async () => {
+  await lay(join(dir, 'street'));
+  const there = await fovea(['convert', 'street', 'yolo.zip', '--to', 'yolo', '--json']);
+  expect([there.code, there.stderr]).toEqual([0, '']);
+  expect(JSON.parse(there.stdout)).toMatchObject({
+    read: 'coco',
+    written: 'yolo-detect',
+    images: 3,
+    annotations: 2,
+    losses: { 'image-ids lost': 3 },
+  });
+  const back = await fovea(['convert', 'yolo.zip', 'back', '--to', 'coco']);
+  expect(back.code).toBe(0);
+  expect(
+    (await laid(join(dir, 'back'))).map(({ path, annotations }) => [path, annotations.map(({ box }) => box)]),
+  ).toEqual(plain().map(({ path, annotations }) => [path, annotations.map(({ box }) => box)]));
+  const twice = await fovea(['convert', 'street', 'back', '--to', 'coco']);
+  expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining('exists already')]);
+});
+
+test('a dry run says what is there and what would be lost, and writes nothing', async () => {
+  await lay(join(dir, 'dry'));
+  const { code, stdout } = await fovea(['import', 'dry', '--dry-run', '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    format: 'coco',
+    images: 3,
+    emptyImages: 1,
+    bySplit: { train: 2, val: 1 },
+    losses: { coco: {}, voc: { 'image-ids lost': 3 } },
+  });
+  const said = await fovea(['convert', 'dry', '--to', 'image-folder', '--dry-run']);
+  expect(said.stdout).toContain('box lost (2)');
+});
+
+test('a folder goes into a dataset and comes out of it again', async () => {
+  const alice = await signedIn('alice');
+  await lay(join(dir, 'in'));
+  const went = await fovea(['import', 'in', '--dataset', 'street', '--json'], as(alice));
+  expect([went.code, went.stderr]).toEqual([0, '']);
+  expect(JSON.parse(went.stdout).progress).toMatchObject({
+    inputs_added: 3,
+    inputs_failed: 0,
+    annotations_added: 2,
+  });
+  const listed = await fovea(['inputs', 'list', '--json'], as(alice));
+  expect(JSON.parse(listed.stdout).inputs).toHaveLength(3);
+  expect((await fovea(['datasets', 'list'], as(alice))).stdout).toContain('street');
+  expect((await fovea(['apps', 'list'], as(alice))).stdout).toContain(alice.appId);
+  const out = await fovea(['export', 'street', '--format', 'coco', '-o', 'out.zip'], as(alice));
+  expect([out.code, out.stderr]).toEqual([0, '']);
+  expect(await laid(join(dir, 'out.zip'))).toEqual(plain());
+  const again = await fovea(['import', 'out.zip', '--dataset', 'street', '--json'], as(alice));
+  expect(JSON.parse(again.stdout).progress).toMatchObject({ inputs_added: 0, inputs_present: 3 });
+});
+
+test('a login is kept for its owner alone, and used', async () => {
+  const alice = await signedIn('alice');
+  const login = await fovea(['login', alice.url, '--name', 'work'], {}, `${alice.pat}\n`);
+  expect([login.code, login.stdout]).toEqual([0, expect.stringContaining(`as ${alice.userId}`)]);
+  expect(login.stdout + login.stderr).not.toContain(alice.pat);
+  const kept = join(dir, 'config', 'fovea', 'contexts.json');
+  expect(statSync(kept).mode & 0o777).toBe(0o600);
+  expect(JSON.parse(readFileSync(kept, 'utf8')).current).toBe('work');
+  expect((await fovea(['whoami'])).stdout.trim()).toBe(alice.userId);
+  expect((await fovea(['status'])).stdout).toContain("the login 'work'");
+  expect((await fovea(['context', 'list', '--json'])).stdout).not.toContain(alice.pat);
+  expect((await fovea(['context', 'delete', 'work'])).code).toBe(0);
+  expect((await fovea(['whoami'])).code).toBe(3);
+});
+
+test.each([
+  [['imprt'], 2, 'Did you mean `fovea import`?'],
+  [['datasets'], 2, '`fovea datasets list`'],
+  [['import', '.', '--sparkle'], 2, "Unknown option '--sparkle'"],
+  [['convert', 'a', 'b', '--to', 'word'], 2, "'word' is no format"],
+  [['import', 'nowhere', '--dry-run'], 5, 'is not there'],
+  [['status', '--url', 'http://127.0.0.1:9', '--pat', 'x'], 3, 'cannot be reached'],
+  [['status'], 3, 'No server is known'],
+])('fovea %j ends with %i and says why', async (words, code, message) => {
+  const ended = await fovea(words);
+  expect([ended.code, ended.stdout]).toEqual([code, '']);
+  expect(ended.stderr).toContain(message);
+  const json = await fovea([...words, '--json']);
+  expect(JSON.parse(json.stdout)).toEqual({
+    error: { message: expect.stringContaining(message), exit_code: code },
+  });
+});
+
+test('an archive that is none is refused; help and completion answer without a server', async () => {
+  writeFileSync(join(dir, 'noise.zip'), 'noise');
+  expect((await fovea(['import', 'noise.zip', '--dry-run'])).stderr).toContain('no ZIP archive');
+  expect((await fovea(['help', 'export'])).stdout).toContain('--format');
+  expect((await fovea(['completion', 'bash'])).stdout).toContain('convert');
+});
