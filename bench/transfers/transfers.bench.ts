@@ -87,9 +87,9 @@ async function run(context: BenchContext): Promise<void> {
   context.measured('P2.6', ratios(times.large, times.small), `${small} and ${large} pictures`);
   context.control(
     'P2.6',
-    'imports the large set on top of the small one',
+    'imports the large set twice over',
     ratios(
-      times.large.map((ms, i) => ms + (times.small[i] as number)),
+      times.large.map((ms) => 2 * ms),
       times.small,
     ),
   );
