@@ -21,7 +21,11 @@ import {
 } from '#resources/bulk-operations/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
-import { type EvaluationDeps, evaluationHandlers } from '#resources/evaluations/index.ts';
+import {
+  type EvaluationDeps,
+  evaluateAfterTraining,
+  evaluationHandlers,
+} from '#resources/evaluations/index.ts';
 import { type ExtractionDeps, extractionHandlers } from '#resources/extraction/index.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
 import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
@@ -188,6 +192,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
   const models = {
     ...parts,
     enqueueTraining,
+    evaluateAfterTraining,
     conceptsOfWorkflow: (call: Call, grant: AppGrant, id: string) => conceptsOfWorkflow(db, call, grant, id),
   };
   const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };

@@ -288,6 +288,41 @@ describe('the deprecated calls', () => {
   });
 });
 
+test('a training that brings eval_info is evaluated when it has ended, on what it learnt from', async () => {
+  await alice.client.postModels({ models: [{ id: 'judged-after' }] });
+  const version = {
+    trainInfo: { params: { dataset_id: 'all' } },
+    outputInfo: { data: { concepts: [{ id: 'dark' }, { id: 'bright' }] } },
+  };
+  const refused = await alice.client.postModelVersions({
+    modelId: 'judged-after',
+    modelVersions: [version],
+    evalInfo: { params: { num_folds: 0 } },
+  });
+  expect(refused.status?.code).toBe(11102);
+  const posted = await alice.client.postModelVersions({
+    modelId: 'judged-after',
+    modelVersions: [version],
+    evalInfo: { params: { num_folds: 3 } },
+  });
+  const made = posted.model?.modelVersion?.id ?? '';
+  for (let tries = 0; ; tries++) {
+    const { evalMetrics } = await alice.client.listModelVersionEvaluations({
+      modelId: 'judged-after',
+      modelVersionId: made,
+    });
+    if (evalMetrics[0]?.status?.code === 21300) {
+      expect(evalMetrics[0]).toMatchObject({
+        groundTruthDataset: { id: 'all' },
+        evalInfo: { params: { num_folds: 3, use_kfold: true } },
+      });
+      break;
+    }
+    expect(tries).toBeLessThan(900);
+    await sleep(50);
+  }
+});
+
 describe('what cannot be judged', () => {
   test('one concept is too few, and four pictures of one are too few', async () => {
     const bob = await signedIn('bob', { workflow: 'General' });

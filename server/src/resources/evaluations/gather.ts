@@ -105,7 +105,7 @@ function check(kind: EvaluationKind, counts: ReadonlyMap<string, number>): void 
   );
 }
 
-async function sizesOf(
+export async function sizesOf(
   deps: EvaluationDeps,
   grant: AppGrant,
   keys: readonly number[],
@@ -119,7 +119,8 @@ async function sizesOf(
   );
 }
 
-function truthsOf(
+/** What is true of each input, as far as it speaks of concepts that the model knows; inputs that say nothing are left out. */
+export function truthsOf(
   inputs: readonly TrueInput[],
   annotations: readonly TrueAnnotation[],
   sizes: ReadonlyMap<string, { width: number; height: number }>,

@@ -69,7 +69,7 @@ export async function checkEvaluation(
     throw error;
   }
   if (search) deps.searches.check(search);
-  return { id, model, data, asked: wholeNames(asked, id, model.runnable, data, call), search };
+  return { id, model, data, asked: wholeNames(asked, id, model.runnable, data, call.app), search };
 }
 
 /** In the app the evaluation names, else in its own, else among the platform's models. */
@@ -113,17 +113,17 @@ async function findData(
 }
 
 /** What is kept of the request: names in full, so that nothing has to be guessed later. */
-function wholeNames(
+export function wholeNames(
   asked: EvalMetrics,
   id: string,
   { model, version }: Runnable,
   data: CheckedEvaluation['data'],
-  call: Call,
+  app: AppGrant,
 ): EvalMetrics {
   return create(EvalMetricsSchema, {
     id,
-    userId: call.app.userId,
-    appId: call.app.appId,
+    userId: app.userId,
+    appId: app.appId,
     model: {
       id: model.id,
       name: model.name,
@@ -179,7 +179,7 @@ export async function addEvaluation(tx: Tx, app: AppGrant, checked: CheckedEvalu
 export const searchOf = ({ search }: EvaluatePayload): Search | undefined =>
   search === undefined ? undefined : fromBinary(SearchSchema, Buffer.from(search, 'base64'));
 
-function trainDatasetOf(
+export function trainDatasetOf(
   info: { dataset?: { id: string } | undefined; params?: object | undefined } | undefined,
 ) {
   const { dataset_id: id } = (info?.params ?? {}) as { dataset_id?: unknown };

@@ -1,3 +1,4 @@
+import type { EvalInfo } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import type { Deps } from '../common/deps.ts';
@@ -8,4 +9,6 @@ export interface ModelDeps extends Deps {
   isProfilePublic(grant: AppGrant): Promise<boolean>;
   /** Puts the training of a version into the queue, in the transaction that makes the version. */
   enqueueTraining(tx: Tx, grant: AppGrant, versionKey: number): Promise<void>;
+  /** Has a version evaluated once it is trained, in the transaction that makes it. @throws Fault for bad settings */
+  evaluateAfterTraining(tx: Tx, grant: AppGrant, versionKey: number, evalInfo: EvalInfo): Promise<void>;
 }

@@ -3,9 +3,13 @@ import type { Call } from '#domain/call.ts';
 import { firstPosition, readPage } from '#domain/page.ts';
 import { canonicalTypeId, findModelType, modelTypes } from './catalogue/index.ts';
 import { modelFault } from './faults.ts';
+import { openSourceLicenses } from './licenses.ts';
 
 /** The catalogue of model types: the same for everyone, and no database is asked. */
-export function modelTypeHandlers(): ServicePart<Call, 'getModelType' | 'listModelTypes'> {
+export function modelTypeHandlers(): ServicePart<
+  Call,
+  'getModelType' | 'listModelTypes' | 'listOpenSourceLicenses'
+> {
   return {
     async getModelType(req) {
       const modelType = findModelType(canonicalTypeId(req.modelTypeId));
@@ -17,6 +21,10 @@ export function modelTypeHandlers(): ServicePart<Call, 'getModelType' | 'listMod
       const page = readPage(req);
       const first = firstPosition(page);
       return { modelTypes: modelTypes.slice(first, first + page.size) };
+    },
+
+    async listOpenSourceLicenses() {
+      return { licenses: [...openSourceLicenses] };
     },
   };
 }

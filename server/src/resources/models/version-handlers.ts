@@ -42,6 +42,8 @@ type Rpc =
   | 'getModelOutputInfo'
   | 'postModelVersionsPublish'
   | 'postModelVersionsUnPublish'
+  | 'postModelMigration'
+  | 'deleteModelMigration'
   | 'listModelVersionInputExamples'
   | 'getModelVersionInputExample';
 
@@ -61,6 +63,8 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
         const model = await lockModel(tx, call.app, req.modelId);
         if (!model) throw modelFault.missing(req.modelId);
         const version = await newVersion(tx, call, model, sent, req.description);
+        if (req.evalInfo && version.statusCode === StatusCode.MODEL_QUEUED_FOR_TRAINING)
+          await deps.evaluateAfterTraining(tx, call.app, version.key, req.evalInfo);
         await touchModel(tx, call.app, model.key);
         return { model, version };
       });
@@ -127,6 +131,17 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     async postModelVersionsUnPublish(req, call) {
       await publish(call, req, visibility.private);
       return {};
+    },
+
+    /** Turns models of the old format into the new one. Here are none of the old: every version is as it should be. */
+    async postModelMigration(req, call) {
+      const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
+      return { model: showModel(model, version, options(call)) };
+    },
+
+    async deleteModelMigration(req, call) {
+      await readModelRow(db, call.app, req.modelId);
+      throw commonFault.missing('migration of the model', req.modelId);
     },
 
     async listModelVersionInputExamples(req, call) {

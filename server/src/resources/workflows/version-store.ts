@@ -34,6 +34,12 @@ export function insertWorkflowVersion(
   );
 }
 
+export const workflowVersionByKey = (db: Db, grant: AppGrant, key: number) =>
+  first<WorkflowVersionRow>(
+    db,
+    sql`select ${columns} from workflow_versions v where v.app_key = ${grant.appKey} and v.key = ${key}`,
+  );
+
 /** A version by id, or the newest. */
 export function findWorkflowVersion(
   db: Db,

@@ -19,6 +19,7 @@ import { transfers } from './0029-transfers.ts';
 import { searchTerms } from './0032-search-terms.ts';
 import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
+import { workflowEvaluations } from './0042-workflow-evaluations.ts';
 import { workflowStates } from './0043-workflow-states.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
@@ -43,5 +44,6 @@ export const migrations: readonly Migration[] = [
   searchTerms,
   training,
   evaluations,
+  workflowEvaluations,
   workflowStates,
 ];
