@@ -153,6 +153,7 @@ async function drive(
   const began = performance.now();
   while (victim.isAlive() && performance.now() - began < patienceMs) {
     if (point.startsWith('training')) await school.train();
+    if (point.startsWith('evaluation')) await school.evaluate();
     if (point.startsWith('purge')) await school.closeApp();
     await Promise.race([sleep(100), victim.ended()]);
   }
@@ -176,6 +177,8 @@ function mixtureFor(point: Point): ((lane: Lane) => Write) | undefined {
 interface School {
   /** Asks for a training; what it answers is remembered. */
   train(): Promise<void>;
+  /** Asks for a cross-validation of the model, once there is a trained version. */
+  evaluate(): Promise<void>;
   /** Makes an app with a few inputs and deletes it. */
   closeApp(): Promise<void>;
   check(): Promise<Found>;
@@ -185,7 +188,7 @@ interface School {
 async function openSchool(victim: Victim, random: Random): Promise<School> {
   const { wire } = victim;
   const path = `/v2/users/${userId}/apps/school`;
-  const pupils = Array.from({ length: 8 }, (_, n) => ({
+  const pupils = Array.from({ length: 12 }, (_, n) => ({
     id: `pupil-${n}`,
     data: {
       image: { base64: picture(random).toString('base64') },
@@ -199,6 +202,7 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
   await wire.must('POST', `${path}/models`, { models: [{ id: 'model' }] });
   await settled(victim);
   const asked = new Set<string>();
+  const judged = new Set<string>();
   const closed = new Set<string>();
   let apps = 0;
   return {
@@ -215,6 +219,21 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
         await sleep(500);
       } catch {
         // No answer; it may be trained or not.
+      }
+    },
+    async evaluate() {
+      try {
+        const { heads } = await victim.sql(async (db) => ({
+          heads: (await db.query('select 1 from model_versions where head_sha is not null limit 1')).rows,
+        }));
+        if (heads.length === 0) return await this.train();
+        const { eval_metrics: made } = await wire.must('POST', `${path}/evaluations`, {
+          eval_metrics: [{ model: { id: 'model' } }],
+        });
+        judged.add(made[0].id);
+        await sleep(500);
+      } catch {
+        // No answer; it may be made or not.
       }
     },
     async closeApp() {
@@ -238,7 +257,12 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
     async check() {
       const found: Found = { lost: [], stuck: [], other: [] };
       found.stuck.push(...(await settled(victim)));
-      const { versions, apps: live } = await victim.sql(async (db) => ({
+      const {
+        versions,
+        evaluations,
+        apps: live,
+      } = await victim.sql(async (db) => ({
+        evaluations: (await db.query('select id, status_code as status from evaluations')).rows,
         versions: (
           await db.query(
             "select v.id, v.status_code as status from model_versions v join models m on m.key = v.model_key where m.id = 'model'",
@@ -251,6 +275,12 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
       for (const [id, code] of status) {
         if (code === 21101 || code === 21103) found.stuck.push(`the training ${id} is ${code}`);
         else if (asked.has(id) && code !== 21100) found.other.push(`the training ${id} ended as ${code}`);
+      }
+      const outcomes = new Map(evaluations.map(({ id, status: code }) => [id, code]));
+      for (const id of judged) if (!outcomes.has(id)) found.lost.push(`the evaluation ${id}`);
+      for (const [id, code] of outcomes) {
+        if (code === 21301 || code === 21303) found.stuck.push(`the evaluation ${id} is ${code}`);
+        else if (code !== 21300) found.other.push(`the evaluation ${id} ended as ${code}`);
       }
       for (const { id } of live) if (closed.has(id)) found.lost.push(`the app ${id} was deleted and is back`);
       return found;
