@@ -205,7 +205,7 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
   const judged = new Set<string>();
   const closed = new Set<string>();
   let apps = 0;
-  return {
+  const school: School = {
     async train() {
       const concepts = [{ id: 'odd' }, { id: 'even' }];
       const version = {
@@ -226,7 +226,7 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
         const { heads } = await victim.sql(async (db) => ({
           heads: (await db.query('select 1 from model_versions where head_sha is not null limit 1')).rows,
         }));
-        if (heads.length === 0) return await this.train();
+        if (heads.length === 0) return await school.train();
         const { eval_metrics: made } = await wire.must('POST', `${path}/evaluations`, {
           eval_metrics: [{ model: { id: 'model' } }],
         });
@@ -286,6 +286,7 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
       return found;
     },
   };
+  return school;
 }
 
 export const deathPointScenarios: readonly Scenario[] = [
