@@ -30,12 +30,34 @@ export const appScreens: readonly {
     One: screen(() => import('../screens/label/label.tsx')),
   },
   {
+    word: 'datasets',
+    label: 'nav.datasets',
+    icon: 'dataset',
+    isNavigation: true,
+    Screen: screen(() => import('../screens/datasets/datasets.tsx')),
+    One: screen(() => import('../screens/datasets/dataset.tsx')),
+  },
+  {
     word: 'models',
     label: 'nav.models',
     icon: 'model',
     isNavigation: true,
     Screen: screen(() => import('../screens/models/models.tsx')),
     One: screen(() => import('../screens/models/model.tsx')),
+  },
+  {
+    word: 'jobs',
+    label: 'nav.jobs',
+    icon: 'jobs',
+    isNavigation: true,
+    Screen: screen(() => import('../screens/jobs/jobs.tsx')),
+  },
+  {
+    word: 'settings',
+    label: 'nav.settings',
+    icon: 'settings',
+    isNavigation: true,
+    Screen: screen(() => import('../screens/app-settings/app-settings.tsx')),
   },
 ];
 

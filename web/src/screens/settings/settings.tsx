@@ -1,4 +1,5 @@
 import { useTranslation } from 'react-i18next';
+import { People } from './people.tsx';
 import { Tokens } from './tokens.tsx';
 
 /** Settings of the account. `/settings/secrets` is where command-line clients send people for a token. */
@@ -10,6 +11,7 @@ export default function Settings() {
         <h1>{t('settings.title')}</h1>
       </header>
       <Tokens />
+      <People />
     </div>
   );
 }

@@ -73,7 +73,8 @@ export function Tokens() {
   );
 }
 
-function MadeToken({ secret, onClose }: { secret: string; onClose: () => void }) {
+/** A secret, shown once, with lines that put it to use. */
+export function MadeToken({ secret, onClose }: { secret: string; onClose: () => void }) {
   const { t } = useTranslation();
   const lines = `export CLARIFAI_API_BASE=${location.origin}\nexport CLARIFAI_PAT=${secret}`;
   return (

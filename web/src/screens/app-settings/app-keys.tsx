@@ -1,0 +1,90 @@
+import type { Key } from '@fovea/contract/rest';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { rpc } from '../../api/client.ts';
+import { refresh, useAppName, useRpc, useUser } from '../../api/queries.ts';
+import { formatDate } from '../../i18n/format.ts';
+import { Button, IconButton } from '../../ui/button.tsx';
+import { Select, TextField } from '../../ui/fields.tsx';
+import { sayTrouble } from '../../ui/notices.tsx';
+import { Loaded, TroubleNote } from '../../ui/states.tsx';
+import { MadeToken } from '../settings/tokens.tsx';
+import { type Role, roles, scopesOf } from './roles.ts';
+
+/** Keys that open this app alone: for programs that should see nothing else. */
+export function AppKeys() {
+  const { t } = useTranslation();
+  const app = useAppName();
+  const user = useUser();
+  const owner = { user_id: user.id ?? 'me' };
+  const found = useRpc('ListAppKeys', { user_app_id: app, per_page: 200 });
+  const [description, setDescription] = useState('');
+  const [role, setRole] = useState<Role>('look');
+  const [made, setMade] = useState<Key>();
+  const [trouble, setTrouble] = useState<unknown>();
+  const make = async (event: FormEvent) => {
+    event.preventDefault();
+    setTrouble(undefined);
+    try {
+      const { keys } = await rpc('PostKeys', {
+        user_app_id: owner,
+        keys: [
+          {
+            description,
+            type: 'app_specific_key',
+            scopes: scopesOf(role),
+            apps: [{ id: app.app_id, user_id: app.user_id }],
+          },
+        ],
+      });
+      setMade(keys?.[0]);
+      setDescription('');
+      await refresh('ListAppKeys', 'ListKeys');
+    } catch (thrown) {
+      setTrouble(thrown);
+    }
+  };
+  const revoke = async (key: Key) => {
+    await rpc('DeleteKey', { user_app_id: owner, key_id: key.id ?? '' });
+    await refresh('ListAppKeys', 'ListKeys');
+  };
+  return (
+    <section className="card stack">
+      <h2>{t('appKeys.title')}</h2>
+      <p className="quiet">{t('appKeys.words')}</p>
+      {made && <MadeToken secret={made.id ?? ''} onClose={() => setMade(undefined)} />}
+      <Loaded query={found}>
+        {({ keys = [] }) => (
+          <ul className="plain">
+            {keys.map((key) => (
+              <li key={key.id} className="row between">
+                <span>{key.description || key.id?.slice(0, 6)}</span>
+                <span className="row small quiet">
+                  {formatDate(key.created_at)}
+                  <IconButton
+                    icon="trash"
+                    label={t('tokens.revoke', { name: key.description })}
+                    onPress={() => void revoke(key).catch(sayTrouble)}
+                  />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loaded>
+      <form className="row" onSubmit={(event) => void make(event)}>
+        <TextField label={t('common.description')} value={description} onChange={setDescription} isRequired />
+        <Select
+          label={t('people.may')}
+          choices={roles.map((id) => ({ id, label: t(`role.${id}`), detail: t(`role.${id}Words`) }))}
+          value={role}
+          onChange={(next) => setRole(next as Role)}
+        />
+        <Button type="submit" icon="key" isDisabled={description === ''}>
+          {t('appKeys.make')}
+        </Button>
+      </form>
+      {trouble !== undefined && <TroubleNote thrown={trouble} />}
+    </section>
+  );
+}

@@ -1,0 +1,92 @@
+import type { Collaborator } from '@fovea/contract/rest';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { rpc } from '../../api/client.ts';
+import { refresh, useAppName, useRpc } from '../../api/queries.ts';
+import { Button, IconButton } from '../../ui/button.tsx';
+import { Select, TextField } from '../../ui/fields.tsx';
+import { sayTrouble } from '../../ui/notices.tsx';
+import { Loaded, TroubleNote } from '../../ui/states.tsx';
+import { type Role, roleOf, roles, scopesOf } from './roles.ts';
+
+/** Who else may work in this app, and what they may do. */
+export function Collaborators() {
+  const { t } = useTranslation();
+  const app = useAppName();
+  const found = useRpc('ListCollaborators', { user_app_id: app, per_page: 200 });
+  const [userId, setUserId] = useState('');
+  const [role, setRole] = useState<Role>('label');
+  const [trouble, setTrouble] = useState<unknown>();
+  const choices = roles.map((id) => ({ id, label: t(`role.${id}`), detail: t(`role.${id}Words`) }));
+  const add = async (event: FormEvent) => {
+    event.preventDefault();
+    setTrouble(undefined);
+    try {
+      await rpc('PostCollaborators', {
+        user_app_id: app,
+        collaborators: [
+          { app: { id: app.app_id, user_id: app.user_id }, user: { id: userId }, scopes: scopesOf(role) },
+        ],
+      });
+      await refresh('ListCollaborators');
+      setUserId('');
+    } catch (thrown) {
+      setTrouble(thrown);
+    }
+  };
+  const change = async (collaborator: Collaborator, next: Role) => {
+    await rpc('PatchCollaborators', {
+      user_app_id: app,
+      action: 'overwrite',
+      collaborators: [{ id: collaborator.id ?? '', scopes: scopesOf(next) }],
+    });
+    await refresh('ListCollaborators');
+  };
+  const remove = async (collaborator: Collaborator) => {
+    await rpc('DeleteCollaborators', { user_app_id: app, collaborator_ids: [collaborator.id ?? ''] });
+    await refresh('ListCollaborators');
+  };
+  return (
+    <section className="card stack">
+      <h2>{t('people.title')}</h2>
+      <Loaded query={found}>
+        {({ collaborators = [] }) => (
+          <ul className="plain stack">
+            {collaborators.map((collaborator) => (
+              <li key={collaborator.id} className="row between">
+                <strong>{collaborator.user?.id}</strong>
+                <span className="row">
+                  <Select
+                    label={t('people.role', { name: collaborator.user?.id })}
+                    hideLabel
+                    choices={choices}
+                    value={roleOf(collaborator.scopes ?? [])}
+                    onChange={(next) => void change(collaborator, next as Role).catch(sayTrouble)}
+                  />
+                  <IconButton
+                    icon="trash"
+                    label={t('people.remove', { name: collaborator.user?.id })}
+                    onPress={() => void remove(collaborator).catch(sayTrouble)}
+                  />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loaded>
+      <form className="row" onSubmit={(event) => void add(event)}>
+        <TextField label={t('people.userId')} value={userId} onChange={setUserId} isRequired />
+        <Select
+          label={t('people.may')}
+          choices={choices}
+          value={role}
+          onChange={(next) => setRole(next as Role)}
+        />
+        <Button type="submit" look="primary" icon="add" isDisabled={userId === ''}>
+          {t('people.add')}
+        </Button>
+      </form>
+      {trouble !== undefined && <TroubleNote thrown={trouble} />}
+    </section>
+  );
+}

@@ -1,0 +1,93 @@
+import type { DatasetVersion } from '@fovea/contract/rest';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { call } from '../../api/client.ts';
+import { useAppName } from '../../api/queries.ts';
+import { Link } from '../../app/link.tsx';
+import { pathTo } from '../../app/place.ts';
+import { formatNumber } from '../../i18n/format.ts';
+import { Select } from '../../ui/fields.tsx';
+import { Loaded } from '../../ui/states.tsx';
+import { nameOf } from './version-name.ts';
+
+interface Diff {
+  readonly counts?: Readonly<Record<'added' | 'removed' | 'changed', number>>;
+  readonly concepts?: readonly { readonly id: string; readonly from: number; readonly to: number }[];
+  readonly inputs?: readonly { readonly id: string; readonly change: string }[];
+}
+
+/** What changed from one version to another. */
+export function VersionDiff({
+  datasetId,
+  versions,
+}: {
+  datasetId: string;
+  versions: readonly DatasetVersion[];
+}) {
+  const { t } = useTranslation();
+  const app = useAppName();
+  const [to, setTo] = useState(versions[0]?.id ?? '');
+  const [from, setFrom] = useState(versions[1]?.id ?? '');
+  const path = `/v2/ext/fovea${pathTo('users', app.user_id, 'apps', app.app_id, 'datasets', datasetId)}/diff`;
+  const found = useQuery({
+    queryKey: ['diff', path, from, to],
+    queryFn: ({ signal }) =>
+      call<Diff>('GET', `${path}?${new URLSearchParams({ from, to })}`, undefined, { signal }),
+  });
+  const choices = versions.map((version) => ({ id: version.id ?? '', label: nameOf(version) }));
+  return (
+    <div className="stack">
+      <div className="row">
+        <Select label={t('datasets.from')} choices={choices} value={from} onChange={setFrom} />
+        <Select label={t('datasets.to')} choices={choices} value={to} onChange={setTo} />
+      </div>
+      <Loaded query={found}>
+        {({ counts, concepts = [], inputs = [] }) => (
+          <>
+            <ul className="tiles plain">
+              {(['added', 'removed', 'changed'] as const).map((kind) => (
+                <li key={kind} className="card tile">
+                  <strong>{formatNumber(counts?.[kind] ?? 0)}</strong>
+                  <span className="quiet">{t(`datasets.change.${kind}`)}</span>
+                </li>
+              ))}
+            </ul>
+            {concepts.length > 0 && (
+              <table className="table">
+                <thead>
+                  <tr>
+                    <th scope="col">{t('evaluation.concept')}</th>
+                    <th scope="col" className="number">
+                      {t('datasets.from')}
+                    </th>
+                    <th scope="col" className="number">
+                      {t('datasets.to')}
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {concepts.map((concept) => (
+                    <tr key={concept.id}>
+                      <th scope="row">{concept.id}</th>
+                      <td className="number">{formatNumber(concept.from)}</td>
+                      <td className="number">{formatNumber(concept.to)}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            )}
+            <ul className="plain">
+              {inputs.slice(0, 200).map(({ id, change }) => (
+                <li key={id}>
+                  <span className="badge">{t(`datasets.change.${change}`)}</span>{' '}
+                  <Link href={pathTo(app.user_id, app.app_id, 'inputs', id)}>{id}</Link>
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </Loaded>
+    </div>
+  );
+}
