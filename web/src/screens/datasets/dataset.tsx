@@ -13,11 +13,13 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { Select } from '../../ui/fields.tsx';
 import { say, sayTrouble } from '../../ui/notices.tsx';
 import { Empty, Loaded } from '../../ui/states.tsx';
+import { Leaks } from './leaks.tsx';
 import { VersionDiff } from './version-diff.tsx';
 import { VersionMetrics } from './version-metrics.tsx';
 import { nameOf } from './version-name.ts';
+import { startWork, waitForWork } from './works.ts';
 
-const tabs = ['versions', 'charts', 'diff', 'export'] as const;
+const tabs = ['versions', 'charts', 'diff', 'leaks', 'export'] as const;
 const versionReady = 64015;
 const working = [64005, 64010];
 const exportReady = 64200;
@@ -140,6 +142,16 @@ export default function Dataset() {
             <Empty icon="dataset" title={t('datasets.diffNeedsTwo')} />
           )}
         </TabPanel>
+        <TabPanel id="leaks">
+          {chosen ? (
+            <div className="stack">
+              {chooser}
+              <Leaks key={chosen.id} datasetId={id} version={chosen} />
+            </div>
+          ) : (
+            <Empty icon="dataset" title={t('datasets.noVersion')} />
+          )}
+        </TabPanel>
         <TabPanel id="export">
           {chosen ? (
             <div className="stack">
@@ -171,9 +183,6 @@ export default function Dataset() {
   );
 }
 
-export const nameOf = (version: DatasetVersion): string =>
-  version.description || (version.id ?? '').slice(0, 12);
-
 function Versions({ datasetId, versions }: { datasetId: string; versions: readonly DatasetVersion[] }) {
   const { t } = useTranslation();
   const app = useAppName();
@@ -184,6 +193,13 @@ function Versions({ datasetId, versions }: { datasetId: string; versions: readon
       dataset_version_ids: [id],
     });
     await refresh('ListDatasetVersions');
+  };
+  const restore = async (id: string) => {
+    const work = await startWork(app, datasetId, id, 'restore', { labels: true });
+    say(t('datasets.restoring'));
+    await waitForWork(app, datasetId, work.id);
+    await refresh('ListDatasetVersions', 'GetDataset');
+    say(t('datasets.restored', { kept: work.kept_version_id ?? '' }));
   };
   return (
     <div className="scroll-x">
@@ -225,7 +241,14 @@ function Versions({ datasetId, versions }: { datasetId: string; versions: readon
                 <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
                 <td className="number">{formatNumber(Number(metrics?.unlabeled_inputs_count ?? 0))}</td>
                 <td className="number">{formatNumber(Number(metrics?.regions_count ?? 0))}</td>
-                <td>
+                <td className="row end">
+                  {isReady && (
+                    <IconButton
+                      icon="undo"
+                      label={t('datasets.restore', { name: nameOf(version) })}
+                      onPress={() => void restore(version.id ?? '').catch(sayTrouble)}
+                    />
+                  )}
                   <IconButton
                     icon="trash"
                     label={t('datasets.deleteVersion', { name: nameOf(version) })}

@@ -10,11 +10,16 @@ import { formatNumber } from '../../i18n/format.ts';
 import { Select } from '../../ui/fields.tsx';
 import { Loaded } from '../../ui/states.tsx';
 import { nameOf } from './version-name.ts';
+import { datasetPath } from './works.ts';
 
 interface Diff {
-  readonly counts?: Readonly<Record<'added' | 'removed' | 'changed', number>>;
-  readonly concepts?: readonly { readonly id: string; readonly from: number; readonly to: number }[];
-  readonly inputs?: readonly { readonly id: string; readonly change: string }[];
+  readonly inputs?: Readonly<Record<'added' | 'removed' | 'changed', number>>;
+  readonly concepts?: readonly { readonly id: string; readonly added?: number; readonly removed?: number }[];
+}
+
+interface InputDiff {
+  readonly id: string;
+  readonly change: 'added' | 'removed' | 'changed';
 }
 
 /** What changed from one version to another. */
@@ -29,11 +34,20 @@ export function VersionDiff({
   const app = useAppName();
   const [to, setTo] = useState(versions[0]?.id ?? '');
   const [from, setFrom] = useState(versions[1]?.id ?? '');
-  const path = `/v2/ext/fovea${pathTo('users', app.user_id, 'apps', app.app_id, 'datasets', datasetId)}/diff`;
+  const path = `${datasetPath(app, datasetId)}/versions/${encodeURIComponent(to)}/diff`;
   const found = useQuery({
-    queryKey: ['diff', path, from, to],
-    queryFn: ({ signal }) =>
-      call<Diff>('GET', `${path}?${new URLSearchParams({ from, to })}`, undefined, { signal }),
+    queryKey: ['diff', path, from],
+    queryFn: async ({ signal }) => {
+      const query = new URLSearchParams({ from });
+      const [whole, { inputs = [] }] = await Promise.all([
+        call<{ diff?: Diff } & Diff>('GET', `${path}?${query}`, undefined, { signal }),
+        call<{ inputs?: readonly InputDiff[] }>('GET', `${path}/inputs?${query}&per_page=200`, undefined, {
+          signal,
+          quiet: true,
+        }),
+      ]);
+      return { diff: whole.diff ?? whole, inputs };
+    },
   });
   const choices = versions.map((version) => ({ id: version.id ?? '', label: nameOf(version) }));
   return (
@@ -43,7 +57,7 @@ export function VersionDiff({
         <Select label={t('datasets.to')} choices={choices} value={to} onChange={setTo} />
       </div>
       <Loaded query={found}>
-        {({ counts, concepts = [], inputs = [] }) => (
+        {({ diff: { inputs: counts, concepts = [] }, inputs }) => (
           <>
             <ul className="tiles plain">
               {(['added', 'removed', 'changed'] as const).map((kind) => (
@@ -59,10 +73,10 @@ export function VersionDiff({
                   <tr>
                     <th scope="col">{t('evaluation.concept')}</th>
                     <th scope="col" className="number">
-                      {t('datasets.from')}
+                      {t('datasets.change.added')}
                     </th>
                     <th scope="col" className="number">
-                      {t('datasets.to')}
+                      {t('datasets.change.removed')}
                     </th>
                   </tr>
                 </thead>
@@ -70,8 +84,8 @@ export function VersionDiff({
                   {concepts.map((concept) => (
                     <tr key={concept.id}>
                       <th scope="row">{concept.id}</th>
-                      <td className="number">{formatNumber(concept.from)}</td>
-                      <td className="number">{formatNumber(concept.to)}</td>
+                      <td className="number">{formatNumber(concept.added ?? 0)}</td>
+                      <td className="number">{formatNumber(concept.removed ?? 0)}</td>
                     </tr>
                   ))}
                 </tbody>
