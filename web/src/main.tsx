@@ -5,8 +5,10 @@ import { createRoot } from 'react-dom/client';
 import { queries } from './api/queries.ts';
 import { applyTheme } from './app/preferences.ts';
 import { Root } from './app/root.tsx';
+import { forbidMarkup } from './app/trusted-types.ts';
 import { openMessages } from './i18n/index.ts';
 
+forbidMarkup();
 applyTheme();
 await openMessages();
 createRoot(document.getElementById('root') as HTMLElement).render(

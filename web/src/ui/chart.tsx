@@ -4,6 +4,7 @@ import * as echarts from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
 import { useEffect, useRef } from 'react';
 import { usePreference } from '../app/preferences.ts';
+import { palette } from '../gallery/colors.ts';
 
 echarts.use([
   BarChart,
@@ -65,6 +66,7 @@ export default function Chart({
       splitLine: { lineStyle: { color: line, opacity: 0.25 } },
     });
     chart.setOption({
+      color: [...palette],
       animation: false,
       aria: { enabled: true, label: { description: label } },
       textStyle: { color: text },

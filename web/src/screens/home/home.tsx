@@ -7,7 +7,8 @@ import { pathTo } from '../../app/place.ts';
 import { formatAgo, formatNumber } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
-import { Empty, Loaded } from '../../ui/states.tsx';
+import { Loaded } from '../../ui/states.tsx';
+import { FirstRun } from '../first-run/first-run.tsx';
 import { NewAppDialog } from './new-app-dialog.tsx';
 
 /** Every app of this user, newest change first. */
@@ -34,9 +35,7 @@ export default function Home() {
       <Loaded query={apps}>
         {({ apps = [] }) =>
           apps.length === 0 ? (
-            <Empty icon="app" title={t('home.empty')} action={make}>
-              {t('home.emptyWords')}
-            </Empty>
+            <FirstRun userId={user.id ?? 'me'} />
           ) : (
             <ul className="cards plain">
               {apps.map((app) => (

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { conceptName } from '../../api/media.ts';
 import { useAppName } from '../../api/queries.ts';
+import { setPreference } from '../../app/preferences.ts';
 import { colorOf } from '../../gallery/colors.ts';
 import { formatNumber, formatPercent } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
@@ -37,6 +38,7 @@ export function TryIt({ model }: { model: Model }) {
       });
       setOutput(outputs[0]);
       setDuration(performance.now() - started);
+      setPreference('tried', 'yes');
     } catch (thrown) {
       setTrouble(thrown);
     } finally {

@@ -5,6 +5,7 @@ import { pathTo } from '../../app/place.ts';
 import { formatNumber } from '../../i18n/format.ts';
 import { Icon, type IconName } from '../../ui/icon.tsx';
 import { Loaded } from '../../ui/states.tsx';
+import { Checklist } from './checklist.tsx';
 
 /** What is in this app, as numbers that lead to it. */
 export default function Overview() {
@@ -26,6 +27,7 @@ export default function Overview() {
           {app.description && <p className="quiet">{app.description}</p>}
         </div>
       </header>
+      <Checklist />
       <Loaded query={counts}>
         {(found) => (
           <ul className="tiles plain">
