@@ -146,7 +146,11 @@ def loader(app: App) -> None:
 
 def archive_in_parts(app: App) -> None:
     """PostInputsUploads and PutUploadContentParts: parts in reverse order, a tar.gz inside a zip."""
-    stub, scope = app.auth_helper.get_stub(), app.user_app_id
+    scope = app.user_app_id
+
+    def call(rpc: str, request):
+        return app._grpc_request(getattr(app.STUB, rpc), request)
+
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode='w:gz') as tar:
         for i in range(15):
@@ -166,11 +170,12 @@ def archive_in_parts(app: App) -> None:
         data=resources_pb2.Data(concepts=[resources_pb2.Concept(id='packed', value=1)]),
     )
     upload = resources_pb2.Upload(content_name='pictures.zip', content_length=len(content))
-    reply = stub.PostInputsUploads(
+    reply = call(
+        'PostInputsUploads',
         service_pb2.PostInputsUploadsRequest(
             user_app_id=scope,
             inputs_uploads=[resources_pb2.InputsUpload(upload=upload, input_template=template)],
-        )
+        ),
     )
     assert reply.status.code == SUCCESS, reply.status
     job = reply.inputs_add_jobs[0]
@@ -180,17 +185,18 @@ def archive_in_parts(app: App) -> None:
         part = resources_pb2.UploadContentPart(
             part_number=number + 1, range_start=start, data=content[start : start + 1000]
         )
-        put = stub.PutUploadContentParts(
+        put = call(
+            'PutUploadContentParts',
             service_pb2.PutUploadContentPartsRequest(
                 user_app_id=scope, upload_id=job.uploads[0].id, content_parts=[part]
-            )
+            ),
         )
         assert put.status.code == SUCCESS, put.status
     assert put.upload.status.code == UPLOAD_DONE, put.upload
     deadline = time.time() + 60
     while time.time() < deadline:
         asked = service_pb2.GetInputsAddJobRequest(user_app_id=scope, id=job.id)
-        job = stub.GetInputsAddJob(asked).inputs_add_job
+        job = call('GetInputsAddJob', asked).inputs_add_job
         if job.status.code == JOB_COMPLETED:
             break
         time.sleep(0.2)
