@@ -113,8 +113,8 @@ export async function finishExport(
 export async function unusedArchives(db: Db, objectKeys: readonly string[]): Promise<string[]> {
   const found = await rows<{ key: string }>(
     db,
-    sql`select key from unnest(${[...objectKeys]}::text[]) as key
-        where not exists (select from dataset_exports e where e.object_key = key)`,
+    sql`select n.name as key from unnest(${[...objectKeys]}::text[]) as n(name)
+        where not exists (select from dataset_exports e where e.object_key = n.name)`,
   );
   return found.map(({ key }) => key);
 }
