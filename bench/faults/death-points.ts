@@ -155,6 +155,7 @@ async function drive(
     if (point.startsWith('training')) await school.train();
     if (point.startsWith('evaluation')) await school.evaluate();
     if (point.startsWith('purge')) await school.closeApp();
+    if (/^(export|work|duplication|chunks)/.test(point)) await school.keepAndCopy();
     await Promise.race([sleep(100), victim.ended()]);
   }
   await victim.killServer();
@@ -174,6 +175,12 @@ function mixtureFor(point: Point): ((lane: Lane) => Write) | undefined {
   return undefined;
 }
 
+const pupilsOnly = { copy_inputs: true, copy_concepts: true, copy_annotations: true };
+const openText = `
+  select 'an archive is ' || status_code as words from dataset_exports where status_code not in (64200, 64202)
+  union all select 'a ' || kind || ' is ' || status_code from dataset_works where status_code <> 64002
+  union all select 'a copy is ' || status_code from app_duplications where status_code <> 25200`;
+
 interface School {
   /** Asks for a training; what it answers is remembered. */
   train(): Promise<void>;
@@ -181,6 +188,8 @@ interface School {
   evaluate(): Promise<void>;
   /** Makes an app with a few inputs and deletes it. */
   closeApp(): Promise<void>;
+  /** Makes a version of the pupils, its archive, a restore of it, and a copy of the app; drops the version before. */
+  keepAndCopy(): Promise<void>;
   check(): Promise<Found>;
 }
 
@@ -199,12 +208,18 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
     apps: [{ id: 'school', default_workflow: { id: 'General', app_id: 'main', user_id: 'clarifai' } }],
   });
   await wire.must('POST', `${path}/inputs`, { inputs: pupils });
+  await wire.must('POST', `${path}/datasets`, { datasets: [{ id: 'class' }] });
+  await wire.must('POST', `${path}/datasets/class/inputs`, {
+    dataset_inputs: pupils.map(({ id }) => ({ input: { id } })),
+  });
   await wire.must('POST', `${path}/models`, { models: [{ id: 'model' }] });
   await settled(victim);
   const asked = new Set<string>();
   const judged = new Set<string>();
   const closed = new Set<string>();
+  const copies = new Set<string>();
   let apps = 0;
+  let keeps = 0;
   const school: School = {
     async train() {
       const concepts = [{ id: 'odd' }, { id: 'even' }];
@@ -254,6 +269,23 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
         // It may be there, or be gone.
       }
     },
+    async keepAndCopy() {
+      const id = `kept-${keeps++}`;
+      const versions = `${path}/datasets/class/versions`;
+      try {
+        await wire.must('POST', versions, { dataset_versions: [{ id }] });
+        await wire.must('PUT', `${versions}/${id}/exports`, { exports: [{ format: 1 }] });
+        await wire.must('POST', `/v2/users/${userId}/apps/school/duplications`, {
+          app_duplications: [{ id, destination_app: { id: `school-${id}` }, filter: pupilsOnly }],
+        });
+        copies.add(id);
+        await sleep(500);
+        await wire.must('POST', `/v2/ext/fovea${path.slice(3)}/datasets/class/versions/${id}/restore`);
+        if (keeps > 2) await wire.must('DELETE', versions, { dataset_version_ids: [`kept-${keeps - 3}`] });
+      } catch {
+        // No answer, or the version was not ready yet; whatever was begun has to end.
+      }
+    },
     async check() {
       const found: Found = { lost: [], stuck: [], other: [] };
       found.stuck.push(...(await settled(victim)));
@@ -261,7 +293,11 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
         versions,
         evaluations,
         apps: live,
+        open,
+        copied,
       } = await victim.sql(async (db) => ({
+        open: (await db.query(openText)).rows,
+        copied: (await db.query('select id, status_code as status from app_duplications')).rows,
         evaluations: (await db.query('select id, status_code as status from evaluations')).rows,
         versions: (
           await db.query(
@@ -270,6 +306,10 @@ async function openSchool(victim: Victim, random: Random): Promise<School> {
         ).rows,
         apps: (await db.query('select id from apps where deleted_at is null')).rows,
       }));
+      for (const { words } of open) found.stuck.push(words);
+      const copyOf = new Map(copied.map(({ id, status: code }) => [id, code]));
+      for (const id of copies)
+        if (copyOf.get(id) !== 25200) found.lost.push(`the copy ${id} ended as ${copyOf.get(id)}`);
       const status = new Map(versions.map(({ id, status: code }) => [id, code]));
       for (const id of asked) if (!status.has(id)) found.lost.push(`the training ${id}`);
       for (const [id, code] of status) {
