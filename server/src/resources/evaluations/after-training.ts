@@ -7,7 +7,7 @@ import type { Tx } from '#store/postgres/index.ts';
 import { findDatasetAndVersion } from '../datasets/index.ts';
 import { bodyOfVersion, findVersionByKey, pinnedModels } from '../models/index.ts';
 import type { EvaluationDeps } from './deps.ts';
-import { kindOfType, readSettings } from './evaluation.ts';
+import { isHead, kindOfType, readSettings } from './evaluation.ts';
 import { evaluationFault } from './faults.ts';
 import { addEvaluation, trainDatasetOf, wholeNames } from './post-evaluation.ts';
 
@@ -63,18 +63,20 @@ async function lookAgain(deps: EvaluationDeps, job: Job<Payload>, context: JobCo
     version.statusCode === StatusCode.MODEL_TRAINING ||
     version.statusCode === StatusCode.MODEL_QUEUED_FOR_TRAINING;
   if (!isTraining && version.statusCode !== StatusCode.MODEL_TRAINED) return;
-  const params: JsonObject = { use_kfold: version.headSha !== null, ...job.payload.params };
   await deps.db.transaction(async (tx) => {
     if (isTraining) await look(tx, grant, job.payload);
-    else await evaluate(tx, grant, version.key, params);
+    else await evaluate(tx, grant, version.key, job.payload.params);
     await context.complete(tx, [job]);
   });
 }
 
 /** On the dataset named, else on the one that the version learnt from, else on the app's labels. */
-async function evaluate(tx: Tx, grant: AppGrant, versionKey: number, params: JsonObject): Promise<void> {
+async function evaluate(tx: Tx, grant: AppGrant, versionKey: number, asked: JsonObject): Promise<void> {
   const runnable = (await pinnedModels(tx, grant, [versionKey])).get(versionKey);
   if (!runnable || !kindOfType(runnable.model.typeId)) return;
+  // A head would be judged on what it learnt; of the others the version itself is all there is.
+  const params: JsonObject = { use_kfold: true, ...asked };
+  if (!isHead(runnable)) params.use_kfold = false;
   const datasetId =
     typeof params.dataset_id === 'string'
       ? params.dataset_id
@@ -89,12 +91,12 @@ async function evaluate(tx: Tx, grant: AppGrant, versionKey: number, params: Jso
     versionKey: found?.version?.key,
   };
   const id = newId();
-  const asked = create(EvalMetricsSchema, { evalInfo: { params } });
+  const wanted = create(EvalMetricsSchema, { evalInfo: { params } });
   await addEvaluation(tx, grant, {
     id,
     model: { grant, runnable },
     data,
-    asked: wholeNames(asked, id, runnable, data, grant),
+    asked: wholeNames(wanted, id, runnable, data, grant),
     search: undefined,
   });
 }

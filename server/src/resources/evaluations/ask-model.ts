@@ -12,7 +12,7 @@ import {
   type Runnable,
 } from '../predictions/index.ts';
 import type { EvaluationDeps } from './deps.ts';
-import type { EvaluatedInput, EvaluationKind, EvaluationRow } from './evaluation.ts';
+import { type EvaluatedInput, type EvaluationKind, type EvaluationRow, takesVectors } from './evaluation.ts';
 import { floatsOf } from './floats.ts';
 import { type Answer, inputsFrom, keepAnswers } from './store.ts';
 import { vectorsOfInputs } from './truth-store.ts';
@@ -65,10 +65,11 @@ export async function askModel(
 async function vectorsFor(
   { db }: EvaluationDeps,
   data: AppGrant,
-  { version }: Runnable,
+  runnable: Runnable,
   inputs: readonly EvaluatedInput[],
 ): Promise<Map<number, Buffer>> {
-  if (!version.headSha || version.baseModelVersionKey === null) return new Map();
+  const { version } = runnable;
+  if (!takesVectors(runnable) || version.baseModelVersionKey === null) return new Map();
   return vectorsOfInputs(
     db,
     data,

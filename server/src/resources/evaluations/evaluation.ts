@@ -1,5 +1,6 @@
 import { EvaluationType, type ModelVersion } from '@fovea/contract';
-import { findModelType } from '../models/index.ts';
+import { canonicalTypeId, findModelType } from '../models/index.ts';
+import type { Runnable } from '../predictions/index.ts';
 
 /** What sort of figures a model is judged by. */
 export type EvaluationKind = 'classification' | 'detection' | 'segmentation' | 'clustering' | 'tracking';
@@ -13,8 +14,23 @@ const kinds: Partial<Record<EvaluationType, EvaluationKind>> = {
 };
 
 /** @returns undefined for models that are not judged by labels, such as those that make text */
-export const kindOfType = (typeId: string): EvaluationKind | undefined =>
-  kinds[findModelType(typeId)?.evaluationType ?? EvaluationType.Undefined];
+export function kindOfType(typeId: string): EvaluationKind | undefined {
+  const type = findModelType(typeId);
+  const kind = kinds[type?.evaluationType ?? EvaluationType.Undefined];
+  // Embedders learn from concepts, and say none.
+  return kind === 'classification' && !type?.outputFields.includes('concepts') ? undefined : kind;
+}
+
+const headTypes = new Set(['embedding-classifier', 'visual-classifier']);
+
+/** Whether a version is a linear head on embeddings of pictures: then it can be trained anew for each fold. */
+export const isHead = ({ model, version }: Runnable): boolean =>
+  headTypes.has(canonicalTypeId(model.typeId)) && version.headSha !== null && version.builtin !== null;
+
+/** Whether a stored embedding stands for the picture. */
+export const takesVectors = (runnable: Runnable): boolean =>
+  isHead(runnable) ||
+  (canonicalTypeId(runnable.model.typeId) === 'clusterer' && runnable.version.headSha !== null);
 
 /** An evaluation as it is kept. */
 export interface EvaluationRow {

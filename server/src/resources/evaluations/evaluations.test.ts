@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { tinyPng } from '#testing/inputs.ts';
 import { type Person, signedIn } from '#testing/people.ts';
+import { trainedVersion } from '#testing/training.ts';
 
 let alice: Person;
 const everything = {
@@ -365,6 +366,30 @@ describe('what cannot be judged', () => {
     expect(unasked.modelVersion?.metrics?.status?.code).toBe(21302);
   });
 });
+
+test('a clusterer is judged by how well its groups agree with labels', async () => {
+  await alice.client.postModels({ models: [{ id: 'groups', modelTypeId: 'clusterer' }] });
+  const { version: made } = await trainedVersion(alice, 'groups', {
+    trainInfo: { params: { coarse_clusters: 2, dataset_id: 'all' } },
+  });
+  expect(made?.status?.code, made?.status?.details).toBe(21100);
+  const posted = await alice.client.postEvaluations({
+    evalMetrics: [{ id: 'grouped', model: { id: 'groups' }, groundTruthDataset: { id: 'all' } }],
+  });
+  expect(posted.status?.code, posted.status?.details).toBe(10000);
+  const { metrics } = await ended(alice, 'grouped');
+  expect(metrics?.status?.code, metrics?.status?.details).toBe(21300);
+  const { json } = await alice.rest('GET', numbersOf('grouped'));
+  expect(json.numbers).toMatchObject({ inputs: 24, coarse: { classes: 2 } });
+  expect(json.numbers.coarse.purity).toBeGreaterThan(0.5);
+  const folds = await alice.client.postEvaluations({
+    evalMetrics: [{ model: { id: 'groups' }, evalInfo: { params: { use_kfold: true } } }],
+  });
+  expect(folds.status?.code).toBe(11102);
+});
+
+const numbersOf = (id: string) =>
+  `/v2/ext/fovea/users/${alice.userId}/apps/${alice.appId}/evaluations/${id}/numbers`;
 
 describe('a detector', () => {
   test('is judged by the boxes that people drew, size by size and class by class', async () => {

@@ -15,6 +15,7 @@ import {
   conceptsOfVersion,
   type EvaluationKind,
   type EvaluationRow,
+  isHead,
   type KnownConcept,
   kindOfType,
   readSettings,
@@ -159,8 +160,7 @@ async function judge(
   evaluation = (await findEvaluationByKey(db, grant, evaluation.key)) ?? gone();
   const { total, open } = await countInputs(db, evaluation);
   const params = (bodyOfEvaluation(evaluation).evalInfo?.params ?? {}) as Record<string, unknown>;
-  const isHead = runnable.version.headSha !== null && runnable.version.builtin !== null;
-  const settings = readSettings(params, isHead && evaluation.datasetId === '');
+  const settings = readSettings(params, isHead(runnable) && evaluation.datasetId === '');
   const reached = (fraction: number) => report(askedFrom + fraction * (askedTo - askedFrom));
   if (open > 0 && settings.folds > 0)
     await askFolds(deps, evaluation, runnable, data, settings, { signal, reached });

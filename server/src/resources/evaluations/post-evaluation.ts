@@ -11,7 +11,7 @@ import { addTruthVersion, findDatasetAndVersion } from '../datasets/index.ts';
 import { bodyOfVersion, mainGrant, readTrainedVersion } from '../models/index.ts';
 import type { Runnable } from '../predictions/index.ts';
 import type { EvaluationDeps } from './deps.ts';
-import { kindOfType, readSettings } from './evaluation.ts';
+import { isHead, kindOfType, readSettings } from './evaluation.ts';
 import { evaluationFault } from './faults.ts';
 import { insertEvaluation } from './store.ts';
 import { packEvaluation } from './translate.ts';
@@ -60,10 +60,10 @@ export async function checkEvaluation(
     throw evaluationFault.unjudged(row.id, row.typeId);
   const params = (asked.evalInfo?.params ?? {}) as Record<string, unknown>;
   const data = await findData(deps, call, asked, params);
-  const isHead = version.headSha !== null && version.builtin !== null;
+  const mayFold = isHead(model.runnable);
   try {
-    const { folds } = readSettings(params, isHead && data.datasetKey === undefined);
-    if (folds > 0 && !isHead) throw evaluationFault.foldsOfWhat(row.id);
+    const { folds } = readSettings(params, mayFold && data.datasetKey === undefined);
+    if (folds > 0 && !mayFold) throw evaluationFault.foldsOfWhat(row.id);
   } catch (error) {
     if (error instanceof RangeError) throw evaluationFault.invalid(error.message);
     throw error;
