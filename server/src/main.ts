@@ -17,6 +17,7 @@ import { allMigrations } from '#migrations.ts';
 import { historyRoute, maskRoute } from '#resources/annotations/index.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import { bulkOperationJobs } from '#resources/bulk-operations/index.ts';
+import { collectorJobs } from '#resources/collectors/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { conceptJobs } from '#resources/concepts/index.ts';
@@ -60,6 +61,7 @@ import {
 import { openHealth, plainRoutes } from '#routes.ts';
 import {
   bulkParts,
+  collectorJobParts,
   datasetParts,
   evaluationParts,
   openService,
@@ -195,6 +197,10 @@ async function open(
     engine,
     vectors,
     baseEmbedderOf,
+    keyGrant: async (secret, grant) => {
+      const header = (name: string) => (name === 'authorization' ? `Key ${secret}` : undefined);
+      return (await authorizer.authorize(ruleOf('PostInputs'), header, grant)).app as AppGrant;
+    },
     uploadLimits: config.uploads,
     archiveLimits: config.archives,
     sourceEndpoints: config.sourceEndpoints,
@@ -208,6 +214,7 @@ async function open(
         ...appJobs({ db, jobGrant }),
         ...conceptJobs(serviceDeps),
         ...bulkOperationJobs({ ...bulkParts(serviceDeps), jobGrant }),
+        ...collectorJobs(collectorJobParts(serviceDeps, directory, mainGrant)),
         ...datasetJobs(datasetParts(serviceDeps, directory)),
         ...inputJobs(deps),
         ...transferJobs(transferParts(serviceDeps, service, workDir)),

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import { InputSchema, type Service } from '@fovea/contract';
+import { InputSchema, PostInputsRequestSchema, type Service, StatusCode } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
+import { Fault } from '#domain/fault.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
 import { maskPixels } from '#engine/mask.ts';
@@ -19,6 +20,12 @@ import {
   type BulkParts,
   bulkOperationHandlers,
 } from '#resources/bulk-operations/index.ts';
+import {
+  type CollectorJobParts,
+  type CollectorParts,
+  collectorHandlers,
+  openCollecting,
+} from '#resources/collectors/index.ts';
 import { conceptHandlers } from '#resources/concepts/index.ts';
 import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
 import {
@@ -73,6 +80,8 @@ import {
   conceptsOfWorkflow,
   copyWorkflowIntoApp,
   type RunTimes,
+  readWorkflowAnywhere,
+  runWorkflowNamed,
   type WorkflowDeps,
   workflowHandlers,
 } from '#resources/workflows/index.ts';
@@ -132,6 +141,7 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   ...deps,
   isProfilePublic: isProfilePublic(directory),
   heads: openHeads(deps.objects),
+  onPredicted: openCollecting(deps),
   async findStoredInput(grant, id) {
     const [found] = await findInputs(deps.db, grant, [id]);
     const [input] = found ? await showInputs(deps, grant, [found.key]) : [];
@@ -151,6 +161,8 @@ export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirector
 
 export interface ServiceDeps extends ExtractionDeps {
   readonly runTimes: RunTimes;
+  /** What a key may do in an app, by PostInputs. */
+  readonly keyGrant: CollectorParts['keyGrant'];
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
@@ -171,6 +183,63 @@ export const transferParts = (
   readBytes: (grant, inputKey) => readImageBytes(deps, grant, inputKey),
   readMask: maskPixels,
 });
+
+const collectorParts = (deps: ServiceDeps): CollectorParts => ({
+  ...deps,
+  checkWorkflow: async (call, id) => void (await readWorkflowAnywhere(deps.db, call, id)),
+  async findModelVersion(call, { userId, appId, modelId, versionId }) {
+    const owner = appId ? await call.appGrant(userId || call.app.userId, appId) : call.app;
+    const { version } = await readTrainedVersion(deps.db, owner, modelId, versionId);
+    return { key: version.key, ownerKey: owner.userKey };
+  },
+});
+
+/** What the jobs of collectors need of the others. */
+export const collectorJobParts = (
+  deps: ServiceDeps,
+  directory: RememberedDirectory,
+  mainGrant: () => Promise<AppGrant | undefined>,
+): CollectorJobParts => ({
+  ...collectorParts(deps),
+  jobGrant: deps.jobGrant,
+  findInput: async (grant, id) => (await findInputs(deps.db, grant, [id]))[0],
+  runWorkflow: async (grant, id, data, signal) =>
+    runWorkflowNamed(workflowParts(deps, directory), grant, await mainGrant(), id, data, signal),
+  async postInput(grant, id, data) {
+    for (const medium of [data.image, data.video, data.audio, data.text])
+      if (medium) medium.allowDuplicateUrl = true;
+    const request = create(PostInputsRequestSchema, { inputs: [{ id, data }] });
+    const reply = await inputHandlers(deps).postInputs(request, jobCall('PostInputs', grant));
+    const { code = 0, details = '' } = reply.inputs?.[0]?.status ?? {};
+    if (isAdded.has(code)) return;
+    throw new Fault('bad_request', code || StatusCode.FAILURE, details);
+  },
+});
+
+/** Waiting, done, or there already from a run that was cut off. */
+const isAdded = new Set<number>([
+  StatusCode.INPUT_DOWNLOAD_PENDING,
+  StatusCode.INPUT_DOWNLOAD_SUCCESS,
+  StatusCode.DATABASE_DUPLICATE_KEY,
+]);
+
+/** A call that nobody made over the wire: a job does what its grant allows, in one app. */
+function jobCall(rpc: string, grant: AppGrant): Call {
+  const elsewhere = () => Promise.reject(new Error(`${rpc} in the background reaches its own app alone`));
+  return {
+    rpc,
+    requestId: '',
+    transport: 'grpc',
+    signal: AbortSignal.timeout(predictionTimeoutMs),
+    caller: grant.caller,
+    user: grant,
+    app: grant,
+    appIfNamed: grant,
+    sent: undefined,
+    appGrant: elsewhere,
+    userGrant: elsewhere,
+  };
+}
 
 /** What the searches family needs of the others. */
 const searchParts = (deps: ServiceDeps): SearchParts => ({
@@ -210,6 +279,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
       checkFilter: async (grant, search) =>
         void (await openInputSearch(searchParts(deps)).annotationCondition(grant, search)),
     }),
+    ...collectorHandlers(collectorParts(deps)),
     ...bulkOperationHandlers(bulkParts(deps)),
     ...datasetHandlers(datasetParts(deps, directory)),
     ...inputHandlers(deps),

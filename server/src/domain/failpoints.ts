@@ -70,6 +70,11 @@ export const deathPoints = [
   'extraction-added',
   'extraction-counted',
   'extraction-committed',
+  // A collector
+  'collector-kept',
+  'collector-chosen',
+  'collector-posted',
+  'collector-annotated',
   // Changes of inputs
   'cancel-marked',
   'cancel-half',

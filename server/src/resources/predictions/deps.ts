@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Input } from '@fovea/contract';
+import type { Input, Output } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
 import type { MediaDecoder } from '#engine/media/index.ts';
@@ -50,4 +50,11 @@ export interface PredictDeps extends Deps {
 
 export interface RunDeps extends PredictDeps {
   readonly heads: Heads;
+  /** Told what PostModelOutputs was asked and answered, for those who collect it. Returns at once and never throws. */
+  readonly onPredicted?: (predicted: {
+    callerUserKey: number;
+    modelVersionKey: number;
+    inputs: readonly Input[];
+    outputs: readonly Output[];
+  }) => void;
 }

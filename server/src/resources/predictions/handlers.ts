@@ -37,7 +37,16 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     /** One output for each input, in order. A bad input fails alone; a bad model fails the call. */
     async postModelOutputs(req, call) {
       const { runnable, grant } = await findRunnable(req, call);
-      return outputsOf(req, call, runnable, grant);
+      const reply = await outputsOf(req, call, runnable, grant);
+      const { outputs } = reply;
+      const callerUserKey = call.caller.userKey;
+      deps.onPredicted?.({
+        callerUserKey,
+        modelVersionKey: runnable.version.key,
+        inputs: req.inputs,
+        outputs,
+      });
+      return reply;
     },
 
     /** Networks here answer at once, so the stream is one message long. */

@@ -9,6 +9,7 @@ export { baseEmbedderOf, copyWorkflowIntoApp } from './copy.ts';
 export type { WorkflowDeps } from './deps.ts';
 export { readWorkflow, readWorkflowAnywhere } from './find.ts';
 export { runBaseWorkflow } from './run-base-workflow.ts';
+export { runWorkflowNamed } from './run-named.ts';
 export { openRunTimes, type RunTimes, runTimesRoute } from './run-times.ts';
 export { type ReadyNode, readyNodes, runWorkflow } from './run-workflow.ts';
 export { seedBuiltins } from './seed.ts';

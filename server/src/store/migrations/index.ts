@@ -9,6 +9,7 @@ import { history } from './0017-history.ts';
 import { bulkOperations } from './0018-bulk-operations.ts';
 import { annotationFilters } from './0019-annotation-filters.ts';
 import { annotationTracks } from './0020-annotation-tracks.ts';
+import { collectors } from './0021-collectors.ts';
 import { conceptGraphs } from './0023-concept-graphs.ts';
 import { datasetChunks } from './0024-dataset-chunks.ts';
 import { datasetExports } from './0025-dataset-exports.ts';
@@ -34,6 +35,7 @@ export const migrations: readonly Migration[] = [
   bulkOperations,
   annotationFilters,
   annotationTracks,
+  collectors,
   conceptGraphs,
   datasetChunks,
   datasetExports,
