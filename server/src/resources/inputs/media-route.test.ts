@@ -157,3 +157,36 @@ test.skipIf(!photos)('real photographs are processed, or refused with a reason',
     expect(Buffer.from(await reply.arrayBuffer()).equals(sent), id).toBe(true);
   }
 });
+
+test('files that are two things at once are served as what they were recognised as, and never run', async () => {
+  const alice = await signedIn('alice');
+  const page = Buffer.from('<html><script>alert(document.cookie)</script></html>');
+  const script = Buffer.from('GIF89a/*\0\0\0*/=1;alert(document.cookie)');
+  const medium = (kind: string, base64: Buffer) => ({ [kind]: { base64 } });
+  const files: [string, object, string, boolean][] = [
+    ['jpeg-page', medium('image', Buffer.concat([jpeg, page])), 'image/jpeg', false],
+    ['gif-script', medium('image', script), 'application/octet-stream', true],
+    ['page', medium('image', page), 'application/octet-stream', true],
+    ['svg', medium('image', Buffer.from('<svg onload="alert(1)"/>')), 'application/octet-stream', true],
+    ['pdf', medium('image', Buffer.from('%PDF-1.4 alert')), 'application/octet-stream', true],
+    ['film-page', medium('video', page), 'application/octet-stream', true],
+    [
+      'sound-page',
+      medium('audio', Buffer.concat([Buffer.from('ID3'), page])),
+      'application/octet-stream',
+      true,
+    ],
+    ['text-page', { text: { raw: page.toString() } }, 'text/plain; charset=utf-8', false],
+  ];
+  await alice.client.postInputs({ inputs: files.map(([id, data]) => ({ id, data })) });
+  await settled(alice);
+  for (const [id, , type, isAttachment] of files) {
+    const { data } = await inputOf(alice, id);
+    const url = (data?.image ?? data?.video ?? data?.audio ?? data?.text)?.url as string;
+    const { headers } = await fetch(url, { headers: { authorization: `Key ${alice.pat}` } });
+    expect(headers.get('content-type'), id).toBe(type);
+    expect(headers.get('x-content-type-options'), id).toBe('nosniff');
+    expect(headers.get('content-security-policy'), id).toBe("default-src 'none'; sandbox");
+    expect(headers.get('content-disposition'), id).toBe(isAttachment ? 'attachment' : null);
+  }
+});
