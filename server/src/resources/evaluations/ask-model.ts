@@ -88,10 +88,7 @@ async function answerOf(
   vector: Buffer | undefined,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const settings =
-    kind === 'detection' || kind === 'segmentation'
-      ? { ...everything, valueMin: detectionValueMin }
-      : everything;
+  const settings = kind === 'detection' ? { ...everything, valueMin: detectionValueMin } : everything;
   try {
     const media = vector
       ? mediaOf(

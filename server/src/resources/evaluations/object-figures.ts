@@ -285,9 +285,10 @@ const snakeKeys = (numbers: object) =>
     ]),
   );
 
-const foundFrom = 0.5;
-
-/** Per concept: pixels of it in truth and in what is found at least half surely, shared over either; and their mean. */
+/**
+ * Per concept: pixels of it in truth and in what is found, shared over either; and their mean. Every mask counts: a
+ * segmenter's value is the share of the picture, not how sure it is (SEMANTICS 5.11).
+ */
 function pixelOverlaps(
   concepts: FigureParts['concepts'],
   truth: readonly OneObject[],
@@ -302,7 +303,7 @@ function pixelOverlaps(
       pixels.set(object.position, entry);
     };
     for (const object of truth) add(object, 'theirs');
-    for (const object of found) if (object.score >= foundFrom) add(object, 'ours');
+    for (const object of found) add(object, 'ours');
     let [shared, either] = [0, 0];
     for (const { length, ours, theirs } of pixels.values()) {
       const [mine, real] = [painted(ours, length), painted(theirs, length)];
