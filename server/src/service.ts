@@ -1,5 +1,11 @@
 import { create } from '@bufbuild/protobuf';
-import { InputSchema, PostInputsRequestSchema, type Service, StatusCode } from '@fovea/contract';
+import {
+  InputSchema,
+  PostInputsRequestSchema,
+  SearchSchema,
+  type Service,
+  StatusCode,
+} from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
@@ -26,8 +32,8 @@ import {
   collectorHandlers,
   openCollecting,
 } from '#resources/collectors/index.ts';
-import { conceptHandlers } from '#resources/concepts/index.ts';
-import { type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
+import { conceptHandlers, relatedConcepts } from '#resources/concepts/index.ts';
+import { addTrainingVersion, type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
 import {
   type EvaluationDeps,
   evaluateAfterTraining,
@@ -142,6 +148,23 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   isProfilePublic: isProfilePublic(directory),
   heads: openHeads(deps.objects),
   onPredicted: openCollecting(deps),
+  async synonymsOf(grant, conceptIds, knowledgeGraphId) {
+    const asked = {
+      conceptIds,
+      predicate: 'synonym' as const,
+      ...(knowledgeGraphId ? { knowledgeGraphId } : {}),
+    };
+    const found = await relatedConcepts(deps.db, grant, asked);
+    return new Map(
+      conceptIds.map((id) => [
+        id,
+        found
+          .filter((one) => one.conceptId === id)
+          .map(({ relatedId, relatedName }) => ({ id: relatedId, name: relatedName })),
+      ]),
+    );
+  },
+  findTexts: (grant, text, limits) => findTexts(deps, grant, text, limits),
   async findStoredInput(grant, id) {
     const [found] = await findInputs(deps.db, grant, [id]);
     const [input] = found ? await showInputs(deps, grant, [found.key]) : [];
@@ -150,6 +173,31 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
     return { input, kind: found.kind, bytes, stream: () => streamMedium(deps, grant, found.key) };
   },
 });
+
+/** Pictures may be found by their words too, and are no texts. */
+const hitsWithoutText = 5;
+
+/** Texts of inputs that a search for the words finds, the best first. */
+async function findTexts(
+  deps: ServiceDeps,
+  grant: AppGrant,
+  raw: string,
+  { scoreMin, hitsMax }: { scoreMin: number; hitsMax: number },
+) {
+  const search = create(SearchSchema, {
+    query: { ranks: [{ annotation: { data: { text: { raw } } } }] },
+    minValue: scoreMin,
+  });
+  const hits = await openInputSearch(searchParts(deps)).bestInputs(grant, search, hitsMax * hitsWithoutText);
+  const found = [];
+  for (const { inputId, inputKey, score } of hits) {
+    const [row] = await findInputs(deps.db, grant, [inputId]);
+    if (row?.kind !== 'text') continue;
+    found.push({ text: (await readImageBytes(deps, grant, inputKey)).toString('utf8'), score });
+    if (found.length === hitsMax) break;
+  }
+  return found;
+}
 
 /** What evaluations need of the others; their handlers and their jobs take the same. */
 export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirectory): EvaluationDeps => ({
@@ -262,6 +310,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...parts,
     enqueueTraining,
     evaluateAfterTraining,
+    addTrainingVersion,
     conceptsOfWorkflow: (call: Call, grant: AppGrant, id: string) => conceptsOfWorkflow(db, call, grant, id),
   };
   const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };

@@ -110,7 +110,6 @@ export const notYet = {
   postLogEntries: notYetUnary,
   postMetricsQuery: notYetUnary,
   postModelVersionsUpload: notYetStream,
-  postModelVersionsTrainingTimeEstimate: notYetUnary,
   postModuleVersions: notYetUnary,
   postModules: notYetUnary,
   postNodepools: notYetUnary,

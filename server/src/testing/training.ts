@@ -12,8 +12,13 @@ export async function processed(person: Person, count: number): Promise<void> {
 }
 
 /** Posts a version and waits until its training has ended. @returns the version, every status on the way, and the log */
-export async function trainedVersion(person: Person, modelId: string, version: object = {}) {
-  const posted = await person.client.postModelVersions({ modelId, modelVersions: [version] });
+export async function trainedVersion(
+  person: Person,
+  modelId: string,
+  version: object = {},
+  request: { evalInfo?: object } = {},
+) {
+  const posted = await person.client.postModelVersions({ modelId, modelVersions: [version], ...request });
   if (posted.status?.code !== 10000)
     throw new Error(`not posted: ${posted.status?.code} ${posted.status?.details}`);
   const versionId = posted.model?.modelVersion?.id ?? '';

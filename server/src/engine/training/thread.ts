@@ -22,6 +22,10 @@ export interface Watching {
   signal?: AbortSignal | undefined;
 }
 
+const heapMb = 2_048;
+/** Threads tell of each percent; one that says nothing for so long hangs, and is ended. */
+const silentMinutesMax = 20;
+
 /** Runs one piece of work in a thread of its own, to its end or until the signal stops it. */
 export function inThread(
   workFor: (stop: SharedArrayBuffer) => Work,
@@ -33,10 +37,20 @@ export function inThread(
   const worker = new Worker(entryUrl('training-worker', import.meta.url), {
     workerData: workFor(stop),
     name: 'training',
+    // Numbers lie outside of this; what is inside is small unless something is wrong.
+    resourceLimits: { maxOldGenerationSizeMb: heapMb },
   });
+  let watchdog: NodeJS.Timeout | undefined;
   return new Promise<FromTraining>((resolve, reject) => {
+    const hangs = new Error(`the training thread said nothing for ${silentMinutesMax} minutes`);
+    const watch = () => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => reject(hangs), silentMinutesMax * 60_000);
+    };
+    watch();
     signal?.addEventListener('abort', cancel);
     worker.on('message', (message: FromTraining) => {
+      watch();
       if (message.kind === 'progress') onProgress?.(message.fraction);
       else resolve(message);
     });
@@ -45,6 +59,7 @@ export function inThread(
       reject(new Error(`the training thread ended early with code ${exitCode}`)),
     );
   }).finally(() => {
+    clearTimeout(watchdog);
     signal?.removeEventListener('abort', cancel);
     return worker.terminate();
   });

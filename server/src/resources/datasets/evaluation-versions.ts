@@ -29,6 +29,23 @@ export async function addTruthVersion(
   return { key, id: version.id };
 }
 
+/** A version of a dataset as it is now, to train a model on. @returns undefined when the app has no such dataset */
+export async function addTrainingVersion(
+  tx: Queryable,
+  grant: AppGrant,
+  datasetId: string,
+  description: string,
+): Promise<MadeVersion | undefined> {
+  const found = await first<{ key: number }>(
+    tx,
+    sql`select key from datasets where app_key = ${grant.appKey} and id = ${datasetId} for key share`,
+  );
+  if (!found) return undefined;
+  const version = packVersion(create(DatasetVersionSchema, { id: newId(), description }));
+  const key = await startVersion(tx, grant, found.key, version, requestOrigin.training);
+  return { key, id: version.id };
+}
+
 /** What a model said of one input. */
 export interface PredictedInput {
   readonly inputKey: number;

@@ -2,6 +2,7 @@ export { beyondRoutes } from './beyond/routes.ts';
 export type { DatasetParts } from './deps.ts';
 export {
   addPredictionsVersion,
+  addTrainingVersion,
   addTruthVersion,
   findDatasetAndVersion,
   type KnownVersion,

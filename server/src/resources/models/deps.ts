@@ -11,4 +11,11 @@ export interface ModelDeps extends Deps {
   enqueueTraining(tx: Tx, grant: AppGrant, versionKey: number): Promise<void>;
   /** Has a version evaluated once it is trained, in the transaction that makes it. @throws Fault for bad settings */
   evaluateAfterTraining(tx: Tx, grant: AppGrant, versionKey: number, evalInfo: EvalInfo): Promise<void>;
+  /** Makes a version of a dataset to train on, from the datasets family; undefined when there is no such dataset. */
+  addTrainingVersion(
+    tx: Tx,
+    grant: AppGrant,
+    datasetId: string,
+    description: string,
+  ): Promise<{ readonly id: string } | undefined>;
 }

@@ -4,7 +4,13 @@ export { conceptNamesIn } from './concept-names.ts';
 export type { ModelDeps } from './deps.ts';
 export { modelFault } from './faults.ts';
 export { mainApp, mainGrant, readModelAndVersion, readModelRow, readTrainedVersion } from './find.ts';
-export { isTrained, type ModelRow, type Owner, type PinnedModel, type VersionRow } from './model.ts';
+export {
+  isTrained,
+  type ModelRow,
+  type Owner,
+  type PinnedModel,
+  type VersionRow,
+} from './model.ts';
 export { modelHandlers } from './model-handlers.ts';
 export { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 export { seedModels } from './seed.ts';

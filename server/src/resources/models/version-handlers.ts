@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
+import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import {
+  DatasetSchema,
   type ListModelVersionsRequest,
   type ModelVersion,
   ModelVersionSchema,
   type ServicePart,
   StatusCode,
+  TrainInfoSchema,
 } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { visibility } from '#domain/grant.ts';
@@ -21,7 +24,9 @@ import { readModelAndVersion, readModelRow } from './find.ts';
 import { canTrain, isTrainable, type ModelRow, type VersionRow } from './model.ts';
 import { patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 import { lockModel, touchModel } from './store.ts';
+import { countToTrainOn, estimateTraining } from './training/estimate.ts';
 import { trainingNote } from './training/note.ts';
+import { datasetOf } from './training/settings.ts';
 import { bodyOfVersion, logOption, packVersion, readVersion, showModel, showVersion } from './translate.ts';
 import {
   deleteVersion,
@@ -35,6 +40,7 @@ import {
 
 type Rpc =
   | 'postModelVersions'
+  | 'postModelVersionsTrainingTimeEstimate'
   | 'getModelVersion'
   | 'listModelVersions'
   | 'patchModelVersions'
@@ -69,6 +75,23 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
         return { model, version };
       });
       return { model: showModel(made.model, made.version, { ...options(call), concepts: true }) };
+    },
+
+    /** How long each training would take, by what trainings of its type took here. */
+    async postModelVersionsTrainingTimeEstimate(req, call) {
+      const model = await readModelRow(db, call.app, req.modelId);
+      if (!canTrain(model.typeId)) throw modelFault.untrainable(model.typeId);
+      const asked = req.modelVersions.length > 0 ? req.modelVersions : [create(ModelVersionSchema)];
+      const estimates = [];
+      for (const version of asked) {
+        const inputs = Number(req.estimatedInputCount) || (await countToTrainOn(db, call.app, version));
+        estimates.push(await estimateTraining(db, model.typeId, inputs));
+      }
+      return {
+        trainingTimeEstimates: estimates.map((ms) =>
+          create(DurationSchema, { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 }),
+        ),
+      };
     },
 
     async getModelVersion(req, call) {
@@ -173,11 +196,13 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     if (trains && !canTrain(model.typeId)) throw modelFault.untrainable(model.typeId);
     const before = await findVersion(tx, call.app, model.key);
     if (trains && before) inherit(settings, bodyOfVersion(before));
+    const id = settings.id || newId();
+    if (trains) await pinDataset(tx, call, model.id, id, settings);
     const concepts = settings.outputInfo?.data?.concepts ?? [];
     await settleConcepts(tx, call.app, concepts);
     if (trains) settings.metadata = withNote(settings, trainingNote(model.typeId));
     const version = await insertVersion(tx, call.app, model.key, {
-      id: settings.id || newId(),
+      id,
       statusCode: trains ? StatusCode.MODEL_QUEUED_FOR_TRAINING : StatusCode.MODEL_TRAINED,
       statusDetails: '',
       visibility: gettable,
@@ -190,6 +215,32 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     if (!version) throw commonFault.duplicateId('model version', settings.id);
     if (trains) await deps.enqueueTraining(tx, call.app, version.key);
     return version;
+  }
+
+  /**
+   * Where a dataset is named without a version one is made, so that it stays known what the model was trained on. A
+   * dataset that is not there is met by the training, which says so in the version's status.
+   */
+  async function pinDataset(
+    tx: Tx,
+    call: Call,
+    modelId: string,
+    versionId: string,
+    settings: ModelVersion,
+  ): Promise<void> {
+    const named = datasetOf(settings);
+    const isOwn = named.appId === '' || named.appId === call.app.appId;
+    if (named.id === '' || named.versionId !== '' || !isOwn) return;
+    const what = `For the training of version ${versionId} of model ${modelId}`;
+    const made = await deps.addTrainingVersion(tx, call.app, named.id, what);
+    if (!made) return;
+    settings.trainInfo ??= create(TrainInfoSchema);
+    settings.trainInfo.dataset = create(DatasetSchema, {
+      id: named.id,
+      appId: call.app.appId,
+      userId: call.app.userId,
+      version: { id: made.id },
+    });
   }
 
   async function keep(tx: Tx, call: Call, before: VersionRow, after: ModelVersion): Promise<VersionRow> {

@@ -16,6 +16,8 @@ export interface InputSearch {
   check(search: Search): void;
   /** Row keys of all inputs that match; with ranks, of the best 10,000. */
   inputKeys(grant: AppGrant, search: Search): Promise<number[]>;
+  /** The best inputs and their scores, at most `limit`. */
+  bestInputs(grant: AppGrant, search: Search, limit: number): Promise<Found[]>;
   /** Row keys of all annotations that match; with ranks, of the best 10,000. */
   annotationKeys(grant: AppGrant, search: Search): Promise<number[]>;
   /**
@@ -38,6 +40,8 @@ export function openInputSearch(parts: SearchParts): InputSearch {
     inputKeys: async (grant, search) => (await hits(grant, 'input', search)).map(({ inputKey }) => inputKey),
     annotationKeys: async (grant, search) =>
       (await hits(grant, 'annotation', search)).map(({ annotationKey }) => annotationKey as number),
+    bestInputs: async (grant, search, limit) =>
+      runSearch(await openSearch(parts, grant, 'input', readSearch(search)), limit),
     async annotationCondition(grant, search) {
       const tree = readSearch(search);
       if (tree.ranks.length > 0)

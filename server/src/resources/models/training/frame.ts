@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import {
   type Concept,
@@ -43,6 +44,14 @@ export interface Frame {
   readonly progress: Progress;
 }
 
+/** Versions are made in the background; one made for this very training mostly is not ready when it begins. */
+const beingMade: ReadonlySet<number> = new Set([
+  StatusCode.DATASET_VERSION_PENDING,
+  StatusCode.DATASET_VERSION_IN_PROGRESS,
+]);
+const versionLookMs = 100;
+const versionWaitMs = 15 * 60_000;
+
 const generalEmbedder = 'general-image-embedding';
 
 export function settingsOf(body: ModelVersion): TrainingSettings {
@@ -87,10 +96,17 @@ export async function scopeOf(
       `The dataset '${datasetId}' has no version '${datasetVersionId}'.`,
     );
   }
-  if (version.statusCode !== StatusCode.DATASET_VERSION_READY) {
+  let { statusCode } = version;
+  for (let waited = 0; beingMade.has(statusCode) && waited < versionWaitMs; waited += versionLookMs) {
+    if (waited === 0) progress.note(`waiting for version ${datasetVersionId} of the dataset`);
+    await sleep(versionLookMs, undefined, { signal: progress.signal });
+    await progress.reached(0);
+    statusCode = (await findDatasetVersion(db, grant, dataset.key, datasetVersionId))?.statusCode ?? 0;
+  }
+  if (statusCode !== StatusCode.DATASET_VERSION_READY) {
     throw new TrainingTrouble(
       StatusCode.MODEL_TRAINING_INVALID_PARAMS,
-      `The version '${datasetVersionId}' of dataset '${datasetId}' is not ready yet.`,
+      `The version '${datasetVersionId}' of dataset '${datasetId}' is not ready, and could not be waited for.`,
     );
   }
   return { kind: 'version', key: version.key };

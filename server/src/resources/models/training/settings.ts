@@ -35,6 +35,7 @@ const toleranceDefault = 5;
 export function readTrainingSettings(version: ModelVersion): TrainingSettings {
   const params = trainParams(version);
   const config = version.outputInfo?.outputConfig;
+  const dataset = datasetOf(version);
   const seed = numberIn(params, 'seed', seedDefault);
   const l2 = numberIn(params, 'l2', -1);
   return {
@@ -46,10 +47,21 @@ export function readTrainingSettings(version: ModelVersion): TrainingSettings {
     l2: l2 >= 0 ? l2 : undefined,
     failOnMissingPositives: config?.failOnMissingPositiveExamples ?? false,
     tolerancePercent: numberIn(params, 'invalid_data_tolerance_percent', toleranceDefault),
-    datasetId: version.trainInfo?.dataset?.id || textIn(params, 'dataset_id'),
-    datasetAppId: version.trainInfo?.dataset?.appId ?? '',
-    datasetVersionId: version.trainInfo?.dataset?.version?.id || textIn(params, 'dataset_version_id'),
+    datasetId: dataset.id,
+    datasetAppId: dataset.appId,
+    datasetVersionId: dataset.versionId,
     embedder: readEmbedder(version, params),
+  };
+}
+
+/** The dataset that a version is to be trained on, from wherever clients put it; all empty where none is named. */
+export function datasetOf(version: ModelVersion): { id: string; appId: string; versionId: string } {
+  const params = trainParams(version);
+  const named = version.trainInfo?.dataset;
+  return {
+    id: named?.id || textIn(params, 'dataset_id'),
+    appId: named?.appId ?? '',
+    versionId: named?.version?.id || textIn(params, 'dataset_version_id'),
   };
 }
 
