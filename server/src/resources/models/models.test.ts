@@ -320,8 +320,8 @@ describe('versions', () => {
   });
 
   test('a type that cannot be trained here is refused in so many words', async () => {
-    await model('detector', { modelTypeId: 'visual-detector' });
-    const reply = await alice.client.postModelVersions({ modelId: 'detector', modelVersions: [{}] });
+    await model('writer', { modelTypeId: 'text-to-text' });
+    const reply = await alice.client.postModelVersions({ modelId: 'writer', modelVersions: [{}] });
     expect(reply.status?.code).toBe(10040);
   });
 });
