@@ -48,7 +48,7 @@ import {
   readImageBytes,
 } from '#resources/inputs/index.ts';
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
-import { openVectorCatalog } from '#resources/searches/index.ts';
+import { openVectorCatalog, searchJobs } from '#resources/searches/index.ts';
 import { transferJobs, transferRoutes } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import {
@@ -66,6 +66,7 @@ import {
   evaluationParts,
   openService,
   type ServiceDeps,
+  searchParts,
   transferParts,
   workflowParts,
 } from '#service.ts';
@@ -221,6 +222,7 @@ async function open(
         ...uploadJobs(serviceDeps),
         ...extractionJobs(serviceDeps),
         ...indexingJobs(indexing),
+        ...searchJobs({ ...searchParts(serviceDeps), log, jobGrant }),
         ...evaluationJobs(evaluationParts(serviceDeps, directory)),
         ...trainingJobs({
           ...common,

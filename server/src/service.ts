@@ -76,6 +76,7 @@ import {
   openInputSearch,
   type SearchParts,
   searchHandlers,
+  searchMetricsHandlers,
   type VectorCatalog,
 } from '#resources/searches/index.ts';
 import { statValueHandlers } from '#resources/stat-values/index.ts';
@@ -290,7 +291,7 @@ function jobCall(rpc: string, grant: AppGrant): Call {
 }
 
 /** What the searches family needs of the others. */
-const searchParts = (deps: ServiceDeps): SearchParts => ({
+export const searchParts = (deps: ServiceDeps): SearchParts => ({
   ...deps,
   findInputs,
   showAnnotations: async (...asked) =>
@@ -309,9 +310,10 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
   const models = {
     ...parts,
     enqueueTraining,
+    conceptsOfWorkflow: (call: Call, grant: AppGrant, workflow: Parameters<typeof conceptsOfWorkflow>[3]) =>
+      conceptsOfWorkflow(db, call, grant, workflow),
     evaluateAfterTraining,
     addTrainingVersion,
-    conceptsOfWorkflow: (call: Call, grant: AppGrant, id: string) => conceptsOfWorkflow(db, call, grant, id),
   };
   const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };
   return {
@@ -342,6 +344,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...predictionHandlers(parts),
     ...workflowHandlers(parts),
     ...searchHandlers(searchParts(deps)),
+    ...searchMetricsHandlers(searchParts(deps)),
     ...appHandlers({ db, directory, copyWorkflowIntoApp, reindexApp }),
   } satisfies Service<Call>;
 }

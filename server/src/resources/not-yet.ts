@@ -19,7 +19,6 @@ async function* notYetStream(_req: unknown, call: Call): AsyncGenerator<never> {
  * its line goes away; a name in neither place does not compile.
  */
 export const notYet = {
-  deleteAnnotationSearchMetrics: notYetUnary,
   deleteArtifact: notYetUnary,
   deleteArtifactVersion: notYetUnary,
   deleteComputeClusters: notYetUnary,
@@ -36,7 +35,6 @@ export const notYet = {
   deleteRunners: notYetUnary,
   deleteSecrets: notYetUnary,
   deleteTasks: notYetUnary,
-  getAnnotationSearchMetrics: notYetUnary,
   getArtifact: notYetUnary,
   getArtifactVersion: notYetUnary,
   getComputeCluster: notYetUnary,
@@ -59,7 +57,6 @@ export const notYet = {
   getTask: notYetUnary,
   getTaskAnnotationCount: notYetUnary,
   getTaskInputCount: notYetUnary,
-  listAnnotationSearchMetrics: notYetUnary,
   listArtifactVersions: notYetUnary,
   listArtifacts: notYetUnary,
   listCloudProviders: notYetUnary,
@@ -97,7 +94,6 @@ export const notYet = {
   patchRunners: notYetUnary,
   patchSecrets: notYetUnary,
   patchTasks: notYetUnary,
-  postAnnotationSearchMetrics: notYetUnary,
   postArtifactVersionsUpload: notYetStream,
   postArtifacts: notYetUnary,
   postAuditLogSearches: notYetUnary,

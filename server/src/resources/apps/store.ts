@@ -1,7 +1,7 @@
 import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
-import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
+import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf, wordsRank } from '../common/paging.ts';
 import { leaveWord } from '../identity/index.ts';
 import type { AppRow, AppSort } from './app.ts';
 
@@ -81,7 +81,7 @@ function orderOf(filter: AppFilter): Sql<unknown> {
     modified_at: sql`modified_at ${direction}, key ${direction}`,
     // Nobody can star yet: every count is equal, and the order is that of the keys.
     star_count: sql`key ${direction}`,
-    relevance: sql`ts_rank(words, websearch_to_tsquery('english', ${filter.search})) ${direction}, key`,
+    relevance: sql`${wordsRank(sql`words`, filter.search)} ${direction}, key`,
   };
   return orders[filter.sort];
 }

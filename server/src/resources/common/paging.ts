@@ -31,13 +31,22 @@ const wordsMax = 32;
 
 /** Keyword search (every word, by its stem or as a prefix) over a `words` tsvector column; undefined when nothing is asked. */
 export function wordsMatch(column: RawBuilder<unknown>, search: string): RawBuilder<unknown> | undefined {
+  const query = wordsQuery(search);
+  return query && sql`${column} @@ ${query}`;
+}
+
+/** How well a `words` column answers a keyword search that it meets, larger is better. */
+export const wordsRank = (column: RawBuilder<unknown>, search: string): RawBuilder<unknown> =>
+  sql`ts_rank(${column}, ${wordsQuery(search) ?? sql`''::tsquery`})`;
+
+function wordsQuery(search: string): RawBuilder<unknown> | undefined {
   const words = search.match(/[\p{L}\p{N}]+/gu)?.slice(0, wordsMax);
   if (!words) return undefined;
   // The english stemmer meets 'satisfy' and 'satisfied' halfway; simple keeps ids and prefixes as they are.
   const either = words.map(
     (word) => sql`(to_tsquery('simple', ${`${word}:*`}) || to_tsquery('english', ${word}))`,
   );
-  return sql`${column} @@ (${sql.join(either, sql` && `)})`;
+  return sql`(${sql.join(either, sql` && `)})`;
 }
 
 /** The value of a `words` column for a text: exact words and their stems. */

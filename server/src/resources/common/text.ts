@@ -40,9 +40,12 @@ export function withSpaces(text: string): string {
 export const dictionaryOf = (language: string) =>
   configOf.get(language.toLowerCase().slice(0, 2)) ?? 'simple';
 
+/** Stands between the two, so that no phrase reaches from the last word to the first. No text makes it. */
+const gap = sql`'''|'':1'::tsvector`;
+
 /** How texts become comparable: words as they are, and their stems in the language. */
 export const textVector = (language: string, text: Sql<unknown>): Sql<unknown> =>
-  sql`(to_tsvector('simple', ${text}) || to_tsvector(${dictionaryOf(language)}::regconfig, ${text}))`;
+  sql`(to_tsvector('simple', ${text}) || ${gap} || to_tsvector(${dictionaryOf(language)}::regconfig, ${text}))`;
 
 /** A text as it is stored for `textVector`. NUL, which PostgreSQL's text cannot hold, is a space. */
 export const textToIndex = (text: string): string =>

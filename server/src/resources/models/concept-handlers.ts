@@ -1,15 +1,32 @@
-import type { Concept, ConceptQuery, ServicePart } from '@fovea/contract';
+import { create } from '@bufbuild/protobuf';
+import {
+  type Concept,
+  type ConceptExtraInfoRequest,
+  ConceptExtraInfoSchema,
+  type ConceptQuery,
+  type ServicePart,
+  WorkflowModelUseCase,
+} from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { firstPosition, type Page, readPage } from '#domain/page.ts';
 import { pageOfConcepts, pageOfConceptsInLanguage, showConcept } from '../concepts/index.ts';
+import { canonicalTypeId, typeIdsWith } from './catalogue/index.ts';
 import { conceptNamesIn } from './concept-names.ts';
 import type { ModelDeps } from './deps.ts';
 import { readModelAndVersion } from './find.ts';
+import { rankableConcepts } from './rankable.ts';
 import { bodyOfVersion } from './translate.ts';
 
 /** Concepts that a workflow's models know; the workflows family comes later and is passed in. */
-export type ConceptsOfWorkflow = (call: Call, grant: AppGrant, workflowId: string) => Promise<Concept[]>;
+export type ConceptsOfWorkflow = (
+  call: Call,
+  grant: AppGrant,
+  workflow: { id: string; versionId: string; isWanted: IsWantedType },
+) => Promise<Concept[]>;
+
+/** Whether concepts of a model of this type are asked for. */
+export type IsWantedType = (typeId: string) => boolean;
 
 export interface ConceptSearchDeps extends ModelDeps {
   readonly conceptsOfWorkflow: ConceptsOfWorkflow;
@@ -42,7 +59,14 @@ export function modelConceptHandlers(
       const source = query ? await conceptsOfSource(call, query) : undefined;
       const language = query?.language || 'en';
       const pattern = query?.name ?? '';
-      if (!source) return { concepts: await ownConcepts(call.app, language, pattern, page) };
+      if (!source)
+        return {
+          concepts: await withExtras(
+            call,
+            req.extraInfo,
+            await ownConcepts(call.app, language, pattern, page),
+          ),
+        };
       const only = query?.ignoreAppConcepts || (query?.useCases.length ?? 0) > 0;
       const own = only
         ? []
@@ -57,28 +81,58 @@ export function modelConceptHandlers(
       const fits = matcher(pattern);
       const known = new Set(own.map((one) => one.id));
       const all = [...own, ...source.filter((one) => !known.has(one.id) && fits(one.name))];
-      return { concepts: pageOf(all, page) };
+      return { concepts: await withExtras(call, req.extraInfo, pageOf(all, page)) };
     },
   };
 
-  async function conceptsOfModel(grant: AppGrant, modelId: string, versionId: string): Promise<Concept[]> {
-    const { version } = await readModelAndVersion(db, grant, modelId, versionId);
-    return version ? (bodyOfVersion(version).outputInfo?.data?.concepts ?? []) : [];
+  /** Says of each concept whether it can be ranked by, where the request asks so of an embedder. */
+  async function withExtras(
+    call: Call,
+    asked: ConceptExtraInfoRequest | undefined,
+    concepts: Concept[],
+  ): Promise<Concept[]> {
+    const embedder = asked?.rankableModel;
+    if (!embedder?.id || concepts.length === 0) return concepts;
+    const grant = embedder.appId
+      ? await call.appGrant(embedder.userId || call.app.userId, embedder.appId)
+      : call.app;
+    const { version } = await readModelAndVersion(db, grant, embedder.id, embedder.modelVersion?.id ?? '');
+    const ids = concepts.map(({ id }) => id);
+    const rankable = version ? await rankableConcepts(db, call.app, ids, version.key) : new Set<string>();
+    for (const concept of concepts)
+      concept.extraInfo = create(ConceptExtraInfoSchema, { isRankable: rankable.has(concept.id) });
+    return concepts;
+  }
+
+  async function conceptsOfModel(
+    grant: AppGrant,
+    modelId: string,
+    versionId: string,
+    isWanted: IsWantedType = () => true,
+  ): Promise<Concept[]> {
+    const { model, version } = await readModelAndVersion(db, grant, modelId, versionId);
+    return version && isWanted(canonicalTypeId(model.typeId))
+      ? (bodyOfVersion(version).outputInfo?.data?.concepts ?? [])
+      : [];
   }
 
   async function conceptsOfSource(call: Call, query: ConceptQuery): Promise<Concept[] | undefined> {
     const { source } = query;
+    const isWanted = wantedTypes(query.useCases);
     if (source.case === 'model') {
       const { userId, appId, id, modelVersion } = source.value;
       const grant = appId ? await call.appGrant(userId || call.app.userId, appId) : call.app;
-      return conceptsOfModel(grant, id, modelVersion?.id ?? '');
+      return conceptsOfModel(grant, id, modelVersion?.id ?? '', isWanted);
     }
     if (source.case === 'workflow') {
-      const { userId, appId, id } = source.value;
+      const { userId, appId, id, version } = source.value;
       const grant = appId ? await call.appGrant(userId || call.app.userId, appId) : call.app;
-      return deps.conceptsOfWorkflow(call, grant, id);
+      return deps.conceptsOfWorkflow(call, grant, { id, versionId: version?.id ?? '', isWanted });
     }
-    return query.workflowId ? deps.conceptsOfWorkflow(call, call.app, query.workflowId) : undefined;
+    const { workflowId } = query;
+    return workflowId
+      ? deps.conceptsOfWorkflow(call, call.app, { id: workflowId, versionId: '', isWanted })
+      : undefined;
   }
 
   async function ownConcepts(
@@ -93,6 +147,16 @@ export function modelConceptHandlers(
         : await pageOfConceptsInLanguage(db, grant, language, pattern, page);
     return found.map((row) => showConcept(row, grant));
   }
+}
+
+/** Types of models that serve one of the use cases; all where none is named. */
+function wantedTypes(useCases: readonly WorkflowModelUseCase[]): IsWantedType {
+  if (useCases.length === 0) return () => true;
+  const detects = new Set(typeIdsWith([], ['regions[...].region_info.bounding_box']));
+  return (typeId) =>
+    useCases.includes(
+      detects.has(typeId) ? WorkflowModelUseCase.DETECTION : WorkflowModelUseCase.CLASSIFICATION,
+    );
 }
 
 const pageOf = <T>(all: readonly T[], page: Page): T[] =>

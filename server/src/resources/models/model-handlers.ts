@@ -415,7 +415,8 @@ function readFilter(req: ListModelsRequest): ModelFilter {
     source: req.source,
     featuredOnly: req.featuredOnly,
     nothing: req.starredOnly || req.bookmark || req.minReplicas > 0,
-    search: req.search || req.query,
+    search: req.search,
+    query: req.query,
     namePattern: req.name,
   };
 }

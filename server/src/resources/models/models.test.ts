@@ -364,6 +364,9 @@ describe('types and concepts', () => {
     expect(await ask({ name: '*cat*' })).not.toContain('cat');
     expect(await ask({ name: '*cat*', source })).toEqual(expect.arrayContaining(['my cat', 'cat']));
     expect(await ask({ name: '*cat*', source, ignoreAppConcepts: true })).toEqual(['cat']);
+    // A use case is one of models, so the app's own concepts stay out; this model classifies and detects nothing.
+    expect(await ask({ name: '*cat*', source, useCases: [1] })).toEqual(['cat']);
+    expect(await ask({ name: '*cat*', source, useCases: [2] })).toEqual([]);
   });
 
   test('concepts of the platform’s models are found by a part of their name', async () => {

@@ -2,7 +2,7 @@ import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import { visibility } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
-import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
+import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf, wordsRank } from '../common/paging.ts';
 import { findMovedTo, leaveWord } from '../identity/index.ts';
 import type { ModelRow, ModelWithVersion, NewModel, PinnedModel } from './model.ts';
 import { readVersionColumns, type VersionColumns, versionColumns } from './version-columns.ts';
@@ -71,6 +71,8 @@ export interface ModelFilter {
   /** For what nobody can have in this contract: stars, bookmarks, replicas. */
   readonly nothing?: boolean;
   readonly search?: string;
+  /** Full words, `OR` and `-without`. */
+  readonly query?: string;
   readonly namePattern?: string;
 }
 
@@ -144,6 +146,7 @@ function conditions(filter: ModelFilter): (Sql<unknown> | undefined)[] {
     filter.featuredOnly ? sql`featured` : undefined,
     filter.nothing ? sql`false` : undefined,
     filter.search ? wordsMatch(sql`words`, filter.search) : undefined,
+    filter.query ? sql`words @@ websearch_to_tsquery('english', ${filter.query})` : undefined,
     filter.namePattern
       ? filter.namePattern.includes('*')
         ? sql`(${wildcard(sql`name`, filter.namePattern)}) or (${wildcard(sql`id`, filter.namePattern)})`
@@ -161,7 +164,7 @@ function orderOf({ by, ascending }: { by: ModelSort; ascending: boolean }, searc
     num_inputs: sql`(select v.input_count from model_versions v where v.model_key = models.key order by v.key desc limit 1)`,
     // Nobody can star anything in this contract, so all are even.
     star_count: sql`0::int`,
-    relevance: sql`ts_rank(words, plainto_tsquery('english', ${search}))`,
+    relevance: wordsRank(sql`words`, search),
   }[by];
   return sql`${column} ${way}, key ${way}`;
 }

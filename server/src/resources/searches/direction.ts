@@ -82,7 +82,7 @@ async function unitVectorOf(
     }
     case 'labelled': {
       const ids = source.concepts.flatMap(scene.idsOf);
-      const examples = await vectorsLabelled(db, grant, ids, embedder.modelVersionKey);
+      const examples = await vectorsLabelled(db, scene, ids, embedder.modelVersionKey);
       if (examples.length === 0)
         throw searchFault.noExamples(source.concepts.map(({ id, name }) => id || name));
       return unit(meanOf(examples.map(floatsOf)));

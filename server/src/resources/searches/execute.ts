@@ -4,7 +4,14 @@ import { windowMax } from './faults.ts';
 import { type Condition, hitCondition } from './filter-sql.ts';
 import { countBySaid, countEmbedded, countHits, hitsBySaid, hitsInOrder, saidScores } from './hit-store.ts';
 import type { Found, SearchParts } from './parts.ts';
-import type { HitKind, Rank, SaidRank, SearchTree, SimilarRank } from './query.ts';
+import {
+  type HitKind,
+  isSaid,
+  isSimilar,
+  type SaidRank,
+  type SearchTree,
+  type SimilarRank,
+} from './query.ts';
 import { openScene, type Scene } from './scene.ts';
 import { allBySimilarity, hitsBySimilarity, openLook } from './similar.ts';
 import type { Trail } from './trail.ts';
@@ -12,8 +19,6 @@ import type { Trail } from './trail.ts';
 /** Scores are single precision on the wire; a hit at the threshold is not lost to rounding. */
 const tolerance = 1e-6;
 
-const isSaid = (rank: Rank): rank is SaidRank => rank.kind !== 'similar';
-const isSimilar = (rank: Rank): rank is SimilarRank => rank.kind === 'similar';
 const minScoreOf = ({ minValue }: SearchTree) => (minValue > 0 ? minValue - tolerance : 0);
 
 /** A search made ready: names resolved, filters turned into a condition. */
@@ -111,14 +116,14 @@ export async function runSearches(searches: readonly Opened[], page: Page): Prom
     return runSearch(only, until, from);
   }
   const best = new Map<number, Found>();
-  for (const search of searches) {
+  for (const [n, search] of searches.entries()) {
     for (const hit of await runSearch(search, until)) {
       const key = keyOfHit(search.kind, hit);
       const known = best.get(key);
       if (known && known.score >= hit.score) continue;
       // A hit stands where the search that scored it best found it.
       best.delete(key);
-      best.set(key, hit);
+      best.set(key, { ...hit, search: n });
     }
   }
   // Sorting is stable, so hits of equal score keep the order in which the searches found them.

@@ -28,6 +28,12 @@ export const searchFault = {
       StatusCode.SEARCH_BY_NOT_FULLY_INDEXED_INPUT,
       `No indexed picture is labelled '${concepts.join("' or '")}', so there is no average to rank by.`,
     ),
+  tooBusy: (waiting: number) =>
+    new Fault(
+      'throttled',
+      StatusCode.CONN_THROTTLED,
+      `${waiting} searches of this app wait already; send fewer at a time.`,
+    ),
   noWords: () => invalid('ranks[].annotation.data.text.raw holds no word to look for.'),
   nothingIndexes: () =>
     invalid(
@@ -55,6 +61,18 @@ export const searchFault = {
   future: () => invalid('as_of lies in the future.'),
   missing: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no saved search '${id}' in this app.`),
+  missingMetrics: (id: string) =>
+    new Fault(
+      'not_found',
+      StatusCode.CONN_DOES_NOT_EXIST,
+      `There are no annotation search metrics '${id}' in this app.`,
+    ),
+  duplicateMetrics: (id: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.DATABASE_DUPLICATE_KEY,
+      `duplicate: annotation search metrics with the id '${id}' exist already.`,
+    ),
   duplicate: (id: string) =>
     new Fault(
       'bad_request',

@@ -1,5 +1,13 @@
+import { availableParallelism } from 'node:os';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type Pagination, type Query, type Search, SearchSchema, type ServicePart } from '@fovea/contract';
+import {
+  type FoveaWhy,
+  type Pagination,
+  type Query,
+  type Search,
+  SearchSchema,
+  type ServicePart,
+} from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { grouped } from '#domain/grouped.ts';
@@ -9,6 +17,7 @@ import type { ShownAnnotation } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { readVisibility, showTime, showVisibility } from '../common/translate.ts';
 import { countSearch, openSearch, runSearches } from './execute.ts';
+import { explain } from './explain.ts';
 import { searchFault, windowMax } from './faults.ts';
 import type { Found, SearchParts } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
@@ -23,6 +32,7 @@ import {
   type SavedRow,
   updateSaved,
 } from './saved-store.ts';
+import { Turns } from './turns.ts';
 
 type Rpc =
   | 'postInputsSearches'
@@ -38,8 +48,18 @@ type Rpc =
 
 const searchesMax = 10;
 
+/** Searches of one app at a time, so that it never holds all connections to the database, and those that may wait. */
+const atOnceMax = Math.max(4, Math.min(12, 2 * availableParallelism()));
+const waitingMax = 1_000;
+
+interface RunOptions {
+  readonly onlyCount?: boolean;
+  readonly foveaExplain?: boolean;
+}
+
 export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   const { db } = parts;
+  const turns = new Turns<number>(atOnceMax, waitingMax);
 
   /** Saves what asks to be saved, runs the rest. */
   async function saveOrRun(
@@ -47,12 +67,12 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     kind: SavedKind,
     searches: readonly Search[],
     pagination: Pagination | undefined,
-    onlyCount = false,
+    options: RunOptions = {},
   ) {
     if (searches.length > searchesMax) throw commonFault.tooMany('searches', searches.length, searchesMax);
     const toSave = searches.filter((search) => search.save);
     const trees = searches.filter((search) => !search.save).map((search) => readSearch(search));
-    const reply = await run(call.app, hitKindOf(kind), trees, readWindow(pagination), onlyCount);
+    const reply = await run(call.app, hitKindOf(kind), trees, readWindow(pagination), options);
     // Last, so that nothing is saved by a request that fails.
     if (toSave.length > 0) await saveAll(call, kind, toSave);
     for (const search of searches) dropPictures(search.query);
@@ -86,7 +106,17 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     kind: HitKind,
     trees: readonly SearchTree[],
     page: Page,
-    onlyCount = false,
+    options: RunOptions = {},
+  ) {
+    return turns.take(grant.appKey, () => runNow(grant, kind, trees, page, options), searchFault.tooBusy);
+  }
+
+  async function runNow(
+    grant: AppGrant,
+    kind: HitKind,
+    trees: readonly SearchTree[],
+    page: Page,
+    { onlyCount = false, foveaExplain = false }: RunOptions,
   ) {
     const id = newId();
     const opened = [];
@@ -96,10 +126,18 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
       for (const search of opened) hitCounts.push({ estimatedTotal: BigInt(await countSearch(search)) });
       return { id, hits: [], hitCounts };
     }
-    return { id, hits: await showHits(grant, kind, await runSearches(opened, page)) };
+    const found = await runSearches(opened, page);
+    if (!foveaExplain) return { id, hits: await showHits(grant, kind, found) };
+    const { explained, whys } = await explain(opened, found);
+    return { id, hits: await showHits(grant, kind, found, whys), foveaExplain: explained };
   }
 
-  async function showHits(grant: AppGrant, kind: HitKind, found: readonly Found[]) {
+  async function showHits(
+    grant: AppGrant,
+    kind: HitKind,
+    found: readonly Found[],
+    whys?: readonly FoveaWhy[],
+  ) {
     const inputKeys = [...new Set(found.map((hit) => hit.inputKey))];
     const [shownInputs, annotationOf] = await Promise.all([
       parts.showInputs(grant, inputKeys),
@@ -110,14 +148,21 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
       ),
     ]);
     const inputs = new Map(shownInputs.map((input) => [input.id, input]));
-    return found.flatMap((hit) => {
+    return found.flatMap((hit, n) => {
       const input = inputs.get(hit.inputId);
       const annotation = annotationOf(hit);
       // Deleted while we searched: it is gone for the reader at once.
       if (!input || (kind === 'annotation' && !annotation)) return [];
       const { score } = hit;
       return [
-        { score, input, ...(annotation ? { annotation } : {}), userId: grant.userId, appId: grant.appId },
+        {
+          score,
+          input,
+          ...(annotation ? { annotation } : {}),
+          userId: grant.userId,
+          appId: grant.appId,
+          ...(whys ? { foveaWhy: whys[n] } : {}),
+        },
       ];
     });
   }
@@ -159,18 +204,18 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
   return {
     /** One hit per input. */
     async postInputsSearches(req, call) {
-      return saveOrRun(call, 'inputs', req.searches, req.pagination, req.onlyCount);
+      return saveOrRun(call, 'inputs', req.searches, req.pagination, req);
     },
 
     /** One hit per annotation. */
     async postAnnotationsSearches(req, call) {
-      return saveOrRun(call, 'annotations', req.searches, req.pagination);
+      return saveOrRun(call, 'annotations', req.searches, req.pagination, req);
     },
 
     /** The deprecated form: `query` of the request itself, or searches with `ands`. */
     async postSearches(req, call) {
-      if (!req.query) return saveOrRun(call, 'searches', req.searches, req.pagination);
-      const reply = await run(call.app, 'input', [readQuery(req.query)], readWindow(req.pagination));
+      if (!req.query) return saveOrRun(call, 'searches', req.searches, req.pagination, req);
+      const reply = await run(call.app, 'input', [readQuery(req.query)], readWindow(req.pagination), req);
       dropPictures(req.query);
       return { ...reply, query: req.query };
     },
@@ -184,6 +229,7 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
         hitKindOf(row.kind),
         [readSearch(search)],
         readWindow(req.pagination),
+        req,
       );
       return { ...reply, searches: [showSaved(row, call.app)] };
     },

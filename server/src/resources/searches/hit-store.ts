@@ -3,8 +3,8 @@ import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
 import { allOf } from '../common/paging.ts';
 import { type Condition, hitKey, hitRows } from './filter-sql.ts';
 import type { Embedder, Found } from './parts.ts';
-import type { HitKind, SaidRank } from './query.ts';
-import { canBeAboveZero, saidScore, wordsFound } from './said-score.ts';
+import type { ConceptRank, HitKind, SaidRank } from './query.ts';
+import { canBeAboveZero, foundWords, rankScore, saidScore, wordsFound } from './said-score.ts';
 import type { Scene } from './scene.ts';
 
 const hitColumns = (kind: HitKind): Sql<unknown> =>
@@ -153,13 +153,13 @@ const examplesMax = 1_000;
 /** Vectors of what people labelled with one of these concepts, newest first, 1,000 at most. */
 export async function vectorsLabelled(
   db: Db,
-  grant: AppGrant,
+  { grant, labels }: Scene,
   conceptIds: readonly string[],
   modelVersionKey: number,
 ): Promise<Buffer[]> {
   const found = await rows<{ vector: Buffer }>(
     db,
-    sql`select e.vector from annotation_concepts c join embeddings e on e.annotation_key = c.annotation_key
+    sql`select e.vector from ${labels} c join embeddings e on e.annotation_key = c.annotation_key
         where c.app_key = ${grant.appKey} and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted and c.value >= 0.5
           and e.app_key = ${grant.appKey} and e.model_version_key = ${modelVersionKey}
         order by e.key desc limit ${examplesMax}`,
@@ -174,4 +174,56 @@ export function storedEmbedder(db: Db, grant: AppGrant, versionId: string): Prom
     sql`select v.key as "modelVersionKey", v.builtin from model_versions v where v.id = ${versionId} and v.builtin is not null and exists (
           select from embeddings e where e.app_key = ${grant.appKey} and e.model_version_key = v.key)`,
   );
+}
+
+/** What one rank says of a hit, and what decided. */
+export interface Said {
+  readonly score: number;
+  readonly conceptId: string;
+  readonly trusted: boolean;
+  readonly words: readonly string[];
+}
+
+/** By the key of each hit, what a rank says of it. */
+export async function signalsOf(
+  db: Db,
+  scene: Scene,
+  kind: HitKind,
+  keys: readonly number[],
+  rank: SaidRank,
+): Promise<Map<number, Said>> {
+  const scored = await rows<{ key: number; score: number; words: string[] }>(
+    db,
+    sql`select ${hitKey(kind)} as key, ${rankScore(scene, kind, rank)} as score, ${foundWords(scene, kind, rank)} as words
+        from ${hitRows(scene, kind)}
+        where i.app_key = ${scene.grant.appKey} and ${hitKey(kind)} = any(${[...keys]}::bigint[])`,
+  );
+  const labels = rank.kind === 'concepts' ? await surestLabels(db, scene, kind, keys, rank) : new Map();
+  return new Map(
+    scored.map(({ key, score, words }): [number, Said] => {
+      const { conceptId = '', trusted = false } = labels.get(key) ?? {};
+      return [key, { score, words, conceptId, trusted }];
+    }),
+  );
+}
+
+/** By the key of each hit, the label that a concept rank goes by: of people before models, then the surest. */
+async function surestLabels(
+  db: Db,
+  scene: Scene,
+  kind: HitKind,
+  keys: readonly number[],
+  { concepts }: ConceptRank,
+): Promise<Map<number, { conceptId: string; trusted: boolean }>> {
+  const owner = kind === 'input' ? sql`c.input_key` : sql`c.annotation_key`;
+  const found = await rows<{ key: number; conceptId: string; trusted: boolean }>(
+    db,
+    sql`select distinct on (key) key, concept_id as "conceptId", trusted from (
+          select distinct on (${owner}, c.concept_id) ${owner} as key, c.concept_id, c.trusted, c.value from ${scene.labels} c
+          where c.app_key = ${scene.grant.appKey} and ${owner} = any(${[...keys]}::bigint[])
+            and c.concept_id = any(${concepts.flatMap(scene.idsOf)}::text[])
+          order by ${owner}, c.concept_id, c.trusted desc, c.value desc) surest
+        order by key, value desc, concept_id`,
+  );
+  return new Map(found.map(({ key, conceptId, trusted }) => [key, { conceptId, trusted }]));
 }

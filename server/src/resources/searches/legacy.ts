@@ -22,12 +22,14 @@ export function legacyFilters(ands: readonly And[]): Filter[] {
 }
 
 export const legacyRanks = (ands: readonly And[]): Rank[] =>
-  ands.flatMap(({ output, negate }) => {
+  ands.flatMap(({ output, negate }, at) => {
     if (!output) return [];
     const { data, input } = output;
     const sources: VectorSource[] = pictureOf(input?.data?.image);
     if (input?.id) sources.push({ kind: 'input', inputId: input.id, annotationId: '' });
-    const similar = sources.map((source): Rank => ({ kind: 'similar', negate, source, modelVersionId: '' }));
+    const similar = sources.map(
+      (source): Rank => ({ kind: 'similar', at, negate, source, modelVersionId: '' }),
+    );
     if (!data || data.concepts.length === 0) return similar;
-    return [...similar, { kind: 'concepts', negate, concepts: readConcepts(data.concepts) }];
+    return [...similar, { kind: 'concepts', at, negate, concepts: readConcepts(data.concepts) }];
   });

@@ -49,4 +49,6 @@ export interface Found {
   readonly score: number;
   /** The vector that was nearest, of hits by similarity. */
   readonly embeddingKey?: number;
+  /** Position of the search that found it, of several. */
+  readonly search?: number;
 }

@@ -82,12 +82,19 @@ export type VectorSource =
   /** What inputs with these labels have in common: the mean of their vectors. */
   | { readonly kind: 'labelled'; readonly concepts: readonly ConceptTerm[] };
 
-export type Rank =
-  | { readonly kind: 'concepts'; readonly negate: boolean; readonly concepts: readonly ConceptTerm[] }
-  | { readonly kind: 'words'; readonly negate: boolean; readonly words: string }
+interface RankOrigin {
+  /** Position in `query.ranks` (or `ands`), from 0. */
+  readonly at: number;
+  readonly negate: boolean;
+}
+
+export type Rank = RankOrigin & RankTerms;
+
+type RankTerms =
+  | { readonly kind: 'concepts'; readonly concepts: readonly ConceptTerm[] }
+  | { readonly kind: 'words'; readonly words: string }
   | {
       readonly kind: 'similar';
-      readonly negate: boolean;
       readonly source: VectorSource;
       readonly modelVersionId: string;
     };
@@ -97,6 +104,9 @@ export type WordRank = Extract<Rank, { kind: 'words' }>;
 export type SimilarRank = Extract<Rank, { kind: 'similar' }>;
 /** Ranks that the database can score by itself. */
 export type SaidRank = ConceptRank | WordRank;
+
+export const isSimilar = (rank: Rank): rank is SimilarRank => rank.kind === 'similar';
+export const isSaid = (rank: Rank): rank is SaidRank => rank.kind !== 'similar';
 
 export interface SearchTree {
   readonly filters: readonly Filter[];

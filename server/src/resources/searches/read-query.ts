@@ -82,6 +82,7 @@ const asSimilarity = (rank: Rank): Rank =>
   rank.kind === 'concepts'
     ? {
         kind: 'similar',
+        at: rank.at,
         negate: rank.negate,
         modelVersionId: '',
         source: { kind: 'labelled', concepts: rank.concepts },
@@ -121,7 +122,7 @@ function readRange(range: TimeRange | undefined): TimeTerm | undefined {
 }
 
 /** A rank message may hold concepts and a picture at once: each becomes a rank. Empty messages rank nothing. */
-function readRank(wire: WireRank): Rank[] {
+function readRank(wire: WireRank, at: number): Rank[] {
   const { annotation, negate } = wire;
   if (!annotation) return [];
   const { data } = annotation;
@@ -132,14 +133,14 @@ function readRank(wire: WireRank): Rank[] {
   const { id: annotationId, inputId } = annotation;
   if (inputId) sources.push({ kind: 'input', inputId, annotationId });
   const modelVersionId = annotation.modelVersionId || annotation.embedModelVersionId;
-  const ranks = sources.map((source): Rank => ({ kind: 'similar', negate, source, modelVersionId }));
+  const ranks = sources.map((source): Rank => ({ kind: 'similar', at, negate, source, modelVersionId }));
   if (data?.text?.raw) {
     // Text beside a named embedder asks for pictures that look like the text.
     if (modelVersionId) throw searchFault.textNeedsModel();
-    ranks.push({ kind: 'words', negate, words: readWords(data.text.raw) });
+    ranks.push({ kind: 'words', at, negate, words: readWords(data.text.raw) });
   }
   if (data && data.concepts.length > 0)
-    ranks.push({ kind: 'concepts', negate, concepts: readConcepts(data.concepts) });
+    ranks.push({ kind: 'concepts', at, negate, concepts: readConcepts(data.concepts) });
   return ranks;
 }
 

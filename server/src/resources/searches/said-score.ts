@@ -42,11 +42,12 @@ function conceptScore(scene: Scene, kind: HitKind, { concepts }: ConceptRank): S
   const scores = [sql`0::float8`];
   if (present.length > 0)
     scores.push(sql`coalesce((select max(value) from ${sayings(scene, kind, present)}), 0)`);
-  if (absent.length > 0)
+  // A concept that nobody knows is absent everywhere.
+  if (concepts.some((term) => term.value === 0 && scene.idsOf(term).length === 0))
+    scores.push(sql`1::float8`);
+  else if (absent.length > 0)
     scores.push(sql`(select case when count(*) < ${absent.length} then 1 else 1 - min(value) end
       from ${sayings(scene, kind, absent)})`);
-  // A concept that nobody knows is absent everywhere.
-  else if (concepts.some(({ value }) => value === 0)) scores.push(sql`1::float8`);
   return sql`greatest(${sql.join(scores)})`;
 }
 
@@ -66,6 +67,16 @@ export function wordsFound(scene: Scene, kind: HitKind, ranks: readonly SaidRank
       and t.app_keys @> array[${scene.grant.appKey}::bigint] and t.words @@ (${sql.join(either, sql` || `)}))`;
   });
   return met.length === 0 ? undefined : sql.join(met, sql` and `);
+}
+
+/** The words of a rank that the texts of the hit hold. */
+export function foundWords(scene: Scene, kind: HitKind, rank: SaidRank): Sql<unknown> {
+  if (rank.kind !== 'words') return sql`'{}'::text[]`;
+  const found = scene.wordsOf(rank).map(
+    (word) => sql`case when exists (select from annotation_texts t where ${ownedBy(kind, 't')}
+      and t.words @@ ${textQuery(scene.textLanguage, word)}) then ${word}::text end`,
+  );
+  return sql`array_remove(array[${sql.join(found)}], null)`;
 }
 
 /** What the index knows of hits that score above 0; undefined where any hit may. */

@@ -73,7 +73,7 @@ export async function allBySimilarity(look: Look, atMost: number): Promise<Found
     look.trail.isPartial = true;
     return walk({ ...look, wanted: atMost }, look.trail.plan);
   }
-  return keys.length === 0 ? [] : (await nearest(look, keys.length, plan, keys)).found;
+  return keys.length === 0 ? [] : (await nearest(look, keys.length + 1, plan, keys)).found;
 }
 
 async function planOf(look: Look, ranks: 'vectors' | 'both'): Promise<Plan> {

@@ -2,7 +2,7 @@ import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import { visibility } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
-import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf } from '../common/paging.ts';
+import { allOf, contains, pageKeys, wildcard, wordsMatch, wordsOf, wordsRank } from '../common/paging.ts';
 import { findMovedTo, leaveWord } from '../identity/index.ts';
 import type { WorkflowRow } from './workflow.ts';
 
@@ -62,6 +62,8 @@ export const findWorkflowMovedTo = (db: Db, grant: AppGrant, id: string): Promis
 
 export interface WorkflowFilter {
   readonly search?: string;
+  /** Full words, `OR` and `-without`. */
+  readonly query?: string;
   readonly idPattern?: string;
   readonly visibility?: number | undefined;
   readonly nothing?: boolean;
@@ -84,6 +86,7 @@ export function pageOfWorkflows(
     inScope(scope),
     filter.visibility ? sql`visibility = ${filter.visibility}` : undefined,
     filter.search ? wordsMatch(sql`words`, filter.search) : undefined,
+    filter.query ? sql`words @@ websearch_to_tsquery('english', ${filter.query})` : undefined,
     filter.idPattern
       ? filter.idPattern.includes('*')
         ? wildcard(sql`id`, filter.idPattern)
@@ -97,7 +100,7 @@ export function pageOfWorkflows(
     modified_at: sql`modified_at`,
     created_at: sql`created_at`,
     star_count: sql`0::int`,
-    relevance: sql`ts_rank(words, plainto_tsquery('english', ${filter.search ?? ''}))`,
+    relevance: wordsRank(sql`words`, filter.search ?? ''),
   }[sort.by];
   return rows<WorkflowRow>(
     db,

@@ -79,7 +79,8 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
         db,
         scope,
         {
-          search: req.search || req.searchTerm || req.query,
+          search: req.search || req.searchTerm,
+          query: req.query,
           idPattern: req.id,
           visibility: req.visibility ? readVisibility(req.visibility) : undefined,
           nothing: req.starredOnly || req.bookmark || req.featuredOnly,

@@ -18,6 +18,8 @@ import { appDuplications } from './0027-app-duplications.ts';
 import { datasetWorks } from './0028-dataset-works.ts';
 import { transfers } from './0029-transfers.ts';
 import { searchTerms } from './0032-search-terms.ts';
+import { searchCalibrations } from './0033-search-calibrations.ts';
+import { annotationSearchMetrics } from './0034-annotation-search-metrics.ts';
 import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
 import { workflowEvaluations } from './0042-workflow-evaluations.ts';
@@ -44,6 +46,8 @@ export const migrations: readonly Migration[] = [
   datasetWorks,
   transfers,
   searchTerms,
+  searchCalibrations,
+  annotationSearchMetrics,
   training,
   evaluations,
   workflowEvaluations,

@@ -295,7 +295,7 @@ export async function annotationsAfter(
   return { ...chunkOf(some), annotations };
 }
 
-/** Vectors of annotations that were copied, so that the copies are found at once. */
+/** Vectors and words of annotations that were copied, so that the copies are found at once. */
 export async function copyVectors(
   db: Db,
   { key, destAppKey }: Copying,
@@ -310,5 +310,16 @@ export async function copyVectors(
         join annotations d on d.input_key = m.dest_key and d.id = a.id
         where e.annotation_key = any(${[...annotationKeys]}::bigint[]) order by d.key
         on conflict (annotation_key, model_version_key) do nothing`,
+  );
+  // The words of the inputs' own texts; those of annotations were written with the copies.
+  await run(
+    db,
+    sql`insert into annotation_texts (annotation_key, source, input_key, app_keys, words)
+        select d.key, t.source, d.input_key, array[${destAppKey}::bigint], t.words
+        from annotation_texts t join annotations a on a.key = t.annotation_key
+        join app_duplication_rows m on m.duplication_key = ${key} and m.kind = 'input' and m.source_key = a.input_key
+        join annotations d on d.input_key = m.dest_key and d.id = a.id
+        where t.annotation_key = any(${[...annotationKeys]}::bigint[]) and t.source = 'input' order by d.key
+        on conflict (annotation_key, source) do nothing`,
   );
 }

@@ -1,0 +1,129 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type FoveaExplain,
+  FoveaExplainSchema,
+  type FoveaSignal,
+  FoveaSignalSchema,
+  type FoveaWhy,
+  FoveaWhySchema,
+} from '@fovea/contract';
+import { enqueue } from '#jobs/index.ts';
+import { showTime } from '../common/translate.ts';
+import { isStale, sampleMin } from './calibration.ts';
+import { type CalibrationRow, findCalibration, versionIdOf } from './calibration-store.ts';
+import { keyOfHit, type Opened } from './execute.ts';
+import { signalsOf } from './hit-store.ts';
+import { calibrationJob } from './job-kinds.ts';
+import type { Found } from './parts.ts';
+import { conceptsAsked, isSimilar, type SimilarRank } from './query.ts';
+import { estimateOf } from './similar.ts';
+
+/** How each search went, and why each hit is one, in the order of the hits. */
+export async function explain(
+  searches: readonly Opened[],
+  found: readonly Found[],
+): Promise<{ explained: FoveaExplain[]; whys: FoveaWhy[] }> {
+  const cutoffs = await Promise.all(searches.map(calibrationOf));
+  const explained = await Promise.all(searches.map((search, n) => explainSearch(search, cutoffs[n])));
+  const signals = await Promise.all(
+    searches.map((search, n) =>
+      signalsOfHits(
+        search,
+        found.filter((hit) => (hit.search ?? 0) === n),
+      ),
+    ),
+  );
+  const whys = found.map((hit) => {
+    const n = hit.search ?? 0;
+    const search = searches[n] as Opened;
+    const [rank, ...others] = search.tree.ranks;
+    const isComparable = others.length === 0 && rank?.kind === 'similar' && !rank.negate;
+    return create(FoveaWhySchema, {
+      search: n,
+      signals: signals[n]?.get(keyOfHit(search.kind, hit)) ?? [],
+      isGoodMatch: isComparable && hit.score >= (cutoffs[n]?.cutoff ?? Number.POSITIVE_INFINITY),
+    });
+  });
+  return { explained, whys };
+}
+
+async function explainSearch(search: Opened, calibration: CalibrationRow | undefined): Promise<FoveaExplain> {
+  const { parts, scene, tree, trail } = search;
+  const embedder = trail.direction?.embedder;
+  return create(FoveaExplainSchema, {
+    way: trail.plan?.way ?? 'nothing',
+    estimatedShare: trail.share ?? (await estimateOf(parts, scene, tree)),
+    countedMatches: BigInt(trail.matches ?? 0),
+    vectors: BigInt(trail.index?.size ?? 0),
+    approximate: trail.usedGraph ?? false,
+    partial: trail.isPartial ?? false,
+    unknownConcepts: conceptsAsked(tree).flatMap((term) => (scene.idsOf(term).length === 0 ? term.name : [])),
+    ...(calibration && embedder
+      ? {
+          cutoff: {
+            score: calibration.cutoff,
+            median: calibration.median,
+            spread: calibration.spread,
+            sampleSize: calibration.sampleSize,
+            computedAt: showTime(calibration.computedAt),
+            modelVersionId: await versionIdOf(parts.db, embedder.modelVersionKey),
+          },
+        }
+      : {}),
+  } as never) as FoveaExplain;
+}
+
+/** What is known of chance in this app; where that is nothing, or old, a job goes to find out. */
+async function calibrationOf({ parts, scene, trail }: Opened): Promise<CalibrationRow | undefined> {
+  const { direction, index } = trail;
+  if (!direction || !index) return undefined;
+  const { modelVersionKey } = direction.embedder;
+  const known = await findCalibration(parts.db, scene.grant, modelVersionKey);
+  if (known ? isStale(known, index.size, new Date()) : index.size >= sampleMin)
+    await parts.db.transaction((tx) => enqueue(tx, calibrationJob(scene.grant, modelVersionKey)));
+  return known;
+}
+
+/** By the key of the hit, what each rank says of it. */
+async function signalsOfHits(search: Opened, hits: readonly Found[]): Promise<Map<number, FoveaSignal[]>> {
+  const { parts, kind, scene, tree } = search;
+  const keys = hits.map((hit) => keyOfHit(kind, hit));
+  const signals = new Map(keys.map((key): [number, FoveaSignal[]] => [key, []]));
+  if (keys.length === 0) return signals;
+  let unit = 0;
+  for (const rank of tree.ranks) {
+    const common = { rank: rank.at, kind: rank.kind, negated: rank.negate };
+    if (isSimilar(rank)) {
+      const scores = await cosinesOf(search, hits, unit++, rank);
+      for (const [i, hit] of hits.entries()) {
+        const annotationId = hit.inputLevel === false ? (hit.annotationId ?? '') : '';
+        signals
+          .get(keys[i] as number)
+          ?.push(create(FoveaSignalSchema, { ...common, score: scores[i] as number, annotationId }));
+      }
+      continue;
+    }
+    const said = await signalsOf(parts.db, scene, kind, keys, rank);
+    for (const key of keys)
+      signals
+        .get(key)
+        ?.push(create(FoveaSignalSchema, { ...common, ...said.get(key) } as never) as FoveaSignal);
+  }
+  return signals;
+}
+
+async function cosinesOf(
+  { trail }: Opened,
+  hits: readonly Found[],
+  unit: number,
+  { negate }: SimilarRank,
+): Promise<number[]> {
+  const vector = trail.direction?.units[unit];
+  if (!vector || !trail.index) return hits.map(() => 0);
+  const keys = Float64Array.from(hits, ({ embeddingKey }) => embeddingKey ?? -1);
+  const cosines = await trail.index.scoreAll(vector, keys);
+  return [...cosines].map((cosine) => {
+    const score = Number.isNaN(cosine) ? 0 : Math.min(1, Math.max(0, (1 + cosine) / 2));
+    return negate ? 1 - score : score;
+  });
+}
