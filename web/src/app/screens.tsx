@@ -46,6 +46,14 @@ export const appScreens: readonly {
     One: screen(() => import('../screens/models/model.tsx')),
   },
   {
+    word: 'workflows',
+    label: 'nav.workflows',
+    icon: 'workflow',
+    isNavigation: true,
+    Screen: screen(() => import('../screens/workflows/workflows.tsx')),
+    One: screen(() => import('../screens/workflows/workflow.tsx')),
+  },
+  {
     word: 'jobs',
     label: 'nav.jobs',
     icon: 'jobs',

@@ -1,0 +1,145 @@
+import type { Workflow as WorkflowMessage } from '@fovea/contract/rest';
+import { lazy, Suspense, useState } from 'react';
+import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components';
+import { useTranslation } from 'react-i18next';
+import { rpc } from '../../api/client.ts';
+import { refresh, useAppName, useRpc } from '../../api/queries.ts';
+import { go, pathTo, usePlace } from '../../app/place.ts';
+import { formatAgo } from '../../i18n/format.ts';
+import { Button, IconButton } from '../../ui/button.tsx';
+import { say, sayTrouble } from '../../ui/notices.tsx';
+import { Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
+import { type Graph, graphOf, workflowOf } from './graph.ts';
+import { RunPreview } from './run-preview.tsx';
+import { useModels } from './use-models.ts';
+import { YamlTab } from './yaml-tab.tsx';
+
+const GraphEditor = lazy(() => import('./graph-editor.tsx'));
+
+/** One workflow: its graph, its YAML, its versions, and what it makes of a picture. */
+export default function Workflow() {
+  const app = useAppName();
+  const { path } = usePlace();
+  const id = path[3] ?? '';
+  const found = useRpc('GetWorkflow', { user_app_id: app, workflow_id: id });
+  return (
+    <div className="page wide">
+      <Loaded query={found}>
+        {({ workflow = {} }) => (
+          <Editor key={workflow.version?.id ?? workflow.modified_at} workflow={workflow} />
+        )}
+      </Loaded>
+    </div>
+  );
+}
+
+function Editor({ workflow }: { workflow: WorkflowMessage }) {
+  const { t } = useTranslation();
+  const app = useAppName();
+  const { models, types } = useModels(app);
+  const [saved] = useState(() => graphOf(workflow));
+  const [graph, setGraph] = useState<Graph>(saved);
+  const [isBusy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<unknown>();
+  const [times, setTimes] = useState<ReadonlyMap<string, number>>(new Map());
+  const isChanged = graph !== saved;
+  const save = async () => {
+    setBusy(true);
+    setTrouble(undefined);
+    try {
+      await rpc('PatchWorkflows', { user_app_id: app, action: 'overwrite', workflows: [workflowOf(graph)] });
+      await refresh('GetWorkflow', 'ListWorkflows', 'ListWorkflowVersions');
+      say(t('workflow.saved'));
+    } catch (thrown) {
+      setTrouble(thrown);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const remove = async () => {
+    try {
+      await rpc('DeleteWorkflow', { user_app_id: app, workflow_id: graph.id });
+      await refresh('ListWorkflows', 'GetResourceCounts');
+      say(t('model.deleted', { name: graph.id }));
+      go(pathTo(app.user_id, app.app_id, 'workflows'));
+    } catch (thrown) {
+      sayTrouble(thrown);
+    }
+  };
+  return (
+    <>
+      <header className="page-header">
+        <div>
+          <h1>{graph.id}</h1>
+          {graph.description && <p className="quiet">{graph.description}</p>}
+        </div>
+        <div className="row">
+          {isChanged && <span className="badge warn">{t('workflow.changed')}</span>}
+          <Button isDisabled={!isChanged} onPress={() => setGraph(saved)}>
+            {t('workflow.discard')}
+          </Button>
+          <Button
+            look="primary"
+            icon="save"
+            isDisabled={!isChanged}
+            isPending={isBusy}
+            onPress={() => void save()}
+          >
+            {t('common.save')}
+          </Button>
+          <IconButton icon="trash" label={t('common.delete')} onPress={() => void remove()} />
+        </div>
+      </header>
+      {trouble !== undefined && <TroubleNote thrown={trouble} />}
+      <Tabs className="tabs">
+        <TabList className="tab-list" aria-label={t('model.tabs')}>
+          {(['graph', 'yaml', 'versions'] as const).map((name) => (
+            <Tab key={name} id={name} className="tab">
+              {t(`workflow.tab.${name}`)}
+            </Tab>
+          ))}
+        </TabList>
+        <TabPanel id="graph">
+          <Suspense fallback={<Waiting />}>
+            <GraphEditor graph={graph} onChange={setGraph} models={models} types={types} times={times} />
+          </Suspense>
+        </TabPanel>
+        <TabPanel id="yaml">
+          <YamlTab graph={graph} onChange={setGraph} models={models} />
+        </TabPanel>
+        <TabPanel id="versions">
+          <Versions workflowId={graph.id} />
+        </TabPanel>
+      </Tabs>
+      <RunPreview workflowId={graph.id} isChanged={isChanged} onTimes={setTimes} />
+    </>
+  );
+}
+
+function Versions({ workflowId }: { workflowId: string }) {
+  const { t } = useTranslation();
+  const app = useAppName();
+  const found = useRpc('ListWorkflowVersions', { user_app_id: app, workflow_id: workflowId, per_page: 100 });
+  return (
+    <Loaded query={found}>
+      {({ workflow_versions = [] }) => (
+        <table className="table">
+          <tbody>
+            {workflow_versions.map((version) => (
+              <tr key={version.id}>
+                <th scope="row">
+                  <code>{version.id?.slice(0, 12)}</code>
+                </th>
+                <td>{t('workflow.nodes', { count: version.nodes?.length ?? 0 })}</td>
+                <td>{formatAgo(version.created_at)}</td>
+                <td>
+                  {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Loaded>
+  );
+}
