@@ -55,11 +55,17 @@ function itemType(kind, field) {
   return kind === 'enum' ? 'number' : scalarType(field.scalar);
 }
 
-/** The route of an RPC with the most parameters in its path: it names everything, so no key has to imply it. */
-function routeOf(bindings) {
-  const parameters = ({ pattern }) => pattern.value.split('{').length;
-  const longest = bindings.toSorted((a, b) => parameters(b) - parameters(a))[0];
-  return longest && [longest.pattern.case.toUpperCase(), longest.pattern.value];
+/**
+ * The routes of an RPC, those with the most parameters in their path first: a caller takes the first whose parameters
+ * it has. Paths that leave it to the key to say whose app is meant stand back where there are others.
+ */
+function routesOf(bindings) {
+  const paths = bindings.filter(({ pattern }) => pattern.case !== undefined).map(({ pattern }) => pattern);
+  const whole = paths.filter(({ value }) => value.includes('{user_app_id'));
+  const parameters = ({ value }) => value.split('{').length;
+  return (whole.length > 0 ? whole : paths)
+    .toSorted((a, b) => parameters(b) - parameters(a))
+    .map(({ case: verb, value }) => `${verb.toUpperCase()} ${value}`);
 }
 
 /**
@@ -82,19 +88,19 @@ export function restModule(set) {
     const fields = message.fields.map((field) => `  readonly ${field.proto.name}?: ${fieldType(field)};`);
     return `export interface ${nameOf(message)} {\n${fields.join('\n')}\n}\n`;
   });
-  const route = (method) => routeOf(bindingsOf(method.proto, http));
-  const methods = service.methods.filter(route);
+  const routes = (method) => routesOf(bindingsOf(method.proto, http));
+  const methods = service.methods.filter((method) => routes(method).length > 0);
   const rpcs = methods.map(
     (method) =>
       `  readonly ${method.name}: { readonly request: ${nameOf(method.input)}; readonly response: ${nameOf(method.output)} };`,
   );
-  const routes = methods.map(
-    (method) => `  ${method.name}: ${JSON.stringify([...route(method), nameOf(method.input)])},`,
+  const table = methods.map(
+    (method) => `  ${method.name}: ${JSON.stringify([nameOf(method.input), ...routes(method)])},`,
   );
   return [
     ...types,
     `/** What each RPC takes and gives, in JSON. */\nexport interface Rpcs {\n${rpcs.join('\n')}\n}\n`,
-    `/** Verb, path and request message of each RPC; {names} in the path are fields of the request. */`,
-    `export const routes: Readonly<Record<keyof Rpcs, readonly [string, string, string]>> = {\n${routes.join('\n')}\n};\n`,
+    `/** Request message of each RPC, and its routes, longest first; {names} in a path are fields of the request. */`,
+    `export const routes: Readonly<Record<keyof Rpcs, readonly [string, ...string[]]>> = {\n${table.join('\n')}\n};\n`,
   ].join('\n');
 }

@@ -43,14 +43,27 @@ export async function rpc<Name extends RpcName>(
 
 /** What travels for an RPC: verb, path with its query, and body. */
 export function wireOf(name: RpcName, request: object): { verb: string; path: string; body?: object } {
-  const [verb, template] = routes[name];
   const rest = structuredClone(request) as Record<string, unknown>;
+  const [, ...all] = routes[name];
+  const route =
+    all.find((one) => parametersOf(one).every((parts) => look(rest, parts) !== '')) ?? all.at(-1) ?? '';
+  const [verb = '', template = ''] = route.split(' ');
   const path = template.replaceAll(/\{([^}]+)\}/g, (_whole, dotted: string) =>
     encodeURIComponent(take(rest, dotted.split('.')) ?? ''),
   );
   if (verb !== 'GET') return { verb, path, body: rest };
   const query = queryOf(rest);
   return { verb, path: query === '' ? path : `${path}?${query}` };
+}
+
+const parametersOf = (route: string): string[][] =>
+  [...route.matchAll(/\{([^}]+)\}/g)].map(([, dotted = '']) => dotted.split('.'));
+
+/** A field of the request as text; empty where it is not there. */
+function look(message: Record<string, unknown>, [name = '', ...deeper]: readonly string[]): string {
+  const value = message[name];
+  if (deeper.length === 0) return value === undefined ? '' : String(value);
+  return typeof value === 'object' && value !== null ? look(value as Record<string, unknown>, deeper) : '';
 }
 
 /** Takes a field out of the request, and messages with it that it leaves empty. */

@@ -41,7 +41,7 @@ from clarifai_grpc.grpc.api import service_pb2, service_pb2_grpc
 from google.protobuf.json_format import ParseDict
 
 stub = service_pb2_grpc.V2Stub(${channel})
-request = ParseDict(${pythonLiteral(request ?? {}, 0)}, service_pb2.${routes[rpc][2]}())
+request = ParseDict(${pythonLiteral(request ?? {}, 0)}, service_pb2.${routes[rpc][0]}())
 print(stub.${rpc}(request, metadata=(("authorization", f"Key {os.environ['FOVEA_PAT']}"),)))`;
 }
 
