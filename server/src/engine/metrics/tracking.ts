@@ -1,4 +1,4 @@
-import { assign } from './assignment.ts';
+import { assign } from '../assignment.ts';
 
 /** Objects of one moment: ids that stay the same over time, and boxes float64 [n, 4] left, top, width, height. */
 export interface FrameObjects {

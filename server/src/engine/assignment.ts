@@ -1,8 +1,10 @@
 /**
- * The cheapest way to give each row a column of its own (Hungarian method, shortest augmenting paths).
+ * The cheapest way to give each row a column of its own. O(n^3).
  *
  * @param costs float64 [rows, columns], finite
  * @returns the column of each row; -1 where there are fewer columns than rows
+ *
+ * Source: Kuhn 1955 with potentials and shortest augmenting paths (Jonker and Volgenant 1987).
  */
 export function assign(costs: Float64Array, rows: number, columns: number): Int32Array {
   if (costs.length !== rows * columns)
