@@ -1,4 +1,4 @@
-import { Suspense, useEffect, useMemo, useState } from 'react';
+import { Suspense, useCallback, useEffect, useMemo, useState } from 'react';
 import { Menu, MenuItem, MenuTrigger, Popover, Separator } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import { AppProvider, useRpc, useUser } from '../api/queries.ts';
@@ -13,11 +13,11 @@ import { DropTarget } from '../upload/drop-target.tsx';
 import { UploadDock } from '../upload/upload-dock.tsx';
 import { AppSwitcher } from './app-switcher.tsx';
 import { CodeDialog } from './code-dialog.tsx';
-import { isTyping } from './is-typing.ts';
 import { Link } from './link.tsx';
 import { go, pathTo, usePlace } from './place.ts';
 import { applyTheme, setPreference, type Theme } from './preferences.ts';
 import { appScreens, Home, Settings } from './screens.tsx';
+import { useShortcuts } from './shortcuts.ts';
 import { ShortcutsDialog } from './shortcuts-dialog.tsx';
 
 /** The frame around the screens: apps, ways between screens, and what is true on all of them. */
@@ -126,15 +126,13 @@ function TopBar({
   const { t } = useTranslation();
   const [isCodeShown, showCode] = useState(false);
   const [areKeysShown, showKeys] = useState(false);
-  useEffect(() => {
-    const press = (event: KeyboardEvent) => {
-      if (event.key !== '?' || isTyping(event.target)) return;
-      event.preventDefault();
-      showKeys(true);
-    };
-    document.addEventListener('keydown', press);
-    return () => document.removeEventListener('keydown', press);
-  }, []);
+  const app = useMemo(
+    () => (userId !== undefined && appId !== undefined ? { user_id: userId, app_id: appId } : undefined),
+    [userId, appId],
+  );
+  const { path } = usePlace();
+  const showHelp = useCallback(() => showKeys(true), []);
+  useShortcuts(app, path[2] === 'inputs' && path[3] !== undefined, showHelp);
   return (
     <header className="top-bar">
       <Link href="/" className="brand" aria-label={t('nav.home')}>
