@@ -1,8 +1,9 @@
+import type { Metric } from '#domain/vector-store.ts';
 import { type ArenaView, rowsPerCall } from './arena.ts';
 import { normsBytes, type ScopeView } from './scope-view.ts';
 import { Top } from './top.ts';
 
-export type Metric = 'cosine' | 'euclidean';
+export type { Metric };
 
 export interface Wanted {
   query: Float32Array;

@@ -2,6 +2,7 @@
 
 export { entryUrl } from './entry.ts';
 export type { Metric } from './exact-search.ts';
+export { openInProcessStore } from './in-process-store.ts';
 export type { GraphState } from './messages.ts';
 export { scoreOf } from './score.ts';
 export { openVectorHost, type VectorHost, type VectorHostOptions, type VectorLog } from './vector-host.ts';

@@ -98,6 +98,20 @@ export class Scope implements VectorIndex {
     return found.sort();
   }
 
+  async page(afterKey: number, limit: number): Promise<VectorPage> {
+    const all = this.keys();
+    let from = 0;
+    for (let to = all.length; from < to; ) {
+      const middle = (from + to) >>> 1;
+      if ((all[middle] as number) > afterKey) to = middle;
+      else from = middle + 1;
+    }
+    const keys = all.slice(from, from + limit);
+    const vectors = new Float32Array(keys.length * this.dims);
+    for (const [i, key] of keys.entries()) vectors.set(this.vectorOf(key) as Float32Array, i * this.dims);
+    return { keys, vectors };
+  }
+
   async search(query: Float32Array, k: number, options: SearchOptions): Promise<SearchResult> {
     this.#checkOpen();
     this.#checkQuery(query);

@@ -9,6 +9,8 @@ import type { VectorIndex } from './vector-index.ts';
 export interface VectorHost {
   /** Opens or finds a scope. @throws RangeError when it is open with other dimensions */
   scope(name: string, dims: number): VectorIndex;
+  /** Forgets a scope, open or not, and its graph file. */
+  dropScope(name: string): void;
   readonly bytesHeld: number;
   /** Stops the thread and the graph processes; searches under way are refused. */
   close(): Promise<void>;
@@ -83,6 +85,12 @@ class Host implements VectorHost, ScopeHost {
     const scope: Scope = new Scope(this, number, name, dims, this.#pool);
     this.#scopes.set(name, scope);
     return scope;
+  }
+
+  dropScope(name: string): void {
+    const open = this.#scopes.get(name);
+    if (open) open.drop();
+    else this.post({ kind: 'dropped', scope: 0, name });
   }
 
   forget(scope: Scope): void {

@@ -1,24 +1,7 @@
-import type { Metric } from './exact-search.ts';
+import type { Metric, SearchOptions, SearchResult, VectorPage } from '#domain/vector-store.ts';
 import type { GraphState } from './messages.ts';
 
-export interface SearchOptions {
-  /** Only these keys may be returned, and then exactly the nearest of them. Any order; unknown keys are ignored. */
-  candidates?: Float64Array | undefined;
-  /** Cosine: the smallest similarity kept. Euclidean: the largest distance kept. */
-  minScore?: number | undefined;
-  metric: Metric;
-  /** Every vector is looked at, whatever a graph could answer sooner. */
-  exact?: boolean | undefined;
-}
-
-export interface SearchResult {
-  /** Nearest first; equal scores by key. */
-  keys: number[];
-  /** Cosine similarity, -1..1, larger is nearer; or euclidean distance, >= 0, smaller is nearer. */
-  scores: number[];
-  /** 'graph' when a graph was asked: then a near vector may be missing. */
-  way: 'exact' | 'graph';
-}
+export type { SearchOptions, SearchResult } from '#domain/vector-store.ts';
 
 /** The vectors of one scope. Changes are visible to every search that starts after the call returns. */
 export interface VectorIndex {
@@ -41,6 +24,8 @@ export interface VectorIndex {
   vectorOf(key: number): Float32Array | undefined;
   /** All keys, ascending. */
   keys(): Float64Array;
+  /** As VectorCollection has it. */
+  page(afterKey: number, limit: number): Promise<VectorPage>;
   search(query: Float32Array, k: number, options: SearchOptions): Promise<SearchResult>;
   /**
    * Raw similarity of each candidate in the order given, NaN for keys without a vector: for callers that
