@@ -172,6 +172,29 @@ export const variables = {
     read: yesOrNo,
     unset: '`true` where `FOVEA_S3_ENDPOINT` is set, else `false`',
   },
+  FOVEA_QDRANT_URL: {
+    group: 'Vectors',
+    about:
+      'URL of a Qdrant (1.10 or later). Apps whose `embeddings_storage` is QDRANT are searched there; what they hold stays in the database, and Qdrant may be emptied at any time.',
+    read: url('http:', 'https:'),
+    unset: 'such apps are searched in memory',
+    example: 'http://qdrant:6333',
+  },
+  FOVEA_QDRANT_API_KEY: {
+    group: 'Vectors',
+    about: 'API key of that Qdrant.',
+    read: text,
+    secret: true,
+    unset: 'none is sent',
+  },
+  FOVEA_QDRANT_PREFIX: {
+    group: 'Vectors',
+    about: 'Prefix of the names of collections, for several servers at one Qdrant.',
+    read: text.refine((value) => /^[A-Za-z0-9_-]{1,40}$/.test(value), {
+      error: 'takes 1 to 40 letters, digits, hyphens and underscores',
+    }),
+    fallback: 'fovea_',
+  },
   FOVEA_FETCH_ALLOW: {
     group: 'Limits',
     about:

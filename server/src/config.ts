@@ -172,6 +172,13 @@ function arrange(
     /** 32 bytes; absent: kept in a file of the data folder. */
     secretKey: values.FOVEA_SECRET_KEY,
     s3: s3Of(values),
+    qdrant: values.FOVEA_QDRANT_URL
+      ? {
+          url: values.FOVEA_QDRANT_URL,
+          apiKey: values.FOVEA_QDRANT_API_KEY,
+          prefix: values.FOVEA_QDRANT_PREFIX,
+        }
+      : undefined,
     fetchAllow: values.FOVEA_FETCH_ALLOW ?? { hosts: [], ranges: [] },
     requestBytesMax: values.FOVEA_REQUEST_BYTES_MAX,
     mediaLimits: {

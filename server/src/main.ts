@@ -7,6 +7,7 @@ import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
 import { armFailpoints, mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { VectorStore } from '#domain/vector-store.ts';
 import { openEngine } from '#engine/index.ts';
 import { openMediaDecoder } from '#engine/media/index.ts';
 import { openVectorHost } from '#engine/vector/index.ts';
@@ -48,9 +49,16 @@ import {
   readImageBytes,
 } from '#resources/inputs/index.ts';
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
-import { openVectorCatalog, searchJobs } from '#resources/searches/index.ts';
+import { searchJobs } from '#resources/searches/index.ts';
 import { transferJobs, transferRoutes } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
+import {
+  indexRoutes,
+  openMemoryIndexes,
+  openVectorCatalog,
+  vectorJobs,
+  vectorPeriodicJobs,
+} from '#resources/vector-indexes/index.ts';
 import {
   baseEmbedderOf,
   openRunTimes,
@@ -73,6 +81,7 @@ import {
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
 import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
+import { openPgVectorStore, openQdrantStore } from '#store/vectors/index.ts';
 import { webRoutes } from '#web-routes.ts';
 
 const graceMs = 10_000;
@@ -189,7 +198,9 @@ async function open(
   };
   const vectorHost = openVectorHost({ dir: join(config.dataDir, 'vectors'), log });
   whenStopping(() => vectorHost.close());
-  const vectors = openVectorCatalog(db, vectorHost);
+  const stores: VectorStore[] = [openPgVectorStore(db)];
+  if (config.qdrant) stores.push(openQdrantStore(config.qdrant));
+  const vectors = openVectorCatalog({ db, memory: openMemoryIndexes(db, vectorHost), stores, log });
   const runTimes = openRunTimes();
   const serviceDeps: ServiceDeps = {
     runTimes,
@@ -222,6 +233,7 @@ async function open(
         ...uploadJobs(serviceDeps),
         ...extractionJobs(serviceDeps),
         ...indexingJobs(indexing),
+        ...vectorJobs({ db, vectors, stores, log, jobGrant }),
         ...searchJobs({ ...searchParts(serviceDeps), log, jobGrant }),
         ...evaluationJobs(evaluationParts(serviceDeps, directory)),
         ...trainingJobs({
@@ -240,6 +252,7 @@ async function open(
         ...datasetPeriodicJobs,
         ...extractionPeriodicJobs,
         ...trainingPeriodicJobs,
+        ...vectorPeriodicJobs,
       ],
       reclaimAll: config.databaseUrl === undefined,
       log,
@@ -256,6 +269,12 @@ async function open(
     userId,
     appId,
   ) => (await authorizer.authorize(ruleOf('ListAnnotations'), header, { userId, appId })).app as AppGrant;
+  const grantFor = async (
+    rpc: string,
+    header: Parameters<typeof annotationsGrant>[0],
+    userId: string,
+    appId: string,
+  ) => (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant;
   const welcome = openWelcome();
   const gateway = openGateway({
     service,
@@ -283,6 +302,7 @@ async function open(
         grantFor: async (rpc, header, userId, appId) =>
           (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
       }),
+      ...indexRoutes({ db, vectors, grantFor }),
       ...beyondRoutes({
         db,
         grantFor: async (rpc, header, userId, appId) =>

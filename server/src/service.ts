@@ -77,12 +77,12 @@ import {
   type SearchParts,
   searchHandlers,
   searchMetricsHandlers,
-  type VectorCatalog,
 } from '#resources/searches/index.ts';
 import { statValueHandlers } from '#resources/stat-values/index.ts';
 import { statusCodeHandlers } from '#resources/status-codes/index.ts';
 import type { TransferParts } from '#resources/transfers/index.ts';
 import { uploadHandlers } from '#resources/uploads/index.ts';
+import type { VectorCatalog } from '#resources/vector-indexes/index.ts';
 import {
   conceptsOfWorkflow,
   copyWorkflowIntoApp,

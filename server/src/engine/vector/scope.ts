@@ -1,3 +1,4 @@
+import type { VectorPage } from '#domain/vector-store.ts';
 import type { ArenaPool } from './arena.ts';
 import { exactSearch, type Metric, markCandidates, type Ranked, scoreEach } from './exact-search.ts';
 import type { FromWorker, GraphState, ScoreRequest, SearchRequest, ToWorker } from './messages.ts';

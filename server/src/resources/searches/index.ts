@@ -3,4 +3,3 @@ export { type InputSearch, openInputSearch } from './input-keys.ts';
 export { searchJobs } from './jobs.ts';
 export { searchMetricsHandlers } from './metrics-handlers.ts';
 export type { SearchParts } from './parts.ts';
-export { openVectorCatalog, type VectorCatalog } from './vectors.ts';

@@ -1,5 +1,5 @@
 import type { AppGrant } from '#domain/grant.ts';
-import type { VectorIndex } from '#engine/vector/index.ts';
+import type { VectorCollection, VectorPage } from '#domain/vector-store.ts';
 import type { Job, JobHandler } from '#jobs/index.ts';
 import type { Log } from '#store/log.ts';
 import { calibrate, sampleMax, sampleMin } from './calibration.ts';
@@ -50,22 +50,41 @@ export function searchJobs(deps: SearchJobDeps): Record<string, JobHandler> {
 
 /** Scores of all pairs of a sample spread evenly over the index, which is as good as chance: keys say when, not what. */
 async function scoresOfPairs(
-  index: VectorIndex,
+  index: VectorCollection,
   signal: AbortSignal,
 ): Promise<{ scores: number[]; sampleSize: number }> {
-  const keys = index.keys();
-  const size = Math.min(sampleMax, keys.length);
-  const sample = Float64Array.from(
-    { length: size },
-    (_, i) => keys[Math.floor((i * keys.length) / size)] as number,
-  );
+  const sample = await sampleOf(index, signal);
+  const size = sample.keys.length;
   const scores: number[] = [];
-  for (const [i, key] of sample.entries()) {
+  for (let i = 0; i + 1 < size; i++) {
     signal.throwIfAborted();
-    const vector = index.vectorOf(key);
-    if (!vector || i + 1 === size) continue;
-    const cosines = await index.scoreAll(vector, sample.slice(i + 1));
+    const vector = sample.vectors.slice(i * index.dims, (i + 1) * index.dims);
+    const cosines = await index.scoreAll(vector, sample.keys.slice(i + 1));
     for (const cosine of cosines) if (!Number.isNaN(cosine)) scores.push((1 + cosine) / 2);
   }
   return { scores, sampleSize: size };
 }
+
+/** Vectors spread evenly over the index, in the order of their keys. */
+async function sampleOf(index: VectorCollection, signal: AbortSignal): Promise<VectorPage> {
+  const step = Math.max(1, index.size / sampleMax);
+  const keys: number[] = [];
+  const rows: Float32Array[] = [];
+  for (let after = -1, seen = 0; ; ) {
+    signal.throwIfAborted();
+    const page = await index.page(after, pageRows);
+    for (const [i, key] of page.keys.entries()) {
+      if (seen + i < keys.length * step || keys.length === sampleMax) continue;
+      keys.push(key);
+      rows.push(page.vectors.subarray(i * index.dims, (i + 1) * index.dims));
+    }
+    seen += page.keys.length;
+    if (page.keys.length < pageRows) break;
+    after = page.keys.at(-1) as number;
+  }
+  const vectors = new Float32Array(keys.length * index.dims);
+  for (const [i, row] of rows.entries()) vectors.set(row, i * index.dims);
+  return { keys: Float64Array.from(keys), vectors };
+}
+
+const pageRows = 4_096;

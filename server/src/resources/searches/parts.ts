@@ -3,7 +3,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import type { Database } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { ShownAnnotation } from '../annotations/index.ts';
-import type { VectorCatalog } from './vectors.ts';
+import type { VectorCatalog } from '../vector-indexes/index.ts';
 
 /** The built-in network that makes vectors, and the model version it stands for. */
 export interface Embedder {

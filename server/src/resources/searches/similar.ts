@@ -1,4 +1,4 @@
-import type { VectorIndex } from '#engine/vector/index.ts';
+import type { VectorCollection } from '#domain/vector-store.ts';
 import { type Direction, directionOf } from './direction.ts';
 import { searchFault } from './faults.ts';
 import type { Condition } from './filter-sql.ts';
@@ -17,7 +17,7 @@ export interface Look {
   readonly kind: HitKind;
   readonly tree: SearchTree;
   readonly condition: Condition;
-  readonly index: VectorIndex;
+  readonly index: VectorCollection;
   readonly direction: Direction;
   readonly wanted: number;
   /** Cosines below this are of no use. */
@@ -177,7 +177,8 @@ async function nearest(
     ]),
   );
   // Without a condition, what has no owner was deleted; with one it may only be no hit.
-  if (!filtered && owners.size < near.keys.length) index.remove(near.keys.filter((key) => !owners.has(key)));
+  if (!filtered && owners.size < near.keys.length)
+    await index.remove(near.keys.filter((key) => !owners.has(key)));
   const isAll = near.keys.length < k;
   const floor = isAll ? Number.NEGATIVE_INFINITY : (near.scores.at(-1) as number);
   const found = new Map<number, Found>();

@@ -1,4 +1,4 @@
-import type { VectorIndex } from '#engine/vector/index.ts';
+import type { VectorCollection } from '#domain/vector-store.ts';
 import type { Direction } from './direction.ts';
 import type { Plan } from './plan.ts';
 
@@ -16,5 +16,5 @@ export interface Trail {
   /** More matched than are scored by two signals: the nearest of them were. */
   isPartial?: boolean;
   direction?: Direction;
-  index?: VectorIndex;
+  index?: VectorCollection;
 }

@@ -24,6 +24,7 @@ import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
 import { workflowEvaluations } from './0042-workflow-evaluations.ts';
 import { workflowStates } from './0043-workflow-states.ts';
+import { vectorIndexes } from './0049-vector-indexes.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -52,4 +53,5 @@ export const migrations: readonly Migration[] = [
   evaluations,
   workflowEvaluations,
   workflowStates,
+  vectorIndexes,
 ];

@@ -143,7 +143,9 @@ class PgCollection implements VectorCollection {
 
   async upsert(keys: Float64Array | number[], vectors: Float32Array): Promise<void> {
     if (keys.length * this.dims !== vectors.length)
-      throw new RangeError(`${keys.length} keys need ${keys.length * this.dims} floats, not ${vectors.length}.`);
+      throw new RangeError(
+        `${keys.length} keys need ${keys.length * this.dims} floats, not ${vectors.length}.`,
+      );
     // Of equal keys the last wins; one statement may not touch a row twice.
     const last = new Map(Array.from(keys, (key, i) => [key, i]));
     const texts = [...last.values()].map((i) => textOf(vectors.subarray(i * this.dims, (i + 1) * this.dims)));
@@ -190,7 +192,11 @@ class PgCollection implements VectorCollection {
     const limit = Math.min(k, candidates?.length ?? Number.POSITIVE_INFINITY);
     if (limit === 0) return { keys: [], scores: [], way: 'exact' };
     const isGraph =
-      this.#hasGraph && metric === 'cosine' && !options.exact && candidates === undefined && limit * 1.2 <= efMax * 4;
+      this.#hasGraph &&
+      metric === 'cosine' &&
+      !options.exact &&
+      candidates === undefined &&
+      limit * 1.2 <= efMax * 4;
     const found = isGraph
       ? await this.#walk(query, limit)
       : await this.#scan(query, limit, metric, candidates);
@@ -236,7 +242,11 @@ class PgCollection implements VectorCollection {
     );
   }
 
-  async scoreAll(query: Float32Array, candidates: Float64Array, metric: Metric = 'cosine'): Promise<Float32Array> {
+  async scoreAll(
+    query: Float32Array,
+    candidates: Float64Array,
+    metric: Metric = 'cosine',
+  ): Promise<Float32Array> {
     this.#checkQuery(query);
     const found = await this.#scan(query, candidates.length, metric, candidates);
     const scores = new Map(found.map(({ key, score }) => [key, score]));

@@ -39,7 +39,9 @@ export function openQdrantStore(config: QdrantConfig): VectorStore {
       }
       const { size, distance } = found?.config.params.vectors ?? {};
       if (size !== dims || distance !== 'Dot')
-        throw new RangeError(`Vector collection ${name} has ${size} dimensions (${distance}), not ${dims} (Dot).`);
+        throw new RangeError(
+          `Vector collection ${name} has ${size} dimensions (${distance}), not ${dims} (Dot).`,
+        );
       const collection = new QdrantCollection(ask, path, dims);
       await collection.count();
       return collection;
@@ -79,7 +81,8 @@ function openRequests({ url, apiKey }: QdrantConfig): Ask {
         signal: AbortSignal.timeout(requestMs),
         redirect: 'error',
       });
-      if (Number(reply.headers.get('content-length') ?? 0) > replyBytesMax) throw new Error('its reply is too long');
+      if (Number(reply.headers.get('content-length') ?? 0) > replyBytesMax)
+        throw new Error('its reply is too long');
       const text = await reply.text();
       if (expected.includes(reply.status)) return undefined;
       if (reply.ok) return (JSON.parse(text) as { result: Result }).result;
@@ -123,7 +126,9 @@ class QdrantCollection implements VectorCollection {
 
   async upsert(keys: Float64Array | number[], vectors: Float32Array): Promise<void> {
     if (keys.length * this.dims !== vectors.length)
-      throw new RangeError(`${keys.length} keys need ${keys.length * this.dims} floats, not ${vectors.length}.`);
+      throw new RangeError(
+        `${keys.length} keys need ${keys.length * this.dims} floats, not ${vectors.length}.`,
+      );
     const last = [...new Map(Array.from(keys, (key, i) => [key, i]))];
     for (let from = 0; from < last.length; from += pointsPerRequest) {
       const points = last.slice(from, from + pointsPerRequest).map(([id, i]) => ({
@@ -155,7 +160,10 @@ class QdrantCollection implements VectorCollection {
     });
     const found = (reply?.points ?? [])
       .map(({ id, score }) => ({ key: id, score: rawScore(metric, score, length) }))
-      .filter(({ score }) => minScore === undefined || (metric === 'cosine' ? score >= minScore : score <= minScore))
+      .filter(
+        ({ score }) =>
+          minScore === undefined || (metric === 'cosine' ? score >= minScore : score <= minScore),
+      )
       .sort((a, b) => (metric === 'cosine' ? b.score - a.score : a.score - b.score) || a.key - b.key);
     return {
       keys: found.map(({ key }) => key),
@@ -164,7 +172,11 @@ class QdrantCollection implements VectorCollection {
     };
   }
 
-  async scoreAll(query: Float32Array, candidates: Float64Array, metric: Metric = 'cosine'): Promise<Float32Array> {
+  async scoreAll(
+    query: Float32Array,
+    candidates: Float64Array,
+    metric: Metric = 'cosine',
+  ): Promise<Float32Array> {
     const { keys, scores } = await this.search(query, candidates.length, { metric, candidates });
     const known = new Map(keys.map((key, i) => [key, scores[i] as number]));
     return Float32Array.from(candidates, (key) => known.get(key) ?? Number.NaN);

@@ -4,10 +4,11 @@ import { copyOut, type Database } from '#store/postgres/index.ts';
 import { first, sql } from '#store/sql.ts';
 
 /**
- * Indexes over the embeddings of each app and embedder, caught up with the database before every search: what a
- * committed transaction wrote is found. Deleted rows are noticed when a hit is looked up and dropped then.
+ * Indexes over the embeddings of each app and embedder in the memory of this process, caught up with the database before
+ * every search: what a committed transaction wrote is found. Deleted rows are noticed when a hit is looked up and dropped
+ * then.
  */
-export interface VectorCatalog {
+export interface MemoryIndexes {
   /** The index, up to date. Undefined when the app holds no embeddings of this model version. */
   open(grant: AppGrant, modelVersionKey: number): Promise<VectorIndex | undefined>;
 }
@@ -25,11 +26,11 @@ interface EmbeddingRow {
 }
 
 /** Changes read along with the look for changes; where there are more, they are read in bulk. */
-const changesMax = 256;
+export const changesMax = 256;
 const rowsPerUpsert = 256;
 
 /** One statement, so that the changes and the mark for the next look come from the same moment. */
-const changes = {
+export const changes = {
   name: 'searches-changed-vectors',
   text: `select s.xmin, e.key, e.vector
     from (select pg_snapshot_xmin(pg_current_snapshot())::text as xmin) s
@@ -45,7 +46,7 @@ const allVectors = `copy (
     and xid >= current_setting('fovea.xid')::xid8
 ) to stdout (format binary)`;
 
-export function openVectorCatalog(db: Database, host: VectorHost): VectorCatalog {
+export function openMemoryIndexes(db: Database, host: VectorHost): MemoryIndexes {
   const scopes = new Map<string, Scope>();
 
   // Transactions still running now may commit later with an older id: next time starts from the oldest of them.
