@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatNamed, type ImageRecord, listTree } from '@fovea/formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { tinyPng } from '../../server/src/testing/inputs.ts';
+import { tinyPng, uploadPictures } from '../../server/src/testing/inputs.ts';
 import { type Person, signedIn } from '../../server/src/testing/people.ts';
 import { openTarget, openTemp, openTree } from './files.ts';
 
@@ -186,4 +186,14 @@ test('an archive that is none is refused; help and completion answer without a s
   expect((await fovea(['import', 'noise.zip', '--dry-run'])).stderr).toContain('no ZIP archive');
   expect((await fovea(['help', 'export'])).stdout).toContain('--format');
   expect((await fovea(['completion', 'bash'])).stdout).toContain('convert');
+});
+
+test('the indexes of an app are listed and compared with its vectors', async () => {
+  const ida = await signedIn('ida', { workflow: 'General' });
+  await uploadPictures(ida, ['a', 'b']);
+  const listed = await fovea(['index', 'list'], as(ida));
+  expect(listed.stdout).toMatch(/general-image-embedding +2 +in_process/);
+  const verified = await fovea(['index', 'verify', '--repair', '--json'], as(ida));
+  expect(verified.code).toBe(0);
+  expect(JSON.parse(verified.stdout).indexes).toMatchObject([{ total: 2, missing: 0, differing: 0 }]);
 });

@@ -1,5 +1,6 @@
 import { type Command, commonOptions } from './command.ts';
 import { usageFault } from './faults.ts';
+import { indexListCommand, indexVerifyCommand } from './indexes.ts';
 import { contextCommands, listCommands, loginCommand, statusCommand, whoamiCommand } from './server.ts';
 import { convertCommand } from './sets.ts';
 import { exportCommand, importCommand } from './transfers.ts';
@@ -30,6 +31,8 @@ export const commands: readonly Command[] = [
   convertCommand,
   statusCommand,
   ...listCommands,
+  indexListCommand,
+  indexVerifyCommand,
   loginCommand,
   whoamiCommand,
   ...contextCommands,

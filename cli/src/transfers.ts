@@ -18,7 +18,7 @@ export const appOf = (call: Call): string => {
   throw usageFault('Which app? Name it with --app or FOVEA_APP; `fovea apps list` shows them.');
 };
 
-async function placeOf(call: Call, api: Api): Promise<{ base: string; ext: string }> {
+export async function placeOf(call: Call, api: Api): Promise<{ base: string; ext: string }> {
   const user = textOption(call, 'user') ?? (await api.json('GET', '/v2/users/me')).user.id;
   const place = `/users/${encodeURIComponent(user)}/apps/${encodeURIComponent(appOf(call))}`;
   return { base: `/v2${place}`, ext: `/v2/ext/fovea${place}` };

@@ -7,6 +7,8 @@
  */
 export interface VectorStore {
   readonly kind: VectorStoreKind;
+  /** @throws StoreUnavailable when the store cannot be used; the message says what to do */
+  check(): Promise<void>;
   /**
    * Opens a collection, making it where there is none.
    *

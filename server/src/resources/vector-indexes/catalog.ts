@@ -79,7 +79,7 @@ export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): Ve
 
   function troubleOf(kind: VectorStoreKind): string {
     if (!stores.some((store) => store.kind === kind))
-      return kind === 'qdrant' ? 'FOVEA_QDRANT_URL is not set.' : 'The database has no pgvector.';
+      return `${kind === 'qdrant' ? 'FOVEA_QDRANT_URL is not set' : 'The server has no such store'}; its vectors are searched in memory.`;
     const trouble = troubles.get(kind);
     return trouble && trouble.until > Date.now() ? trouble.message : '';
   }
@@ -88,7 +88,7 @@ export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): Ve
     const { message } = thrown as Error;
     if (!(thrown instanceof StoreUnavailable))
       log.error({ store: kind, error: thrown }, 'a vector store failed');
-    else if (troubleOf(kind) === '') log.warn({ store: kind }, message);
+    else if (troubles.get(kind)?.message !== message) log.warn({ store: kind }, message);
     troubles.set(kind, { until: Date.now() + pauseMs, message });
   }
 
@@ -110,6 +110,7 @@ export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): Ve
     try {
       const row = await findCollection(db, grant, modelVersionKey, kind);
       if (!row?.isWhole) {
+        await store.check();
         await askForBuild(grant, modelVersionKey, kind);
         return undefined;
       }

@@ -11,7 +11,7 @@ import type { Database, Tx } from '../postgres/index.ts';
 import { type Db, first, rows, run, sql } from '../sql.ts';
 
 /** Below this many rows no graph is built: reading them all costs less than walking. */
-export const graphRowsMin = 10_000;
+const graphRowsMin = 10_000;
 /** The extension's limit for halfvec in a graph; longer vectors are scanned. */
 const graphDimsMax = 4_000;
 const efMax = 1_000;
@@ -25,6 +25,7 @@ const buildMs = 30 * 60_000;
 export function openPgVectorStore(db: Database): VectorStore {
   return {
     kind: 'pgvector',
+    check: () => haveExtension(db),
     async open(name, dims) {
       await haveExtension(db);
       const table = tableOf(name);
@@ -71,7 +72,7 @@ function whole(dims: number): number {
 }
 
 /** @throws StoreUnavailable naming what is missing */
-export async function haveExtension(db: Db): Promise<void> {
+async function haveExtension(db: Db): Promise<void> {
   const found = await first<{ offered: string; installed: string | null; place: string | null }>(
     db,
     sql`select a.default_version as offered, a.installed_version as installed, n.nspname as place

@@ -29,6 +29,7 @@ export function openQdrantStore(config: QdrantConfig): VectorStore {
   const pathOf = (name: string) => `/collections/${encodeURIComponent(config.prefix + checked(name))}`;
   return {
     kind: 'qdrant',
+    check: async () => void (await ask('GET', pathOf('none'), undefined, [404])),
     async open(name, dims) {
       const path = pathOf(name);
       let found = await ask<CollectionInfo>('GET', path, undefined, [404]);
