@@ -13,6 +13,7 @@ against what the clients were told. NAME is the id of a scenario, or a part of i
   --full       1,000 kills and 100,000 acknowledged writes, some hours; otherwise half an hour at most
   --seed N     the same again
   --scale N    share of the sizes, 0..1, for trying things out
+  --points A,B the death points of R4 to try alone
   --dist DIR   breaks another build of the server
   --keep       leaves the ledgers behind
 

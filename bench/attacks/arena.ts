@@ -52,11 +52,22 @@ const telltales: readonly (readonly [string, RegExp])[] = [
 ];
 
 /** The table owner's view of the database inside a data folder. */
-async function openDb(dataDir: string): Promise<pg.Client> {
+async function openDb(dataDir: string): Promise<{ client: pg.Client; postmasterPid: number }> {
   const lines = (await readFile(join(dataDir, 'postgres/cluster/postmaster.pid'), 'utf8')).split('\n');
   const client = new pg.Client({ host: lines[4] as string, user: 'fovea', database: 'fovea' });
+  // A server that dies takes its database along; that is noticed elsewhere.
+  client.on('error', () => {});
   await client.connect();
-  return client;
+  return { client, postmasterPid: Number(lines[0]) };
+}
+
+/** A server that was killed leaves its database running. */
+function endPostgres(pid: number): void {
+  try {
+    process.kill(pid, 'SIGQUIT');
+  } catch {
+    // It ended with its server, as it should.
+  }
 }
 
 export async function openArena(options: {
@@ -67,6 +78,8 @@ export async function openArena(options: {
 }): Promise<{
   arena: Arena;
   during(attack: string): void;
+  /** Resolves, with words, where the server ends although nobody stopped it, or the run is told to stop. */
+  readonly lost: Promise<string>;
   close(): Promise<void>;
 }> {
   const { seed, full, main } = options;
@@ -76,6 +89,7 @@ export async function openArena(options: {
   const answers = { count: 0 };
   let attack = '';
   let watching = true;
+  let isClosing = false;
 
   function watch(answer: Answer): void {
     answers.count += 1;
@@ -102,12 +116,13 @@ export async function openArena(options: {
       env: { FOVEA_FETCH_ALLOW: '', FOVEA_INFERENCE_THREADS: '1', ...env },
     });
     const wire = openWire(server.url, eyes);
-    const db = await openDb(dataDir);
+    const { client: db, postmasterPid } = await openDb(dataDir);
     const close = async () => {
       wire.close();
       await db.end().catch(() => {});
-      await server.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await server.stop({ keep: true });
+      endPostgres(postmasterPid);
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 20 });
     };
     try {
       const cast = withCast ? await makeCast(wire, server.pat, seed) : (undefined as unknown as Cast);
@@ -145,7 +160,19 @@ export async function openArena(options: {
       attack = name;
       random = randomFrom([...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, seed));
     },
-    close: main0.close,
+    lost: new Promise((resolve) => {
+      const { server } = main0;
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+        process.once(signal, () => resolve(`the run was told to stop with ${signal}`));
+      server.process.once('exit', (code, signal) => {
+        if (!isClosing)
+          resolve(`the server ended with ${signal ?? code}; it said last: ${server.output().slice(-400)}`);
+      });
+    }),
+    async close() {
+      isClosing = true;
+      await main0.close();
+    },
   };
 }
 

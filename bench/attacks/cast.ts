@@ -98,7 +98,7 @@ async function makeOwner(wire: Wire, adminPat: string, userId: string, canary: s
     inputs: ['input', 'input2', 'input3'].map((kind, i) => ({
       id: id(kind),
       data: {
-        ...image(40 + i * 50 + ((suffix?.charCodeAt(1) ?? 0) % 40)),
+        ...image(40 + i * 50 + ((suffix?.charCodeAt(0) ?? 0) % 40)),
         concepts: [{ id: id('concept'), value: 1 }],
         metadata: { secret: canary, mark: kind },
       },
@@ -127,17 +127,65 @@ async function makeOwner(wire: Wire, adminPat: string, userId: string, canary: s
   await named('PostSearches', {
     searches: [{ id: id('search'), name: canary, save: true, query: { filters: [] } }],
   }).catch(() => {});
-  // Families that a server may not have built yet.
-  await wire.call(
-    ruleOf('PostModels'),
-    { user_app_id: userAppId, models: [{ id: id('model'), model_type_id: 'visual-classifier', ...words }] },
-    me,
-  );
-  await wire.call(
-    ruleOf('PostWorkflows'),
-    { user_app_id: userAppId, workflows: [{ id: id('workflow'), ...words, nodes: [] }] },
-    me,
-  );
+  const { model } = await named('PostModels', {
+    models: [
+      {
+        id: id('model'),
+        model_type_id: 'random-sample',
+        ...words,
+        model_version: { description: canary, output_info: { params: { keep_fraction: 0.5 } } },
+      },
+    ],
+  });
+  const versionId = model.modelVersion.id as string;
+  const nodes = [{ id: 'node', model: { id: id('model'), model_version: { id: versionId } } }];
+  const { workflows } = await named('PostWorkflows', {
+    workflows: [{ id: id('workflow'), ...words, nodes }],
+  });
+  const { inputsAddJobs } = await named('PostInputsUploads', {
+    inputs_uploads: [
+      {
+        inputs_add_job_id: id('inputs_add_job'),
+        upload: { id: id('upload'), content_name: `${canary}.zip`, content_length: 100 },
+        input_template: { data: { metadata: { secret: canary } } },
+      },
+    ],
+  });
+  await named('PostBulkOperations', {
+    bulk_operations: [
+      {
+        id: id('bulk_operation'),
+        input_ids: { input_ids: [id('input3')] },
+        operation: { add_metadata: { metadata: { secret: canary } } },
+      },
+    ],
+  });
+  await named('PostCollectors', {
+    collectors: [
+      {
+        id: id('collector'),
+        description: canary,
+        pre_queue_random_sample: 1,
+        collector_source: {
+          api_post_model_outputs_collector_source: {
+            model_user_id: userId,
+            model_app_id: id('app'),
+            model_id: id('model'),
+            model_version_id: versionId,
+            post_inputs_key_id: pat,
+          },
+        },
+      },
+    ],
+  });
+  await named('PostAnnotationFilters', {
+    annotation_filters: [{ id: id('annotation_filter'), name: canary, saved_search: { id: id('search') } }],
+  }).catch(() => {});
+  await named('PutDatasetVersionExports', {
+    dataset_id: id('dataset'),
+    dataset_version_id: id('dataset_version'),
+    exports: [{ format: 1 }],
+  }).catch(() => {});
   const login = await wire.send({
     verb: 'POST',
     path: '/v2/login',
@@ -157,6 +205,14 @@ async function makeOwner(wire: Wire, adminPat: string, userId: string, canary: s
   ];
   const ids: Record<string, string> = Object.fromEntries(kinds.map((kind) => [kind, id(kind)]));
   ids['user'] = userId;
+  for (const kind of ['upload', 'inputs_add_job', 'bulk_operation', 'collector', 'annotation_filter'])
+    ids[kind] = id(kind);
+  ids['model_version'] = versionId;
+  ids['workflow_version'] = workflows[0].version.id;
+  ids['inputs_extraction_job'] = inputsAddJobs[0].extractionJobs[0].id;
+  // By the names that routes beside the contract give them.
+  ids['version'] = id('dataset_version');
+  ids['extraction'] = ids['inputs_extraction_job'] as string;
   ids['saved_search'] = id('search');
   ids['annotation_search'] = id('search');
   return { userId, pat, ids, canary, userAppId, session: JSON.parse(login.text).session_token };

@@ -14,7 +14,9 @@ import { templateFor } from './templates.ts';
 import { bytesOf, type Json } from './wire.ts';
 
 /** A listener that must stay unvisited, on every address of this machine that answers to loopback. */
-async function openCanary(address = '::'): Promise<{ port: number; hits: () => number; close(): void }> {
+export async function openCanary(
+  address = '::',
+): Promise<{ port: number; hits: () => number; close(): void }> {
   let hits = 0;
   const server: Server = createServer((_request, response) => response.end('canary'));
   server.on('connection', () => {

@@ -1,12 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { plainTable } from '../harness/tables.ts';
 import { openArena } from './arena.ts';
 import type { Attack } from './attack.ts';
 import { authorityAttacks } from './authority.ts';
 import { exposureAttacks, lastAttacks } from './exposure.ts';
 import { fetchingAttacks } from './fetching.ts';
+import { fileAttacks } from './files.ts';
 import { fuzzAttacks } from './fuzz.ts';
+import { mediaAttacks } from './media.ts';
 import { nestedAttacks } from './nested.ts';
 import { protocolAttacks } from './protocol.ts';
 import { showTable, type Verdict, verdictOf } from './report.ts';
@@ -19,6 +22,8 @@ const attacks: readonly Attack[] = [
   ...fetchingAttacks,
   ...fuzzAttacks,
   ...protocolAttacks,
+  ...mediaAttacks,
+  ...fileAttacks,
   ...exposureAttacks,
   ...lastAttacks,
 ];
@@ -57,10 +62,16 @@ console.log(
 const began = Date.now();
 const stage = await openArena({ seed, full: values.full, main: values.main as string });
 const verdicts: Verdict[] = [];
+let lost: string | undefined;
 try {
   for (const attack of chosen) {
     stage.during(attack.id);
-    const verdict = await verdictOf(attack, stage.arena, values.controls);
+    const verdict = await Promise.race([verdictOf(attack, stage.arena, values.controls), stage.lost]);
+    if (typeof verdict === 'string') {
+      lost = `during ${attack.id} ${verdict}`;
+      console.log(`  ${lost}`);
+      break;
+    }
     verdicts.push(verdict);
     console.log(
       `  ${verdict.verdict.padEnd(10)} ${attack.id.padEnd(5)} ${attack.name}: ${verdict.tried} tried, ${verdict.through.length} through, control ${verdict.control} (${Math.round(verdict.elapsedMs / 1000)} s)`,
@@ -77,14 +88,28 @@ const report = {
   elapsedMs: Date.now() - began,
   calls: stage.arena.answers.count,
   verdicts,
+  ...(lost === undefined ? {} : { lost }),
 };
 if (values.json) {
   mkdirSync(dirname(values.json), { recursive: true });
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
-if (values.doc && wanted.length === 0) writeFileSync(values.doc, showTable(report));
+if (values.doc && wanted.length === 0 && lost === undefined) writeFileSync(values.doc, showTable(report));
 const bad = verdicts.filter((one) => one.verdict === 'FAIL');
+const rows = verdicts.map((one) => [
+  one.id,
+  one.name,
+  String(one.tried),
+  String(one.through.length),
+  one.verdict,
+  one.control,
+]);
+console.log(`\n${plainTable([['', 'attack', 'tried', 'through', 'verdict', 'control'], ...rows])}\n`);
+if (lost !== undefined)
+  console.log(`  BROKEN OFF: ${lost}; ${chosen.length - verdicts.length} attacks did not come to an end`);
 console.log(
-  `  ${verdicts.length - bad.length} of ${verdicts.length} attacks stopped; ${report.calls} replies watched; ${Math.round(report.elapsedMs / 1000)} s`,
+  `  ${verdicts.length - bad.length} of ${chosen.length} attacks stopped; ${report.calls} replies watched; ${Math.round(report.elapsedMs / 1000)} s`,
 );
-process.exitCode = bad.length === 0 ? 0 : 1;
+process.exitCode = bad.length === 0 && lost === undefined ? 0 : 1;
+// Calls to a server that was lost would be waited for.
+if (lost !== undefined) process.exit();

@@ -1,4 +1,5 @@
 import { type MethodRule, methodRules } from '@fovea/contract';
+import { extensionRoutes, filledIn } from '../../server/src/testing/extension-routes.ts';
 import { changedTables, digestOfRows, type Ground } from './arena.ts';
 import { type Attack, ledger, type Outcome } from './attack.ts';
 import type { Actor, Owner } from './cast.ts';
@@ -68,6 +69,29 @@ async function strangersAt(
   return book.outcome({ note: `${actors.length} actors, ${(rules ?? methodRules).length} RPCs` });
 }
 
+/** Every route beside the contract, naming what the victim has. */
+async function extensionsAt({ wire, cast, db }: Ground): Promise<Outcome> {
+  const { victim, actors } = cast;
+  const book = ledger();
+  const before = await digestOfRows(db);
+  for (const { name, headers } of actors) {
+    for (const { verb, path, body } of extensionRoutes) {
+      book.count();
+      const answer = await wire.send({
+        verb,
+        path: filledIn(path, victim.ids),
+        headers,
+        ...(body ? { body: Buffer.from(filledIn(JSON.stringify(body), victim.ids)) } : {}),
+      });
+      if (answer.http < 400 || answer.text.includes(victim.canary))
+        book.through(`${name}: ${verb} ${path} answers ${answer.http}`);
+    }
+  }
+  for (const table of changedTables(before, await digestOfRows(db)))
+    book.through(`routes beside the contract changed rows of ${table}`);
+  return book.outcome();
+}
+
 /** For the owner the same judge must cry leak, else the requests would be too empty to prove anything. */
 async function ownerAsActor(ground: Ground): Promise<Outcome> {
   const { victim } = ground.cast;
@@ -81,13 +105,15 @@ async function ownerAsActor(ground: Ground): Promise<Outcome> {
 
 const s1: Attack = {
   id: 'S1',
-  name: 'every RPC and binding, as somebody who may not',
+  name: 'every RPC, binding and route, as somebody who may not',
   async run(arena) {
     const outcome = await strangersAt(arena, arena.cast.actors);
+    const beside = await extensionsAt(arena);
     const seen = await ownerAsActor(arena);
     return {
-      ...outcome,
-      note: `${outcome.note}; the owner reads own data in ${seen.through.length} of ${seen.tried} reading calls`,
+      tried: outcome.tried + beside.tried,
+      through: [...outcome.through, ...beside.through],
+      note: `${outcome.note}, ${extensionRoutes.length} routes beside them; the owner reads own data in ${seen.through.length} of ${seen.tried} reading calls`,
     };
   },
   control: (arena) =>

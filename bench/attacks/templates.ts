@@ -81,6 +81,97 @@ export function templateFor(rpc: string, ids: Ids, n: number): Json {
     }),
     PatchKeys: () => ({ action: 'overwrite', keys: [{ id: 'no-such-key', description: 'again' }] }),
     PatchUsers: () => ({ action: 'overwrite', users: [{ id: ids['user'], bio: `again ${n}` }] }),
+    PostUploads: () => ({ uploads: [{ id: `made-${n}`, content_name: 'a.zip', content_length: 10 }] }),
+    PutUploadContentParts: () => ({
+      upload_id: ids['upload'],
+      content_parts: [{ part_number: 1, range_start: 0, data: 'QQ==' }],
+    }),
+    PostInputsUploads: () => ({
+      inputs_uploads: [{ inputs_add_job_id: `made-${n}`, upload: { content_length: 10 } }],
+    }),
+    PostInputsDataSources: () => ({
+      data_sources: [{ inputs_add_job_id: `made-${n}`, url: { url: 'http://example.invalid/a/' } }],
+    }),
+    PostBulkOperations: () => ({
+      bulk_operations: [
+        {
+          id: `made-${n}`,
+          input_ids: { input_ids: [ids['input']] },
+          operation: { add_metadata: { metadata: { mark: `${n}` } } },
+        },
+      ],
+    }),
+    CancelBulkOperations: () => ({ ids: [`gone-${n}`] }),
+    DeleteBulkOperations: () => ({ ids: [`gone-${n}`] }),
+    DeleteUploads: () => ({ ids: [`gone-${n}`] }),
+    CancelInputsExtractionJobs: () => ({ ids: [`gone-${n}`] }),
+    PostCollectors: () => ({
+      collectors: [
+        {
+          id: `made-${n}`,
+          pre_queue_random_sample: 1,
+          collector_source: {
+            api_post_model_outputs_collector_source: {
+              model_user_id: ids['user'],
+              model_app_id: ids['app'],
+              model_id: ids['model'],
+              model_version_id: ids['model_version'],
+              post_inputs_key_id: 'no-such-key',
+            },
+          },
+        },
+      ],
+    }),
+    PatchCollectors: () => ({
+      action: 'overwrite',
+      collectors: [{ id: ids['collector'], status: { code: 52002 } }],
+    }),
+    DeleteCollectors: () => ({ ids: [`gone-${n}`] }),
+    PostAppDuplications: () => ({
+      app_duplications: [
+        { id: `made-${n}`, destination_app: { id: `copy-${n}` }, filter: { copy_concepts: true } },
+      ],
+    }),
+    PostConceptRelations: () => ({
+      concept_id: ids['concept'],
+      concept_relations: [
+        {
+          subject_concept: { id: ids['concept'] },
+          object_concept: { id: ids['concept'] },
+          predicate: 'hypernym',
+        },
+      ],
+    }),
+    PostConceptLanguages: () => ({
+      concept_id: ids['concept'],
+      concept_languages: [{ id: 'de', name: `Ding ${n}` }],
+    }),
+    PostKnowledgeGraphs: () => ({ knowledge_graphs: [{ id: `made-${n}`, name: `made ${n}` }] }),
+    PostAnnotationFilters: () => ({
+      annotation_filters: [{ id: `made-${n}`, name: `made ${n}`, saved_search: { id: ids['search'] } }],
+    }),
+    PostAnnotationTracks: () => ({
+      input_id: ids['input'],
+      annotation_tracks: [{ id: `made-${n}`, concept: { id: ids['concept'] } }],
+    }),
+    PutDatasetVersionExports: () => ({
+      dataset_id: ids['dataset'],
+      dataset_version_id: ids['dataset_version'],
+      exports: [{ format: 1 }],
+    }),
+    PatchDatasetVersions: () => ({
+      action: 'merge',
+      dataset_id: ids['dataset'],
+      dataset_versions: [{ id: ids['dataset_version'], description: `again ${n}` }],
+    }),
+    PostModelVersions: () => ({ model_id: ids['model'], model_versions: [{}] }),
+    PatchModels: () => ({ action: 'merge', models: [{ id: ids['model'], description: `again ${n}` }] }),
+    PatchWorkflows: () => ({
+      action: 'merge',
+      workflows: [{ id: ids['workflow'], description: `again ${n}` }],
+    }),
+    PostEvaluations: () => ({ eval_metrics: [{ model: { id: ids['model'] } }] }),
+    PostStatValues: () => ({ stat_values: [{ metric: 'made', value: 1, tags: ['made'] }] }),
     DeleteCollaborators: () => ({ collaborator_ids: [`gone-${n}`] }),
     DeleteSearches: () => ({ ids: [`gone-${n}`] }),
     DeleteConcepts: () => ({ ids: [`gone-${n}`] }),

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { atExit } from './at-exit.ts';
+import { atExit, removeFolder } from './at-exit.ts';
 import { deathPointScenarios } from './death-points.ts';
 import { jobScenarios } from './jobs.ts';
 import { killScenarios } from './kills.ts';
@@ -26,6 +26,7 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string' },
     full: { type: 'boolean', default: false },
     scale: { type: 'string', default: '1' },
+    points: { type: 'string', default: '' },
     main: { type: 'string' },
     'job-worker': { type: 'string' },
     json: { type: 'string' },
@@ -53,12 +54,13 @@ if (values.list || chosen.length === 0) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-faults-'));
-if (!values.keep) atExit(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+if (!values.keep) atExit(() => removeFolder(folder));
 const again = [
   ...positionals,
   `--seed ${seed}`,
   ...(values.full ? ['--full'] : []),
   ...(scale < 1 ? [`--scale ${scale}`] : []),
+  ...(values.points ? [`--points ${values.points}`] : []),
 ].join(' ');
 console.log(`  seed ${seed}; the same again: npm run faults -- ${again}`);
 const began = Date.now();
@@ -78,6 +80,7 @@ for (const scenario of chosen) {
     random: randomFrom(seed ^ [...id].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, 7)),
     isFull: values.full,
     scale,
+    points: values.points.split(',').filter((point) => point !== ''),
     folder: own,
     port: () => Number(values.port) + (ports++ % 10),
     say: (words: string) => console.log(`  ${id}: ${words}`),
@@ -103,7 +106,7 @@ for (const scenario of chosen) {
     for (const words of [...outcome.found.lost, ...outcome.found.stuck, ...outcome.found.other].slice(0, 8))
       console.log(`    ${words}`);
   console.log(`  ${verdict.padEnd(10)} ${id} ${name} (${Math.round((Date.now() - startedMs) / 1000)} s)`);
-  if (!values.keep) rmSync(own, { recursive: true, force: true, maxRetries: 5 });
+  if (!values.keep) removeFolder(own);
 }
 if (values.keep) console.log(`  kept in ${folder}`);
 
@@ -126,7 +129,7 @@ if (values.json) {
   mkdirSync(dirname(values.json), { recursive: true });
   writeFileSync(values.json, json);
 }
-if (values.docs && wanted.length === 0 && scale === 1) {
+if (values.docs && wanted.length === 0 && scale === 1 && values.points === '') {
   const page = join(values.docs, 'FAULTS.md');
   writeFileSync(page, pageOf(textOf(page), run));
   writeFileSync(join(values.docs, 'faults.json'), json);

@@ -12,6 +12,8 @@ export interface Context {
   readonly isFull: boolean;
   /** A share of the size, 0..1, for trying things out. */
   readonly scale: number;
+  /** The death points to try alone; none: all. */
+  readonly points: readonly string[];
   /** A folder of its own, and of nobody else. */
   readonly folder: string;
   port(): number;

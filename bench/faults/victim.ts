@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { atExit } from './at-exit.ts';
+import { atExit, removeFolder } from './at-exit.ts';
 import { openWire, type Wire } from './wire.ts';
 
 export const userId = 'admin';
@@ -184,7 +184,7 @@ export function openVictim(options: VictimOptions): Victim {
       killPostgres();
       forget();
       wire.close();
-      if (existsSync(dataDir)) rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+      removeFolder(dataDir);
     },
   };
 }
