@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import { methodRules, ruleOf } from '@fovea/contract';
-import { tarOf, zipOf } from '../../server/src/resources/extraction/archives.testing.ts';
+import { tarOf, zipOf } from '../../server/src/testing/archives.ts';
 import { type Attack, ledger } from './attack.ts';
 import { keyHeader, say, settle } from './cast.ts';
 import { openCanary, rssOf } from './fetching.ts';
@@ -161,7 +161,7 @@ const s28: Attack = {
 const escapeName = 'fovea-escaped';
 
 /** Archives whose entries lead elsewhere, lie, or unpack to more than they should. `good.txt` of each has to come in, or nothing. */
-function hostileArchives(): readonly (readonly [string, Buffer])[] {
+function hostileArchives(full: boolean): readonly (readonly [string, Buffer])[] {
   const text = (path: string, words = path) => ({ path, bytes: Buffer.from(words) });
   const good = text('good.txt');
   const out = (path: string) => text(path, escapeName);
@@ -175,15 +175,16 @@ function hostileArchives(): readonly (readonly [string, Buffer])[] {
   ] as const;
   let nested = zipOf([text('core.txt')]);
   for (let depth = 0; depth < 10; depth++) nested = zipOf([{ path: `down${depth}.zip`, bytes: nested }]);
-  // A bomb of bombs: each layer holds sixteen of the one below.
+  // A bomb of bombs: each layer holds ten of the one below.
   let bomb = zipOf([{ path: 'zeros.txt', bytes: zeros }]);
-  for (let layer = 0; layer < 4; layer++)
-    bomb = zipOf(Array.from({ length: 16 }, (_, n) => ({ path: `${n}.zip`, bytes: bomb })));
+  const layers = full ? 4 : 3;
+  for (let layer = 0; layer < layers; layer++)
+    bomb = zipOf(Array.from({ length: 10 }, (_, n) => ({ path: `${n}.zip`, bytes: bomb })));
   const overlapping = zipOf(
     Array.from({ length: 2_000 }, (_, n) => ({ ...text(`${n}.txt`, 'x'), lie: { offset: 0 } })),
   );
   const many = zipOf(
-    Array.from({ length: 60_000 }, (_, n) => ({
+    Array.from({ length: full ? 200_000 : 10_000 }, (_, n) => ({
       ...text('x', ''),
       path: `e/${n}`,
       method: 'store' as const,
@@ -222,7 +223,7 @@ function hostileArchives(): readonly (readonly [string, Buffer])[] {
     ['bomb', zipOf([good, ...Array.from({ length: 20 }, (_, n) => ({ path: `${n}.txt`, bytes: zeros }))])],
     ['bomb of bombs', bomb],
     ['gzip bomb', gzipSync(Buffer.alloc(512 * 2 ** 20), { level: 9 })],
-    ['60,000 empty entries', many],
+    ['very many empty entries', many],
     ['cut', cut.subarray(0, cut.length - 10)],
     ['directory that leads nowhere', Buffer.concat([cut.subarray(0, 40), cut.subarray(-22)])],
     ['raw deflate', deflateRawSync(zeros)],
@@ -230,7 +231,7 @@ function hostileArchives(): readonly (readonly [string, Buffer])[] {
   ];
 }
 
-const extractionMs = 120_000;
+const extractionMs = 180_000;
 
 const s21: Attack = {
   id: 'S21',
@@ -243,7 +244,7 @@ const s21: Attack = {
     const pid = server.process.pid as number;
     const memory = rssOf(pid);
     let most = 0;
-    for (const [n, [name, bytes]] of hostileArchives().entries()) {
+    for (const [n, [name, bytes]] of hostileArchives(arena.full).entries()) {
       book.count();
       const id = `hostile-${n}`;
       await say(wire, headers, 'PostInputsUploads', {

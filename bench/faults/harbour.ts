@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { zipOf } from '../../server/src/resources/extraction/archives.testing.ts';
-import { type Files, webStub } from '../../server/src/resources/extraction/sources.testing.ts';
+import { zipOf } from '../../server/src/testing/archives.ts';
+import { type Files, webStub } from '../../server/src/testing/stubs.ts';
 import { type Found, nothingFound } from './ledger.ts';
 import { settled } from './oracle.ts';
 import { picture } from './picture.ts';

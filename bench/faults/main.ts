@@ -11,12 +11,14 @@ import { randomFrom } from './random.ts';
 import { cellsOf, pageOf, plainTable, type Row } from './report.ts';
 import { requestScenarios } from './requests.ts';
 import { isClean, newOutcome, type Scenario } from './scenario.ts';
+import { surroundingScenarios } from './surroundings.ts';
 
 const scenarios: readonly Scenario[] = [
   ...killScenarios,
   ...deathPointScenarios,
   ...jobScenarios,
   ...requestScenarios,
+  ...surroundingScenarios,
   ...lifecycleScenarios,
 ];
 

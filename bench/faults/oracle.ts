@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { type Found, type Ledger, nothingFound, type Write } from './ledger.ts';
 import { auditApp, auditApps, checkMedia, openWork, readTruth } from './truth.ts';
-import type { Victim } from './victim.ts';
+import { userId, type Victim } from './victim.ts';
 import type { Wire } from './wire.ts';
 import { given, keyOf, stateText, type World } from './world.ts';
 
@@ -35,7 +36,12 @@ export async function settled(victim: Victim, waitMs = patienceMs): Promise<stri
 export async function check(
   victim: Victim,
   { world, ledger, seen }: Subject,
-  options: { throughApi?: boolean; decided?: ReadonlySet<Write> } = {},
+  options: {
+    throughApi?: boolean;
+    decided?: ReadonlySet<Write>;
+    /** Where media are looked for: in the data folder unless told. */
+    media?: 'api';
+  } = {},
 ): Promise<Found> {
   const found = nothingFound();
   found.stuck.push(...(await settled(victim)));
@@ -49,7 +55,12 @@ export async function check(
   add(found, ledger.compare(truth));
   found.other.push(...(await victim.sql((db) => auditApp(db, appKey, world.isIndexed))));
   found.other.push(...(await victim.sql(auditApps)));
-  add(found, await checkMedia(victim.dataDir, shas, ledger.freed, seen));
+  add(
+    found,
+    options.media === 'api'
+      ? await readMedia(victim.wire, world, shas, seen)
+      : await checkMedia(victim.dataDir, shas, ledger.freed, seen),
+  );
   if (options.throughApi) {
     found.other.push(...differences('the API', await readApi(victim.wire, world), truth));
     found.other.push(...(await checkApiCounts(victim.wire, world, truth)));
@@ -58,6 +69,27 @@ export async function check(
   }
   found.other.push(...ledger.refused.splice(0));
   for (const lane of world.lanes) lane.allProcessed();
+  return found;
+}
+
+/** Media as the server hands them out. */
+async function readMedia(
+  wire: Wire,
+  { appId, isIndexed }: World,
+  shas: ReadonlySet<string>,
+  seen: Set<string>,
+): Promise<Found> {
+  const found = nothingFound();
+  for (const sha of shas) {
+    if (seen.has(sha)) continue;
+    const kind = isIndexed ? 'image' : 'text';
+    const path = `/media/orig/users/${userId}/apps/${appId}/inputs/${kind}/${sha}`;
+    const bytes = await wire.bytes(path).catch(() => undefined);
+    if (bytes === undefined) found.lost.push(`the medium ${sha} is gone`);
+    else if (createHash('sha256').update(bytes).digest('hex') !== sha)
+      found.lost.push(`the medium ${sha} has other bytes`);
+    else seen.add(sha);
+  }
   return found;
 }
 

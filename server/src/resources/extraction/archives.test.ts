@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { tarOf, zipOf } from '#testing/archives.ts';
 import { signedIn } from '#testing/people.ts';
-import { tarOf, zipOf } from './archives.testing.ts';
 import { extracted, faultsOf, idsOf, picture, sendArchive } from './extraction.testing.ts';
 
 const pictures = (n: number, from = 0) => Promise.all(Array.from({ length: n }, (_, i) => picture(from + i)));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tarOf } from './archives.testing.ts';
+import { tarOf } from '#testing/archives.ts';
 import { defaultArchiveLimits, idOfPath, isJunk, openMeter, pathTrouble, TooMuch } from './extraction.ts';
 import { readTar } from './tar.ts';
 

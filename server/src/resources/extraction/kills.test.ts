@@ -3,11 +3,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { zipOf } from '#testing/archives.ts';
 import { type Person, personWith } from '#testing/people.ts';
 import { startServer, type TestServer } from '#testing/server.ts';
-import { zipOf } from './archives.testing.ts';
+import { type Files, webStub } from '#testing/stubs.ts';
 import { extracted, idsOf, sendArchive } from './extraction.testing.ts';
-import { type Files, webStub } from './sources.testing.ts';
 
 /** Texts, for they are processed quickly; three batches in the archive. */
 const count = 300;

@@ -4,21 +4,12 @@ import { join } from 'node:path';
 import S3rver from 's3rver';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openS3Objects } from '#store/objects/index.ts';
+import { zipOf } from '#testing/archives.ts';
 import { type Person, personWith } from '#testing/people.ts';
 import { startServer, type TestServer } from '#testing/server.ts';
-import { zipOf } from './archives.testing.ts';
+import { type Files, type Stub, stubOf, webStub } from '#testing/stubs.ts';
 import { extracted, faultsOf, idsOf, picture } from './extraction.testing.ts';
-import {
-  azureStub,
-  type Files,
-  gcsStub,
-  isSignedWith,
-  type Stub,
-  stubOf,
-  type Trick,
-  trickster,
-  webStub,
-} from './sources.testing.ts';
+import { azureStub, gcsStub, isSignedWith, type Trick, trickster } from './sources.testing.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-sources-'));
 const azureKey = Buffer.from('a key of thirty-two bytes or more').toString('base64');
