@@ -265,6 +265,13 @@ export const variables = {
     read: wholeNumber(1, 86_400),
     fallback: '30',
   },
+  FOVEA_SEARCH_SECONDS_MAX: {
+    group: 'Limits',
+    about:
+      'Longest time in seconds that a search may work on its answer; then it is stopped with status 40011. Waiting for a turn does not count.',
+    read: wholeNumber(1, 3_600),
+    fallback: '10',
+  },
   FOVEA_UPLOAD_BYTES_MAX: {
     group: 'Limits',
     about: 'Largest content of one upload in parts, in bytes.',

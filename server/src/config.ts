@@ -197,6 +197,7 @@ function arrange(
     /** Folders in which programs of this machine are looked for. */
     programFolders,
     imagePixelsMax: values.FOVEA_IMAGE_PIXELS_MAX,
+    searchTimeoutMs: 1000 * values.FOVEA_SEARCH_SECONDS_MAX,
     archives: {
       bytesMax: values.FOVEA_ARCHIVE_BYTES_MAX,
       entriesMax: values.FOVEA_ARCHIVE_ENTRIES_MAX,

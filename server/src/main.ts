@@ -208,6 +208,8 @@ async function open(
     ...uploadHooks,
     engine,
     vectors,
+    searchTimeoutMs: config.searchTimeoutMs,
+    onSearched: metrics.searched,
     baseEmbedderOf,
     keyGrant: async (secret, grant) => {
       const header = (name: string) => (name === 'authorization' ? `Key ${secret}` : undefined);

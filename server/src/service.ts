@@ -214,6 +214,8 @@ export interface ServiceDeps extends ExtractionDeps {
   readonly keyGrant: CollectorParts['keyGrant'];
   readonly engine: Engine;
   readonly vectors: VectorCatalog;
+  readonly searchTimeoutMs: SearchParts['searchTimeoutMs'];
+  readonly onSearched: SearchParts['onSearched'];
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
 }
 
@@ -293,6 +295,7 @@ function jobCall(rpc: string, grant: AppGrant): Call {
 /** What the searches family needs of the others. */
 export const searchParts = (deps: ServiceDeps): SearchParts => ({
   ...deps,
+  reads: deps.db,
   findInputs,
   showAnnotations: async (...asked) =>
     withMaskUrls(deps.publicUrl(), asked[1], await showAnnotations(...asked)),

@@ -48,11 +48,11 @@ async function embedderOf(
   if (asked.size > 1) throw searchFault.mixedEmbedders();
   const [id] = asked;
   if (id !== undefined) {
-    const stored = await storedEmbedder(parts.db, grant, id);
+    const stored = await storedEmbedder(parts.reads, grant, id);
     if (!stored) throw searchFault.unknownEmbedder(id);
     return stored;
   }
-  const embedder = await parts.baseEmbedderOf(parts.db, grant);
+  const embedder = await parts.baseEmbedderOf(parts.reads, grant);
   if (!embedder) throw searchFault.nothingIndexes();
   return embedder;
 }
@@ -63,7 +63,7 @@ async function unitVectorOf(
   embedder: Embedder,
   source: VectorSource,
 ): Promise<Float32Array> {
-  const { db } = parts;
+  const db = parts.reads;
   const { grant } = scene;
   switch (source.kind) {
     case 'vector':

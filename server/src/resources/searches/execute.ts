@@ -14,7 +14,7 @@ import {
 } from './query.ts';
 import { openScene, type Scene } from './scene.ts';
 import { allBySimilarity, hitsBySimilarity, openLook } from './similar.ts';
-import type { Trail } from './trail.ts';
+import { newTrail, type Trail, timed } from './trail.ts';
 
 /** Scores are single precision on the wire; a hit at the threshold is not lost to rounding. */
 const tolerance = 1e-6;
@@ -38,8 +38,10 @@ export async function openSearch(
   grant: AppGrant,
   kind: HitKind,
   tree: SearchTree,
+  until?: number,
 ): Promise<Opened> {
-  const scene = await openScene(parts.db, grant, tree);
+  const trail = newTrail(until);
+  const scene = await timed(trail, 'names', () => openScene(parts.reads, grant, tree));
   return {
     parts,
     kind,
@@ -48,22 +50,26 @@ export async function openSearch(
     condition: hitCondition(scene, kind, tree.filters),
     said: tree.ranks.filter(isSaid),
     similar: tree.ranks.filter(isSimilar),
-    trail: {},
+    trail,
   };
 }
 
 /** How many hits a search has; of those ranked by similarity with a least value, 10,000 at most are counted. */
 export async function countSearch(search: Opened): Promise<number> {
   const { parts, kind, tree, scene, condition, said, similar, trail } = search;
-  const { db } = parts;
+  const db = parts.reads;
   const minScore = minScoreOf(tree);
   if (similar.length === 0)
-    return said.length === 0
-      ? countHits(db, scene, kind, condition)
-      : countBySaid(db, scene, kind, condition, said, minScore);
+    return timed(trail, 'matches', () =>
+      said.length === 0
+        ? countHits(db, scene, kind, condition)
+        : countBySaid(db, scene, kind, condition, said, minScore),
+    );
   if (minScore > 0 || said.length > 0) return (await runSearch(search, windowMax)).length;
   const look = await openLook(parts, scene, kind, tree, similar, condition, 0, 0, trail);
-  return look ? countEmbedded(db, scene, kind, condition, look.direction.embedder.modelVersionKey) : 0;
+  if (!look) return 0;
+  const { modelVersionKey } = look.direction.embedder;
+  return timed(trail, 'matches', () => countEmbedded(db, scene, kind, condition, modelVersionKey));
 }
 
 /** The first `wanted` hits of a search, best first, less the first `from`. */
@@ -78,11 +84,12 @@ async function findHits(search: Opened, wanted: number, from: number): Promise<F
   const minScore = minScoreOf(tree);
   if (tree.ranks.length === 0) {
     trail.plan = { way: 'in_order', look: 0 };
-    return hitsInOrder(parts.db, scene, kind, condition, from, wanted);
+    return timed(trail, 'matches', () => hitsInOrder(parts.reads, scene, kind, condition, from, wanted));
   }
   if (similar.length === 0) {
     trail.plan = { way: 'score_in_database', look: 0 };
-    return (await hitsBySaid(parts.db, scene, kind, condition, said, minScore, wanted)).slice(from);
+    const best = () => hitsBySaid(parts.reads, scene, kind, condition, said, minScore, wanted);
+    return (await timed(trail, 'matches', best)).slice(from);
   }
   // With a second signal, the score that counts is known only after both had their say.
   const ownMin = said.length === 0 ? minScore : 0;
@@ -91,7 +98,9 @@ async function findHits(search: Opened, wanted: number, from: number): Promise<F
   if (said.length === 0) return (await hitsBySimilarity(look)).slice(from);
   const near = await allBySimilarity(look, windowMax);
   const keyOf = (hit: Found) => keyOfHit(kind, hit);
-  const scores = await saidScores(parts.db, scene, kind, near.map(keyOf), said);
+  const scores = await timed(trail, 'matches', () =>
+    saidScores(parts.reads, scene, kind, near.map(keyOf), said),
+  );
   return near
     .flatMap((hit) => {
       const byName = scores.get(keyOf(hit));

@@ -18,13 +18,13 @@ import type { Found } from './parts.ts';
 import { conceptsAsked, isSimilar, type SimilarRank } from './query.ts';
 import { estimateOf } from './similar.ts';
 
-/** How each search went, and why each hit is one, in the order of the hits. */
-export async function explain(
-  searches: readonly Opened[],
-  found: readonly Found[],
-): Promise<{ explained: FoveaExplain[]; whys: FoveaWhy[] }> {
-  const cutoffs = await Promise.all(searches.map(calibrationOf));
-  const explained = await Promise.all(searches.map((search, n) => explainSearch(search, cutoffs[n])));
+/** How each search went. */
+export const explainSearches = (searches: readonly Opened[]): Promise<FoveaExplain[]> =>
+  Promise.all(searches.map(explainSearch));
+
+/** Why each hit is one, in the order of the hits. */
+export async function whyHits(searches: readonly Opened[], found: readonly Found[]): Promise<FoveaWhy[]> {
+  for (const { trail, ...search } of searches) trail.calibration = await calibrationOf({ trail, ...search });
   const signals = await Promise.all(
     searches.map((search, n) =>
       signalsOfHits(
@@ -33,7 +33,7 @@ export async function explain(
       ),
     ),
   );
-  const whys = found.map((hit) => {
+  return found.map((hit) => {
     const n = hit.search ?? 0;
     const search = searches[n] as Opened;
     const [rank, ...others] = search.tree.ranks;
@@ -41,14 +41,14 @@ export async function explain(
     return create(FoveaWhySchema, {
       search: n,
       signals: signals[n]?.get(keyOfHit(search.kind, hit)) ?? [],
-      isGoodMatch: isComparable && hit.score >= (cutoffs[n]?.cutoff ?? Number.POSITIVE_INFINITY),
+      isGoodMatch:
+        isComparable && hit.score >= (search.trail.calibration?.cutoff ?? Number.POSITIVE_INFINITY),
     });
   });
-  return { explained, whys };
 }
 
-async function explainSearch(search: Opened, calibration: CalibrationRow | undefined): Promise<FoveaExplain> {
-  const { parts, scene, tree, trail } = search;
+async function explainSearch({ parts, scene, tree, trail }: Opened): Promise<FoveaExplain> {
+  const { calibration } = trail;
   const embedder = trail.direction?.embedder;
   return create(FoveaExplainSchema, {
     way: trail.plan?.way ?? 'nothing',
@@ -57,6 +57,8 @@ async function explainSearch(search: Opened, calibration: CalibrationRow | undef
     vectors: BigInt(trail.index?.size ?? 0),
     approximate: trail.usedGraph ?? false,
     partial: trail.isPartial ?? false,
+    looked: BigInt(trail.looked ?? 0),
+    stages: [...trail.stages].map(([name, milliseconds]) => ({ name, milliseconds })),
     unknownConcepts: conceptsAsked(tree).flatMap((term) => (scene.idsOf(term).length === 0 ? term.name : [])),
     ...(calibration && embedder
       ? {
@@ -66,7 +68,7 @@ async function explainSearch(search: Opened, calibration: CalibrationRow | undef
             spread: calibration.spread,
             sampleSize: calibration.sampleSize,
             computedAt: showTime(calibration.computedAt),
-            modelVersionId: await versionIdOf(parts.db, embedder.modelVersionKey),
+            modelVersionId: await versionIdOf(parts.reads, embedder.modelVersionKey),
           },
         }
       : {}),
@@ -78,7 +80,7 @@ async function calibrationOf({ parts, scene, trail }: Opened): Promise<Calibrati
   const { direction, index } = trail;
   if (!direction || !index) return undefined;
   const { modelVersionKey } = direction.embedder;
-  const known = await findCalibration(parts.db, scene.grant, modelVersionKey);
+  const known = await findCalibration(parts.reads, scene.grant, modelVersionKey);
   if (known ? isStale(known, index.size, new Date()) : index.size >= sampleMin)
     await parts.db.transaction((tx) => enqueue(tx, calibrationJob(scene.grant, modelVersionKey)));
   return known;
@@ -103,7 +105,7 @@ async function signalsOfHits(search: Opened, hits: readonly Found[]): Promise<Ma
       }
       continue;
     }
-    const said = await signalsOf(parts.db, scene, kind, keys, rank);
+    const said = await signalsOf(parts.reads, scene, kind, keys, rank);
     for (const key of keys)
       signals
         .get(key)

@@ -28,6 +28,12 @@ export const searchFault = {
       StatusCode.SEARCH_BY_NOT_FULLY_INDEXED_INPUT,
       `No indexed picture is labelled '${concepts.join("' or '")}', so there is no average to rank by.`,
     ),
+  tooSlow: () =>
+    new Fault(
+      'bad_request',
+      StatusCode.DATABASE_STATEMENT_TIMEOUT,
+      'The search took too long and was stopped. Narrow it by filters that few inputs meet, ask for fewer hits or ranks at once, or have FOVEA_SEARCH_SECONDS_MAX raised.',
+    ),
   tooBusy: (waiting: number) =>
     new Fault(
       'throttled',

@@ -41,16 +41,23 @@ export function hitCondition(scene: Scene, kind: HitKind, filters: readonly Filt
   return allOf([
     sql`i.app_key = ${scene.grant.appKey}`,
     scene.asOf && sql`i.created_at <= ${scene.asOf}`,
-    ...filters.map((filter) => {
+    ...filters.map((filter, n) => {
       const met = allOf([
         isEmpty(filter.annotation) ? undefined : annotationPart(scene, kind, filter.annotation),
         isEmpty(filter.input) ? undefined : inputCondition(scene, filter.input),
       ]);
       // Not "not": what an annotation does not have is unknown to SQL, and must count as not met.
-      return filter.negate ? sql`(${met}) is not true` : met;
+      if (filter.negate) return sql`(${met}) is not true`;
+      return n < joinedMax ? met : sql`(${met}) is true`;
     }),
   ]);
 }
+
+/**
+ * Filters that the database may begin with. Further ones are asked of what those leave: it would try so many orders
+ * that planning took seconds, and "is true" is a fence it does not look behind.
+ */
+const joinedMax = 6;
 
 function annotationPart(scene: Scene, kind: HitKind, terms: AnnotationTerms): Condition {
   if (kind === 'annotation') return annotationCondition(scene, terms);

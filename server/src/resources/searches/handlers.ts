@@ -13,11 +13,12 @@ import type { AppGrant } from '#domain/grant.ts';
 import { grouped } from '#domain/grouped.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import { type Page, readPage } from '#domain/page.ts';
+import { isStatementTimeout } from '#store/postgres/index.ts';
 import type { ShownAnnotation } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { readVisibility, showTime, showVisibility } from '../common/translate.ts';
-import { countSearch, openSearch, runSearches } from './execute.ts';
-import { explain } from './explain.ts';
+import { countSearch, type Opened, openSearch, runSearches } from './execute.ts';
+import { explainSearches, whyHits } from './explain.ts';
 import { searchFault, windowMax } from './faults.ts';
 import type { Found, SearchParts } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
@@ -32,6 +33,7 @@ import {
   type SavedRow,
   updateSaved,
 } from './saved-store.ts';
+import { timed } from './trail.ts';
 import { Turns } from './turns.ts';
 
 type Rpc =
@@ -48,17 +50,21 @@ type Rpc =
 
 const searchesMax = 10;
 
-/** Searches of one app at a time, so that it never holds all connections to the database, and those that may wait. */
-const atOnceMax = Math.max(4, Math.min(12, 2 * availableParallelism()));
+/** Searches of one user at a time, and those that may wait. */
+const atOnceMax = Math.max(4, Math.min(8, 2 * availableParallelism()));
 const waitingMax = 1_000;
+/** Connections for the searches of all users: no single one can hold them all. */
+const connectionsMax = 20;
 
 interface RunOptions {
   readonly onlyCount?: boolean;
   readonly foveaExplain?: boolean;
 }
 
-export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
-  const { db } = parts;
+export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
+  const { db, searchTimeoutMs } = given;
+  const reads = db.lane({ connectionsMax, statementTimeoutMs: searchTimeoutMs });
+  const parts: SearchParts = { ...given, reads };
   const turns = new Turns<number>(atOnceMax, waitingMax);
 
   /** Saves what asks to be saved, runs the rest. */
@@ -108,7 +114,12 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     page: Page,
     options: RunOptions = {},
   ) {
-    return turns.take(grant.appKey, () => runNow(grant, kind, trees, page, options), searchFault.tooBusy);
+    const work = () => runNow(grant, kind, trees, page, options);
+    try {
+      return await turns.take(grant.caller.userKey, work, searchFault.tooBusy);
+    } catch (thrown) {
+      throw isStatementTimeout(thrown) ? searchFault.tooSlow() : thrown;
+    }
   }
 
   async function runNow(
@@ -119,17 +130,28 @@ export function searchHandlers(parts: SearchParts): ServicePart<Call, Rpc> {
     { onlyCount = false, foveaExplain = false }: RunOptions,
   ) {
     const id = newId();
-    const opened = [];
-    for (const tree of trees) opened.push(await openSearch(parts, grant, kind, tree));
-    if (onlyCount) {
-      const hitCounts = [];
-      for (const search of opened) hitCounts.push({ estimatedTotal: BigInt(await countSearch(search)) });
-      return { id, hits: [], hitCounts };
+    const until = performance.now() + searchTimeoutMs;
+    const opened: Opened[] = [];
+    try {
+      for (const tree of trees) opened.push(await openSearch(parts, grant, kind, tree, until));
+      if (onlyCount) {
+        const hitCounts = [];
+        for (const search of opened) hitCounts.push({ estimatedTotal: BigInt(await countSearch(search)) });
+        return { id, hits: [], hitCounts };
+      }
+      const found = await runSearches(opened, page);
+      const show = async (whys?: readonly FoveaWhy[]) => {
+        const [first] = opened;
+        const hits = () => showHits(grant, kind, found, whys);
+        return first ? timed(first.trail, 'show', hits) : hits();
+      };
+      if (!foveaExplain) return { id, hits: await show() };
+      const whys = await whyHits(opened, found);
+      const hits = await show(whys);
+      return { id, hits, foveaExplain: await explainSearches(opened) };
+    } finally {
+      for (const { trail } of opened) parts.onSearched(trail.plan?.way ?? 'count', trail.stages);
     }
-    const found = await runSearches(opened, page);
-    if (!foveaExplain) return { id, hits: await showHits(grant, kind, found) };
-    const { explained, whys } = await explain(opened, found);
-    return { id, hits: await showHits(grant, kind, found, whys), foveaExplain: explained };
   }
 
   async function showHits(
@@ -275,7 +297,7 @@ async function showAnnotationsOf(parts: SearchParts, grant: AppGrant, found: rea
   for (const [time, hits] of grouped(found, ({ asOf }) => asOf?.getTime())) {
     const asOf = time === undefined ? undefined : new Date(time);
     const keys = hits.flatMap(({ annotationKey }) => annotationKey ?? []);
-    for (const one of await parts.showAnnotations(parts.db, grant, keys, asOf))
+    for (const one of await parts.showAnnotations(parts.reads, grant, keys, asOf))
       shown.set(nameOf(one.inputId, one.id, asOf), one);
   }
   return ({ inputId, annotationId, asOf }: Found) => shown.get(nameOf(inputId, annotationId ?? '', asOf));

@@ -17,7 +17,13 @@ export type Probe = { readonly url: string } | { readonly bytes: Uint8Array };
 /** What searches need of other families; `service.ts` hands it over. */
 export interface SearchParts {
   readonly db: Database;
+  /** Runs what searches read: `db`, or connections with a time limit of their own. */
+  readonly reads: Db;
   readonly vectors: VectorCatalog;
+  /** Longest time that a caller waits for the answer of a search, once it is its turn. */
+  readonly searchTimeoutMs: number;
+  /** Told how each search of a caller went: how it was planned, and the milliseconds of its stages. */
+  readonly onSearched: (way: string, stages: ReadonlyMap<string, number>) => void;
   /** The embedder of the app's base workflow; undefined when it makes no embeddings. */
   readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<Embedder | undefined>;
   /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */

@@ -8,7 +8,7 @@ import { candidatesMax, fewMax, type Plan, planSearch } from './plan.ts';
 import { conceptsAsked, type HitKind, type SearchTree, type SimilarRank } from './query.ts';
 import type { Scene } from './scene.ts';
 import { estimateShare } from './selectivity.ts';
-import type { Trail } from './trail.ts';
+import { type Trail, timed } from './trail.ts';
 
 /** What a similarity search looks for, and where. */
 export interface Look {
@@ -38,9 +38,10 @@ export async function openLook(
   trail: Trail,
 ): Promise<Look | undefined> {
   const { grant } = scene;
-  const direction = await directionOf(parts, scene, ranks);
+  const direction = await timed(trail, 'direction', () => directionOf(parts, scene, ranks));
   trail.direction = direction;
-  const index = await parts.vectors.open(grant, direction.embedder.modelVersionKey);
+  const { modelVersionKey } = direction.embedder;
+  const index = await timed(trail, 'index', () => parts.vectors.open(grant, modelVersionKey));
   if (!index) return undefined;
   if (index.dims !== direction.vector.length)
     throw searchFault.wrongDimensions(direction.vector.length, index.dims);
@@ -79,7 +80,7 @@ export async function allBySimilarity(look: Look, atMost: number): Promise<Found
 async function planOf(look: Look, ranks: 'vectors' | 'both'): Promise<Plan> {
   const { parts, scene, tree, index, wanted, trail } = look;
   const filtered = isFiltered(look);
-  const share = filtered ? await estimateOf(parts, scene, tree) : 1;
+  const share = filtered ? await timed(trail, 'estimate', () => estimateOf(parts, scene, tree)) : 1;
   const plan = planSearch({
     isFiltered: filtered,
     ranks,
@@ -101,11 +102,13 @@ export async function estimateOf(
 ): Promise<number> {
   const conceptIds = conceptsAsked({ ...tree, ranks: [] }).flatMap(idsOf);
   const datasetIds = tree.filters.flatMap(({ input }) => input.datasetIds ?? []);
-  return estimateShare(tree.filters, await statisticsOf(parts.db, grant, conceptIds, datasetIds), idsOf);
+  return estimateShare(tree.filters, await statisticsOf(parts.reads, grant, conceptIds, datasetIds), idsOf);
 }
 
-const matching = ({ parts, scene, kind, condition, direction }: Look, limit: number) =>
-  candidateKeys(parts.db, scene, direction.embedder.modelVersionKey, kind, condition, limit);
+const matching = ({ parts, scene, kind, condition, direction, trail }: Look, limit: number) =>
+  timed(trail, 'matches', () =>
+    candidateKeys(parts.reads, scene, direction.embedder.modelVersionKey, kind, condition, limit),
+  );
 
 /** Reads the matches and scores them all. Where they are more than thought, plans again with what is known now. */
 async function scoreMatches(look: Look, readMax: number): Promise<Found[]> {
@@ -161,21 +164,22 @@ async function nearest(
   plan: Plan,
   candidates?: Float64Array,
 ): Promise<{ found: Found[]; isAll: boolean }> {
-  const { parts, scene, kind, condition, index, direction, minCosine } = look;
-  const near = await index.search(direction.vector, k, {
-    metric: 'cosine',
-    candidates,
-    minScore: minCosine,
-    exact: plan.way === 'scan' || plan.way === 'filter_then_score',
-  });
-  look.trail.usedGraph ||= near.way === 'graph';
-  const filtered = isFiltered(look);
-  const owners = new Map(
-    (await ownersOf(parts.db, scene, near.keys, filtered ? condition : undefined)).map((owner) => [
-      owner.key,
-      owner,
-    ]),
+  const { parts, scene, kind, condition, index, direction, minCosine, trail } = look;
+  const near = await timed(trail, 'vectors', () =>
+    index.search(direction.vector, k, {
+      metric: 'cosine',
+      candidates,
+      minScore: minCosine,
+      exact: plan.way === 'scan' || plan.way === 'filter_then_score',
+    }),
   );
+  trail.usedGraph ||= near.way === 'graph';
+  trail.looked = near.keys.length;
+  const filtered = isFiltered(look);
+  const known = await timed(trail, 'owners', () =>
+    ownersOf(parts.reads, scene, near.keys, filtered ? condition : undefined),
+  );
+  const owners = new Map(known.map((owner) => [owner.key, owner]));
   // Without a condition, what has no owner was deleted; with one it may only be no hit.
   if (!filtered && owners.size < near.keys.length)
     await index.remove(near.keys.filter((key) => !owners.has(key)));

@@ -59,6 +59,14 @@ export type Database<Schema = Claimed> = Queryable<Schema> & {
     work: (tx: Tx<Schema>) => Promise<Result>,
     options?: TransactionOptions,
   ): Promise<Result>;
+  /**
+   * Connections of their own for one sort of statements, with a limit for each of these: what runs there is stopped
+   * in time and never holds the connections that others need.
+   */
+  lane(options: {
+    statementTimeoutMs: number;
+    connectionsMax: number;
+  }): Pick<Queryable<Schema>, 'query' | 'run'>;
   /** Hears NOTIFY on a channel; returns how to stop hearing. Survives lost connections. */
   listen(channel: string, onNotify: OnNotify): Promise<() => void>;
   close(): Promise<void>;
@@ -99,19 +107,26 @@ export async function openDatabase<Schema = Claimed>(options: DatabaseOptions): 
       keepAlive: true,
       application_name: 'fovea',
     };
-    const pool = new pg.Pool({
-      ...config,
-      max: options.connectionsMax ?? 20,
-      idleTimeoutMillis: 60_000,
-      connectionTimeoutMillis: connectTimeoutMs,
-      statement_timeout: options.statementTimeoutMs ?? 30_000,
-    });
-    // An idle connection that breaks is dropped and replaced by the pool; nobody was using it.
-    pool.on('error', (error) => log.debug({ error: error.message }, 'an idle database connection was lost'));
-    // A connection in use that breaks fails its statement; without a listener it would also end the process.
-    pool.on('connect', (client) => void client.on('error', () => {}));
+    const openPool: OpenPool = (max, statementTimeoutMs) => {
+      const pool = new pg.Pool({
+        ...config,
+        max,
+        idleTimeoutMillis: 60_000,
+        connectionTimeoutMillis: connectTimeoutMs,
+        statement_timeout: statementTimeoutMs,
+      });
+      // An idle connection that breaks is dropped and replaced by the pool; nobody was using it.
+      pool.on('error', (error) =>
+        log.debug({ error: error.message }, 'an idle database connection was lost'),
+      );
+      // A connection in use that breaks fails its statement; without a listener it would also end the process.
+      pool.on('connect', (client) => void client.on('error', () => {}));
+      return pool;
+    };
+    const pool = openPool(options.connectionsMax ?? 20, options.statementTimeoutMs ?? 30_000);
     const ready = keeper === undefined ? async () => {} : keeper.ready;
-    const database = build<Schema>(pool, openListener(config, ready, log), keeper, ready, connectTimeoutMs);
+    const listener = openListener(config, ready, log);
+    const database = build<Schema>(pool, openPool, listener, keeper, ready, connectTimeoutMs);
     await checkVersion(database, options.databaseUrl);
     return database;
   } catch (error) {
@@ -120,14 +135,18 @@ export async function openDatabase<Schema = Claimed>(options: DatabaseOptions): 
   }
 }
 
+type OpenPool = (connectionsMax: number, statementTimeoutMs: number) => pg.Pool;
+
 function build<Schema>(
   pool: pg.Pool,
+  openPool: OpenPool,
   listener: ReturnType<typeof openListener>,
   keeper: Keeper | undefined,
   ready: () => Promise<void>,
   patienceMs: number,
 ): Database<Schema> {
   const acquire = () => acquireFrom(pool, ready, patienceMs);
+  const lanes: pg.Pool[] = [];
   const kysely = new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: { connect: acquire, end: async () => {} } }),
   });
@@ -154,12 +173,23 @@ function build<Schema>(
     },
     run: (statement, values) =>
       withClient(acquire, async (client) => (await client.query({ ...statement, values })).rows),
+    lane({ connectionsMax, statementTimeoutMs }) {
+      const own = openPool(connectionsMax, statementTimeoutMs);
+      lanes.push(own);
+      const acquireOwn = () => acquireFrom(own, ready, patienceMs);
+      return {
+        query: (text, values) =>
+          withClient(acquireOwn, async (client) => (await client.query(text, values)).rows),
+        run: (statement, values) =>
+          withClient(acquireOwn, async (client) => (await client.query({ ...statement, values })).rows),
+      };
+    },
     listen: listener.listen,
     close() {
       closing ??= (async () => {
         await notifier.flush();
         await listener.close();
-        await pool.end();
+        await Promise.all([pool, ...lanes].map((one) => one.end()));
         await keeper?.stop();
       })();
       return closing;
