@@ -15,7 +15,12 @@ import { askedHost, encodeJson, openAuthorizer, openGateway, referenceRoutes } f
 import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
 import { allMigrations } from '#migrations.ts';
-import { historyRoute, maskRoute } from '#resources/annotations/index.ts';
+import {
+  historyRoute,
+  maskRoute,
+  termBackfillJobs,
+  termBackfillPeriodic,
+} from '#resources/annotations/index.ts';
 import { appJobs } from '#resources/apps/index.ts';
 import { bulkOperationJobs } from '#resources/bulk-operations/index.ts';
 import { collectorJobs } from '#resources/collectors/index.ts';
@@ -47,6 +52,7 @@ import {
   inputPeriodicJobs,
   mediaRoutes,
   readImageBytes,
+  readInputText,
 } from '#resources/inputs/index.ts';
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { searchJobs } from '#resources/searches/index.ts';
@@ -226,6 +232,12 @@ async function open(
       db,
       handlers: {
         ...appJobs({ db, jobGrant }),
+        ...termBackfillJobs({
+          db,
+          log,
+          jobGrant,
+          readInputText: (grant, inputKey) => readInputText({ db, objects }, grant, inputKey),
+        }),
         ...conceptJobs(serviceDeps),
         ...bulkOperationJobs({ ...bulkParts(serviceDeps), jobGrant }),
         ...collectorJobs(collectorJobParts(serviceDeps, directory, mainGrant)),
@@ -249,6 +261,7 @@ async function open(
         }),
       },
       periodic: [
+        ...termBackfillPeriodic,
         ...inputPeriodicJobs,
         ...uploadPeriodicJobs,
         ...datasetPeriodicJobs,

@@ -21,6 +21,14 @@ export const labelsAsOf = (grant: AppGrant, at: Moment): Sql<unknown> =>
 export const datasetInputsAsOf = (grant: AppGrant, at: Moment): Sql<unknown> =>
   sql`dataset_inputs_as_of(${grant.appKey}, ${at})`;
 
+/** As `annotationsAsOf`, in the place of `annotation_texts`: annotation_key, input_key, app_keys, words. */
+export const textsAsOf = (grant: AppGrant, at: Moment): Sql<unknown> =>
+  sql`texts_as_of(${grant.appKey}, ${at})`;
+
+/** As `annotationsAsOf`, in the place of `annotation_marks`: annotation_key, kind, value. */
+export const marksAsOf = (grant: AppGrant, at: Moment): Sql<unknown> =>
+  sql`marks_as_of(${grant.appKey}, ${at})`;
+
 export type EventKind = 'created' | 'changed' | 'deleted' | 'added_to_dataset' | 'removed_from_dataset';
 
 /** One change. What was before and after is named by the row key of the present state, or of a past one. */

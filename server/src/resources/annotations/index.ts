@@ -11,7 +11,14 @@ export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
 export { annotationFilterHandlers, findAnnotationFilter } from './filter-handlers.ts';
 export { annotationHandlers } from './handlers.ts';
 export { historyRoute } from './history-routes.ts';
-export { annotationsAsOf, datasetInputsAsOf, labelsAsOf, type Moment } from './history-store.ts';
+export {
+  annotationsAsOf,
+  datasetInputsAsOf,
+  labelsAsOf,
+  type Moment,
+  marksAsOf,
+  textsAsOf,
+} from './history-store.ts';
 export {
   type InputLevelItem,
   type InputLevelPatch,
@@ -29,6 +36,7 @@ export { type LookedAt, replaceFrameAnnotations, replaceModelAnnotations } from 
 export { placeTrouble } from './place.ts';
 export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
+export { type BackfillDeps, termBackfillJobs, termBackfillPeriodic } from './term-backfill.ts';
 export { trackHandlers } from './track-handlers.ts';
 export { trackSearchHandlers } from './track-searches.ts';
 export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';

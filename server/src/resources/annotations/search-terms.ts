@@ -15,7 +15,7 @@ interface Mark {
   readonly value: string;
 }
 
-function marksIn(data: Data | undefined): Mark[] {
+export function marksIn(data: Data | undefined): Mark[] {
   if (!data) return [];
   const tracks = [...data.regions.map(({ trackId }) => trackId), ...data.tracks.map(({ id }) => id)];
   return [
@@ -27,35 +27,43 @@ function marksIn(data: Data | undefined): Mark[] {
 
 const partsOf = (data: Data) => [...data.regions, ...data.frames, ...data.timeSegments, ...data.tracks];
 
-interface Holder {
+export interface TermHolder {
   readonly key: number;
-  readonly inputKey: number;
   readonly data: Data;
 }
 
+/** All texts of some data as one. */
+export const textOf = (data: Data): string => textsIn(data).join('\n');
+
 /** Makes texts, clusters and tracks of new annotations findable. Most have none, and cost nothing. */
-export async function putSearchTerms(db: Db, grant: AppGrant, holders: readonly Holder[]): Promise<void> {
+export async function putSearchTerms(db: Db, grant: AppGrant, holders: readonly TermHolder[]): Promise<void> {
   await putTexts(
     db,
     grant,
-    holders.flatMap(({ key, inputKey, data }) => {
-      const text = textsIn(data).join('\n');
-      return text === '' ? [] : [{ key, inputKey, text }];
+    holders.flatMap(({ key, data }) => {
+      const text = textOf(data);
+      return text === '' ? [] : [{ key, text }];
     }),
   );
   const marks = holders.flatMap(({ key, data }) => marksIn(data).map((mark) => ({ ...mark, key })));
   if (marks.length === 0) return;
   await run(
     db,
-    sql`insert into annotation_marks (annotation_key, kind, value, app_key)
-        select n.*, ${grant.appKey} from unnest(${marks.map(({ key }) => key)}::bigint[],
-          ${marks.map(({ kind }) => kind)}::text[], ${marks.map(({ value }) => value)}::text[]) as n
+    sql`insert into annotation_marks (annotation_key, kind, value, app_key, input_key, valid_from)
+        select n.key, n.kind, n.value, a.app_key, a.input_key, a.valid_from
+        from unnest(${marks.map(({ key }) => key)}::bigint[], ${marks.map(({ kind }) => kind)}::text[],
+          ${marks.map(({ value }) => value)}::text[]) as n(key, kind, value)
+        join annotations a on a.key = n.key and a.app_key = ${grant.appKey}
         on conflict do nothing`,
   );
 }
 
 /** The same for annotations that changed. Lock them before. */
-export async function replaceSearchTerms(db: Db, grant: AppGrant, holders: readonly Holder[]): Promise<void> {
+export async function replaceSearchTerms(
+  db: Db,
+  grant: AppGrant,
+  holders: readonly TermHolder[],
+): Promise<void> {
   const keys = holders.map(({ key }) => key);
   await run(
     db,
@@ -86,14 +94,15 @@ export async function putInputTexts(
 async function putTexts(
   db: Db,
   grant: AppGrant,
-  texts: readonly { key: number; inputKey: number; text: string }[],
+  texts: readonly { key: number; text: string }[],
 ): Promise<void> {
   if (texts.length === 0) return;
   await run(
     db,
-    sql`insert into annotation_texts (annotation_key, source, input_key, app_keys, words)
-        select n.key, 'annotation', n.input_key, array[${grant.appKey}::bigint], ${textVector(grant.defaultLanguage, sql`n.text`)}
-        from unnest(${texts.map(({ key }) => key)}::bigint[], ${texts.map(({ inputKey }) => inputKey)}::bigint[],
-          ${texts.map(({ text }) => textToIndex(text))}::text[]) as n(key, input_key, text)`,
+    sql`insert into annotation_texts (annotation_key, source, input_key, app_keys, words, valid_from)
+        select a.key, 'annotation', a.input_key, array[a.app_key], ${textVector(grant.defaultLanguage, sql`n.text`)}, a.valid_from
+        from unnest(${texts.map(({ key }) => key)}::bigint[], ${texts.map(({ text }) => textToIndex(text))}::text[]) as n(key, text)
+        join annotations a on a.key = n.key and a.app_key = ${grant.appKey}
+        on conflict do nothing`,
   );
 }

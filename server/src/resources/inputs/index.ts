@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { AppGrant } from '#domain/grant.ts';
+import { decodeText } from '#engine/text.ts';
 import type { JobHandler } from '#jobs/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Deps } from '../common/deps.ts';
@@ -50,6 +51,17 @@ export async function readImageBytes(
   const [row] = await inputRows(db, grant, [inputKey]);
   if (!row?.mediaSha) throw inputFault.invalid('This input has no stored medium.');
   return readOriginal(objects, grant, row.mediaSha);
+}
+
+/** The text of a text input. @returns undefined for other inputs, and for bytes that are no text */
+export async function readInputText(
+  deps: Pick<Deps, 'db'> & { objects: ObjectStore },
+  grant: AppGrant,
+  inputKey: number,
+): Promise<string | undefined> {
+  const [row] = await inputRows(deps.db, grant, [inputKey]);
+  if (row?.kind !== 'text' || !row.mediaSha) return undefined;
+  return decodeText(await readOriginal(deps.objects, grant, row.mediaSha))?.text;
 }
 
 /** The same as a stream, for videos and sounds. @throws Fault as `readImageBytes`; damaged bytes end the stream */

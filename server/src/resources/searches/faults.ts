@@ -60,10 +60,6 @@ export const searchFault = {
     invalid(
       'Ranking pictures by text needs a model that puts text and pictures into one space, and none is installed on this server: `fovea models pull` brings one. Without it, data.text.raw ranks by the words of texts, and this app holds none.',
     ),
-  noPast: () =>
-    invalid(
-      'as_of cannot be joined with words, clusters or tracks: only labels, facts and datasets have a history.',
-    ),
   future: () => invalid('as_of lies in the future.'),
   missing: (id: string) =>
     new Fault('not_found', StatusCode.CONN_DOES_NOT_EXIST, `There is no saved search '${id}' in this app.`),

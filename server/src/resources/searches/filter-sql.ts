@@ -90,8 +90,8 @@ function annotationCondition(scene: Scene, terms: AnnotationTerms): Condition {
     terms.kinds ? sql`a.kinds & ${terms.kinds} = ${terms.kinds}` : undefined,
     terms.regionKinds ? sql`a.kinds & ${terms.regionKinds} <> 0` : undefined,
     terms.wholeInputOnly ? sql`a.kinds & ${placeKinds} = 0` : undefined,
-    terms.trackIds ? markCondition('track', terms.trackIds) : undefined,
-    terms.clusterIds ? markCondition('cluster', terms.clusterIds) : undefined,
+    terms.trackIds ? markCondition(scene, 'track', terms.trackIds) : undefined,
+    terms.clusterIds ? markCondition(scene, 'cluster', terms.clusterIds) : undefined,
     terms.concepts ? conceptCondition(scene, terms.concepts, terms) : undefined,
     terms.metadata ? anyOf(metadataParts(terms.metadata)) : undefined,
     terms.geo ? geoCondition(terms.geo) : undefined,
@@ -101,12 +101,12 @@ function annotationCondition(scene: Scene, terms: AnnotationTerms): Condition {
   ]);
 }
 
-const markCondition = (kind: 'track' | 'cluster', ids: readonly string[]): Condition =>
-  sql`exists (select from annotation_marks m where m.annotation_key = a.key and m.kind = ${kind}
+const markCondition = ({ marks }: Scene, kind: 'track' | 'cluster', ids: readonly string[]): Condition =>
+  sql`exists (select from ${marks} m where m.annotation_key = a.key and m.kind = ${kind}
     and m.value = any(${[...ids]}::text[]))`;
 
 const textCondition = (scene: Scene, words: string): Condition =>
-  sql`exists (select from annotation_texts t where t.annotation_key = a.key and t.words @@ ${textQuery(scene.textLanguage, words)})`;
+  sql`exists (select from ${scene.texts} t where t.annotation_key = a.key and t.words @@ ${textQuery(scene.textLanguage, words)})`;
 
 /** Each top-level key is a condition of its own; they are ORed (Filter.annotation in resources.proto). */
 const metadataParts = (metadata: { [key: string]: Json }): Condition[] =>

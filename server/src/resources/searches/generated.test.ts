@@ -93,8 +93,7 @@ const shortened = (key: string, value: unknown) =>
 
 /** Ranks that cancel each other out, pictures that are gone or text that has no words leave nothing to compare. */
 const cannotBeAsked = (status: { code: number; details: string } | undefined): boolean =>
-  status?.code === 43004 ||
-  (status?.code === 40002 && /cancel|holds none|have a history/.test(status.details));
+  status?.code === 43004 || (status?.code === 40002 && /cancel|holds none/.test(status.details));
 
 /** A hit so near to min_value that rounding decides. */
 const isOnEdge = (

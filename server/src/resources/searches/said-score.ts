@@ -55,7 +55,7 @@ function wordScore(scene: Scene, kind: HitKind, rank: WordRank): Sql<unknown> {
   const words = scene.wordsOf(rank);
   const found = words.map((word) => sql`max((t.words @@ ${textQuery(scene.textLanguage, word)})::int)`);
   return sql`coalesce((select (${sql.join(found, sql` + `)}) / ${words.length}::float8
-    from annotation_texts t where ${ownedBy(kind, 't')}), 0)`;
+    from ${scene.texts} t where ${ownedBy(kind, 't')}), 0)`;
 }
 
 /** That each word rank finds one of its words at least; undefined without such ranks. */
@@ -63,7 +63,7 @@ export function wordsFound(scene: Scene, kind: HitKind, ranks: readonly SaidRank
   const met = ranks.flatMap((rank) => {
     if (rank.kind !== 'words' || rank.negate) return [];
     const either = scene.wordsOf(rank).map((word) => textQuery(scene.textLanguage, word));
-    return sql`exists (select from annotation_texts t where ${ownedBy(kind, 't')}
+    return sql`exists (select from ${scene.texts} t where ${ownedBy(kind, 't')}
       and t.app_keys @> array[${scene.grant.appKey}::bigint] and t.words @@ (${sql.join(either, sql` || `)}))`;
   });
   return met.length === 0 ? undefined : sql.join(met, sql` and `);
@@ -73,7 +73,7 @@ export function wordsFound(scene: Scene, kind: HitKind, ranks: readonly SaidRank
 export function foundWords(scene: Scene, kind: HitKind, rank: SaidRank): Sql<unknown> {
   if (rank.kind !== 'words') return sql`'{}'::text[]`;
   const found = scene.wordsOf(rank).map(
-    (word) => sql`case when exists (select from annotation_texts t where ${ownedBy(kind, 't')}
+    (word) => sql`case when exists (select from ${scene.texts} t where ${ownedBy(kind, 't')}
       and t.words @@ ${textQuery(scene.textLanguage, word)}) then ${word}::text end`,
   );
   return sql`array_remove(array[${sql.join(found)}], null)`;

@@ -1,7 +1,13 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { grouped } from '#domain/grouped.ts';
 import { type Db, rows, type Sql, sql } from '#store/sql.ts';
-import { annotationsAsOf, datasetInputsAsOf, labelsAsOf } from '../annotations/index.ts';
+import {
+  annotationsAsOf,
+  datasetInputsAsOf,
+  labelsAsOf,
+  marksAsOf,
+  textsAsOf,
+} from '../annotations/index.ts';
 import { dictionaryOf, withSpaces } from '../common/text.ts';
 import { searchFault } from './faults.ts';
 import { type ConceptTerm, conceptsAsked, type SearchTree, type WordRank } from './query.ts';
@@ -13,6 +19,8 @@ export interface Scene {
   readonly annotations: Sql<unknown>;
   readonly labels: Sql<unknown>;
   readonly members: Sql<unknown>;
+  readonly texts: Sql<unknown>;
+  readonly marks: Sql<unknown>;
   readonly asOf: Date | undefined;
   /** Language of the words that texts are searched for. */
   readonly textLanguage: string;
@@ -34,11 +42,12 @@ export async function openScene(db: Db, grant: AppGrant, tree: SearchTree): Prom
   const words = new Map<WordRank, readonly string[]>();
   for (const rank of tree.ranks)
     if (rank.kind === 'words') words.set(rank, await tellingWords(db, textLanguage, rank.words));
-  if (words.size > 0 && !(await hasTexts(db, grant))) throw searchFault.textNeedsModel();
+  const tables = asOf ? tablesAsOf(grant, asOf) : tablesNow;
+  if (words.size > 0 && !(await hasTexts(db, grant, tables.texts))) throw searchFault.textNeedsModel();
   return {
     grant,
     asOf,
-    ...(asOf ? tablesAsOf(grant, tree, asOf) : tablesNow),
+    ...tables,
     textLanguage,
     idsOf: ({ id, name }) => (id ? [id] : (idsByName.get(name) ?? []).map((one) => one.id)),
     wordsOf: (rank) => words.get(rank) ?? [rank.words],
@@ -59,10 +68,10 @@ async function tellingWords(db: Db, language: string, typed: string): Promise<re
 }
 
 /** Whether words can be looked for: some text is in the app. */
-async function hasTexts(db: Db, grant: AppGrant): Promise<boolean> {
+async function hasTexts(db: Db, grant: AppGrant, texts: Sql<unknown>): Promise<boolean> {
   const found = await rows(
     db,
-    sql`select from annotation_texts t where t.app_keys @> array[${grant.appKey}::bigint] limit 1`,
+    sql`select from ${texts} t where t.app_keys @> array[${grant.appKey}::bigint] limit 1`,
   );
   return found.length > 0;
 }
@@ -71,20 +80,17 @@ const tablesNow = {
   annotations: sql`annotations`,
   labels: sql`annotation_concepts`,
   members: sql`dataset_inputs`,
+  texts: sql`annotation_texts`,
+  marks: sql`annotation_marks`,
 };
 
-/** Labels, facts and memberships have a history; texts, clusters and tracks are known as they are now only. */
-function tablesAsOf(grant: AppGrant, { filters, ranks }: SearchTree, at: Date): typeof tablesNow {
-  const asksForNow = filters.some(
-    ({ annotation }) => annotation.words !== undefined || annotation.clusterIds || annotation.trackIds,
-  );
-  if (asksForNow || ranks.some(({ kind }) => kind === 'words')) throw searchFault.noPast();
-  return {
-    annotations: annotationsAsOf(grant, at),
-    labels: labelsAsOf(grant, at),
-    members: datasetInputsAsOf(grant, at),
-  };
-}
+const tablesAsOf = (grant: AppGrant, at: Date): typeof tablesNow => ({
+  annotations: annotationsAsOf(grant, at),
+  labels: labelsAsOf(grant, at),
+  members: datasetInputsAsOf(grant, at),
+  texts: textsAsOf(grant, at),
+  marks: marksAsOf(grant, at),
+});
 
 /**
  * Concepts by name, of the app and of the platform, whose concepts built-in models speak. In another language than

@@ -20,6 +20,7 @@ import { transfers } from './0029-transfers.ts';
 import { searchTerms } from './0032-search-terms.ts';
 import { searchCalibrations } from './0033-search-calibrations.ts';
 import { annotationSearchMetrics } from './0034-annotation-search-metrics.ts';
+import { searchTermHistory } from './0035-search-term-history.ts';
 import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
 import { workflowEvaluations } from './0042-workflow-evaluations.ts';
@@ -49,6 +50,7 @@ export const migrations: readonly Migration[] = [
   searchTerms,
   searchCalibrations,
   annotationSearchMetrics,
+  searchTermHistory,
   training,
   evaluations,
   workflowEvaluations,

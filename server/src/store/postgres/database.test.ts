@@ -109,6 +109,17 @@ test('a slow statement ends at its time limit and the connection stays usable', 
   expect(await database.query(`show statement_timeout`)).toEqual([{ statement_timeout: '30s' }]);
 });
 
+test('a lane has its own limit, and its connections are not those of others', async () => {
+  const lane = database.lane({ statementTimeoutMs: 60, connectionsMax: 1 });
+  const [slow, quick] = await Promise.all([
+    lane.query('select pg_sleep(5)').catch((thrown: unknown) => thrown),
+    database.query('select 1 as one'),
+  ]);
+  expect(isStatementTimeout(slow)).toBe(true);
+  expect(quick).toEqual([{ one: 1 }]);
+  expect(await lane.query('select pg_backend_pid() > 0 as alive')).toEqual([{ alive: true }]);
+});
+
 test('a listener hears what was committed, and learns when it may have missed something', async () => {
   const heard: (string | undefined)[] = [];
   const stop = await database.listen('news', (payload) => heard.push(payload));
