@@ -4,6 +4,7 @@ import type { AppRow, CredentialRow, Directory } from '#domain/directory.ts';
 import { isArmed } from '#domain/failpoints.ts';
 import { AppGrant, type Caller, type Role, UserGrant, visibility } from '#domain/grant.ts';
 import { seal } from '#domain/grant-seal.ts';
+import { sessionTokenIn } from '#domain/session-cookie.ts';
 import { type AccessRule, accessRuleOf } from './access-rule.ts';
 import { gatewayFault } from './faults.ts';
 
@@ -26,7 +27,7 @@ interface NamedApp {
  */
 function sessionOfPage(header: HeaderOf): string | undefined {
   if (header('x-fovea-page') !== '1' || header('authorization')) return undefined;
-  return header('cookie')?.match(/(?:^|;\s*)x_clarifai_session_token=([^;\s]+)/)?.[1];
+  return sessionTokenIn(header);
 }
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

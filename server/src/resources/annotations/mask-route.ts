@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AppGrant } from '#domain/grant.ts';
+import { withSessionCookie } from '#domain/session-cookie.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { annotationFault } from './faults.ts';
 import { findAnnotationKey } from './list-store.ts';
@@ -30,7 +31,7 @@ export const maskRoute = ({ db, annotationsGrant }: MaskRouteParts) => ({
     const [userId, appId, inputId, id] = (path.exec(url.pathname) as RegExpExecArray)
       .slice(1)
       .map(decodeURIComponent) as [string, string, string, string];
-    const grant = await annotationsGrant(header, userId, appId);
+    const grant = await annotationsGrant(withSessionCookie(header), userId, appId);
     const key = grant.isMember ? await findAnnotationKey(db, grant, inputId, id) : undefined;
     const [annotation] = key === undefined ? [] : await showAnnotations(db, grant, [key]);
     const bytes = maskBytesOf(annotation);

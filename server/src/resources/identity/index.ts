@@ -7,7 +7,7 @@ import { userHandlers } from './user-handlers.ts';
 export { openDirectory, type RememberedDirectory } from './directory.ts';
 export { ensureFirstUser, ensurePlatformApp, type FirstUser, newSecret, platform } from './first-user.ts';
 export { findMovedTo, leaveWord } from './moved-ids.ts';
-export { cookieOf, identityRoutes } from './routes.ts';
+export { identityRoutes } from './routes.ts';
 export { openWelcome, type Welcome } from './welcome.ts';
 
 export const identityHandlers = (deps: Deps, directory: RememberedDirectory) => ({

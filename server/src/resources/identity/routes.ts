@@ -3,6 +3,7 @@ import { StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import { type Caller, visibility as visibilities } from '#domain/grant.ts';
 import { idTrouble } from '#domain/ids.ts';
+import { sessionCookie, sessionTokenIn } from '#domain/session-cookie.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { run, sql } from '#store/sql.ts';
 import type { Sealer } from '../common/sealer.ts';
@@ -29,7 +30,6 @@ export interface IdentityRouteParts {
 }
 
 const bodyBytesMax = 64 * 1024;
-export const sessionCookie = 'x_clarifai_session_token';
 
 /**
  * What the contract leaves to the service itself: sign-in with a session, and the making of users.
@@ -91,7 +91,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
       verb: 'DELETE' as const,
       path: '/v2/ext/fovea/session',
       async answer(_request: IncomingMessage, response: ServerResponse, { header }: { header: HeaderOf }) {
-        const token = header('x-clarifai-session-token') ?? cookieOf(header);
+        const token = header('x-clarifai-session-token') ?? sessionTokenIn(header);
         if (token) await run(db, sql`delete from sessions where hash = ${hashSecret(token)}`);
         directory.forget();
         response.setHeader('set-cookie', `${sessionCookie}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0`);
@@ -162,14 +162,6 @@ const loginNeedsPat = () =>
     StatusCode.CONN_INSUFFICIENT_SCOPES,
     'Sign in with a personal access token that holds the scope All; other keys open no session.',
   );
-
-/** The session cookie, for pictures that a browser loads by itself. Never enough to change anything. */
-export function cookieOf(header: HeaderOf): string | undefined {
-  const pair = header('cookie')
-    ?.split(/;\s*/)
-    .find((part) => part.startsWith(`${sessionCookie}=`));
-  return pair?.slice(sessionCookie.length + 1) || undefined;
-}
 
 async function readJson(request: IncomingMessage): Promise<object> {
   const chunks: Buffer[] = [];

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Data } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { withSessionCookie } from '#domain/session-cookie.ts';
 import { encodeJpeg, type MediaDecoder } from '#engine/media/index.ts';
 import type { ByteRange, ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
@@ -45,7 +46,7 @@ export function mediaRoutes(deps: MediaRouteDeps): MediaRoute[] {
       async answer(request, response, { url, header }) {
         const address = readMediaPath(url.pathname);
         if (!address) return refuse(response, 404);
-        const grant = await grantOr(deps.mediaGrant, withCookie(header), address);
+        const grant = await grantOr(deps.mediaGrant, withSessionCookie(header), address);
         if (typeof grant === 'number') return refuse(response, grant);
         const input = await inputOfMedium(deps.db, grant, address.kind, address.sha);
         if (!input) return refuse(response, 404);
@@ -82,20 +83,6 @@ async function grantOr(
     if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
     return thrown.kind === 'unauthenticated' ? 401 : 404;
   }
-}
-
-const sessionHeader = 'x-clarifai-session-token';
-const sessionCookie = 'x_clarifai_session_token';
-
-/** Pictures in a page carry no headers of ours; the session cookie stands in where there is no other credential. */
-function withCookie(header: HeaderOf): HeaderOf {
-  return (name) => {
-    const given = header(name);
-    if (given !== undefined || name !== sessionHeader || header('authorization')) return given;
-    const pairs = (header('cookie') ?? '').split(';').map((pair) => pair.trim());
-    const token = pairs.find((pair) => pair.startsWith(`${sessionCookie}=`))?.slice(sessionCookie.length + 1);
-    return token || undefined;
-  };
 }
 
 const inlineTypes: Record<string, string> = {

@@ -4,6 +4,7 @@ import { formatNamed, formats } from '@fovea/formats';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
+import { withSessionCookie } from '#domain/session-cookie.ts';
 import { commonFault } from '../common/faults.ts';
 import { always, refuse, sendObject } from '../common/send-object.ts';
 import { findDatasetKeys } from '../datasets/index.ts';
@@ -83,7 +84,9 @@ export function transferRoutes(parts: TransferRouteParts): TransferRoute[] {
         string,
         string?,
       ];
-      const grant = await parts.grantFor(rights, context.header, userId, appId);
+      // A browser that downloads sends its cookie and no header of ours.
+      const header = path === contentPath ? withSessionCookie(context.header) : context.header;
+      const grant = await parts.grantFor(rights, header, userId, appId);
       if (!grant.isMember) throw commonFault.membersOnly('import and export its data');
       const reply = await work(grant, id, request, response, context);
       if (reply === undefined) return;

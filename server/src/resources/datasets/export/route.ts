@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { withSessionCookie } from '#domain/session-cookie.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
 import { always, refuse, sendObject } from '../../common/send-object.ts';
@@ -49,7 +50,7 @@ export function exportRoute(deps: {
       const format = Number(Object.keys(names).find((key) => names[Number(key)] === parts?.[4]));
       if (!parts || Number.isNaN(format)) return refuse(response, 404);
       const [userId, appId, datasetId, versionId] = parts as [string, string, string, string];
-      const grant = await deps.grant(header, userId, appId).catch((thrown: unknown) => {
+      const grant = await deps.grant(withSessionCookie(header), userId, appId).catch((thrown: unknown) => {
         if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
         return thrown.kind === 'unauthenticated' ? (401 as const) : (404 as const);
       });
