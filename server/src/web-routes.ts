@@ -60,7 +60,7 @@ interface Asset {
 const prefix = '/assets/';
 
 /** Addresses of screens: all that is neither the API nor a thing that other routes serve. */
-const screens = /^\/(?!v2(\/|$)|assets\/)/;
+const screens = /^\/(?!v2(\/|$)|assets\/|\/)/;
 
 /**
  * The page and its assets, from the folder that the build wrote. Every address of a screen is the same page, which
