@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type MethodRule, methodRules, ruleOf, scopeRules } from '@fovea/contract';
 import { changedTables, digestOfRows, type Ground } from './arena.ts';
 import { type Attack, ledger, type Outcome } from './attack.ts';
 import { closureOf, keyHeader, say } from './cast.ts';
 import { leavesOf, namingRequest, pathWords, withLeaf } from './shapes.ts';
 import { templateFor } from './templates.ts';
-import { bytesOf, type Json } from './wire.ts';
+import { bytesOf, type Headers, type Json } from './wire.ts';
 
 const lacksScope = 11007;
 const exposed = [...scopeRules.values()]
@@ -292,4 +293,73 @@ const s5: Attack = {
   },
 };
 
-export const authorityAttacks = [s3, s4, s5];
+const refusedWithinMs = 1_000;
+
+/** Each way to take away what somebody could do, one after the other; nobody may go on for longer than a second. */
+const s6: Attack = {
+  id: 'S6',
+  name: 'keys and roles that were taken away',
+  async run(arena) {
+    const { wire, cast } = arena;
+    const { victim, attacker } = cast;
+    const owner = keyHeader(victim.pat);
+    const book = ledger();
+    const user = { user_app_id: { user_id: victim.userId } };
+    const app = { user_app_id: victim.userAppId };
+    let slowest = 0;
+    const newKey = async (key: Json): Promise<string> =>
+      (await say(wire, owner, 'PostKeys', { ...user, keys: [{ description: 'short', ...key }] })).keys[0].id;
+    const pat = () => newKey({ type: 'personal_access_token', scopes: ['All'] });
+    const appKey = () =>
+      newKey({ scopes: ['All'], apps: [{ id: victim.ids['app'], user_id: victim.userId }] });
+    const inApp = (verb: string, path: string, headers: Headers, body?: Json) =>
+      wire.send({ verb, path, headers, ...(body ? { body: Buffer.from(JSON.stringify(body)) } : {}) });
+    const ways: Record<string, () => Promise<{ headers: Headers; take: () => Promise<unknown> }>> = {
+      'a deleted token': async () => {
+        const id = await pat();
+        return { headers: keyHeader(id), take: () => say(wire, owner, 'DeleteKey', { ...user, key_id: id }) };
+      },
+      'a deleted app key': async () => {
+        const id = await appKey();
+        return { headers: keyHeader(id), take: () => say(wire, owner, 'DeleteKey', { ...user, key_id: id }) };
+      },
+      'a narrowed token': async () => {
+        const id = await pat();
+        const keys = [{ id, scopes: ['Apps_Get'] }];
+        const take = () => say(wire, owner, 'PatchKeys', { ...user, action: 'overwrite', keys });
+        return { headers: keyHeader(id), take };
+      },
+      'a removed collaborator': async () => {
+        const id = `s6-${book.tried}`;
+        await say(wire, owner, 'PostCollaborators', {
+          ...app,
+          collaborators: [{ id, user: { id: attacker.userId }, scopes: ['All'] }],
+        });
+        const take = () => say(wire, owner, 'DeleteCollaborators', { ...app, collaborator_ids: [id] });
+        return { headers: keyHeader(attacker.pat), take };
+      },
+      'an ended session': async () => {
+        const login = await inApp('POST', '/v2/login', {}, { password: victim.pat });
+        const headers = { 'x-clarifai-session-token': JSON.parse(login.text).session_token as string };
+        return { headers, take: () => inApp('DELETE', '/v2/ext/fovea/session', headers) };
+      },
+    };
+    for (let trial = 0; trial < (arena.full ? 20 : 4); trial++) {
+      for (const [what, make] of Object.entries(ways)) {
+        book.count();
+        const { headers, take } = await make();
+        const ask = async () => (await wire.call(ruleOf('ListConcepts'), app, headers)).code;
+        if ((await ask()) !== 10000) book.through(`${what} never worked`);
+        await take();
+        const began = performance.now();
+        while ((await ask()) === 10000 && performance.now() - began < 5 * refusedWithinMs) await sleep(20);
+        const tookMs = performance.now() - began;
+        slowest = Math.max(slowest, tookMs);
+        if (tookMs > refusedWithinMs) book.through(`${what} worked for ${Math.round(tookMs)} ms more`);
+      }
+    }
+    return book.outcome({ note: `refused after ${Math.round(slowest)} ms at most, calls one by one` });
+  },
+};
+
+export const authorityAttacks = [s3, s4, s5, s6];

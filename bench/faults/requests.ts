@@ -150,6 +150,41 @@ function session(appId: string): Step[] {
       dataset_inputs: [{ input: { id: 'x' } }, { input: { id: 'y' } }],
     }),
     inApp('PostDatasetVersions', 'POST', 'datasets/d/versions', { dataset_versions: [{ id: 'v' }] }),
+    inApp('PutDatasetVersionExports', 'PUT', 'datasets/d/versions/v/exports', { exports: [{ format: 1 }] }),
+    inApp('PostUploads', 'POST', 'uploads', {
+      uploads: [{ id: 'u', content_name: 'a.zip', content_length: 4 }],
+    }),
+    inApp('PutUploadContentParts', 'PUT', 'uploads/u/content_parts', {
+      content_parts: [{ part_number: 1, range_start: 0, data: 'QUE=' }],
+    }),
+    inApp('PostInputsUploads', 'POST', 'inputs/uploads', {
+      inputs_uploads: [{ inputs_add_job_id: 'from-archive', upload: { id: 'archive', content_length: 9 } }],
+    }),
+    inApp('DeleteUploads', 'DELETE', 'uploads', { ids: ['u'] }),
+    inApp('PostBulkOperations', 'POST', 'bulk_operations', {
+      bulk_operations: [
+        {
+          id: 'b',
+          input_ids: { input_ids: ['x'] },
+          operation: { add_metadata: { metadata: { bulk: true } } },
+        },
+      ],
+    }),
+    inApp('DeleteBulkOperations', 'DELETE', 'bulk_operations', { ids: ['b'] }),
+    inApp('PostAnnotationFilters', 'POST', 'annotation_filters', {
+      annotation_filters: [{ id: 'f', name: 'f' }],
+    }),
+    inApp('PostAppDuplications', 'POST', 'duplications', {
+      app_duplications: [
+        { id: `copy-${appId}`, destination_app: { id: `${appId}-copy` }, filter: { copy_concepts: true } },
+      ],
+    }),
+    step('DeleteApp of the copy', 'DELETE', `${home}/${appId}-copy`),
+    inApp('PatchAnnotationsStatus', 'PATCH', 'task/-/annotations/status', {
+      action: 'overwrite',
+      user_ids: [userId],
+      status_code: 24151,
+    }),
     inApp('PostModels', 'POST', 'models', { models: [{ id: 'm' }] }),
     inApp('PatchModels', 'PATCH', 'models', {
       action: 'overwrite',

@@ -52,6 +52,14 @@ export function asFault(thrown: unknown): Fault {
       },
     );
   }
+  if (isStoreAway(thrown)) {
+    return new Fault(
+      'unavailable',
+      StatusCode.RPC_SERVER_UNAVAILABLE,
+      'The object store does not answer, or refuses; the request may have been done or not. Try again.',
+      { cause: thrown },
+    );
+  }
   if (isDatabaseAway(thrown)) {
     return new Fault(
       'unavailable',
@@ -94,6 +102,10 @@ function isDatabaseAway(thrown: unknown): boolean {
   if (code === 'ENOENT') return syscall === 'connect';
   return awayCodes.test(String(code)) || (typeof message === 'string' && awayWords.test(message));
 }
+
+/** The S3 client marks what it throws, whether the store refused or was not reached, when it has tried often enough. */
+const isStoreAway = (thrown: unknown): boolean =>
+  typeof thrown === 'object' && thrown !== null && '$metadata' in thrown;
 
 /** Of the file system, a quota, or PostgreSQL. */
 const isDiskFull = (thrown: unknown): boolean =>
