@@ -195,7 +195,8 @@ test('the routes are those that the documentation names and the server has', () 
   const page = readFileSync(join(root, 'docs', 'EXTENSIONS.md'), 'utf8');
   const named = [...page.matchAll(/^ {4}(GET|POST|PUT|PATCH|DELETE) +([^\s?]+)/gm)].map(([, verb, path]) =>
     `${verb} ${path}`
-      .replace('{dataset}/', '/v2/ext/fovea/users/{user}/apps/{app}/datasets/{dataset}/')
+      .replace(' {app}/', ' /v2/ext/fovea/users/{user}/apps/{app}/')
+      .replace(' {dataset}/', ' /v2/ext/fovea/users/{user}/apps/{app}/datasets/{dataset}/')
       .replace('{prefix}/thumbnail/{suffix}', '/media/thumbnail/users/{user}/apps/{app}/inputs/video/{sha}'),
   );
   expect(named.length).toBeGreaterThan(15);
@@ -209,6 +210,8 @@ test('the routes are those that the documentation names and the server has', () 
   const samples = known.map((line) => filledIn(line.split(' ')[1] as string, {}));
   const reaches = (pattern: string) => samples.some((path) => new RegExp(`^${pattern}$`).test(path));
   expect(patterns.map(([, pattern]) => pattern as string).filter((pattern) => !reaches(pattern))).toEqual([]);
+  const tails = sources.flatMap((text) => [...text.matchAll(/tail: '(\/[^']+)'/g)].map(([, tail]) => tail));
+  expect(tails.filter((tail) => !samples.some((path) => new RegExp(`${tail}$`).test(path)))).toEqual([]);
   const texts = sources.flatMap((text) =>
     [...text.matchAll(/'(\/v2\/ext\/[^']*)'/g)].map(([, path]) => path),
   );

@@ -89,7 +89,7 @@ const growthMax = { short: 0.2, fullPerTenMinutes: 0.01 };
 
 async function soak(context: Context, outcome: Outcome): Promise<void> {
   const victim = openIn(context);
-  const totalMs = sized(context, 90_000, 3_600_000);
+  const totalMs = sized(context, 60_000, 3_600_000);
   try {
     await victim.ready();
     const [subject] = (await newSubjects(victim, context, 0)) as [Subject];
@@ -264,7 +264,7 @@ async function soup(context: Context, outcome: Outcome): Promise<void> {
   const eaten = new Map<Ingredient, number>();
   try {
     await victim.ready();
-    for (let bowl = 0; bowl < sized(context, 6, 200); bowl++) {
+    for (let bowl = 0; bowl < sized(context, 4, 200); bowl++) {
       const own = await newSubjects(victim, context, subjects.length);
       subjects.push(...own);
       for (let spoon = 0; spoon < 4; spoon++) {

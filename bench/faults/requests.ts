@@ -241,7 +241,7 @@ async function requestsTwice(context: Context, outcome: Outcome): Promise<void> 
   const { random } = context;
   let [answered, known] = [0, 0];
   await withVictim(context, async (victim) => {
-    const rounds = sized(context, 2, 10);
+    const rounds = sized(context, 1, 10);
     for (let round = 0; round < rounds; round++) {
       for (const step of session(`twice-${round}`)) {
         const first = await victim.wire.call(step.verb, step.path, step.body);
