@@ -38,7 +38,7 @@ const fewPassages = 3;
 /** Only a server that comes after a death passes these. */
 const afterDeath: readonly Point[] = ['jobs-seized', 'jobs-given-back'];
 /** How long a load tries to reach a point. */
-const patienceMs = 40_000;
+const patienceMs = 90_000;
 /** Points with one app; a new one keeps the comparisons short. */
 const pointsPerWorld = 20;
 /** Passed only while nobody works on what waits. */

@@ -167,14 +167,16 @@ export async function openHarbour(victim: Victim, random: Random): Promise<Troup
   async function cancelCrowd(): Promise<void> {
     const id = `crowd-${count++}`;
     crowds.set(id, false);
-    for (let request = 0; request < crowd.requests; request++) {
-      const inputs = Array.from({ length: crowd.request }, (_, n) => {
-        const input = `${id}-${request}-${n}`;
-        return { id: input, data: { text: { raw: input } } };
-      });
-      const body = { inputs, inputs_add_job_id: id };
-      if (!(await attempted(() => wire.must('POST', `${quay}/inputs`, body)))) return;
-    }
+    const sent = await Promise.all(
+      Array.from({ length: crowd.requests }, (_, request) => {
+        const inputs = Array.from({ length: crowd.request }, (_, n) => {
+          const input = `${id}-${request}-${n}`;
+          return { id: input, data: { text: { raw: input } } };
+        });
+        return attempted(() => wire.must('POST', `${quay}/inputs`, { inputs, inputs_add_job_id: id }));
+      }),
+    );
+    if (sent.includes(false)) return;
     isCrowded = true;
     crowds.set(id, await attempted(() => wire.must('PATCH', `${quay}/inputs/jobs/add/${id}`, {})));
   }

@@ -172,7 +172,7 @@ function session(appId: string): Step[] {
     }),
     inApp('DeleteBulkOperations', 'DELETE', 'bulk_operations', { ids: ['b'] }),
     inApp('PostAnnotationFilters', 'POST', 'annotation_filters', {
-      annotation_filters: [{ id: 'f', name: 'f' }],
+      annotation_filters: [{ id: 'f', name: 'f', search: { query: {} } }],
     }),
     inApp('PostAppDuplications', 'POST', 'duplications', {
       app_duplications: [
