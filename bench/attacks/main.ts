@@ -11,6 +11,7 @@ import { fileAttacks } from './files.ts';
 import { fuzzAttacks } from './fuzz.ts';
 import { mediaAttacks } from './media.ts';
 import { nestedAttacks } from './nested.ts';
+import { pageAttacks } from './page.ts';
 import { protocolAttacks } from './protocol.ts';
 import { showTable, type Verdict, verdictOf } from './report.ts';
 import { strangerAttacks } from './strangers.ts';
@@ -25,6 +26,7 @@ const attacks: readonly Attack[] = [
   ...mediaAttacks,
   ...fileAttacks,
   ...exposureAttacks,
+  ...pageAttacks,
   ...lastAttacks,
 ];
 

@@ -36,6 +36,21 @@ export const usePreference = (name: string): string | undefined =>
 
 export type Theme = 'light' | 'dark' | 'system';
 
+const dark = typeof matchMedia === 'function' ? matchMedia('(prefers-color-scheme: dark)') : undefined;
+
+/** Whether the page is dark now: for what is drawn rather than styled. */
+export const useIsDark = (): boolean => {
+  const chosen = usePreference('theme') ?? 'system';
+  const isSystemDark = useSyncExternalStore(
+    (listener) => {
+      dark?.addEventListener('change', listener);
+      return () => dark?.removeEventListener('change', listener);
+    },
+    () => dark?.matches ?? false,
+  );
+  return chosen === 'system' ? isSystemDark : chosen === 'dark';
+};
+
 export function applyTheme(): void {
   const theme = readPreference('theme') ?? 'system';
   if (theme === 'system') delete document.documentElement.dataset['theme'];

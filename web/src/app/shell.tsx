@@ -65,7 +65,12 @@ function InApp({ userId, appId, Screen }: { userId: string; appId: string; Scree
       document.title = 'Fovea';
     };
   }, [appId]);
-  if (found.error) return <TroubleNote thrown={found.error} retry={() => void found.refetch()} />;
+  if (found.error)
+    return (
+      <div className="page">
+        <TroubleNote thrown={found.error} retry={() => void found.refetch()} />
+      </div>
+    );
   return (
     <AppProvider value={{ ...name, ...(found.data?.app ? { app: found.data.app } : {}) }}>
       <Screen key={`${userId}/${appId}`} />
@@ -181,6 +186,10 @@ function UserMenu({ signedOut, showKeys }: { signedOut: () => Promise<void>; sho
           <MenuItem className="menu-item" onAction={() => go('/settings/secrets')}>
             <Icon name="key" />
             {t('user.tokens')}
+          </MenuItem>
+          <MenuItem className="menu-item" onAction={() => location.assign('/docs')}>
+            <Icon name="docs" />
+            {t('nav.docs')}
           </MenuItem>
           <MenuItem className="menu-item" onAction={showKeys}>
             <Icon name="help" />

@@ -68,7 +68,8 @@ export class Editor {
   #shapeContext: CanvasRenderingContext2D | undefined;
   #view: View = { scale: 1, left: 0, top: 0 };
   #screen: Size = { width: 1, height: 1 };
-  #hasFitted = false;
+  /** Until somebody zooms or moves it, the picture fits into whatever there is of a window. */
+  #isFitted = true;
   #drawing: 'none' | 'shapes' | 'all' = 'none';
   #gesture: Gesture | undefined;
   #draft: Geometry | undefined;
@@ -350,6 +351,7 @@ export class Editor {
 
   fit(): void {
     this.#setView(fit({ left: 0, top: 0, right: this.size.width, bottom: this.size.height }, this.#screen));
+    this.#isFitted = true;
   }
 
   fitSelected(): void {
@@ -387,6 +389,7 @@ export class Editor {
   }
 
   #setView(view: View): void {
+    this.#isFitted = false;
     this.#view = view;
     this.#set({ scale: view.scale });
     this.#redraw('all');
@@ -416,10 +419,7 @@ export class Editor {
       context.canvas.width = Math.round(screen.width * devicePixelRatio);
       context.canvas.height = Math.round(screen.height * devicePixelRatio);
     }
-    if (!this.#hasFitted && screen.width > 1) {
-      this.#hasFitted = true;
-      this.fit();
-    }
+    if (this.#isFitted && screen.width > 1) this.fit();
     this.#redraw('all');
   }
 

@@ -328,13 +328,15 @@ function Cell({
     else onOpen(item, index);
   };
   const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0);
+  const said =
+    score === undefined
+      ? undefined
+      : formatNumber(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const words = [
     nameOf(input),
     ...labels.map((concept) => concept.name || concept.id),
     ...(state === 'ready' ? [] : [t(`gallery.state.${state}`)]),
-    ...(score === undefined
-      ? []
-      : [t('gallery.score', { score: formatNumber(score, { maximumFractionDigits: 3 }) })]),
+    ...(said === undefined ? [] : [t('gallery.score', { score: said })]),
   ].join(', ');
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: keys are heard by the grid around it
@@ -364,11 +366,7 @@ function Cell({
           {t(`gallery.state.${state}`)}
         </span>
       )}
-      {score !== undefined && (
-        <span className="grid-score">
-          {formatNumber(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 })}
-        </span>
-      )}
+      {said !== undefined && <span className="grid-score">{said}</span>}
       <span className="grid-mark" aria-hidden="true">
         <Icon name="check" size={14} />
       </span>

@@ -3,7 +3,7 @@ import { AriaComponent, GridComponent, LegendComponent, TooltipComponent } from 
 import * as echarts from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
 import { useEffect, useRef } from 'react';
-import { usePreference } from '../app/preferences.ts';
+import { useIsDark } from '../app/preferences.ts';
 import { palette } from '../gallery/colors.ts';
 
 echarts.use([
@@ -47,7 +47,7 @@ export default function Chart({
   onPress?: (series: number, index: number) => void;
 }) {
   const holder = useRef<HTMLDivElement>(null);
-  const theme = usePreference('theme');
+  const isDark = useIsDark();
   // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read again when the theme changes
   useEffect(() => {
     const element = holder.current as HTMLDivElement;
@@ -95,6 +95,6 @@ export default function Chart({
       observer.disconnect();
       chart.dispose();
     };
-  }, [curves, bars, x, y, label, onPress, theme]);
+  }, [curves, bars, x, y, label, onPress, isDark]);
   return <div ref={holder} className="chart" style={{ height }} role="img" aria-label={label} />;
 }

@@ -241,19 +241,21 @@ function Versions({ datasetId, versions }: { datasetId: string; versions: readon
                 <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
                 <td className="number">{formatNumber(Number(metrics?.unlabeled_inputs_count ?? 0))}</td>
                 <td className="number">{formatNumber(Number(metrics?.regions_count ?? 0))}</td>
-                <td className="row end">
-                  {isReady && (
+                <td>
+                  <div className="row end">
+                    {isReady && (
+                      <IconButton
+                        icon="undo"
+                        label={t('datasets.restore', { name: nameOf(version) })}
+                        onPress={() => void restore(version.id ?? '').catch(sayTrouble)}
+                      />
+                    )}
                     <IconButton
-                      icon="undo"
-                      label={t('datasets.restore', { name: nameOf(version) })}
-                      onPress={() => void restore(version.id ?? '').catch(sayTrouble)}
+                      icon="trash"
+                      label={t('datasets.deleteVersion', { name: nameOf(version) })}
+                      onPress={() => void remove(version.id ?? '').catch(sayTrouble)}
                     />
-                  )}
-                  <IconButton
-                    icon="trash"
-                    label={t('datasets.deleteVersion', { name: nameOf(version) })}
-                    onPress={() => void remove(version.id ?? '').catch(sayTrouble)}
-                  />
+                  </div>
                 </td>
               </tr>
             );

@@ -62,23 +62,25 @@ export function Leaks({ datasetId, version }: { datasetId: string; version: Data
       {trouble !== undefined && <TroubleNote thrown={trouble} />}
       {leaks?.length === 0 && <Empty icon="check" title={t('leaks.none')} />}
       {leaks && leaks.length > 0 && (
-        <table className="table">
-          <tbody>
-            {leaks.map(({ kind, input, other }) => (
-              <tr key={`${input.id} ${other.id}`}>
-                <td>
-                  <span className="badge">{t(`leaks.${kind}`)}</span>
-                </td>
-                <td>
-                  {link(input.id)} <span className="quiet">{input.split}</span>
-                </td>
-                <td>
-                  {link(other.id)} <span className="quiet">{other.split}</span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <div className="scroll-x">
+          <table className="table">
+            <tbody>
+              {leaks.map(({ kind, input, other }) => (
+                <tr key={`${input.id} ${other.id}`}>
+                  <td>
+                    <span className="badge">{t(`leaks.${kind}`)}</span>
+                  </td>
+                  <td>
+                    {link(input.id)} <span className="quiet">{input.split}</span>
+                  </td>
+                  <td>
+                    {link(other.id)} <span className="quiet">{other.split}</span>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </div>
   );

@@ -68,28 +68,30 @@ export function VersionDiff({
               ))}
             </ul>
             {concepts.length > 0 && (
-              <table className="table">
-                <thead>
-                  <tr>
-                    <th scope="col">{t('evaluation.concept')}</th>
-                    <th scope="col" className="number">
-                      {t('datasets.change.added')}
-                    </th>
-                    <th scope="col" className="number">
-                      {t('datasets.change.removed')}
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {concepts.map((concept) => (
-                    <tr key={concept.id}>
-                      <th scope="row">{concept.id}</th>
-                      <td className="number">{formatNumber(concept.added ?? 0)}</td>
-                      <td className="number">{formatNumber(concept.removed ?? 0)}</td>
+              <div className="scroll-x">
+                <table className="table">
+                  <thead>
+                    <tr>
+                      <th scope="col">{t('evaluation.concept')}</th>
+                      <th scope="col" className="number">
+                        {t('datasets.change.added')}
+                      </th>
+                      <th scope="col" className="number">
+                        {t('datasets.change.removed')}
+                      </th>
                     </tr>
-                  ))}
-                </tbody>
-              </table>
+                  </thead>
+                  <tbody>
+                    {concepts.map((concept) => (
+                      <tr key={concept.id}>
+                        <th scope="row">{concept.id}</th>
+                        <td className="number">{formatNumber(concept.added ?? 0)}</td>
+                        <td className="number">{formatNumber(concept.removed ?? 0)}</td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
             )}
             <ul className="plain">
               {inputs.slice(0, 200).map(({ id, change }) => (

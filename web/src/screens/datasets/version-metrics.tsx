@@ -125,24 +125,26 @@ function GroupChart({
       />
       <details>
         <summary className="small">{t('datasets.asTable')}</summary>
-        <table className="table">
-          <tbody>
-            {sorted.map(({ value, metrics }) => (
-              <tr key={textOf(value)}>
-                <th scope="row">
-                  {open ? (
-                    <button type="button" className="as-link" onClick={() => open(textOf(value))}>
-                      {textOf(value)}
-                    </button>
-                  ) : (
-                    textOf(value)
-                  )}
-                </th>
-                <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <div className="scroll-x">
+          <table className="table">
+            <tbody>
+              {sorted.map(({ value, metrics }) => (
+                <tr key={textOf(value)}>
+                  <th scope="row">
+                    {open ? (
+                      <button type="button" className="as-link" onClick={() => open(textOf(value))}>
+                        {textOf(value)}
+                      </button>
+                    ) : (
+                      textOf(value)
+                    )}
+                  </th>
+                  <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       </details>
     </section>
   );

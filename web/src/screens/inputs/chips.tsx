@@ -23,7 +23,7 @@ export function Chips({ query }: { query: Query }) {
         <Button
           isSmall
           look="ghost"
-          aria-label={t('search.flip', { concept: id })}
+          aria-label={t('search.flip', { concept: not ? t('search.not', { concept: id }) : id })}
           onPress={() =>
             search({
               ...query,

@@ -21,6 +21,7 @@ import { SearchBox, search } from './search-box.tsx';
 import { SelectionBar } from './selection-bar.tsx';
 import { readInputs, sourceOf } from './sources.ts';
 
+const narrowPx = 760;
 const rowHeights = [90, 130, 180, 250, 340] as const;
 
 /** Everything in the app, or what was looked for, as pictures. */
@@ -37,7 +38,8 @@ export default function Inputs() {
   const [preview, setPreview] = useState<Item>();
   const density = Number(usePreference('density') ?? 2);
   const overlay = usePreference('overlay') !== 'off';
-  const facets = usePreference('facets') !== 'off';
+  // On a narrow window they would stand where the pictures are.
+  const facets = (usePreference('facets') ?? (innerWidth > narrowPx ? 'on' : 'off')) !== 'off';
   const total = useQuery({
     queryKey: ['GetInputCount', 'gallery', source.key],
     queryFn: ({ signal }) => source.count(signal),

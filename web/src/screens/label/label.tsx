@@ -1,4 +1,4 @@
-import type { Input } from '@fovea/contract/rest';
+import type { Annotation, Input } from '@fovea/contract/rest';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
@@ -11,6 +11,8 @@ import type { Drawing } from '../../canvas/shapes.ts';
 import type { Size } from '../../canvas/view.ts';
 import { Empty, Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
 import { PictureLabeller } from './picture-labeller.tsx';
+
+const annotationsPerPage = 1_000;
 
 /** One input, to look at and to label. */
 export default function Label() {
@@ -72,14 +74,28 @@ async function openPicture(app: AppName, input: Input): Promise<Ready> {
   const inputId = input.id ?? '';
   const path = hostedPath(input.data?.image?.hosted, 'orig');
   if (!path) throw new Error(input.status?.details || input.status?.description || inputId);
-  const [picture, { annotations = [] }, draft] = await Promise.all([
+  const [picture, annotations, draft] = await Promise.all([
     loadPicture(path),
-    rpc('ListAnnotations', { user_app_id: app, input_ids: [inputId], per_page: 1000 }, { quiet: true }),
+    annotationsOf(app, inputId),
     readDraft(app, inputId),
   ]);
   const size = { width: picture.naturalWidth, height: picture.naturalHeight };
   const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0).map(conceptRefOf);
   return { picture, size, saved: { shapes: await shapesOf(annotations, size), labels }, draft };
+}
+
+/** All annotations of an input, however many pages they fill. */
+async function annotationsOf(app: AppName, inputId: string): Promise<Annotation[]> {
+  const all: Annotation[] = [];
+  for (let page = 1; ; page++) {
+    const { annotations = [] } = await rpc(
+      'ListAnnotations',
+      { user_app_id: app, input_ids: [inputId], page, per_page: annotationsPerPage },
+      { quiet: true },
+    );
+    all.push(...annotations);
+    if (annotations.length < annotationsPerPage) return all;
+  }
 }
 
 async function loadPicture(path: string): Promise<HTMLImageElement> {

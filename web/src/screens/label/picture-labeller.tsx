@@ -111,7 +111,11 @@ export function PictureLabeller({
           shortcut="-"
           onPress={() => editor.zoomBy(1 / 1.25)}
         />
-        <Button look="ghost" aria-label={t('label.zoomFull')} onPress={() => editor.zoomToFull()}>
+        <Button
+          look="ghost"
+          aria-label={`${formatPercent(state.scale, 0)}, ${t('label.zoomFull')}`}
+          onPress={() => editor.zoomToFull()}
+        >
           {formatPercent(state.scale, 0)}
         </Button>
         <IconButton

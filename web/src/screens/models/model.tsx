@@ -230,48 +230,50 @@ function Versions({ model }: { model: ModelMessage }) {
   return (
     <Loaded query={found}>
       {({ model_versions = [] }) => (
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">{t('model.version')}</th>
-              <th scope="col">{t('model.state')}</th>
-              <th scope="col">{t('common.created')}</th>
-              <th scope="col" className="number">
-                F1
-              </th>
-              <th scope="col" className="number">
-                ROC AUC
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {model_versions.map((version) => (
-              <tr key={version.id}>
-                <td>
-                  <Link
-                    href={pathTo(
-                      app.user_id,
-                      app.app_id,
-                      'models',
-                      model.id ?? '',
-                      'versions',
-                      version.id ?? '',
-                    )}
-                  >
-                    <code>{version.id?.slice(0, 10)}</code>
-                  </Link>{' '}
-                  {version.description}
-                </td>
-                <td>
-                  <VersionBadge version={version} />
-                </td>
-                <td>{formatAgo(version.created_at)}</td>
-                <td className="number">{shown(version.metrics?.summary?.macro_avg_f1_score)}</td>
-                <td className="number">{shown(version.metrics?.summary?.macro_avg_roc_auc)}</td>
+        <div className="scroll-x">
+          <table className="table">
+            <thead>
+              <tr>
+                <th scope="col">{t('model.version')}</th>
+                <th scope="col">{t('model.state')}</th>
+                <th scope="col">{t('common.created')}</th>
+                <th scope="col" className="number">
+                  F1
+                </th>
+                <th scope="col" className="number">
+                  ROC AUC
+                </th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {model_versions.map((version) => (
+                <tr key={version.id}>
+                  <td>
+                    <Link
+                      href={pathTo(
+                        app.user_id,
+                        app.app_id,
+                        'models',
+                        model.id ?? '',
+                        'versions',
+                        version.id ?? '',
+                      )}
+                    >
+                      <code>{version.id?.slice(0, 10)}</code>
+                    </Link>{' '}
+                    {version.description}
+                  </td>
+                  <td>
+                    <VersionBadge version={version} />
+                  </td>
+                  <td>{formatAgo(version.created_at)}</td>
+                  <td className="number">{shown(version.metrics?.summary?.macro_avg_f1_score)}</td>
+                  <td className="number">{shown(version.metrics?.summary?.macro_avg_roc_auc)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </Loaded>
   );

@@ -39,32 +39,34 @@ export function Tokens() {
           keys.length === 0 ? (
             <Empty icon="key" title={t('tokens.none')} />
           ) : (
-            <table className="table">
-              <thead>
-                <tr>
-                  <th scope="col">{t('common.description')}</th>
-                  <th scope="col">{t('tokens.scopes')}</th>
-                  <th scope="col">{t('common.created')}</th>
-                  <td />
-                </tr>
-              </thead>
-              <tbody>
-                {keys.map((key) => (
-                  <tr key={key.id}>
-                    <td>{key.description || <code>{key.id?.slice(0, 6)}…</code>}</td>
-                    <td>{(key.scopes ?? []).slice(0, 3).join(', ')}</td>
-                    <td>{formatDate(key.created_at)}</td>
-                    <td>
-                      <IconButton
-                        icon="trash"
-                        label={t('tokens.revoke', { name: key.description || key.id })}
-                        onPress={() => void revoke(key).catch(sayTrouble)}
-                      />
-                    </td>
+            <div className="scroll-x">
+              <table className="table">
+                <thead>
+                  <tr>
+                    <th scope="col">{t('common.description')}</th>
+                    <th scope="col">{t('tokens.scopes')}</th>
+                    <th scope="col">{t('common.created')}</th>
+                    <td />
                   </tr>
-                ))}
-              </tbody>
-            </table>
+                </thead>
+                <tbody>
+                  {keys.map((key) => (
+                    <tr key={key.id}>
+                      <td>{key.description || <code>{key.id?.slice(0, 6)}…</code>}</td>
+                      <td>{(key.scopes ?? []).slice(0, 3).join(', ')}</td>
+                      <td>{formatDate(key.created_at)}</td>
+                      <td>
+                        <IconButton
+                          icon="trash"
+                          label={t('tokens.revoke', { name: key.description || key.id })}
+                          onPress={() => void revoke(key).catch(sayTrouble)}
+                        />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
           )
         }
       </Loaded>

@@ -193,64 +193,66 @@ function NodeList({
   return (
     <details className="card" open={selected !== undefined}>
       <summary>{t('workflow.table')}</summary>
-      <table className="table">
-        <thead>
-          <tr>
-            <th scope="col">{t('workflow.node')}</th>
-            <th scope="col">{t('workflow.takesFrom')}</th>
-            <th scope="col">{t('workflow.shown')}</th>
-            <td />
-          </tr>
-        </thead>
-        <tbody>
-          {graph.nodes.map((node) => (
-            <tr key={node.id} className={node.id === selected ? 'selected' : ''}>
-              <th scope="row">
-                {node.id} <span className="quiet small">{node.model.name}</span>
-              </th>
-              <td className="row">
-                {graph.nodes
-                  .filter(
-                    (other) =>
-                      other.id !== node.id &&
-                      (node.inputs.includes(other.id) ||
-                        (!closesRing(graph.nodes, other.id, node.id) &&
-                          fits(types.get(other.model.typeId), types.get(node.model.typeId)))),
-                  )
-                  .map((other) => (
-                    <Checkbox
-                      key={other.id}
-                      label={other.id}
-                      isSelected={node.inputs.includes(other.id)}
-                      onChange={(on) =>
-                        change(node.id, {
-                          inputs: on
-                            ? [...node.inputs, other.id]
-                            : node.inputs.filter((id) => id !== other.id),
-                        })
-                      }
-                    />
-                  ))}
-              </td>
-              <td>
-                <Checkbox
-                  label={t('workflow.shown')}
-                  isSelected={!node.isSuppressed}
-                  onChange={(on) => change(node.id, { isSuppressed: !on })}
-                />
-              </td>
-              <td>
-                <IconButton
-                  icon="trash"
-                  label={t('workflow.removeNode', { name: node.id })}
-                  isDisabled={graph.nodes.length === 1}
-                  onPress={() => onChange({ ...graph, nodes: withoutNode(graph.nodes, node.id) })}
-                />
-              </td>
+      <div className="scroll-x">
+        <table className="table">
+          <thead>
+            <tr>
+              <th scope="col">{t('workflow.node')}</th>
+              <th scope="col">{t('workflow.takesFrom')}</th>
+              <th scope="col">{t('workflow.shown')}</th>
+              <td />
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {graph.nodes.map((node) => (
+              <tr key={node.id} className={node.id === selected ? 'selected' : ''}>
+                <th scope="row">
+                  {node.id} <span className="quiet small">{node.model.name}</span>
+                </th>
+                <td className="row">
+                  {graph.nodes
+                    .filter(
+                      (other) =>
+                        other.id !== node.id &&
+                        (node.inputs.includes(other.id) ||
+                          (!closesRing(graph.nodes, other.id, node.id) &&
+                            fits(types.get(other.model.typeId), types.get(node.model.typeId)))),
+                    )
+                    .map((other) => (
+                      <Checkbox
+                        key={other.id}
+                        label={other.id}
+                        isSelected={node.inputs.includes(other.id)}
+                        onChange={(on) =>
+                          change(node.id, {
+                            inputs: on
+                              ? [...node.inputs, other.id]
+                              : node.inputs.filter((id) => id !== other.id),
+                          })
+                        }
+                      />
+                    ))}
+                </td>
+                <td>
+                  <Checkbox
+                    label={t('workflow.shown')}
+                    isSelected={!node.isSuppressed}
+                    onChange={(on) => change(node.id, { isSuppressed: !on })}
+                  />
+                </td>
+                <td>
+                  <IconButton
+                    icon="trash"
+                    label={t('workflow.removeNode', { name: node.id })}
+                    isDisabled={graph.nodes.length === 1}
+                    onPress={() => onChange({ ...graph, nodes: withoutNode(graph.nodes, node.id) })}
+                  />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </details>
   );
 }

@@ -123,22 +123,24 @@ function Versions({ workflowId }: { workflowId: string }) {
   return (
     <Loaded query={found}>
       {({ workflow_versions = [] }) => (
-        <table className="table">
-          <tbody>
-            {workflow_versions.map((version) => (
-              <tr key={version.id}>
-                <th scope="row">
-                  <code>{version.id?.slice(0, 12)}</code>
-                </th>
-                <td>{t('workflow.nodes', { count: version.nodes?.length ?? 0 })}</td>
-                <td>{formatAgo(version.created_at)}</td>
-                <td>
-                  {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <div className="scroll-x">
+          <table className="table">
+            <tbody>
+              {workflow_versions.map((version) => (
+                <tr key={version.id}>
+                  <th scope="row">
+                    <code>{version.id?.slice(0, 12)}</code>
+                  </th>
+                  <td>{t('workflow.nodes', { count: version.nodes?.length ?? 0 })}</td>
+                  <td>{formatAgo(version.created_at)}</td>
+                  <td>
+                    {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </Loaded>
   );

@@ -1,0 +1,606 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Arena, Ground } from './arena.ts';
+import { type Attack, ledger, type Outcome } from './attack.ts';
+import { keyHeader, say, settle } from './cast.ts';
+import type { Headers, Json } from './wire.ts';
+
+const browserPath = [
+  process.env['FOVEA_TEST_CHROMIUM'] ?? '',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== '' && existsSync(path));
+
+const noBrowser = 'there is no Chromium here: install one, or name it in FOVEA_TEST_CHROMIUM';
+
+async function withBrowser(use: (browser: Browser) => Promise<Outcome>): Promise<Outcome> {
+  if (browserPath === undefined) return ledger().outcome({ notJudged: noBrowser });
+  const browser = await chromium.launch({
+    executablePath: browserPath,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-sync',
+    ],
+  });
+  try {
+    return await use(browser);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Called by every payload that runs. */
+const trap = 'zqtrap';
+
+/** Words that run where they are taken for markup, for script, for an address, or for a template. */
+export const payloads: readonly string[] = [
+  `<script>${trap}(1)</script>`,
+  `"><script>${trap}(2)</script>`,
+  `</script><script>${trap}(3)</script>`,
+  `<img src=x onerror=${trap}(4)>`,
+  `"><img src=x onerror="${trap}(5)">`,
+  `'><img src=x onerror='${trap}(6)'>`,
+  `<svg onload=${trap}(7)>`,
+  `<svg><script>${trap}(8)</script></svg>`,
+  `<svg><animate onbegin=${trap}(9) attributeName=x dur=1s>`,
+  `<math><mi//xlink:href="data:x,<script>${trap}(10)</script>">`,
+  `<body onload=${trap}(11)>`,
+  `<iframe srcdoc="<script>parent.${trap}(12)</script>"></iframe>`,
+  `<iframe src="javascript:parent.${trap}(13)"></iframe>`,
+  `<object data="data:text/html,<script>parent.${trap}(14)</script>"></object>`,
+  `<embed src="data:text/html,<script>parent.${trap}(15)</script>">`,
+  `<details open ontoggle=${trap}(16)>`,
+  `<video><source onerror=${trap}(17)></video>`,
+  `<audio src=x onerror=${trap}(18)>`,
+  `<input autofocus onfocus=${trap}(19)>`,
+  `<select autofocus onfocus=${trap}(20)>`,
+  `<textarea autofocus onfocus=${trap}(21)>`,
+  `<marquee onstart=${trap}(22)>`,
+  `<style>@import'data:text/css,*{color:red}';</style><style onload=${trap}(23)></style>`,
+  `<link rel=stylesheet href="data:text/css," onload=${trap}(24)>`,
+  `<meta http-equiv=refresh content="0;url=javascript:${trap}(25)">`,
+  `<base href="https://evil.example/">`,
+  `<form action="javascript:${trap}(27)"><button autofocus onfocus=${trap}(27)>x</button></form>`,
+  `<a href="javascript:${trap}(28)" id=zqlink>x</a>`,
+  `javascript:${trap}(29)`,
+  `JaVaScRiPt:${trap}(30)`,
+  `data:text/html,<script>${trap}(31)</script>`,
+  `{{constructor.constructor('${trap}(32)')()}}`,
+  `\${${trap}(33)}`,
+  `#{${trap}(34)}`,
+  `[x](javascript:${trap}(35))`,
+  `![x](x"onerror="${trap}(36))`,
+  `<noscript><p title="</noscript><img src=x onerror=${trap}(37)>">`,
+  `<template><img src=x onerror=${trap}(38)></template><img src=x onerror=${trap}(38)>`,
+  `\u003cimg src=x onerror=${trap}(39)\u003e`,
+  `<x onpointerenter=${trap}(40) onmouseover=${trap}(40) style=position:fixed;inset:0>`,
+  `<img/src/onerror=${trap}(41)>`,
+  `--><img src=x onerror=${trap}(42)><!--`,
+  `]]><img src=x onerror=${trap}(43)>`,
+  `\u202e<img src=x onerror=${trap}(44)>`,
+];
+
+interface Trapped {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  readonly hits: string[];
+}
+
+/** A fresh profile in which everything that a payload could do is noticed. */
+async function trapped(browser: Browser, home: string): Promise<Trapped> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const hits: string[] = [];
+  await context.exposeBinding(trap, (_source, which) => void hits.push(`payload ${which} ran`));
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('dialog', (dialog) => {
+    hits.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('request', (request) => {
+    const asked = new URL(request.url());
+    if (asked.protocol.startsWith('http') && asked.host !== home) hits.push(`asked ${asked.host}`);
+  });
+  page.on('framenavigated', (frame) => {
+    if (frame !== page.mainFrame()) hits.push(`a frame opened: ${frame.url().slice(0, 80)}`);
+  });
+  return { context, page, hits };
+}
+
+const svgFile = (payload: string): string =>
+  `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="40" height="40" onload="${trap}(50)"><script>${trap}(51)</script><foreignObject width="9" height="9"><body xmlns="http://www.w3.org/1999/xhtml"><img src="x" onerror="${trap}(52)"/></body></foreignObject><a xlink:href="javascript:${trap}(53)"><text>${payload.replace(/[<&>"]/g, ' ')}</text></a><rect width="20" height="20"/></svg>`;
+
+/** Puts payloads into every free text that the contract has a place for, and returns what was taken. */
+async function poison(
+  { wire, cast }: Ground,
+  offset: number,
+): Promise<{ taken: number; paths: string[]; media: string[] }> {
+  const { attacker } = cast;
+  const me = keyHeader(attacker.pat);
+  const { user_id } = attacker.userAppId;
+  let next = offset;
+  let taken = 0;
+  const words = (): string => payloads[next++ % payloads.length] as string;
+  const app_id = `poison-${offset}-${Date.now().toString(36)}`;
+  const user_app_id = { user_id, app_id };
+  const put = async (rpc: string, json: Json): Promise<Json | undefined> => {
+    try {
+      const reply = await say(wire, me, rpc, { user_app_id, ...json });
+      taken += 1;
+      return reply;
+    } catch {
+      // A name that the server refuses can do nothing.
+      return undefined;
+    }
+  };
+  await put('PostApps', {
+    user_app_id: { user_id },
+    apps: [
+      {
+        id: app_id,
+        name: words(),
+        description: words(),
+        metadata: { note: words() },
+        default_workflow: { id: 'Empty', app_id: 'main', user_id: 'clarifai' },
+      },
+    ],
+  });
+  const concepts = payloads.map((name, i) => ({ id: `c-${i}`, name }));
+  for (let from = 0; from < concepts.length; from += 15)
+    await put('PostConcepts', { concepts: concepts.slice(from, from + 15) });
+  await put('PostConcepts', { concepts: [{ id: words(), name: words() }] });
+  const { tinyPng } = await import('../../server/src/testing/inputs.ts');
+  const png = (shade: number): string => Buffer.from(tinyPng(shade, 32)).toString('base64');
+  await put('PostInputs', {
+    inputs: payloads.map((payload, i) => ({
+      id: `i-${i}`,
+      data: {
+        ...(i % 9 === 0 ? { text: { raw: payload } } : { image: { base64: png(i * 5) } }),
+        concepts: [{ id: `c-${i}`, name: payload, value: 1 }],
+        metadata: { filename: payload, [payload]: payload, split: payload },
+      },
+    })),
+  });
+  const svgs = payloads.slice(0, 6).map((payload, i) => ({
+    id: `svg-${i}`,
+    data: {
+      image: { base64: Buffer.from(svgFile(payload)).toString('base64') },
+      metadata: { filename: 'x.svg' },
+    },
+  }));
+  for (const svg of svgs) await put('PostInputs', { inputs: [svg] });
+  await put('PostInputs', {
+    inputs: [
+      {
+        id: 'html',
+        data: {
+          text: { raw: `<html><script>${trap}(60)</script></html>` },
+          metadata: { filename: 'x.html' },
+        },
+      },
+    ],
+  });
+  const inputs = await settle(wire, me, user_app_id);
+  await put('PostAnnotations', {
+    annotations: payloads.slice(0, 12).map((payload, i) => ({
+      input_id: 'i-1',
+      data: {
+        regions: [
+          {
+            region_info: {
+              bounding_box: { top_row: 0.1, left_col: 0.1, bottom_row: 0.5, right_col: 0.4 + i / 40 },
+            },
+            data: { concepts: [{ id: `c-${i}`, name: payload, value: 1 }], text: { raw: payload } },
+          },
+        ],
+        metadata: { note: payload },
+      },
+    })),
+  });
+  await put('PostDatasets', {
+    datasets: [{ id: 'd', description: words(), notes: words(), metadata: { note: words() } }],
+  });
+  await put('PostDatasetInputs', {
+    dataset_id: 'd',
+    dataset_inputs: [{ input: { id: 'i-1' } }, { input: { id: 'i-2' } }],
+  });
+  for (let version = 0; version < 2; version++)
+    await put('PostDatasetVersions', {
+      dataset_id: 'd',
+      dataset_versions: [{ description: words(), metadata: { note: words() } }],
+    });
+  await put('PostModels', {
+    models: [
+      {
+        id: 'm',
+        name: words(),
+        description: words(),
+        notes: words(),
+        model_type_id: 'embedding-classifier',
+        metadata: { note: words() },
+      },
+    ],
+  });
+  await put('PostWorkflows', {
+    workflows: [
+      {
+        id: 'w',
+        description: words(),
+        notes: words(),
+        metadata: { note: words() },
+        nodes: [{ id: 'n', model: { id: 'general-image-embedding', user_id: 'clarifai', app_id: 'main' } }],
+      },
+    ],
+  });
+  await put('PostSearches', { searches: [{ id: 's', name: words(), save: true, query: { filters: [] } }] });
+  await put('PostKeys', { user_app_id: { user_id }, keys: [{ description: words(), scopes: ['All'] }] });
+  await put('PostKeys', {
+    user_app_id: { user_id },
+    keys: [{ description: words(), scopes: ['All'], apps: [{ user_id, id: app_id }] }],
+  });
+  const at = `/${user_id}/${app_id}`;
+  const word = encodeURIComponent(words());
+  const media = inputs.flatMap((input: Json) => {
+    const url = input.data?.image?.url ?? input.data?.text?.url;
+    return typeof url === 'string' && url !== '' ? [new URL(url).pathname] : [];
+  });
+  return {
+    taken,
+    media: media.slice(0, 12),
+    paths: [
+      '/',
+      '/settings/secrets',
+      at,
+      `${at}/inputs`,
+      `${at}/inputs?concept=c-1&concept=!c-2`,
+      `${at}/inputs?text=${word}&like=${word}&dataset=${word}&asOf=${word}`,
+      `${at}/inputs/i-1`,
+      `${at}/inputs/i-0`,
+      `${at}/inputs/html`,
+      `${at}/inputs/svg-0`,
+      `${at}/inputs/${word}`,
+      `${at}/datasets`,
+      ...['versions', 'charts', 'diff', 'leaks', 'export'].map((tab) => `${at}/datasets/d?tab=${tab}`),
+      `${at}/models`,
+      ...['overview', 'evaluation', 'try', 'versions'].map((tab) => `${at}/models/m?tab=${tab}`),
+      `${at}/models/${word}?tab=${word}`,
+      `${at}/workflows`,
+      `${at}/workflows/w`,
+      `${at}/jobs`,
+      `${at}/settings`,
+      `/${word}/${word}/${word}`,
+      `/start#${word}`,
+      '/docs',
+    ],
+  };
+}
+
+async function signIn(context: BrowserContext, base: string, pat: string): Promise<void> {
+  const reply = await context.request.post(`${base}/v2/login`, { data: { password: pat } });
+  if (reply.status() !== 200) throw new Error(`signing in answered ${reply.status()}`);
+}
+
+/** What the payloads would have left in the document, had they been taken for markup. */
+const markupLeft = (): string[] =>
+  [
+    ...document.querySelectorAll(
+      'img[src="x"], base, marquee, embed, object, iframe, math, details[ontoggle], [onerror], [onload], [onfocus], [href^="javascript:" i], [src^="javascript:" i]',
+    ),
+  ].map((element) => element.outerHTML.slice(0, 100));
+
+/** Waits until the screen stands, or says that it cannot. */
+async function shown(page: Page): Promise<void> {
+  await page
+    .waitForFunction(
+      () =>
+        document.querySelector('#root main, #root .lone, body > :not(#root)') &&
+        !document.querySelector('main .waiting'),
+      undefined,
+      { timeout: 8_000 },
+    )
+    .catch(() => {});
+  await page.evaluate(
+    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+  );
+}
+
+const s40: Attack = {
+  id: 'S40',
+  name: 'markup and script in every free text, on every screen of the page, in a real browser',
+  run: (arena) =>
+    withBrowser(async (browser) => {
+      const book = ledger();
+      const { cast, server, full } = arena;
+      const home = new URL(server.url).host;
+      let taken = 0;
+      // With each round every field gets other payloads; concepts, files and metadata hold all of them in each.
+      for (let round = 0; round < (full ? payloads.length : 1); round++) {
+        const poisoned = await poison(arena, round * 7);
+        taken += poisoned.taken;
+        const { context, page, hits } = await trapped(browser, home);
+        await signIn(context, server.url, cast.attacker.pat);
+        for (const path of [...poisoned.paths, ...poisoned.media]) {
+          book.count(payloads.length);
+          const before = hits.length;
+          await page.goto(server.url + path, { waitUntil: 'load' }).catch(() => {});
+          await shown(page);
+          // Menus, tooltips and lists that open only when they are asked for.
+          for (const opener of ['.grid-cell', '.select-button', '[role=tab]:not([data-selected])']) {
+            await page
+              .locator(opener)
+              .first()
+              .hover({ timeout: 300 })
+              .catch(() => {});
+          }
+          for (const hit of hits.slice(before)) book.through(`${path}: ${hit}`);
+          for (const left of await page.evaluate(markupLeft))
+            book.through(`${path}: became an element: ${left}`);
+          if (new URL(page.url()).host !== home) book.through(`${path} led to ${page.url()}`);
+        }
+        await context.close();
+      }
+      return book.outcome({ note: `${payloads.length} payloads; ${taken} writes of them were taken` });
+    }),
+  /** The same trap around a page that takes the words for markup. */
+  control: (arena) =>
+    withBrowser(async (browser) => {
+      const book = ledger();
+      const server = createServer((_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/html' });
+        response.end(`<!doctype html><body>${payloads.slice(3, 20).join('\n')}</body>`);
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const home = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const { context, page, hits } = await trapped(browser, home);
+      await page.goto(`http://${home}/`);
+      await page.waitForFunction(() => document.readyState === 'complete');
+      book.count();
+      for (const left of await page.evaluate(markupLeft)) book.through(left);
+      for (const hit of hits) book.through(hit);
+      await context.close();
+      server.close();
+      return book.outcome();
+    }),
+};
+
+/** Origins that are not this server's, some of which look like it. */
+const foreignOrigins = (host: string): string[] => {
+  const [name, port] = host.split(':');
+  return [
+    'null',
+    'https://evil.example',
+    `http://${host}.evil.example`,
+    `http://evil${host}`,
+    `http://evil.example#${host}`,
+    `http://evil.example?${host}`,
+    `http://${host}@evil.example`,
+    `https://${host}`,
+    `http://${name}:${Number(port) + 1}`,
+    `http://${name}`,
+    'http://localhost',
+    'file://',
+    'chrome-extension://abcdefghijklmnop',
+    `HTTP://${host.toUpperCase()}.EVIL.EXAMPLE`,
+    `http://${host}%00.evil.example`,
+    `http://${host}%60.evil.example`,
+  ];
+};
+
+/** Whether a reply lets another origin read what belongs to a signed-in person. */
+function grantOf(headers: Record<string, string | string[] | undefined>, origin: string): string | undefined {
+  const allowed = headers['access-control-allow-origin'];
+  const withCookies = headers['access-control-allow-credentials'];
+  if (withCookies !== undefined) return `lets ${origin} send cookies`;
+  if (allowed !== undefined && allowed !== '*') return `names ${String(allowed)} back`;
+  return undefined;
+}
+
+const s42: Attack = {
+  id: 'S42',
+  name: 'other origins that ask to read: null, look-alikes, credentials with a wildcard',
+  async run(arena) {
+    const book = ledger();
+    const { wire, cast } = arena;
+    const cookie: Headers = { cookie: `x_clarifai_session_token=${cast.victim.session}` };
+    const { user_id, app_id } = cast.victim.userAppId;
+    const paths = [
+      '/',
+      '/docs',
+      '/v2/ext/fovea/session',
+      '/v2/users/me',
+      `/v2/users/${user_id}/apps`,
+      `/v2/users/${user_id}/apps/${app_id}/inputs`,
+      `/v2/users/${user_id}/keys`,
+      '/v2/login',
+      '/assets/icon.svg',
+      '/metrics',
+    ];
+    for (const origin of foreignOrigins(wire.host))
+      for (const path of paths)
+        for (const verb of ['OPTIONS', 'GET', 'POST']) {
+          for (const more of [{}, { 'x-fovea-page': '1' }] as Headers[]) {
+            book.count();
+            const answer = await wire.send({
+              verb,
+              path,
+              headers: {
+                ...cookie,
+                ...more,
+                origin,
+                'sec-fetch-site': 'cross-site',
+                'access-control-request-method': 'POST',
+                'access-control-request-headers': 'x-fovea-page, authorization',
+              },
+              ...(verb === 'POST' ? { body: Buffer.from('{}') } : {}),
+            });
+            const grant = grantOf(answer.headers, origin);
+            if (grant) book.through(`${verb} ${path} ${grant}`);
+          }
+        }
+    return book.outcome();
+  },
+  async control() {
+    const book = ledger();
+    book.count();
+    const grant = grantOf(
+      { 'access-control-allow-origin': 'https://evil.example', 'access-control-allow-credentials': 'true' },
+      'https://evil.example',
+    );
+    if (grant) book.through(grant);
+    return book.outcome();
+  },
+};
+
+/** Tries to show an address inside a page of somebody else's. */
+async function framed(browser: Browser, target: string): Promise<boolean> {
+  const evil = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.end(`<!doctype html><iframe src="${target}" width="600" height="400"></iframe>`);
+  });
+  await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve));
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`, { waitUntil: 'load' });
+    const inner = page.frames().find((frame) => frame !== page.mainFrame());
+    return inner !== undefined && inner.url().startsWith('http');
+  } finally {
+    await context.close();
+    evil.close();
+    evil.closeAllConnections();
+  }
+}
+
+async function seenBySomebodyElse(arena: Arena, browser: Browser): Promise<Outcome> {
+  const book = ledger();
+  const { wire, cast, server } = arena;
+  const check = (fine: boolean, words: string) => {
+    book.count();
+    if (!fine) book.through(words);
+  };
+  const { user_id, app_id } = cast.victim.userAppId;
+  const at = `/${user_id}/${app_id}`;
+  const pages = [
+    '/',
+    '/settings/secrets',
+    at,
+    `${at}/inputs`,
+    `${at}/models`,
+    `${at}/settings`,
+    '/start',
+    '/docs',
+  ];
+  for (const path of pages) {
+    const { headers } = await wire.send({ verb: 'GET', path, headers: { accept: 'text/html' } });
+    const policy = String(headers['content-security-policy'] ?? '');
+    check(
+      /frame-ancestors 'none'/.test(policy) || headers['x-frame-options'] === 'DENY',
+      `${path} may be framed`,
+    );
+    check(headers['referrer-policy'] === 'no-referrer', `${path} tells where somebody came from`);
+    check(headers['x-content-type-options'] === 'nosniff', `${path} lets its kind be guessed`);
+    if (path !== '/docs')
+      check(
+        !/unsafe-(inline|eval)/.test(policy) && policy.includes('require-trusted-types-for'),
+        `${path} has a weak policy`,
+      );
+    check(!(await framed(browser, server.url + path)), `${path} was shown inside another page`);
+  }
+  for (const path of [
+    '//evil.example',
+    '//evil.example/..',
+    '/\\evil.example',
+    '/%2f%2fevil.example',
+    '/%5cevil.example',
+    '/https:/evil.example',
+    '/?next=https://evil.example',
+    '/?redirect=//evil.example',
+    '/login?next=//evil.example',
+    '/docs/../..//evil.example',
+    '/settings/secrets?return_to=https://evil.example',
+  ]) {
+    const { headers } = await wire.send({ verb: 'GET', path, headers: { accept: 'text/html' } });
+    check(!/evil/.test(String(headers.location ?? '')), `${path} redirects to ${String(headers.location)}`);
+  }
+  const me = keyHeader(cast.victim.pat);
+  for (const path of [
+    '/v2/users/me',
+    `/v2/users/${user_id}/apps/${app_id}/inputs`,
+    `/v2/users/${user_id}/keys`,
+    '/v2/ext/fovea/session',
+  ]) {
+    const answer = await wire.send({ verb: 'GET', path, headers: me });
+    const caching = String(answer.headers['cache-control'] ?? '');
+    check(/no-store|private|no-cache/.test(caching), `${path} may be kept by proxies: "${caching}"`);
+  }
+  // In the browser: what the page listens to, where it goes, and what its cookie lets scripts do.
+  const home = new URL(server.url).host;
+  const { context, page, hits } = await trapped(browser, home);
+  await context.addInitScript(() => {
+    const listen = window.addEventListener.bind(window);
+    const heard: string[] = [];
+    (window as unknown as { zqHeard: string[] }).zqHeard = heard;
+    window.addEventListener = ((kind: string, ...rest: [never]) => {
+      if (kind === 'message') heard.push(kind);
+      listen(kind, ...rest);
+    }) as typeof window.addEventListener;
+  });
+  await signIn(context, server.url, cast.victim.pat);
+  for (const path of [
+    ...pages,
+    '//evil.example',
+    '/?next=https://evil.example',
+    '/start#https://evil.example',
+  ]) {
+    await page.goto(server.url + path, { waitUntil: 'load' }).catch(() => {});
+    await shown(page);
+    check(new URL(page.url()).host === home, `${path} led to ${page.url()}`);
+    const listens = await page.evaluate(
+      () => (window as unknown as { zqHeard?: string[] }).zqHeard?.length ?? 0,
+    );
+    check(listens === 0, `${path} listens to messages of other windows`);
+    await page.evaluate(() => window.postMessage({ type: 'navigate', url: 'https://evil.example' }, '*'));
+    check((await page.evaluate(() => document.cookie)) === '', `${path} shows its cookies to scripts`);
+  }
+  for (const cookie of await context.cookies())
+    check(
+      cookie.httpOnly && cookie.sameSite === 'Strict' && cookie.path === '/',
+      `the cookie ${cookie.name} is ${JSON.stringify({ ...cookie, value: '…' })}`,
+    );
+  check(hits.length === 0, hits.join('; '));
+  await context.close();
+  return book.outcome();
+}
+
+const s43: Attack = {
+  id: 'S43',
+  name: 'clickjacking, open redirects, messages of other windows, kept replies, cookies, referrers',
+  run: (arena) => withBrowser((browser) => seenBySomebodyElse(arena, browser)),
+  /** A page without the headers has to come out as framed. */
+  control: () =>
+    withBrowser(async (browser) => {
+      const book = ledger();
+      const plain = createServer((_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/html' });
+        response.end('<!doctype html><p>frame me</p>');
+      });
+      await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+      book.count();
+      if (await framed(browser, `http://127.0.0.1:${(plain.address() as AddressInfo).port}/`))
+        book.through('framed');
+      plain.close();
+      plain.closeAllConnections();
+      return book.outcome();
+    }),
+};
+
+export const pageAttacks = [s40, s42, s43];
