@@ -63,6 +63,18 @@ export function Waiting({ label }: { label?: string }) {
   );
 }
 
+interface Asked {
+  readonly data: unknown;
+  readonly error: unknown;
+  readonly refetch: () => unknown;
+}
+
+/** The first of several questions that found no answer, said above what the others gave. */
+export function Troubles({ queries }: { queries: readonly Asked[] }) {
+  const failed = queries.find(({ data, error }) => data === undefined && error);
+  return failed ? <TroubleNote thrown={failed.error} retry={() => void failed.refetch()} /> : null;
+}
+
 /** One of waiting, trouble or content, for what a query gave. */
 export function Loaded<Data>({
   query,

@@ -12,7 +12,7 @@ import { Button, IconButton } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Select } from '../../ui/fields.tsx';
 import { say, sayTrouble } from '../../ui/notices.tsx';
-import { Empty, Loaded } from '../../ui/states.tsx';
+import { Empty, Loaded, Troubles } from '../../ui/states.tsx';
 import { Leaks } from './leaks.tsx';
 import { VersionDiff } from './version-diff.tsx';
 import { VersionMetrics } from './version-metrics.tsx';
@@ -117,7 +117,8 @@ export default function Dataset() {
           ))}
         </TabList>
         <TabPanel id="versions">
-          {all.length === 0 ? (
+          <Troubles queries={[versions]} />
+          {versions.data === undefined ? null : all.length === 0 ? (
             <Empty icon="dataset" title={t('datasets.noVersion')}>
               {t('datasets.noVersionWords')}
             </Empty>

@@ -3,6 +3,7 @@ import { conceptName } from '../../api/media.ts';
 import { useAppName, useRpc } from '../../api/queries.ts';
 import { formatNumber } from '../../i18n/format.ts';
 import { Checkbox } from '../../ui/fields.tsx';
+import { Troubles } from '../../ui/states.tsx';
 import { kinds, type Query, type StatusFilter } from './query.ts';
 import { search } from './search-box.tsx';
 
@@ -36,6 +37,7 @@ export function Facets({ query }: { query: Query }) {
     .toSorted((a, b) => b.count - a.count);
   return (
     <aside className="facets" aria-label={t('facets.label')}>
+      <Troubles queries={[counts, concepts, byKind, datasets]} />
       <Facet title={t('facets.status')}>
         {statuses.map(([status, count]) => (
           <Row

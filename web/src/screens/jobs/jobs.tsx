@@ -1,13 +1,13 @@
 import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
-import { wordsOf } from '../../api/trouble.ts';
+import { asTrouble, code, wordsOf } from '../../api/trouble.ts';
 import { Link } from '../../app/link.tsx';
 import { pathTo } from '../../app/place.ts';
 import { formatAgo, formatNumber, formatPercent } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { sayTrouble } from '../../ui/notices.tsx';
-import { Empty, Waiting } from '../../ui/states.tsx';
+import { Empty, Troubles, Waiting } from '../../ui/states.tsx';
 import { isTraining } from '../models/version-badge.tsx';
 
 interface Job {
@@ -41,15 +41,16 @@ function stateOf(code: number | undefined): Job['state'] {
 /** Everything that takes longer than a request, of all kinds, newest first. */
 export default function Jobs() {
   const { t } = useTranslation();
-  const jobs = useJobs();
+  const { jobs, failed } = useJobs();
   return (
     <div className="page">
       <header className="page-header">
         <h1>{t('nav.jobs')}</h1>
       </header>
+      <Troubles queries={failed} />
       {jobs === undefined ? (
         <Waiting />
-      ) : jobs.length === 0 ? (
+      ) : jobs.length === 0 && failed.length > 0 ? null : jobs.length === 0 ? (
         <Empty icon="jobs" title={t('jobs.none')}>
           {t('jobs.noneWords')}
         </Empty>
@@ -109,8 +110,8 @@ function Row({ job }: { job: Job }) {
   );
 }
 
-/** Jobs of all kinds; undefined until the first answers are there. Kinds that a server does not have are left out. */
-function useJobs(): readonly Job[] | undefined {
+/** Jobs of all kinds, undefined until the first answers are there, and questions without an answer. Kinds that a server does not have are left out. */
+function useJobs() {
   const app = useAppName();
   const every = { everyMs: () => everyMs };
   const adds = useRpc('ListInputsAddJobs', { user_app_id: app, per_page: 50 }, every);
@@ -127,7 +128,10 @@ function useJobs(): readonly Job[] | undefined {
     { user_app_id: { user_id: app.user_id }, per_page: 50 },
     every,
   );
-  if (adds.isPending || models.isPending) return undefined;
+  const failed = [adds, extractions, operations, models, evaluations, duplications].filter(
+    ({ error }) => error && asTrouble(error).code !== code.notBuilt,
+  );
+  if (adds.isPending || models.isPending) return { jobs: undefined, failed };
   const jobs: Job[] = [
     ...(adds.data?.inputs_add_jobs ?? []).map((job): Job => {
       const {
@@ -244,5 +248,8 @@ function useJobs(): readonly Job[] | undefined {
     }),
   ];
   const isRunning = ({ state }: Job): number => (state === 'running' ? 0 : 1);
-  return jobs.toSorted((a, b) => isRunning(a) - isRunning(b) || b.when.localeCompare(a.when));
+  return {
+    jobs: jobs.toSorted((a, b) => isRunning(a) - isRunning(b) || b.when.localeCompare(a.when)),
+    failed,
+  };
 }

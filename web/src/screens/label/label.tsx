@@ -65,7 +65,12 @@ function OpenedPicture({ app, input }: { app: AppName; input: Input }) {
       isHere = false;
     };
   }, [app, input]);
-  if (trouble !== undefined) return <TroubleNote thrown={trouble} />;
+  if (trouble !== undefined)
+    return (
+      <div className="page">
+        <TroubleNote thrown={trouble} />
+      </div>
+    );
   if (!ready) return <Waiting label={t('label.opening')} />;
   return <PictureLabeller app={app} input={input} {...ready} />;
 }

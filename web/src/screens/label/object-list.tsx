@@ -8,6 +8,7 @@ import { boxOf, type ConceptRef, type Shape } from '../../canvas/shapes.ts';
 import { colorOf } from '../../gallery/colors.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { Icon, type IconName } from '../../ui/icon.tsx';
+import { Troubles } from '../../ui/states.tsx';
 import { ConceptField } from '../inputs/label-field.tsx';
 import { setDigitConcepts } from './digits.ts';
 
@@ -68,6 +69,7 @@ export function ObjectList({ editor, state }: { editor: Editor; state: EditorSta
       </section>
       <section>
         <h2>{t('label.drawTitle')}</h2>
+        <Troubles queries={[listed]} />
         <ul className="plain concept-choices" aria-label={t('label.drawTitle')}>
           {concepts.slice(0, 60).map((concept, i) => (
             <li key={concept.id}>

@@ -11,6 +11,7 @@ import { formatPercent } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { Select } from '../../ui/fields.tsx';
 import { sayTrouble } from '../../ui/notices.tsx';
+import { Troubles } from '../../ui/states.tsx';
 
 interface Suggested {
   readonly shape: Shape;
@@ -105,6 +106,7 @@ export function Suggestions({
   return (
     <section>
       <h2>{t('suggest.title')}</h2>
+      <Troubles queries={[own, builtIn]} />
       <Select
         label={t('suggest.model')}
         hideLabel

@@ -9,7 +9,7 @@ import { go, pathTo } from '../../app/place.ts';
 import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Checkbox, Select, Switch, TextField } from '../../ui/fields.tsx';
-import { TroubleNote } from '../../ui/states.tsx';
+import { TroubleNote, Troubles } from '../../ui/states.tsx';
 import { idFrom } from '../home/new-app-dialog.tsx';
 
 const everything = '*';
@@ -141,6 +141,7 @@ export function TrainDialog({
         {needsConcepts && chosen.length === 1 && type.endsWith('classifier') && (
           <p className="note">{t('train.needsTwo')}</p>
         )}
+        <Troubles queries={isOpen ? [counts, types, datasets] : []} />
         {trouble !== undefined && <TroubleNote thrown={trouble} />}
         <div className="row end">
           <Button onPress={onClose}>{t('common.cancel')}</Button>
