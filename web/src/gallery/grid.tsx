@@ -366,7 +366,7 @@ function Cell({
           {t(`gallery.state.${state}`)}
         </span>
       )}
-      {said !== undefined && <span className="grid-score">{said}</span>}
+      {said !== undefined && <span className="grid-score" data-score={said} aria-hidden="true" />}
       <span className="grid-mark" aria-hidden="true">
         <Icon name="check" size={14} />
       </span>
