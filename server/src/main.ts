@@ -55,6 +55,7 @@ import {
   readInputText,
 } from '#resources/inputs/index.ts';
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
+import { openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
 import { searchJobs } from '#resources/searches/index.ts';
 import { transferJobs, transferRoutes } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
@@ -159,13 +160,14 @@ async function open(
     : openFileObjects(join(config.dataDir, 'objects'));
   const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
   whenStopping(() => fetcher.close());
-  const engine = await openEngine({
+  const networks = await openEngine({
     dataDir: config.dataDir,
     threads: config.inferenceThreads,
     optIn: { faces: config.faces },
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
-  whenStopping(() => engine.close());
+  whenStopping(() => networks.close());
+  const engine = withTrainedEmbedders(networks, openHeads(objects));
   const { mediaLimits } = config;
   const media = openMediaDecoder({
     dir: join(config.dataDir, 'work', 'media'),

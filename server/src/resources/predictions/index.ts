@@ -7,3 +7,4 @@ export { echoOf, type Media, mediaOf, openMedia } from './media.ts';
 export { type OutputSettings, overridesOf, readSettings } from './output-config.ts';
 export { predictWith, type RunModelOptions, type Runnable } from './run-model.ts';
 export { checkSelector } from './selector.ts';
+export { withTrainedEmbedders } from './trained-embedders.ts';

@@ -1,3 +1,4 @@
+import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
 import { allOf } from '../common/paging.ts';
@@ -168,11 +169,19 @@ export async function vectorsLabelled(
 }
 
 /** A model version whose embeddings this app holds. */
-export function storedEmbedder(db: Db, grant: AppGrant, versionId: string): Promise<Embedder | undefined> {
-  return first<Embedder>(
+export async function storedEmbedder(
+  db: Db,
+  grant: AppGrant,
+  versionId: string,
+): Promise<Embedder | undefined> {
+  const found = await first<{ modelVersionKey: number; builtin: string; headSha: Buffer | null }>(
     db,
-    sql`select v.key as "modelVersionKey", v.builtin from model_versions v where v.id = ${versionId} and v.builtin is not null and exists (
+    sql`select v.key as "modelVersionKey", v.builtin, v.head_sha as "headSha" from model_versions v
+        where v.id = ${versionId} and v.builtin is not null and exists (
           select from embeddings e where e.app_key = ${grant.appKey} and e.model_version_key = v.key)`,
+  );
+  return (
+    found && { modelVersionKey: found.modelVersionKey, builtin: embedderName(found.builtin, found.headSha) }
   );
 }
 

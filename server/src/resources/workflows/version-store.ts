@@ -1,3 +1,4 @@
+import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
 import { type Db, first, rows, run, sql } from '#store/sql.ts';
@@ -121,13 +122,13 @@ export const touchWorkflow = (db: Db, grant: AppGrant, key: number) =>
   run(db, sql`update workflows set modified_at = now() where app_key = ${grant.appKey} and key = ${key}`);
 
 /** Version of the first node of the app's base workflow that turns whole pictures into embeddings. */
-export function findBaseEmbedder(
+export async function findBaseEmbedder(
   db: Db,
   grant: AppGrant,
 ): Promise<{ modelVersionKey: number; builtin: string } | undefined> {
-  return first<{ modelVersionKey: number; builtin: string }>(
+  const found = await first<{ modelVersionKey: number; builtin: string; headSha: Buffer | null }>(
     db,
-    sql`select m.key as "modelVersionKey", m.builtin
+    sql`select m.key as "modelVersionKey", m.builtin, m.head_sha as "headSha"
         from apps a
         join lateral (
           select model_version_keys from workflow_versions
@@ -135,8 +136,11 @@ export function findBaseEmbedder(
         cross join lateral unnest(v.model_version_keys) with ordinality as pinned(key, position)
         join model_versions m on m.key = pinned.key
         join models o on o.key = m.model_key
-        where a.key = ${grant.appKey} and m.builtin is not null and m.head_sha is null
-          and o.type_id = 'visual-embedder' and o.use_cases @> '{image-embedding}'
+        where a.key = ${grant.appKey} and m.builtin is not null and o.type_id = 'visual-embedder'
+          and (m.head_sha is not null or o.use_cases @> '{image-embedding}')
         order by pinned.position limit 1`,
+  );
+  return (
+    found && { modelVersionKey: found.modelVersionKey, builtin: embedderName(found.builtin, found.headSha) }
   );
 }

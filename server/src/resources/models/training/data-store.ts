@@ -33,15 +33,77 @@ const inScope = (scope: DataScope, inputKey: Sql<unknown>): Sql<unknown> => {
   }
 };
 
-/** Trusted labels with these concepts on processed images, each input and region once per concept. */
-export function labelsOf(
+/** Input keys from one to another, both included. */
+interface KeyRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const inputsPerLook = 5_000;
+/** Versions are kept in chunks, the inputs of 1,024 neighbouring keys. */
+const chunkBits = 10;
+const chunksPerLook = 5;
+
+/** The next range of keys that holds inputs of the scope, a few thousand at most. @returns undefined after the last */
+async function rangeAfter(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  afterKey: number,
+): Promise<KeyRange | undefined> {
+  if (scope.kind === 'version') {
+    const afterBucket = Math.floor(afterKey / 2 ** chunkBits);
+    const found = await first<{ from: number | null; to: number | null }>(
+      db,
+      sql`select min(bucket) as "from", max(bucket) as "to" from (
+            select l.bucket from dataset_version_chunks l join dataset_versions v on v.key = l.version_key
+            where l.version_key = ${scope.key} and v.app_key = ${grant.appKey} and l.bucket > ${afterBucket}
+            order by l.bucket limit ${chunksPerLook}) b`,
+    );
+    if (found?.from == null || found.to == null) return undefined;
+    return { from: found.from * 2 ** chunkBits, to: (found.to + 1) * 2 ** chunkBits - 1 };
+  }
+  const keys =
+    scope.kind === 'app'
+      ? sql`select i.key from inputs i where i.app_key = ${grant.appKey} and i.key > ${afterKey}`
+      : sql`select d.input_key as key from dataset_inputs d join datasets s on s.key = d.dataset_key
+            where d.dataset_key = ${scope.key} and s.app_key = ${grant.appKey} and d.input_key > ${afterKey}`;
+  const found = await first<{ from: number | null; to: number | null }>(
+    db,
+    sql`select min(key) as "from", max(key) as "to" from (${keys} order by 1 limit ${inputsPerLook}) k`,
+  );
+  return found?.from == null || found.to == null ? undefined : { from: found.from, to: found.to };
+}
+
+/**
+ * Trusted labels with these concepts on processed inputs, each input and region once per concept, in the order of
+ * the inputs; a few thousand inputs at a time.
+ */
+export async function* labelPages(
   db: Db,
   grant: AppGrant,
   scope: DataScope,
   conceptIds: readonly string[],
   kind: InputKind = 'image',
+): AsyncGenerator<LabelRow[]> {
+  // Buckets begin at 0: what comes "after" -1 is the first.
+  for (let afterKey = -1; ; ) {
+    const range = await rangeAfter(db, grant, scope, afterKey);
+    if (!range) return;
+    yield await labelsOf(db, grant, scope, conceptIds, kind, range);
+    afterKey = range.to;
+  }
+}
+
+function labelsOf(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  conceptIds: readonly string[],
+  kind: InputKind,
+  range: KeyRange,
 ): Promise<LabelRow[]> {
-  if (scope.kind === 'version') return labelsOfVersion(db, grant, scope.key, conceptIds, kind);
+  if (scope.kind === 'version') return labelsOfVersion(db, grant, scope.key, conceptIds, kind, range);
   return rows<LabelRow>(
     db,
     sql`select l.input_key as "inputKey", l.region_key as "regionKey", l.concept_id as "conceptId", l.value,
@@ -54,6 +116,7 @@ export function labelsOf(
           join inputs i on i.key = a.input_key
           where c.app_key = ${grant.appKey} and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted
             and a.status_code = 24150 and i.status_code = 30000 and i.kind = ${kind} and ${inScope(scope, sql`a.input_key`)}
+            and a.input_key between ${range.from} and ${range.to}
           group by 1, 2, 3) l
         left join annotations w on w.input_key = l.input_key and w.input_level
         order by 1, 2, 3`,
@@ -67,6 +130,7 @@ function labelsOfVersion(
   versionKey: number,
   conceptIds: readonly string[],
   kind: InputKind,
+  range: KeyRange,
 ): Promise<LabelRow[]> {
   return rows<LabelRow>(
     db,
@@ -81,7 +145,7 @@ function labelsOfVersion(
           cross join lateral (
             select unnest(v.positive) as concept_id, 1 as value union all select unnest(v.negative), 0) s
           where v.version_key = ${versionKey} and i.app_key = ${grant.appKey} and i.status_code = 30000 and i.kind = ${kind}
-            and s.concept_id = any(${[...conceptIds]}::text[])
+            and s.concept_id = any(${[...conceptIds]}::text[]) and v.input_key between ${range.from} and ${range.to}
             and ((v.kinds & ${sql.lit(regionKinds)}) = 0 or a.key is not null)
           group by 1, 2, 3) l
         left join annotations w on w.input_key = l.input_key and w.input_level

@@ -31,7 +31,7 @@ export async function judge(
     signal,
   });
   if (outcome.kind !== 'trained') return undefined;
-  const vectors = new Float32Array(test.length * request.dims);
+  const vectors = new Float32Array(new SharedArrayBuffer(test.length * request.dims * 4));
   test.forEach((row, at) => {
     vectors.set(request.vectors.subarray(row * request.dims, (row + 1) * request.dims), at * request.dims);
   });

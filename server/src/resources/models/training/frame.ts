@@ -8,6 +8,7 @@ import {
   OutputInfoSchema,
   StatusCode,
 } from '@fovea/contract';
+import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { settleConcepts } from '../concept-names.ts';
 import type { ModelRow, VersionRow } from '../model.ts';
@@ -129,7 +130,6 @@ export async function embedderOf(
       );
     return general;
   }
-  // Only built-in networks make embeddings, so the app itself and the platform's are all there is to look in.
   const own = await embedderIn(deps, grant, named);
   const found = own ?? (main && (await embedderIn(deps, main, named)));
   if (found) return found;
@@ -152,8 +152,8 @@ async function embedderIn(
     model.key,
     named.versionId ? { id: named.versionId } : { trainedOnly: true },
   );
-  return version?.builtin && !version.headSha
-    ? { modelVersionKey: version.key, builtin: version.builtin }
+  return version?.builtin
+    ? { modelVersionKey: version.key, builtin: embedderName(version.builtin, version.headSha) }
     : undefined;
 }
 

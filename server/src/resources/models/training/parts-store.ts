@@ -26,8 +26,10 @@ export async function keepPart(
   return sha;
 }
 
-/** What no version refers to any more, and was not stored only just now: its version may still be written. */
-const unused = sql`not exists (select 1 from model_versions v where v.head_sha = p.sha) and p.kept_at < now() - interval '1 hour'`;
+/** What no version refers to any more, as its own or as what its embedder stands on, and was not stored only just now: its version may still be written. */
+const unused = sql`not exists (select 1 from model_versions v where v.head_sha = p.sha)
+  and not exists (select 1 from model_versions v where v.builtin like '%+%' and position(encode(p.sha, 'hex') in v.builtin) > 0)
+  and p.kept_at < now() - interval '1 hour'`;
 
 /** Deletes trained parts of versions that are gone. @returns how many */
 export async function sweepParts(

@@ -6,11 +6,12 @@ import { encodePart, randomFrom, shuffle, trainBank } from '#engine/training/ind
 import { settleConcepts } from '../concept-names.ts';
 import { packVersion } from '../translate.ts';
 import type { TrainingResult } from '../version-store.ts';
-import { labelsOf } from './data-store.ts';
 import { checkTolerance, type Frame, made, passOn, withConcepts } from './frame.ts';
 import { keepPart } from './parts-store.ts';
 import { allPictures, evenly, gatherCells, readable } from './pictures.ts';
+import { exclusiveLabels } from './problem.ts';
 import { TrainingTrouble } from './trouble.ts';
+import { gatherSamples } from './vectors.ts';
 
 const recipe = 'patches';
 const cells = gridOf[recipe] ** 2;
@@ -96,12 +97,10 @@ export async function trainAnomalies(frame: Frame): Promise<TrainingResult> {
 async function usualPictures(frame: Frame): Promise<number[]> {
   const usual = frame.body.outputInfo?.data?.concepts[0];
   if (!usual) return allPictures(frame, picturesMax);
-  const { deps, grant, scope } = frame;
-  const labels = await labelsOf(deps.db, grant, scope, [usual.id]);
-  const keys = labels
-    .filter((label) => label.value >= 0.5 && label.regionKey === 0)
-    .map((label) => label.inputKey);
-  return evenly([...new Set(keys)], picturesMax);
+  const samples = await gatherSamples(frame, [usual.id]);
+  const classes = exclusiveLabels(samples);
+  const keys = samples.inputKeys.filter((_, at) => samples.regionKeys[at] === 0 && classes[at] === 0);
+  return evenly([...keys], picturesMax);
 }
 
 /** How odd the oddest spot of usual pictures is that the bank does not hold: what is far above it is an anomaly. */

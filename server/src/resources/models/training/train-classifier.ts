@@ -4,7 +4,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { encodeHead, type TrainRequest, trainHead } from '#engine/training/index.ts';
 import { packVersion } from '../translate.ts';
 import type { TrainingResult } from '../version-store.ts';
-import { labelsOf, unlabelledVectors } from './data-store.ts';
+import { unlabelledVectors } from './data-store.ts';
 import type { Embedder, TrainingDeps } from './deps.ts';
 import { judge } from './evaluate.ts';
 import {
@@ -17,10 +17,10 @@ import {
   withConcepts,
 } from './frame.ts';
 import { keepPart } from './parts-store.ts';
-import { exclusiveLabels, independentLabels, lacksNegatives, type Sample, samplesOf } from './problem.ts';
+import { exclusiveLabels, independentLabels, inputsOf, lacksNegatives } from './problem.ts';
 import type { TrainingSettings } from './settings.ts';
 import { TrainingTrouble } from './trouble.ts';
-import { floatsOf, type GatheredVectors, gatherVectors } from './vectors.ts';
+import { floatsOf, type GatheredVectors, gatherSamples, gatherVectors } from './vectors.ts';
 
 const fillerRowsMax = 2_000;
 const fillerRowsMin = 100;
@@ -35,9 +35,9 @@ export async function trainClassifier(frame: Frame): Promise<TrainingResult> {
   progress.note(`embeddings by ${embedder.builtin}`);
   const concepts = await conceptsOf(deps, grant, body, scope);
   const conceptIds = concepts.map((concept) => concept.id);
-  const samples = samplesOf(await labelsOf(deps.db, grant, scope, conceptIds), conceptIds);
-  progress.note(`${concepts.length} concepts, ${samples.length} labelled images and regions`);
-  if (samples.length === 0) {
+  const samples = await gatherSamples(frame, conceptIds);
+  progress.note(`${concepts.length} concepts, ${samples.count} labelled images and regions`);
+  if (samples.count === 0) {
     throw new TrainingTrouble(
       StatusCode.MODEL_TRAINING_NO_DATA,
       'No processed image is labelled with any of the concepts.',
@@ -45,12 +45,13 @@ export async function trainClassifier(frame: Frame): Promise<TrainingResult> {
   }
   const gathered = await gatherVectors(deps, grant, embedder, samples, {
     signal: progress.signal,
+    spareRows: fillerRowsMax,
     progress: (fraction) => progress.reached(fraction * vectorShare),
   });
   progress.note(
-    `${gathered.samples.length} vectors of ${gathered.dims} numbers, ${gathered.computed} of them computed now`,
+    `${gathered.samples.count} vectors of ${gathered.dims} numbers, ${gathered.computed} of them computed now`,
   );
-  checkTolerance(gathered.unusable, samples.length, settings);
+  checkTolerance(gathered.unusable, samples.count, settings);
   await progress.reached(vectorShare);
   const request = await requestOf(deps, grant, { settings, gathered, embedder, conceptIds });
   const head = await fitHeadOf(request, concepts, progress);
@@ -62,7 +63,7 @@ export async function trainClassifier(frame: Frame): Promise<TrainingResult> {
     code: StatusCode.MODEL_TRAINED,
     details: '',
     log: '',
-    inputCount: new Set(gathered.samples.map((sample) => sample.inputKey)).size,
+    inputCount: inputsOf(gathered.samples),
     ...(metrics ? { metrics } : {}),
     head: {
       sha,
@@ -97,29 +98,25 @@ async function requestOf(
   if (settings.exclusive) return { ...common, vectors, classIndex: exclusiveLabels(samples) };
   const labels = independentLabels(samples, conceptIds.length, settings.enrich);
   if (!settings.enrich || !lacksNegatives(labels, conceptIds.length)) return { ...common, vectors, labels };
-  const wanted = Math.min(fillerRowsMax, Math.max(fillerRowsMin, samples.length * 2));
+  const wanted = Math.min(fillerRowsMax, Math.max(fillerRowsMin, samples.count * 2));
   const fillers = await unlabelledVectors(db, grant, embedder.modelVersionKey, conceptIds, wanted);
-  return { ...common, ...withFillers(samples, vectors, labels, fillers, dims, conceptIds.length) };
+  return { ...common, ...withFillers(gathered, labels, fillers, conceptIds.length) };
 }
 
-/** Adds rows that have none of the concepts. */
+/** Adds rows that have none of the concepts, in the room behind the vectors. */
 function withFillers(
-  samples: readonly Sample[],
-  vectors: Float32Array,
+  { samples, room, dims }: GatheredVectors,
   labels: Int8Array,
   fillers: readonly Buffer[],
-  dims: number,
   classes: number,
 ) {
-  const rows = samples.length + fillers.length;
-  const allVectors = new Float32Array(rows * dims);
-  allVectors.set(vectors);
+  const rows = samples.count + fillers.length;
   fillers.forEach((filler, index) => {
-    allVectors.set(floatsOf(filler), (samples.length + index) * dims);
+    room.set(floatsOf(filler), (samples.count + index) * dims);
   });
   const allLabels = new Int8Array(rows * classes);
   allLabels.set(labels);
-  return { vectors: allVectors, labels: allLabels };
+  return { vectors: room.subarray(0, rows * dims), labels: allLabels };
 }
 
 export async function fitHeadOf(request: TrainRequest, concepts: readonly Concept[], progress: Progress) {

@@ -7,6 +7,7 @@ import { type InputRow, picturesAfter } from './data-store.ts';
 import { checkTolerance, embedderOf, type Frame, made, passOn } from './frame.ts';
 import { keepPart } from './parts-store.ts';
 import { evenly } from './pictures.ts';
+import { unlabelledSamples } from './problem.ts';
 import { TrainingTrouble } from './trouble.ts';
 import { gatherVectors } from './vectors.ts';
 
@@ -25,13 +26,13 @@ export async function trainClusterer(frame: Frame): Promise<TrainingResult> {
   const pictures = await picturesOf(frame);
   if (pictures.length === 0)
     throw new TrainingTrouble(StatusCode.MODEL_TRAINING_NO_DATA, 'There is no processed picture to sort.');
-  const samples = pictures.map((one) => ({ ...one, regionKey: 0, labels: new Map<number, number>() }));
+  const samples = unlabelledSamples(pictures);
   const gathered = await gatherVectors(deps, grant, embedder, samples, {
     signal: progress.signal,
     progress: (fraction) => progress.reached(fraction * vectorShare),
   });
-  checkTolerance(gathered.unusable, samples.length, settings);
-  progress.note(`${gathered.samples.length} pictures, embeddings by ${embedder.builtin}`);
+  checkTolerance(gathered.unusable, samples.count, settings);
+  progress.note(`${gathered.samples.count} pictures, embeddings by ${embedder.builtin}`);
   const watching = passOn(progress, vectorShare, 0.45);
   const clusters = await made(
     progress,
@@ -60,7 +61,7 @@ export async function trainClusterer(frame: Frame): Promise<TrainingResult> {
     code: StatusCode.MODEL_TRAINED,
     details: '',
     log: '',
-    inputCount: gathered.samples.length,
+    inputCount: gathered.samples.count,
     head: {
       sha,
       builtin: embedder.builtin,
@@ -87,7 +88,7 @@ async function picturesOf({ deps, grant, scope, progress }: Frame): Promise<Inpu
   for (let afterKey = 0; ; ) {
     progress.signal.throwIfAborted();
     const rows = await picturesAfter(deps.db, grant, scope, { afterKey, limit: 5_000 });
-    found.push(...rows);
+    for (const row of rows) found.push(row);
     if (rows.length < 5_000) break;
     afterKey = rows.at(-1)?.inputKey ?? afterKey;
   }

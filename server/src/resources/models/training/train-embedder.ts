@@ -3,12 +3,11 @@ import { mayDie } from '#domain/failpoints.ts';
 import { encodePart, trainMetric } from '#engine/training/index.ts';
 import { packVersion, trainParams } from '../translate.ts';
 import type { TrainingResult } from '../version-store.ts';
-import { labelsOf } from './data-store.ts';
 import { checkTolerance, conceptsOf, embedderOf, type Frame, made, passOn, withConcepts } from './frame.ts';
 import { keepPart } from './parts-store.ts';
-import { exclusiveLabels, samplesOf } from './problem.ts';
+import { exclusiveLabels, inputsOf, samplesWhere } from './problem.ts';
 import { TrainingTrouble } from './trouble.ts';
-import { gatherVectors } from './vectors.ts';
+import { gatherSamples, gatherVectors } from './vectors.ts';
 
 const width = 128;
 const marginUsual = 0.3;
@@ -20,31 +19,29 @@ export async function trainEmbedder(frame: Frame): Promise<TrainingResult> {
   const embedder = await embedderOf(deps, grant, settings.embedder);
   const concepts = await conceptsOf(deps, grant, body, scope);
   const ids = concepts.map((concept) => concept.id);
-  const samples = samplesOf(await labelsOf(deps.db, grant, scope, ids), ids);
-  if (samples.length === 0)
+  const labelled = await gatherSamples(frame, ids);
+  if (labelled.count === 0)
     throw new TrainingTrouble(
       StatusCode.MODEL_TRAINING_NO_DATA,
       'No processed picture is labelled with any of the concepts.',
     );
-  const gathered = await gatherVectors(deps, grant, embedder, samples, {
-    signal: progress.signal,
-    progress: (fraction) => progress.reached(fraction * vectorShare),
-  });
-  checkTolerance(gathered.unusable, samples.length, settings);
-  const labels = exclusiveLabels(gathered.samples);
-  const rows = [...labels.keys()].filter((row) => (labels[row] as number) >= 0);
-  const present = new Set(rows.map((row) => labels[row]));
+  const only = exclusiveLabels(labelled);
+  const samples = samplesWhere(labelled, (at) => (only[at] as number) >= 0);
+  const present = new Set(exclusiveLabels(samples));
   if (present.size < 2)
     throw new TrainingTrouble(
       StatusCode.MODEL_TRAINING_ONE_VS_N_SINGLE_CLASS,
       'An embedder learns what differs between concepts: at least two need pictures that show exactly one of them.',
     );
-  const { dims } = gathered;
-  const vectors = new Float32Array(new SharedArrayBuffer(rows.length * dims * 4));
-  rows.forEach((row, at) => {
-    vectors.set(gathered.vectors.subarray(row * dims, (row + 1) * dims), at * dims);
+  const gathered = await gatherVectors(deps, grant, embedder, samples, {
+    signal: progress.signal,
+    progress: (fraction) => progress.reached(fraction * vectorShare),
   });
-  progress.note(`${present.size} concepts, ${rows.length} pictures, embeddings by ${embedder.builtin}`);
+  checkTolerance(gathered.unusable, samples.count, settings);
+  const { dims, vectors } = gathered;
+  progress.note(
+    `${present.size} concepts, ${gathered.samples.count} pictures, embeddings by ${embedder.builtin}`,
+  );
   const watching = passOn(progress, vectorShare, 0.45);
   const given = Number(trainParams(body).margin);
   const fit = await made(
@@ -55,7 +52,7 @@ export async function trainEmbedder(frame: Frame): Promise<TrainingResult> {
         vectors,
         dims,
         classes: ids.length,
-        classOf: Int32Array.from(rows, (row) => labels[row] as number),
+        classOf: exclusiveLabels(gathered.samples),
         width: Math.min(width, dims),
         margin: given > 0 && given <= 1.5 ? given : marginUsual,
         seed: settings.seed,
@@ -76,7 +73,7 @@ export async function trainEmbedder(frame: Frame): Promise<TrainingResult> {
     code: StatusCode.MODEL_TRAINED,
     details: '',
     log: '',
-    inputCount: new Set(gathered.samples.map((sample) => sample.inputKey)).size,
+    inputCount: inputsOf(gathered.samples),
     head: {
       sha,
       builtin: embedder.builtin,

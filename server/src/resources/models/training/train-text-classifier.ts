@@ -3,14 +3,14 @@ import { mayDie } from '#domain/failpoints.ts';
 import { encodeHead, textFeatureDims, textFeatures, textFeaturesId } from '#engine/training/index.ts';
 import { packVersion } from '../translate.ts';
 import type { TrainingResult } from '../version-store.ts';
-import { labelsOf } from './data-store.ts';
 import { judge } from './evaluate.ts';
 import { checkTolerance, conceptsOf, type Frame, withConcepts } from './frame.ts';
 import { keepPart } from './parts-store.ts';
 import { evenly, readable } from './pictures.ts';
-import { exclusiveLabels, independentLabels, samplesOf } from './problem.ts';
+import { exclusiveLabels, independentLabels, samplesWhere } from './problem.ts';
 import { fitHeadOf } from './train-classifier.ts';
 import { TrainingTrouble } from './trouble.ts';
+import { gatherSamples } from './vectors.ts';
 
 /** A text takes 8 KB while it is learned from. */
 const textsMax = 50_000;
@@ -22,35 +22,37 @@ export async function trainTextClassifier(frame: Frame): Promise<TrainingResult>
   const { deps, grant, body, settings, scope, progress } = frame;
   const concepts = await conceptsOf(deps, grant, body, scope, 'text');
   const ids = concepts.map((concept) => concept.id);
-  const labels = await labelsOf(deps.db, grant, scope, ids, 'text');
-  const found = samplesOf(labels, ids).filter((sample) => sample.regionKey === 0);
-  const samples = evenly(found, textsMax);
+  const all = await gatherSamples(frame, ids, 'text');
+  const whole = [...all.regionKeys.keys()].filter((at) => all.regionKeys[at] === 0);
+  const chosen = new Set(evenly(whole, textsMax));
+  const samples = samplesWhere(all, (at) => chosen.has(at));
   progress.note(
-    `${ids.length} concepts, ${found.length} labelled texts, ${samples.length} of them learned from`,
+    `${ids.length} concepts, ${whole.length} labelled texts, ${samples.count} of them learned from`,
   );
-  if (samples.length === 0)
+  if (samples.count === 0)
     throw new TrainingTrouble(
       StatusCode.MODEL_TRAINING_NO_DATA,
       'No processed text is labelled with any of the concepts.',
     );
-  const features = new Float32Array(new SharedArrayBuffer(samples.length * textFeatureDims * 4));
-  const read: typeof samples = [];
-  for (let at = 0; at < samples.length; at += readAtOnce) {
+  const features = new Float32Array(new SharedArrayBuffer(samples.count * textFeatureDims * 4));
+  const isRead = new Uint8Array(samples.count);
+  let rows = 0;
+  for (let at = 0; at < samples.count; at += readAtOnce) {
     progress.signal.throwIfAborted();
-    const batch = samples.slice(at, at + readAtOnce);
-    const texts = await Promise.all(
-      batch.map((one) => readable(() => deps.readImageBytes(grant, one.inputKey))),
-    );
+    const batch = [...samples.inputKeys.subarray(at, at + readAtOnce)];
+    const texts = await Promise.all(batch.map((key) => readable(() => deps.readImageBytes(grant, key))));
     texts.forEach((bytes, index) => {
       if (!bytes) return;
-      features.set(textFeatures(bytes.toString('utf8')), read.length * textFeatureDims);
-      read.push(batch[index] as (typeof samples)[number]);
+      features.set(textFeatures(bytes.toString('utf8')), rows * textFeatureDims);
+      isRead[at + index] = 1;
+      rows += 1;
     });
-    await progress.reached((readShare * (at + batch.length)) / samples.length);
+    await progress.reached((readShare * (at + batch.length)) / samples.count);
   }
-  checkTolerance(samples.length - read.length, samples.length, settings);
+  checkTolerance(samples.count - rows, samples.count, settings);
+  const read = samplesWhere(samples, (at) => isRead[at] === 1);
   const request = {
-    vectors: features.subarray(0, read.length * textFeatureDims),
+    vectors: features.subarray(0, rows * textFeatureDims),
     dims: textFeatureDims,
     classes: ids.length,
     exclusive: settings.exclusive,
@@ -71,7 +73,7 @@ export async function trainTextClassifier(frame: Frame): Promise<TrainingResult>
     code: StatusCode.MODEL_TRAINED,
     details: '',
     log: '',
-    inputCount: read.length,
+    inputCount: rows,
     ...(metrics ? { metrics } : {}),
     head: {
       sha,

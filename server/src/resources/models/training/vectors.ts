@@ -3,18 +3,35 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { cropToBox } from '#engine/crop.ts';
 import { unpackBody } from '../../common/translate.ts';
-import { regionData, vectorsOf } from './data-store.ts';
+import { type InputKind, labelPages, regionData, vectorsOf } from './data-store.ts';
 import type { Embedder, TrainingDeps } from './deps.ts';
-import type { Sample } from './problem.ts';
+import type { Frame } from './frame.ts';
+import { openSamples, type Samples, samplesWhere } from './problem.ts';
 
 const samplesPerLook = 2_000;
 const computedAtOnce = 4;
 
+/** The labelled inputs and regions of the scope, read a few thousand at a time. */
+export async function gatherSamples(
+  { deps, grant, scope, progress }: Pick<Frame, 'deps' | 'grant' | 'scope' | 'progress'>,
+  conceptIds: readonly string[],
+  kind: InputKind = 'image',
+): Promise<Samples> {
+  const samples = openSamples(conceptIds);
+  for await (const labels of labelPages(deps.db, grant, scope, conceptIds, kind)) {
+    progress.signal.throwIfAborted();
+    for (const label of labels) samples.add(label);
+  }
+  return samples.done();
+}
+
 export interface GatheredVectors {
   /** The samples that have a vector, in order. */
-  readonly samples: Sample[];
-  /** float32 [samples, dims], each of length one. */
+  readonly samples: Samples;
+  /** float32 [samples, dims], each of length one, in shared memory. */
   readonly vectors: Float32Array;
+  /** The same and room for more rows behind them. */
+  readonly room: Float32Array;
   readonly dims: number;
   /** Samples whose picture could not be embedded. */
   readonly unusable: number;
@@ -22,48 +39,69 @@ export interface GatheredVectors {
   readonly computed: number;
 }
 
-/** The vector of every sample: stored ones from the database, missing ones computed now. */
+/**
+ * The vector of every sample: stored ones from the database, missing ones computed now. They are written straight to
+ * where they are trained from, so that a million of them are held once.
+ *
+ * @param options.spareRows rows of room to leave behind them
+ */
 export async function gatherVectors(
   deps: TrainingDeps,
   grant: AppGrant,
   embedder: Embedder,
-  samples: readonly Sample[],
-  options: { signal: AbortSignal; progress(fraction: number): Promise<void> },
+  samples: Samples,
+  options: { signal: AbortSignal; spareRows?: number; progress(fraction: number): Promise<void> },
 ): Promise<GatheredVectors> {
-  const found = new Map<Sample, Float32Array>();
+  const { count, vectorKeys } = samples;
+  const isKept = new Uint8Array(count);
+  let all: Float32Array = new Float32Array(0);
+  let dims = 0;
+  const keep = (row: number, vector: Float32Array) => {
+    if (dims === 0) {
+      dims = vector.length;
+      all = new Float32Array(new SharedArrayBuffer((count + (options.spareRows ?? 0)) * dims * 4));
+    }
+    all.set(vector, row * dims);
+    isKept[row] = 1;
+  };
   let computed = 0;
-  let unusable = 0;
-  for (let from = 0; from < samples.length; from += samplesPerLook) {
-    const part = samples.slice(from, from + samplesPerLook);
-    const keys = part.flatMap(({ vectorKey }) => (vectorKey === null ? [] : [vectorKey]));
+  for (let from = 0; from < count; from += samplesPerLook) {
+    const to = Math.min(count, from + samplesPerLook);
+    const keys = [...vectorKeys.subarray(from, to)].filter((key) => key !== 0);
     const stored = await vectorsOf(deps.db, grant, embedder.modelVersionKey, keys);
-    const missing: Sample[] = [];
-    for (const sample of part) {
-      const vector = sample.vectorKey === null ? undefined : stored.get(sample.vectorKey);
-      if (vector) found.set(sample, floatsOf(vector));
-      else missing.push(sample);
+    const missing: number[] = [];
+    for (let row = from; row < to; row += 1) {
+      const vector = stored.get(vectorKeys[row] as number);
+      if (vector) keep(row, floatsOf(vector));
+      else missing.push(row);
     }
     for (let at = 0; at < missing.length; at += computedAtOnce) {
       options.signal.throwIfAborted();
       const batch = missing.slice(at, at + computedAtOnce);
       const made = await Promise.all(
-        batch.map((sample) => computeVector(deps, grant, embedder, sample, options.signal)),
+        batch.map((row) => computeVector(deps, grant, embedder, samples, row, options.signal)),
       );
-      made.forEach((vector, index) => {
-        if (vector) found.set(batch[index] as Sample, vector);
-        else unusable += 1;
-      });
+      for (const [index, vector] of made.entries()) if (vector) keep(batch[index] as number, vector);
       computed += made.filter((vector) => vector !== undefined).length;
-      await options.progress((from + at) / samples.length);
+      await options.progress((from + at) / count);
     }
+    options.signal.throwIfAborted();
+    await options.progress(to / count);
   }
-  const kept = samples.filter((sample) => found.has(sample));
-  const dims = found.values().next().value?.length ?? 0;
-  const vectors = new Float32Array(new SharedArrayBuffer(kept.length * dims * 4));
-  kept.forEach((sample, row) => {
-    vectors.set(found.get(sample) as Float32Array, row * dims);
-  });
-  return { samples: kept, vectors, dims, unusable, computed };
+  let rows = 0;
+  for (let row = 0; row < count; row += 1) {
+    if (isKept[row] === 0) continue;
+    if (rows < row) all.copyWithin(rows * dims, row * dims, (row + 1) * dims);
+    rows += 1;
+  }
+  return {
+    samples: samplesWhere(samples, (row) => isKept[row] === 1),
+    vectors: all.subarray(0, rows * dims),
+    room: all,
+    dims,
+    unusable: count - rows,
+    computed,
+  };
 }
 
 /** Stored bytes as floats; copied, because a slice of a larger buffer need not be aligned. */
@@ -78,12 +116,14 @@ async function computeVector(
   deps: TrainingDeps,
   grant: AppGrant,
   embedder: Embedder,
-  sample: Sample,
+  { inputKeys, regionKeys }: Samples,
+  row: number,
   signal: AbortSignal,
 ): Promise<Float32Array | undefined> {
   try {
-    const bytes = await deps.readImageBytes(grant, sample.inputKey);
-    const shown = sample.regionKey === 0 ? bytes : await cutRegion(deps, grant, bytes, sample.regionKey);
+    const bytes = await deps.readImageBytes(grant, inputKeys[row] as number);
+    const regionKey = regionKeys[row] as number;
+    const shown = regionKey === 0 ? bytes : await cutRegion(deps, grant, bytes, regionKey);
     return await deps.engine.embed(embedder.builtin, { bytes: shown }, { background: true, signal });
   } catch (fault) {
     if (fault instanceof Fault && fault.code >= 30_000 && fault.code < 40_000) return undefined;
