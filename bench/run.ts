@@ -9,8 +9,10 @@ import { endChildren } from './harness/processes.ts';
 import {
   cellsOf,
   figure,
+  type KeptTable,
   type Machine,
   mergedRows,
+  mergedTables,
   pageOf,
   plainTable,
   type Report,
@@ -23,12 +25,15 @@ export interface RunOptions {
   readonly rounds: number;
   readonly scale: number;
   readonly serverMain: string;
+  readonly images?: string | undefined;
   readonly jsonFile?: string;
   /** Folder of BENCHMARKS.md and benchmarks.json, when they are to be renewed. */
   readonly docsFolder?: string;
   /** Ends badly where a goal is missed, too. */
   readonly isStrict?: boolean;
 }
+
+type Table = Omit<KeptTable, 'at'>;
 
 interface Found {
   samples: readonly number[];
@@ -53,7 +58,7 @@ export async function runBenches(options: RunOptions): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void breakOff(folder));
   try {
     const start = probe(folder);
-    const outcomes: { bench: Bench; found: Map<string, Found>; error?: string }[] = [];
+    const outcomes: { bench: Bench; found: Map<string, Found>; tables: Table[]; error?: string }[] = [];
     for (const bench of options.benches)
       outcomes.push(await runOne(bench, options, join(folder, bench.name)));
     const noise = noiseBetween(start, probe(folder));
@@ -61,7 +66,9 @@ export async function runBenches(options: RunOptions): Promise<boolean> {
       bench.goals.map((goal) => rowOf(bench.name, goal, found.get(goal.id), noise.length > 0)),
     );
     const { rounds, scale } = options;
-    const report: Report = { at: new Date().toISOString(), machine: machine(), rounds, scale, noise, rows };
+    const at = new Date().toISOString();
+    const tables = outcomes.flatMap((one) => one.tables.map((table) => ({ ...table, at })));
+    const report: Report = { at, machine: machine(), rounds, scale, noise, rows, tables };
     show(report);
     keep(report, options);
     const broken = outcomes.filter(({ error }) => error !== undefined);
@@ -77,6 +84,7 @@ export async function runBenches(options: RunOptions): Promise<boolean> {
 
 async function runOne(bench: Bench, options: RunOptions, folder: string) {
   const found = new Map<string, Found>();
+  const tables: Table[] = [];
   const undos: (() => Promise<void> | void)[] = [];
   const began = performance.now();
   mkdirSync(folder, { recursive: true });
@@ -91,6 +99,8 @@ async function runOne(bench: Bench, options: RunOptions, folder: string) {
     scale: options.scale,
     serverMain: options.serverMain,
     folder,
+    images: options.images,
+    table: (title, cells) => void tables.push({ title, cells }),
     say: (words) => console.log(`  ${bench.name}: ${words}`),
     measured(goalId, samples, aside) {
       Object.assign(at(goalId), { samples, aside });
@@ -123,7 +133,7 @@ async function runOne(bench: Bench, options: RunOptions, folder: string) {
   for (const undo of undos) await undo();
   rmSync(folder, { recursive: true, force: true });
   context.say(`took ${((performance.now() - began) / 1000).toFixed(0)} s`);
-  return { bench, found, error };
+  return { bench, found, tables, error };
 }
 
 function rowOf(bench: string, goal: Bench['goals'][number], found: Found | undefined, isNoisy: boolean): Row {
@@ -149,8 +159,9 @@ function rowOf(bench: string, goal: Bench['goals'][number], found: Found | undef
   };
 }
 
-function show({ noise, rows, scale }: Report): void {
+function show({ noise, rows, scale, tables }: Report): void {
   console.log(`\n${plainTable(cellsOf(rows))}\n`);
+  for (const { title, cells } of tables ?? []) console.log(`  ${title}\n\n${plainTable(cells)}\n`);
   if (noise.length > 0) console.log(`  NOISY machine, latencies are not judged: ${noise.join('; ')}`);
   for (const { goal, control } of rows) {
     if (control && !control.isCaught)
@@ -166,7 +177,12 @@ function keep(report: Report, { jsonFile, docsFolder }: RunOptions): void {
   if (!docsFolder) return;
   const [page, json] = [join(docsFolder, 'BENCHMARKS.md'), join(docsFolder, 'benchmarks.json')];
   const before = readOr(json, '{"rows":[]}');
-  const merged = { ...report, rows: mergedRows((JSON.parse(before) as Report).rows, report.rows) };
+  const earlier = JSON.parse(before) as Report;
+  const merged = {
+    ...report,
+    rows: mergedRows(earlier.rows, report.rows),
+    tables: mergedTables(earlier.tables ?? [], report.tables ?? []),
+  };
   writeFileSync(json, text(merged));
   writeFileSync(page, pageOf(readOr(page, '# Benchmarks\n'), merged));
 }

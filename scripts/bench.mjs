@@ -7,7 +7,7 @@ import { ensureInstalled } from './lib/install.mjs';
 import { root } from './lib/paths.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 
-const usage = `npm run bench -- [NAME…] [--rounds 5] [--scale 1] [--json FILE] [--docs] [--dist DIR] [--list]
+const usage = `npm run bench -- [NAME…] [--rounds 5] [--scale 1] [--json FILE] [--docs] [--dist DIR] [--images DIR] [--list]
 
 Measures this build against peers and limits, side by side on this machine, and prints one table: each goal with
 its median, minimum and maximum over the rounds, and whether it passes. NAME is the name or the folder of a bench.
@@ -15,6 +15,8 @@ its median, minimum and maximum over the rounds, and whether it passes. NAME is 
   --scale N    share of the full sizes, 0..1, for trying things out
   --docs       renews docs/BENCHMARKS.md and docs/benchmarks.json; goals not measured now keep their rows
   --dist DIR   measures another build of the server
+  --images DIR pictures for the bench "accuracy": a sub-folder for each set, with train/<label>/ and test/<label>/,
+               or <label>/, or photographs alone
   --list       names the benches and their goals
   --strict     ends with 1 where a goal is missed
 
@@ -68,6 +70,7 @@ async function main() {
       json: { type: 'string' },
       docs: { type: 'boolean', default: false },
       dist: { type: 'string' },
+      images: { type: 'string' },
       list: { type: 'boolean', default: false },
       strict: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -105,6 +108,7 @@ async function main() {
     rounds,
     scale,
     serverMain,
+    images: values.images && resolve(values.images),
     jsonFile: values.json && resolve(values.json),
     docsFolder: values.docs ? join(root, 'docs') : undefined,
     isStrict: values.strict,

@@ -33,6 +33,10 @@ export interface BenchContext {
   readonly folder: string;
   /** The built server. */
   readonly serverMain: string;
+  /** Folder of the user's own pictures, for benches that need real ones. */
+  readonly images: string | undefined;
+  /** A table that stands below the goals, under its title. */
+  table(title: string, cells: readonly string[][]): void;
   /** A line about what is being done. */
   say(words: string): void;
   /** Figures of a goal, one for each round. `aside` stands beside them in the table (wall time, sizes). */

@@ -31,6 +31,16 @@ export interface Report {
   /** Probes that moved by more than a quarter during the run; empty on a quiet machine. */
   readonly noise: readonly string[];
   readonly rows: readonly Row[];
+  readonly tables?: readonly KeptTable[];
+}
+
+/** What a bench shows beside its goals. */
+export interface KeptTable {
+  readonly title: string;
+  /** Headings first. */
+  readonly cells: readonly string[][];
+  /** When it was measured, for tables outlast the runs of other benches. */
+  readonly at: string;
 }
 
 export const figure = (value: number, unit: string): string => {
@@ -87,12 +97,26 @@ export function pageOf(page: string, report: Report): string {
     '',
     ...controls,
     '',
+    ...(report.tables ?? []).flatMap(({ title, cells, at }) => [
+      `### ${title}`,
+      '',
+      `Measured ${at.slice(0, 10)}.`,
+      '',
+      markdownTable(cells),
+      '',
+    ]),
     ends,
   ].join('\n');
   const [from, to] = [page.indexOf(begins), page.indexOf(ends)];
   return from < 0 || to < 0
     ? `${page.trimEnd()}\n\n${text}\n`
     : page.slice(0, from) + text + page.slice(to + ends.length);
+}
+
+/** The same for tables, by their titles. */
+export function mergedTables(before: readonly KeptTable[], now: readonly KeptTable[]): KeptTable[] {
+  const renewed = new Set(now.map(({ title }) => title));
+  return [...before.filter(({ title }) => !renewed.has(title)), ...now];
 }
 
 /** Goals measured now take the place of those measured before. */

@@ -33,7 +33,12 @@ import {
   openCollecting,
 } from '#resources/collectors/index.ts';
 import { conceptHandlers, relatedConcepts } from '#resources/concepts/index.ts';
-import { addTrainingVersion, type DatasetParts, datasetHandlers } from '#resources/datasets/index.ts';
+import {
+  addTrainingVersion,
+  type DatasetParts,
+  datasetHandlers,
+  exampleInputs,
+} from '#resources/datasets/index.ts';
 import {
   type EvaluationDeps,
   evaluateAfterTraining,
@@ -317,6 +322,16 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
       conceptsOfWorkflow(db, call, grant, workflow),
     evaluateAfterTraining,
     addTrainingVersion,
+    async examplesIn(grant: AppGrant, datasetId: string, versionId: string) {
+      const found = await exampleInputs(db, grant, datasetId, versionId);
+      const inputs = await showInputs(
+        deps,
+        grant,
+        found.map(({ inputKey }) => inputKey),
+      );
+      const said = new Map(found.map(({ inputId, conceptIds }) => [inputId, conceptIds]));
+      return inputs.map((input) => ({ input, conceptIds: said.get(input.id) ?? [] }));
+    },
   };
   const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };
   return {

@@ -163,7 +163,7 @@ export interface ResourceCounts {
 export async function countResources(db: Db, grant: UserGrant, appKey: number): Promise<ResourceCounts> {
   const row = await first<ResourceCounts>(
     db,
-    sql`select (select count(*) from datasets where app_key = ${appKey}) as datasets,
+    sql`select (select count(*) from datasets where app_key = ${appKey} and not of_app) as datasets,
                (select count(*) from models where app_key = ${appKey}) as models,
                (select count(*) from workflows where app_key = ${appKey}) as workflows,
                (select coalesce(sum(n), 0)::bigint from input_tallies where app_key = ${appKey} and bucket = -1) as inputs

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { type Data, DatasetVersionSchema } from '@fovea/contract';
+import { type Data, DatasetSchema, DatasetVersionSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import type { Queryable, Tx } from '#store/postgres/index.ts';
 import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { packBody } from '../common/translate.ts';
 import { predictedRows } from './predicted.ts';
 import { countChunk, settle } from './snapshot.ts';
 import { linkChunks, putPredictions } from './snapshot-store.ts';
@@ -29,21 +30,56 @@ export async function addTruthVersion(
   return { key, id: version.id };
 }
 
-/** A version of a dataset as it is now, to train a model on. @returns undefined when the app has no such dataset */
+/**
+ * A version of a dataset as it is now, to train a model on.
+ *
+ * @param datasetId empty for all inputs of the app
+ * @returns undefined when the app has no such dataset
+ */
 export async function addTrainingVersion(
   tx: Queryable,
   grant: AppGrant,
   datasetId: string,
   description: string,
-): Promise<MadeVersion | undefined> {
-  const found = await first<{ key: number }>(
-    tx,
-    sql`select key from datasets where app_key = ${grant.appKey} and id = ${datasetId} for key share`,
-  );
+): Promise<(MadeVersion & { readonly datasetId: string }) | undefined> {
+  const found =
+    datasetId === ''
+      ? await datasetOfApp(tx, grant)
+      : await first<{ key: number; id: string }>(
+          tx,
+          sql`select key, id from datasets where app_key = ${grant.appKey} and id = ${datasetId} for key share`,
+        );
   if (!found) return undefined;
   const version = packVersion(create(DatasetVersionSchema, { id: newId(), description }));
   const key = await startVersion(tx, grant, found.key, version, requestOrigin.training);
-  return { key, id: version.id };
+  return { key, id: version.id, datasetId: found.id };
+}
+
+const ofAppId = 'all-inputs';
+
+/** The dataset, in no list, that holds all inputs of the app: found, or made with an id that is free. */
+async function datasetOfApp(
+  tx: Queryable,
+  grant: AppGrant,
+): Promise<{ key: number; id: string } | undefined> {
+  const body = packBody(
+    DatasetSchema,
+    create(DatasetSchema, { description: 'All inputs of the app, as trainings without a dataset saw them' }),
+    [],
+  );
+  for (const id of [ofAppId, `${ofAppId}-${newId()}`]) {
+    await run(
+      tx,
+      sql`insert into datasets (app_key, id, body, of_app) values (${grant.appKey}, ${id}, ${body}, true)
+          on conflict do nothing`,
+    );
+    const found = await first<{ key: number; id: string }>(
+      tx,
+      sql`select key, id from datasets where app_key = ${grant.appKey} and of_app for key share`,
+    );
+    if (found) return found;
+  }
+  return undefined;
 }
 
 /** What a model said of one input. */

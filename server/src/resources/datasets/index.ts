@@ -9,6 +9,7 @@ export {
   type PredictedInput,
   versionsNamed,
 } from './evaluation-versions.ts';
+export { exampleInputs } from './example-inputs.ts';
 export { exportRoute } from './export/route.ts';
 export { datasetHandlers } from './handlers.ts';
 export { datasetJobs, datasetPeriodicJobs } from './jobs.ts';

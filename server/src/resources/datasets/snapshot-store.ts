@@ -76,7 +76,7 @@ export function bucketsOf(
     db,
     sql`with members as materialized (
           select i.key, i.xmin::text::bigint as xmin
-          from dataset_inputs m join inputs i on i.key = m.input_key where m.dataset_key = ${datasetKey}),
+          from dataset_members m join inputs i on i.key = m.input_key where m.dataset_key = ${datasetKey}),
         labels as (
           select a.input_key >> 10 as bucket, count(*) as n,
             bit_xor(hashint8extended(a.key, a.xmin::text::bigint)) as x,
@@ -152,7 +152,7 @@ const bucketBits = 10;
 /** Copies the inputs of a bucket into a chunk of their own. They are held until the commit, and so are their media. */
 export async function copyInputs(db: Db, frame: ChunkFrame): Promise<number> {
   const from = frame.bucket * 2 ** bucketBits;
-  const members = sql`dataset_inputs m join inputs i on i.key = m.input_key
+  const members = sql`dataset_members m join inputs i on i.key = m.input_key
     where m.dataset_key = ${frame.datasetKey} and i.key >= ${from} and i.key < ${from + 2 ** bucketBits}`;
   await run(db, sql`select from ${members} order by i.key for key share of i`);
   const chunk = await first<{ key: number }>(
@@ -230,7 +230,7 @@ export async function dropEmptyInputs(db: Db, chunkKey: number): Promise<void> {
 export const membersOf = (db: Db, datasetKey: number, bucket: number) =>
   rows<{ key: number; id: string }>(
     db,
-    sql`select i.key, i.id from dataset_inputs m join inputs i on i.key = m.input_key
+    sql`select i.key, i.id from dataset_members m join inputs i on i.key = m.input_key
         where m.dataset_key = ${datasetKey} and i.key >= ${bucket * 2 ** bucketBits} and i.key < ${(bucket + 1) * 2 ** bucketBits}
         order by i.key`,
   );

@@ -68,7 +68,7 @@ export function pageOfDatasets(
   page: Page,
 ): Promise<DatasetRow[]> {
   const where = allOf([
-    sql`app_key = ${grant.appKey} and visibility >= ${grant.visibleFrom} and is_bookmark = ${filter.bookmarks}`,
+    sql`app_key = ${grant.appKey} and visibility >= ${grant.visibleFrom} and is_bookmark = ${filter.bookmarks} and not of_app`,
     wordsMatch(sql`words`, filter.search),
     filter.idPart === '' ? undefined : contains(sql`id`, filter.idPart),
   ]);

@@ -1,4 +1,4 @@
-import type { EvalInfo } from '@fovea/contract';
+import type { EvalInfo, Input } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import type { Deps } from '../common/deps.ts';
@@ -11,11 +11,20 @@ export interface ModelDeps extends Deps {
   enqueueTraining(tx: Tx, grant: AppGrant, versionKey: number): Promise<void>;
   /** Has a version evaluated once it is trained, in the transaction that makes it. @throws Fault for bad settings */
   evaluateAfterTraining(tx: Tx, grant: AppGrant, versionKey: number, evalInfo: EvalInfo): Promise<void>;
-  /** Makes a version of a dataset to train on, from the datasets family; undefined when there is no such dataset. */
+  /**
+   * Makes a version of a dataset to train on, or of all inputs of the app where the id is empty; from the datasets
+   * family. Undefined when there is no such dataset.
+   */
   addTrainingVersion(
     tx: Tx,
     grant: AppGrant,
     datasetId: string,
     description: string,
-  ): Promise<{ readonly id: string } | undefined>;
+  ): Promise<{ readonly id: string; readonly datasetId: string } | undefined>;
+  /** A few inputs that a dataset version holds, as they are shown, and the concepts that it says of each. */
+  examplesIn(
+    grant: AppGrant,
+    datasetId: string,
+    versionId: string,
+  ): Promise<readonly { readonly input: Input; readonly conceptIds: readonly string[] }[]>;
 }

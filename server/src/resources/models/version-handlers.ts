@@ -2,9 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import {
+  type Data,
+  DataSchema,
   DatasetSchema,
   type ListModelVersionsRequest,
   type ModelVersion,
+  type ModelVersionInputExample,
+  ModelVersionInputExampleSchema,
   ModelVersionSchema,
   type ServicePart,
   StatusCode,
@@ -13,10 +17,11 @@ import {
 import type { Call } from '#domain/call.ts';
 import { visibility } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
-import { readPage } from '#domain/page.ts';
+import { firstPosition, readPage } from '#domain/page.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { readVisibility, showVisibility } from '../common/translate.ts';
+import { conceptsById } from '../concepts/index.ts';
 import { conceptNamesIn, settleConcepts } from './concept-names.ts';
 import type { ModelDeps } from './deps.ts';
 import { modelFault } from './faults.ts';
@@ -168,15 +173,46 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     },
 
     async listModelVersionInputExamples(req, call) {
-      await readModelRow(db, call.app, req.modelId);
-      return { modelVersionInputExamples: [] };
+      const all = await examplesOf(call, req.modelId, req.modelVersionId);
+      const page = readPage(req);
+      const from = firstPosition(page);
+      return { modelVersionInputExamples: all.slice(from, from + page.size) };
     },
 
     async getModelVersionInputExample(req, call) {
-      await readModelRow(db, call.app, req.modelId);
-      throw commonFault.missing('input example', req.exampleId);
+      const all = await examplesOf(call, req.modelId, req.modelVersionId);
+      const found = all.find(({ id }) => id === req.exampleId);
+      if (!found) throw commonFault.missing('input example', req.exampleId);
+      return { modelVersionInputExample: found };
     },
   };
+
+  /** Some of what a version was trained on; for members only, whose inputs they are. */
+  async function examplesOf(
+    call: Call,
+    modelId: string,
+    versionId: string,
+  ): Promise<ModelVersionInputExample[]> {
+    const { version } = await readModelAndVersion(db, call.app, modelId, versionId);
+    const learntFrom = version && datasetOf(bodyOfVersion(version));
+    if (!version || !learntFrom?.versionId || !call.app.isMember) return [];
+    const found = await deps.examplesIn(call.app, learntFrom.id, learntFrom.versionId);
+    const ids = new Set(found.flatMap(({ conceptIds }) => conceptIds));
+    const names = new Map((await conceptsById(db, call.app, [...ids])).map(({ id, name }) => [id, name]));
+    return found.map(({ input, conceptIds }) =>
+      create(ModelVersionInputExampleSchema, {
+        id: input.id,
+        modelId,
+        modelVersionId: version.id,
+        name: input.id,
+        description: conceptIds.length > 0 ? 'An input that the version was trained on.' : '',
+        data: create(DataSchema, {
+          ...media(input.data),
+          concepts: conceptIds.map((id) => ({ id, name: names.get(id) ?? id, value: 1 })),
+        }),
+      }),
+    );
+  }
 
   async function newVersion(
     tx: Tx,
@@ -218,8 +254,8 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   }
 
   /**
-   * Where a dataset is named without a version one is made, so that it stays known what the model was trained on. A
-   * dataset that is not there is met by the training, which says so in the version's status.
+   * Where a dataset is named without a version, or none is named at all, a version is made, so that it stays known
+   * what the model was trained on. A dataset that is not there is met by the training, which says so in the status.
    */
   async function pinDataset(
     tx: Tx,
@@ -230,13 +266,13 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   ): Promise<void> {
     const named = datasetOf(settings);
     const isOwn = named.appId === '' || named.appId === call.app.appId;
-    if (named.id === '' || named.versionId !== '' || !isOwn) return;
+    if (named.versionId !== '' || !isOwn) return;
     const what = `For the training of version ${versionId} of model ${modelId}`;
     const made = await deps.addTrainingVersion(tx, call.app, named.id, what);
     if (!made) return;
     settings.trainInfo ??= create(TrainInfoSchema);
     settings.trainInfo.dataset = create(DatasetSchema, {
-      id: named.id,
+      id: made.datasetId,
       appId: call.app.appId,
       userId: call.app.userId,
       version: { id: made.id },
@@ -276,6 +312,14 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
       throw commonFault.profilePrivate();
   }
 }
+
+/** What an input shows or says, without what is known of it. */
+const media = ({ image, video, audio, text }: Partial<Data> = {}) => ({
+  ...(image && { image }),
+  ...(video && { video }),
+  ...(audio && { audio }),
+  ...(text && { text }),
+});
 
 /** A training that names no concepts, or no other settings, goes on from those of the version before. */
 function inherit(settings: ModelVersion, before: ModelVersion): void {
