@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ensureInstalled } from './lib/install.mjs';
 import { requireNode } from './lib/node-version.mjs';
@@ -41,6 +41,9 @@ const { sourceImports } = await import('./build.mjs');
 const folder = join(root, 'node_modules', `.fovea-faults-${process.pid}`);
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 mkdirSync(folder, { recursive: true });
+// A copy, for servers are started again and again, and somebody may build meanwhile.
+const victims = join(folder, 'dist');
+cpSync(dist, victims, { recursive: true, filter: (path) => !path.endsWith('node_modules') });
 const esbuild = await import('esbuild');
 await esbuild.build({
   entryPoints: ['main', 'job-worker-child']
@@ -64,7 +67,7 @@ const child = spawn(
     '--enable-source-maps',
     join(folder, 'main.js'),
     '--main',
-    join(dist, 'main.js'),
+    join(victims, 'main.js'),
     '--job-worker',
     join(folder, 'job-worker-child.js'),
     '--docs',

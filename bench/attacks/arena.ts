@@ -61,8 +61,14 @@ async function openDb(dataDir: string): Promise<{ client: pg.Client; postmasterP
   return { client, postmasterPid: Number(lines[0]) };
 }
 
+const postmasterOf = async (dataDir: string): Promise<number | undefined> =>
+  Number(
+    (await readFile(join(dataDir, 'postgres/cluster/postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0],
+  ) || undefined;
+
 /** A server that was killed leaves its database running. */
-function endPostgres(pid: number): void {
+function endPostgres(pid: number | undefined): void {
+  if (pid === undefined) return;
   try {
     process.kill(pid, 'SIGQUIT');
   } catch {
@@ -114,6 +120,10 @@ export async function openArena(options: {
       main,
       dataDir,
       env: { FOVEA_FETCH_ALLOW: '', FOVEA_INFERENCE_THREADS: '1', ...env },
+    }).catch(async (error) => {
+      endPostgres(await postmasterOf(dataDir));
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 20 });
+      throw error;
     });
     const wire = openWire(server.url, eyes);
     const { client: db, postmasterPid } = await openDb(dataDir);

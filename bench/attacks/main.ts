@@ -62,7 +62,12 @@ console.log(
   `  seed ${seed}; the same again: npm run attacks -- ${[...positionals, `--seed ${seed}`, ...(values.full ? ['--full'] : [])].join(' ')}`,
 );
 const began = Date.now();
-const stage = await openArena({ seed, full: values.full, main: values.main as string });
+const stage = await openArena({ seed, full: values.full, main: values.main as string }).catch(
+  (error: Error) => {
+    console.error(`  BROKEN OFF: there is no server to attack: ${error.message}`);
+    process.exit(1);
+  },
+);
 const verdicts: Verdict[] = [];
 let lost: string | undefined;
 try {
