@@ -309,6 +309,8 @@ export const searchParts = (deps: ServiceDeps): SearchParts => ({
     const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;
     return deps.engine.embed(builtin, { bytes });
   },
+  // The built-in embedders read pictures only.
+  embedText: async () => undefined,
 });
 
 /** The whole service in one expression: an RPC that nobody answers, and that is not listed as missing, does not compile. */

@@ -1,6 +1,8 @@
 import type { AppGrant } from '#domain/grant.ts';
+import type { VectorCollection } from '#domain/vector-store.ts';
 import { type Db, first, run, sql } from '#store/sql.ts';
-import type { Calibration } from './calibration.ts';
+import { type Calibration, calibrate } from './calibration.ts';
+import { scoresOfPairs } from './sample.ts';
 
 export interface CalibrationRow extends Calibration {
   readonly vectors: number;
@@ -33,6 +35,20 @@ export const putCalibration = (
           sample_size = excluded.sample_size, median = excluded.median, spread = excluded.spread,
           cutoff = excluded.cutoff, computed_at = now()`,
   );
+
+/** Compares a sample of the vectors with itself, and keeps what that says. */
+export async function takeCalibration(
+  db: Db,
+  grant: AppGrant,
+  modelVersionKey: number,
+  index: VectorCollection,
+  sizeMax: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { scores, sampleSize } = await scoresOfPairs(index, sizeMax, signal);
+  if (scores.length === 0) return;
+  await putCalibration(db, grant, modelVersionKey, { ...calibrate(scores), sampleSize, vectors: index.size });
+}
 
 /** The id of the model version that vectors are of. */
 export async function versionIdOf(db: Db, modelVersionKey: number): Promise<string> {

@@ -14,6 +14,7 @@ import {
 } from './query.ts';
 import { openScene, type Scene } from './scene.ts';
 import { allBySimilarity, hitsBySimilarity, openLook } from './similar.ts';
+import { resolveTextRanks } from './text-ranks.ts';
 import { newTrail, type Trail, timed } from './trail.ts';
 
 /** Scores are single precision on the wire; a hit at the threshold is not lost to rounding. */
@@ -37,11 +38,14 @@ export async function openSearch(
   parts: SearchParts,
   grant: AppGrant,
   kind: HitKind,
-  tree: SearchTree,
+  asked: SearchTree,
   until?: number,
 ): Promise<Opened> {
   const trail = newTrail(until);
-  const scene = await timed(trail, 'names', () => openScene(parts.reads, grant, tree));
+  const [tree, scene] = await timed(trail, 'names', async () => {
+    const resolved = await resolveTextRanks(parts, grant, asked);
+    return [resolved, await openScene(parts.reads, grant, resolved)] as const;
+  });
   return {
     parts,
     kind,

@@ -7,10 +7,12 @@ import {
   type FoveaWhy,
   FoveaWhySchema,
 } from '@fovea/contract';
+import type { AppGrant } from '#domain/grant.ts';
 import { enqueue } from '#jobs/index.ts';
+import type { Database } from '#store/postgres/index.ts';
 import { showTime } from '../common/translate.ts';
 import { isStale, sampleMin } from './calibration.ts';
-import { type CalibrationRow, findCalibration, versionIdOf } from './calibration-store.ts';
+import { type CalibrationRow, findCalibration, takeCalibration, versionIdOf } from './calibration-store.ts';
 import { keyOfHit, type Opened } from './execute.ts';
 import { signalsOf } from './hit-store.ts';
 import { calibrationJob } from './job-kinds.ts';
@@ -75,14 +77,26 @@ async function explainSearch({ parts, scene, tree, trail }: Opened): Promise<Fov
   } as never) as FoveaExplain;
 }
 
+/** Vectors of which a first, small sample is taken at once, for whoever asks first; larger apps wait for the job. */
+const atOnceMax = 20_000;
+const firstSampleMax = 120;
+
+const askForCalibration = (db: Database, grant: AppGrant, modelVersionKey: number) =>
+  db.transaction((tx) => enqueue(tx, calibrationJob(grant, modelVersionKey)));
+
 /** What is known of chance in this app; where that is nothing, or old, a job goes to find out. */
 async function calibrationOf({ parts, scene, trail }: Opened): Promise<CalibrationRow | undefined> {
   const { direction, index } = trail;
   if (!direction || !index) return undefined;
   const { modelVersionKey } = direction.embedder;
   const known = await findCalibration(parts.reads, scene.grant, modelVersionKey);
-  if (known ? isStale(known, index.size, new Date()) : index.size >= sampleMin)
-    await parts.db.transaction((tx) => enqueue(tx, calibrationJob(scene.grant, modelVersionKey)));
+  if (known ? !isStale(known, index.size, new Date()) : index.size < sampleMin) return known;
+  if (!known && index.size <= atOnceMax) {
+    await takeCalibration(parts.db, scene.grant, modelVersionKey, index, firstSampleMax);
+    if (index.size > firstSampleMax) await askForCalibration(parts.db, scene.grant, modelVersionKey);
+    return findCalibration(parts.reads, scene.grant, modelVersionKey);
+  }
+  await askForCalibration(parts.db, scene.grant, modelVersionKey);
   return known;
 }
 

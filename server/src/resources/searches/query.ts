@@ -92,7 +92,12 @@ export type Rank = RankOrigin & RankTerms;
 
 type RankTerms =
   | { readonly kind: 'concepts'; readonly concepts: readonly ConceptTerm[] }
-  | { readonly kind: 'words'; readonly words: string }
+  | {
+      readonly kind: 'words';
+      readonly words: string;
+      /** Embedder that is to read the text; '' leaves it to the app. */
+      readonly modelVersionId: string;
+    }
   | {
       readonly kind: 'similar';
       readonly source: VectorSource;
