@@ -27,7 +27,13 @@ import { collectorJobs } from '#resources/collectors/index.ts';
 import type { Deps } from '#resources/common/deps.ts';
 import { openSealer } from '#resources/common/sealer.ts';
 import { conceptJobs } from '#resources/concepts/index.ts';
-import { beyondRoutes, datasetJobs, datasetPeriodicJobs, exportRoute } from '#resources/datasets/index.ts';
+import {
+  beyondRoutes,
+  datasetJobs,
+  datasetPeriodicJobs,
+  exportRoute,
+  freeArchivesOfApp,
+} from '#resources/datasets/index.ts';
 import { evaluationJobs, evaluationRoutes } from '#resources/evaluations/index.ts';
 import {
   addJobHooks,
@@ -57,7 +63,7 @@ import {
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
 import { searchJobs } from '#resources/searches/index.ts';
-import { transferJobs, transferRoutes } from '#resources/transfers/index.ts';
+import { freeTransfersOfApp, transferJobs, transferRoutes } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import {
   indexRoutes,
@@ -87,7 +93,7 @@ import {
 } from '#service.ts';
 import { openFetcher } from '#store/fetcher/index.ts';
 import { openFileObjects, openS3Objects } from '#store/objects/index.ts';
-import { FolderInUse, MigrationRefused, migrate, openDatabase } from '#store/postgres/index.ts';
+import { FolderInUse, MigrationRefused, migrate, openDatabase, type Tx } from '#store/postgres/index.ts';
 import { openPgVectorStore, openQdrantStore } from '#store/vectors/index.ts';
 import { webRoutes } from '#web-routes.ts';
 
@@ -233,7 +239,7 @@ async function open(
     const jobs = await startJobs({
       db,
       handlers: {
-        ...appJobs({ db, jobGrant }),
+        ...appJobs({ db, jobGrant, onPurge: freeFilesOfApp }),
         ...termBackfillJobs({
           db,
           log,
@@ -381,6 +387,11 @@ async function open(
   mayDie('port-open');
   publicUrl ||= `${scheme}://localhost:${port}`;
   return { port, publicUrl, first, welcomeCode: welcome.code };
+}
+
+async function freeFilesOfApp(tx: Tx, appKey: number): Promise<void> {
+  await freeArchivesOfApp(tx, appKey);
+  await freeTransfersOfApp(tx, appKey);
 }
 
 /** The master key made at the first start; losing it loses the sealed copies of keys and secrets. */

@@ -112,6 +112,9 @@ export const deathPoints = [
   // The end of an app
   'purge-inputs',
   'purge-app',
+  // A reindexing
+  'reindex-taken',
+  'reindex-counted',
 ] as const;
 
 export type DeathPoint = (typeof deathPoints)[number];

@@ -10,6 +10,7 @@ export {
   versionsNamed,
 } from './evaluation-versions.ts';
 export { exampleInputs } from './example-inputs.ts';
+export { freeArchivesOfApp } from './export/job.ts';
 export { exportRoute } from './export/route.ts';
 export { datasetHandlers } from './handlers.ts';
 export { datasetJobs, datasetPeriodicJobs } from './jobs.ts';

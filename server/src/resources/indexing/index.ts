@@ -2,7 +2,8 @@ import type { AppGrant } from '#domain/grant.ts';
 import { enqueue } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
-import { annotationJobs, appJob } from './kinds.ts';
+import { annotationJobs, reindexStepJob } from './kinds.ts';
+import { beginReindex } from './reindex-store.ts';
 import { wholeVector } from './store.ts';
 import { unpackVector } from './vector.ts';
 
@@ -15,8 +16,9 @@ export { packVector, unpackVector } from './vector.ts';
 export const onAnnotated = (tx: Tx, grant: AppGrant, annotationKeys: readonly number[]): Promise<void> =>
   enqueue(tx, annotationJobs(grant, annotationKeys));
 
-/** Queues a walk over the app, in the transaction that changed its base workflow. */
-export const reindexApp = (tx: Tx, grant: AppGrant): Promise<void> => enqueue(tx, appJob(grant));
+/** Queues a walk over the app, in the transaction that changed its base workflow; one that runs begins anew. */
+export const reindexApp = async (tx: Tx, grant: AppGrant): Promise<void> =>
+  enqueue(tx, reindexStepJob(grant, await beginReindex(tx, grant)));
 
 /** The vector of a whole input by one model version, of length one; undefined where it was not embedded. */
 export async function embeddingOf(

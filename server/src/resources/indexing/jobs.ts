@@ -3,7 +3,7 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { cropToBox } from '#engine/crop.ts';
 import { encodeFrame } from '#engine/media/index.ts';
-import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
+import type { Job, JobContext, JobHandler } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
 import { unpackBody } from '../common/translate.ts';
 import { readImageBytes, streamMedium } from '../inputs/index.ts';
@@ -12,25 +12,16 @@ import type { BaseEmbedder, IndexingDeps } from './deps.ts';
 import {
   type AnnotationsPayload,
   type AppPayload,
-  annotationJobs,
   annotationsKind,
   appKind,
-  appStepJob,
   type WorkflowPayload,
   workflowKind,
 } from './kinds.ts';
-import {
-  annotationsToIndex,
-  annotationsWithout,
-  dropEmbeddings,
-  lockAnnotations,
-  putEmbeddings,
-  type ToIndex,
-} from './store.ts';
+import { reindexStep } from './reindex.ts';
+import { endReindex } from './reindex-store.ts';
+import { annotationsToIndex, dropEmbeddings, lockAnnotations, putEmbeddings, type ToIndex } from './store.ts';
 import { packVector } from './vector.ts';
 import { embedVideo, frameEdgeMax, type IndexedFrame, storeVideoVectors } from './video.ts';
-
-const annotationsPerLook = 256;
 
 /** Jobs of this family by kind, for the worker. */
 export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
@@ -42,13 +33,25 @@ export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
     [annotationsKind]: {
       concurrency: 2,
       run: ([job], context) =>
-        withGrant(job as Job, (grant) =>
-          indexAnnotations(deps, grant, (job as Job<AnnotationsPayload>).payload, context),
-        ),
+        withGrant(job as Job, async (grant) => {
+          await indexAnnotations(deps, grant, (job as Job<AnnotationsPayload>).payload, context);
+        }),
     },
     [appKind]: {
-      run: ([job]) =>
-        withGrant(job as Job, (grant) => indexApp(deps, grant, (job as Job<AppPayload>).payload)),
+      concurrency: 2,
+      run: ([job], context) =>
+        withGrant(job as Job, (grant) =>
+          reindexStep(
+            deps,
+            (owner, annotationKeys, during) => indexAnnotations(deps, owner, { annotationKeys }, during),
+            grant,
+            job as Job<AppPayload>,
+            context,
+          ),
+        ),
+      async onDead({ appKey, payload }, _error, tx) {
+        if (appKey !== null) await endReindex(tx, appKey, (payload as AppPayload).generation, 'errors');
+      },
     },
     [workflowKind]: {
       run: ([job]) =>
@@ -62,15 +65,18 @@ export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
 /**
  * Embeds annotations as they are now. Run twice, it writes the same vectors again; where an annotation changed
  * meanwhile its vector is left to the job of that change.
+ *
+ * @returns the inputs whose bytes could not be read
  */
 async function indexAnnotations(
   deps: IndexingDeps,
   grant: AppGrant,
   payload: AnnotationsPayload,
   context: JobContext,
-): Promise<void> {
+): Promise<ReadonlySet<number>> {
+  const unread = new Set<number>();
   const embedder = await deps.baseEmbedderOf(deps.db, grant);
-  if (!embedder) return;
+  if (!embedder) return unread;
   const wanted = await annotationsToIndex(deps.db, grant, payload.annotationKeys);
   const vectors = new Map<number, Buffer>();
   const videos = new Map<number, IndexedFrame[]>();
@@ -79,10 +85,11 @@ async function indexAnnotations(
     const parts =
       own[0]?.kind === 'video'
         ? await embedVideoParts(deps, grant, embedder, inputKey, own, context)
-        : { vectors: await embedParts(deps, grant, embedder, inputKey, own, context) };
+        : await embedParts(deps, grant, embedder, inputKey, own, context);
+    if (parts.isUnread) unread.add(inputKey);
     for (const [key, vector] of parts.vectors) vectors.set(key, vector);
     const whole = own.find(({ inputLevel }) => inputLevel);
-    if (whole && 'frames' in parts && parts.frames) videos.set(whole.annotationKey, parts.frames);
+    if (whole && parts.frames) videos.set(whole.annotationKey, parts.frames);
   }
   await deps.db.transaction(async (tx) => {
     const locked = new Map(
@@ -114,6 +121,14 @@ async function indexAnnotations(
     const dropped = await dropEmbeddings(tx, grant, without);
     if (dropped > 0 || videos.size > 0) await bumpSearchRevision(tx, grant);
   });
+  return unread;
+}
+
+/** Vectors by annotation, and the frames of a whole video. */
+interface Embedded {
+  readonly vectors: Map<number, Buffer>;
+  readonly frames?: IndexedFrame[];
+  readonly isUnread?: boolean;
 }
 
 const placeOf = (data: Buffer) => {
@@ -133,13 +148,13 @@ async function embedParts(
   inputKey: number,
   annotations: readonly ToIndex[],
   { signal }: JobContext,
-): Promise<Map<number, Buffer>> {
+): Promise<Embedded> {
   const parts = annotations.flatMap((one) => {
     const box = one.inputLevel ? undefined : placeOf(one.data).box;
     return one.inputLevel || box ? [{ key: one.annotationKey, box }] : [];
   });
   const vectors = new Map<number, Buffer>();
-  if (parts.length === 0) return vectors;
+  if (parts.length === 0) return { vectors };
   try {
     const bytes = await readImageBytes(deps, grant, inputKey);
     for (const { key, box } of parts) {
@@ -150,10 +165,11 @@ async function embedParts(
         packVector(await deps.engine.embed(builtin, { bytes: shown }, { background: true, signal })),
       );
     }
+    return { vectors };
   } catch (thrown) {
     passOver(deps, inputKey, thrown);
+    return { vectors, isUnread: true };
   }
-  return vectors;
 }
 
 /** Deleted meanwhile, or its bytes cannot be read any more: nothing to find. @throws what is worth another try */
@@ -170,7 +186,7 @@ async function embedVideoParts(
   inputKey: number,
   annotations: readonly ToIndex[],
   { signal }: JobContext,
-): Promise<{ vectors: Map<number, Buffer>; frames?: IndexedFrame[] }> {
+): Promise<Embedded> {
   const vectors = new Map<number, Buffer>();
   const parts = annotations.flatMap(({ annotationKey, inputLevel, data }) => {
     const { box, moment } = placeOf(data);
@@ -197,30 +213,6 @@ async function embedVideoParts(
     );
   } catch (thrown) {
     passOver(deps, inputKey, thrown);
-    return { vectors };
+    return { vectors, isUnread: true };
   }
-}
-
-/**
- * Walks an app and queues what its embedder has not seen; goes on in a job of its own. A walk ends where the app
- * has another embedder by now: the change of it has begun one of its own.
- */
-async function indexApp(deps: IndexingDeps, grant: AppGrant, payload: AppPayload): Promise<void> {
-  const { afterKey, modelVersionKey } = payload;
-  const embedder = await deps.baseEmbedderOf(deps.db, grant);
-  if (!embedder || embedder.modelVersionKey !== (modelVersionKey ?? embedder.modelVersionKey)) return;
-  const keys = await annotationsWithout(
-    deps.db,
-    grant,
-    embedder.modelVersionKey,
-    afterKey,
-    annotationsPerLook,
-  );
-  const last = keys.at(-1);
-  if (last === undefined) return;
-  await deps.db.transaction(async (tx) => {
-    await enqueue(tx, annotationJobs(grant, keys));
-    if (keys.length === annotationsPerLook)
-      await enqueue(tx, appStepJob(grant, embedder.modelVersionKey, last));
-  });
 }

@@ -10,9 +10,8 @@ export interface AnnotationsPayload {
 }
 
 export interface AppPayload {
-  readonly afterKey: number;
-  /** The embedder that the walk is for; undefined at its start. */
-  readonly modelVersionKey?: number;
+  /** Of the reindexing that it is a step of. */
+  readonly generation: number;
 }
 
 export interface WorkflowPayload {
@@ -32,21 +31,11 @@ export function annotationJobs(grant: AppGrant, annotationKeys: readonly number[
   }));
 }
 
-/** The start of a walk over an app: one waits at a time. */
-export const appJob = (grant: AppGrant): NewJob => ({
+/** The next step of a reindexing: one waits at a time, and those of an older generation never stand for it. */
+export const reindexStepJob = (grant: AppGrant, generation: number): NewJob => ({
   kind: appKind,
-  key: `${grant.appKey}`,
-  payload: { afterKey: 0 } satisfies AppPayload,
+  key: `${grant.appKey}/${generation}`,
+  payload: { generation } satisfies AppPayload,
   appKey: grant.appKey,
   priority: -2,
-});
-
-/**
- * The next step of a walk. Its key is not that of a start: a step would put its place into a start that waits, and
- * the new walk would leave out all that the old one has passed.
- */
-export const appStepJob = (grant: AppGrant, modelVersionKey: number, afterKey: number): NewJob => ({
-  ...appJob(grant),
-  key: `${grant.appKey}/${modelVersionKey}`,
-  payload: { afterKey, modelVersionKey } satisfies AppPayload,
 });

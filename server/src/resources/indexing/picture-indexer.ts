@@ -4,6 +4,7 @@ import type { Tx } from '#store/postgres/index.ts';
 import type { PictureIndexer } from '../inputs/index.ts';
 import type { BaseEmbedder, IndexingDeps } from './deps.ts';
 import { annotationJobs, workflowKind } from './kinds.ts';
+import { reindexCounts } from './reindex-store.ts';
 import { hasBaseWorkflow, inputLevelKeys, putEmbeddings } from './store.ts';
 import { packVector } from './vector.ts';
 import { embedVideo, type IndexedFrame, storeVideoVectors } from './video.ts';
@@ -34,6 +35,8 @@ export function openPictureIndexer(deps: IndexingDeps): PictureIndexer {
       const frames = await embedVideo(deps, grant, embedder, video, signal);
       return { modelVersionKey: embedder.modelVersionKey, frames } satisfies Prepared;
     },
+
+    reindexCounts,
 
     async store(tx, grant, items) {
       if (items.length === 0) return;

@@ -93,25 +93,29 @@ export function lockAnnotations(db: Db, grant: AppGrant, annotationKeys: readonl
 const placedKinds = annotationKind.box | annotationKind.polygon;
 
 /**
- * The next annotations of processed pictures and videos that this model has no vector for, in key order. In videos
+ * The next annotations of a processed picture or video that this model has no vector for, in key order. In videos
  * those that a model made are left out: the frames that the embedder itself looks at come with the whole video.
  */
 export async function annotationsWithout(
   db: Db,
   grant: AppGrant,
-  modelVersionKey: number,
-  afterKey: number,
-  limit: number,
+  wanted: {
+    readonly modelVersionKey: number;
+    readonly inputKey: number;
+    readonly afterKey: number;
+    readonly limit: number;
+  },
 ): Promise<number[]> {
   const found = await rows<{ key: number }>(
     db,
     sql`select a.key from annotations a join inputs i on i.key = a.input_key
-        where a.app_key = ${grant.appKey} and a.key > ${afterKey} and i.status_code = 30000
+        where a.app_key = ${grant.appKey} and a.input_key = ${wanted.inputKey} and a.key > ${wanted.afterKey} and i.status_code = 30000
           and (a.input_level and i.kind in ('image', 'video')
             or i.kind = 'image' and a.kinds & ${placedKinds} <> 0
             or i.kind = 'video' and a.kinds & ${annotationKind.frame} <> 0 and a.worker_model_version_key is null)
-          and not exists (select from embeddings e where e.annotation_key = a.key and e.model_version_key = ${modelVersionKey})
-        order by a.key limit ${limit}`,
+          and not exists (
+            select from embeddings e where e.annotation_key = a.key and e.model_version_key = ${wanted.modelVersionKey})
+        order by a.key limit ${wanted.limit}`,
   );
   return found.map(({ key }) => key);
 }

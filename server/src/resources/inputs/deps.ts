@@ -11,6 +11,14 @@ import type { AddJobParts } from './translate.ts';
 /** What the indexing family computes for a picture before it is committed, opaque to this one. */
 export type Indexed = unknown;
 
+/** How far the newest reindexing of an app has come, in inputs. */
+export interface ReindexCounts {
+  readonly toReindex: number;
+  readonly reindexing: number;
+  readonly reindexed: number;
+  readonly errors: number;
+}
+
 /** Makes new pictures findable. Declared here because indexing builds on inputs, not the other way round. */
 export interface PictureIndexer {
   /** Computes without writing; undefined keeps the picture out of `store`. `bytes` were decoded before. */
@@ -23,6 +31,8 @@ export interface PictureIndexer {
   ): Promise<Indexed | undefined>;
   /** Writes what was prepared, in the transaction that makes the inputs read as processed. */
   store(tx: Tx, grant: AppGrant, items: readonly { inputKey: number; indexed: Indexed }[]): Promise<void>;
+  /** Undefined for an app that was never reindexed. */
+  reindexCounts(db: Db, grant: AppGrant): Promise<ReindexCounts | undefined>;
 }
 
 /** What becomes of add jobs elsewhere. Declared here because extraction builds on inputs, not the other way round. */

@@ -87,7 +87,19 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
       ].map(of);
       const all = counts.reduce((sum, { n }) => sum + n, 0);
       const errors = all - (processed ?? 0) - (toProcess ?? 0) - (processing ?? 0);
-      return { counts: { processed, toProcess, processing, errors } };
+      const again = await deps.indexer?.reindexCounts(db, call.app);
+      return {
+        counts: {
+          processed,
+          toProcess,
+          processing,
+          errors,
+          toReindex: again?.toReindex ?? 0,
+          reindexing: again?.reindexing ?? 0,
+          reindexed: again?.reindexed ?? 0,
+          reindexErrors: again?.errors ?? 0,
+        },
+      };
     },
 
     async getInputSamples(req, call) {

@@ -1,3 +1,3 @@
 export type { TransferParts } from './deps.ts';
-export { transferJobs } from './jobs.ts';
+export { freeTransfersOfApp, transferJobs } from './jobs.ts';
 export { type TransferRoute, type TransferRouteParts, transferRoutes } from './routes.ts';

@@ -5,10 +5,11 @@ import type { Queryable } from '#store/postgres/index.ts';
 import type { TransferParts } from './deps.ts';
 import { runExport } from './export-job.ts';
 import { type ImportRun, runImport, TransferCancelled, TransferRefused } from './import-job.ts';
-import { takeStep, transferByKey } from './store.ts';
+import { archivesOfApp, takeStep, transferByKey } from './store.ts';
 import { isOpen } from './transfer.ts';
 
 const runKind = 'transfers.run';
+const freeKind = 'transfers.free';
 const waitMs = 500;
 
 interface Payload {
@@ -32,6 +33,12 @@ export function enqueueTransfer(
     appKey: grant.appKey,
     ...(runAt ? { runAt } : {}),
   });
+}
+
+/** For the transaction in which an app's rows go: what it wrote follows. */
+export async function freeTransfersOfApp(tx: Queryable, appKey: number): Promise<void> {
+  const objectKeys = await archivesOfApp(tx, appKey);
+  if (objectKeys.length > 0) await enqueue(tx, { kind: freeKind, payload: { objectKeys }, priority: -10 });
 }
 
 export const transferJobs = (parts: TransferParts): Record<string, JobHandler> => ({
@@ -60,6 +67,12 @@ export const transferJobs = (parts: TransferParts): Record<string, JobHandler> =
           state: 'failed',
           reason: `It was tried several times and ended each time: ${error}`,
         });
+    },
+  },
+  [freeKind]: {
+    async run(jobs) {
+      for (const { payload } of jobs)
+        for (const key of payload.objectKeys as readonly string[]) await parts.objects.delete(key);
     },
   },
 });

@@ -129,3 +129,12 @@ export async function annotationKeysOf(
   );
   return found.map(({ key }) => key);
 }
+
+/** Where the archives of an app lie in the object store. */
+export async function archivesOfApp(db: Db, appKey: number): Promise<string[]> {
+  const found = await rows<{ key: string }>(
+    db,
+    sql`select object_key as key from transfers where app_key = ${appKey} and object_key <> ''`,
+  );
+  return found.map(({ key }) => key);
+}

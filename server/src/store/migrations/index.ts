@@ -26,6 +26,7 @@ import { evaluations } from './0041-evaluations.ts';
 import { workflowEvaluations } from './0042-workflow-evaluations.ts';
 import { workflowStates } from './0043-workflow-states.ts';
 import { vectorIndexes } from './0049-vector-indexes.ts';
+import { appReindexes } from './0052-app-reindexes.ts';
 import { appData } from './0055-app-data.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
@@ -57,5 +58,6 @@ export const migrations: readonly Migration[] = [
   workflowEvaluations,
   workflowStates,
   vectorIndexes,
+  appReindexes,
   appData,
 ];

@@ -7,7 +7,14 @@ import type { Queryable } from '#store/postgres/index.ts';
 import { unpackBody } from '../../common/translate.ts';
 import type { DatasetParts } from '../deps.ts';
 import { archiveOf } from './archive.ts';
-import { beginExport, exportStatus, finishExport, unusedArchives, waitingExports } from './store.ts';
+import {
+  archivesOfApp,
+  beginExport,
+  exportStatus,
+  finishExport,
+  unusedArchives,
+  waitingExports,
+} from './store.ts';
 import { zipOf } from './zip.ts';
 
 export const exportKind = 'datasets.export';
@@ -41,6 +48,10 @@ export async function serveWaitingExports(
 
 export const freeArchivesJobs = (objectKeys: readonly string[]): NewJob[] =>
   objectKeys.length === 0 ? [] : [{ kind: freeArchivesKind, payload: { objectKeys }, priority: -10 }];
+
+/** For the transaction in which an app's rows go: its archives follow. */
+export const freeArchivesOfApp = async (tx: Queryable, appKey: number): Promise<void> =>
+  enqueue(tx, freeArchivesJobs(await archivesOfApp(tx, appKey)));
 
 /**
  * Makes archives. The bytes go to the object store as they are made; a store keeps nothing of a put that was cut off,

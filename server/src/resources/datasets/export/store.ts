@@ -136,3 +136,11 @@ export async function archivesOfDatasets(db: Db, datasetKeys: readonly number[])
   );
   return found.map(({ key }) => key);
 }
+
+export async function archivesOfApp(db: Db, appKey: number): Promise<string[]> {
+  const found = await rows<{ key: string }>(
+    db,
+    sql`select object_key as key from dataset_exports where app_key = ${appKey}`,
+  );
+  return found.map(({ key }) => key);
+}

@@ -1,0 +1,83 @@
+import { mayDie } from '#domain/failpoints.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { enqueue, type Job, type JobContext } from '#jobs/index.ts';
+import { isUnavailable } from '#store/postgres/index.ts';
+import type { IndexingDeps } from './deps.ts';
+import { type AppPayload, reindexStepJob } from './kinds.ts';
+import { endReindex, finishChunk, takeChunk } from './reindex-store.ts';
+import { annotationsWithout, hasBaseWorkflow } from './store.ts';
+
+const inputsPerStep = 16;
+const annotationsPerLook = 256;
+const atOnce = 2;
+
+/** Embeds what is named; @returns the inputs whose bytes could not be read */
+export type IndexSome = (
+  grant: AppGrant,
+  annotationKeys: readonly number[],
+  context: JobContext,
+) => Promise<ReadonlySet<number>>;
+
+/**
+ * One step of a reindexing: gives some inputs the vectors that the app's embedder has not made of them, runs the
+ * other nodes of the base workflow on them again, and queues the next. How far it came is in the database, and a
+ * step that is run twice writes the same again.
+ */
+export async function reindexStep(
+  deps: IndexingDeps,
+  indexSome: IndexSome,
+  grant: AppGrant,
+  job: Job<AppPayload>,
+  context: JobContext,
+): Promise<void> {
+  const { generation } = job.payload;
+  const hasWork = (await deps.baseEmbedderOf(deps.db, grant)) || (await hasBaseWorkflow(deps.db, grant));
+  const keys = hasWork ? await takeChunk(deps.db, grant, generation, inputsPerStep) : [];
+  if (keys.length === 0) return endReindex(deps.db, grant.appKey, generation, 'reindexed');
+  mayDie('reindex-taken');
+  let errors = 0;
+  const waiting = [...keys];
+  const work = async () => {
+    for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
+      context.signal.throwIfAborted();
+      const isDone = await reindexInput(deps, indexSome, grant, key, context).catch((thrown) => {
+        // One input that always fails must not hold up all behind it.
+        if (isUnavailable(thrown) || context.signal.aborted || job.attempts < job.maxAttempts) throw thrown;
+        deps.log.warn({ inputKey: key, cause: String(thrown) }, 'an input could not be reindexed');
+        return false;
+      });
+      if (!isDone) errors += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  await deps.db.transaction(async (tx) => {
+    if (await finishChunk(tx, grant, generation, { reindexed: keys.length - errors, errors }))
+      await enqueue(tx, reindexStepJob(grant, generation));
+    await context.complete(tx, [job]);
+    mayDie('reindex-counted');
+  });
+}
+
+/** @returns false when its bytes could not be read */
+async function reindexInput(
+  deps: IndexingDeps,
+  indexSome: IndexSome,
+  grant: AppGrant,
+  inputKey: number,
+  context: JobContext,
+): Promise<boolean> {
+  const embedder = await deps.baseEmbedderOf(deps.db, grant);
+  let isRead = true;
+  for (let after = 0, keys: number[]; embedder; after = keys.at(-1) as number) {
+    keys = await annotationsWithout(deps.db, grant, {
+      modelVersionKey: embedder.modelVersionKey,
+      inputKey,
+      afterKey: after,
+      limit: annotationsPerLook,
+    });
+    if (keys.length === 0) break;
+    if ((await indexSome(grant, keys, context)).size > 0) isRead = false;
+  }
+  await deps.runBaseWorkflow?.(grant, [inputKey]);
+  return isRead;
+}
