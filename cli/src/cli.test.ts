@@ -148,6 +148,76 @@ test('a folder goes into a dataset and comes out of it again', async () => {
   expect(JSON.parse(again.stdout).progress).toMatchObject({ inputs_added: 0, inputs_present: 3 });
 });
 
+test('an archive that the server has is imported, after a look that writes nothing', async () => {
+  const alice = await signedIn('alice');
+  await lay(join(dir, 'there.zip'));
+  const archive = readFileSync(join(dir, 'there.zip'));
+  const made = await alice.client.postUploads({
+    uploads: [{ contentName: 'there.zip', contentLength: BigInt(archive.length) }],
+  });
+  const id = made.uploads[0]?.id ?? '';
+  await alice.client.putUploadContentParts({
+    uploadId: id,
+    contentParts: [{ partNumber: 1n, rangeStart: 0n, data: archive }],
+  });
+  const words = ['import', '--upload', id, '--dataset', 'street', '--json'];
+  const looked = await fovea([...words, '--dry-run'], as(alice));
+  expect([looked.code, looked.stderr]).toEqual([0, '']);
+  expect((await alice.client.listInputs({})).inputs).toEqual([]);
+  const went = await fovea(words, as(alice));
+  expect(JSON.parse(went.stdout).progress).toMatchObject({ inputs_added: 3 });
+  expect((await alice.client.getUpload({ uploadId: id })).status?.code).toBe(10000);
+  expect((await fovea(['import', '--dataset', 'street'], as(alice))).code).toBe(2);
+});
+
+test('versions of a dataset are compared, searched for leaks, and restored', async () => {
+  const alice = await signedIn('alice', { workflow: 'General' });
+  await lay(join(dir, 'versions'));
+  await fovea(['import', 'versions', '--dataset', 'street'], as(alice));
+  const version = async (id: string) => {
+    await alice.client.postDatasetVersions({ datasetId: 'street', datasetVersions: [{ id }] });
+    await expect
+      .poll(
+        async () =>
+          (await alice.client.getDatasetVersion({ datasetId: 'street', datasetVersionId: id })).datasetVersion
+            ?.status?.code,
+        { timeout: 30_000 },
+      )
+      .toBe(64015);
+  };
+  await version('v1');
+  const { inputs } = await alice.client.listInputs({});
+  const [gone, labelled] = inputs.map(({ id }) => id);
+  await alice.client.deleteDatasetInputs({ datasetId: 'street', inputIds: [gone as string] });
+  await alice.client.postAnnotations({
+    annotations: [{ inputId: labelled as string, data: { concepts: [{ id: 'night', value: 1 }] } }],
+  });
+  await version('v2');
+
+  const diff = await fovea(['diff', 'street@v1', '@v2', '--json'], as(alice));
+  expect([diff.code, diff.stderr]).toEqual([0, '']);
+  expect(JSON.parse(diff.stdout)).toMatchObject({
+    from: 'v1',
+    to: 'v2',
+    inputs: { added: 0, removed: 1, changed: 1 },
+    concepts: { night: { added: 1, removed: 0 } },
+  });
+  expect(JSON.parse(diff.stdout).changes).toHaveLength(2);
+  expect((await fovea(['diff', 'street@v1', 'street@v2'], as(alice))).stdout).toContain(`- ${gone}`);
+
+  const leaks = await fovea(['leaks', 'street@v1', '--score-min', '0', '--json'], as(alice));
+  expect([leaks.code, JSON.parse(leaks.stdout).leaks]).toEqual([0, []]);
+
+  const restored = await fovea(['restore', 'street@v1'], as(alice));
+  expect([restored.code, restored.stdout]).toEqual([0, expect.stringContaining('before-restore-')]);
+  expect((await alice.client.listDatasetInputs({ datasetId: 'street' })).datasetInputs).toHaveLength(3);
+
+  const missing = await fovea(['diff', 'street@v1', '@none'], as(alice));
+  expect([missing.code, missing.stderr]).toEqual([5, expect.stringContaining('none')]);
+  const vague = await fovea(['restore', 'street'], as(alice));
+  expect([vague.code, vague.stderr]).toEqual([2, expect.stringContaining('DATASET@VERSION')]);
+});
+
 test('a login is kept for its owner alone, and used', async () => {
   const alice = await signedIn('alice');
   const login = await fovea(['login', alice.url, '--name', 'work'], {}, `${alice.pat}\n`);

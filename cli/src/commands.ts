@@ -4,6 +4,7 @@ import { indexListCommand, indexVerifyCommand } from './indexes.ts';
 import { contextCommands, listCommands, loginCommand, statusCommand, whoamiCommand } from './server.ts';
 import { convertCommand } from './sets.ts';
 import { exportCommand, importCommand } from './transfers.ts';
+import { diffCommand, leaksCommand, restoreCommand } from './versions.ts';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
 
@@ -29,6 +30,9 @@ export const commands: readonly Command[] = [
   importCommand,
   exportCommand,
   convertCommand,
+  diffCommand,
+  restoreCommand,
+  leaksCommand,
   statusCommand,
   ...listCommands,
   indexListCommand,

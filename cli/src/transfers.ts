@@ -26,42 +26,49 @@ export async function placeOf(call: Call, api: Api): Promise<{ base: string; ext
 
 export const importCommand: Command = {
   name: 'import',
-  usage: 'import PATH --app APP --dataset DATASET [--format FORMAT] [--dry-run]',
+  usage: 'import PATH|--upload ID --app APP --dataset DATASET [--format FORMAT] [--dry-run]',
   summary: 'bring a folder or ZIP archive of any known format into a dataset',
   options: {
     app: { type: 'string' },
     dataset: { type: 'string' },
     format: { type: 'string' },
+    upload: { type: 'string' },
     'dry-run': { type: 'boolean' },
   },
   help: {
     app: 'id of the app (FOVEA_APP)',
     dataset: 'id of the dataset; made where there is none',
     format: `found out by default; one of ${formatList}`,
+    upload: 'an archive that the server has already, by PostUploads, instead of PATH; it stays there',
     'dry-run': 'say what is in it and what would be lost; needs no server',
   },
   examples: ['fovea import street/ --dry-run', 'fovea import street.zip --app traffic --dataset street'],
   async run(call) {
     const [path] = call.words;
-    if (!path) throw usageFault('import needs the PATH of a folder or a ZIP archive.');
-    if (call.options['dry-run'] === true) return showSet(call, path);
+    const sent = textOption(call, 'upload');
+    if ((path === undefined) === (sent === undefined))
+      throw usageFault('import needs the PATH of a folder or a ZIP archive, or --upload ID.');
+    const isDry = call.options['dry-run'] === true;
+    if (path !== undefined && isDry) return showSet(call, path);
     const dataset = textOption(call, 'dataset');
     if (!dataset) throw usageFault('Into which dataset? Name it with --dataset.');
     const format = textOption(call, 'format');
     if (format !== undefined) formatOf(format);
     const api = openApi(findConnection(call));
     const { base, ext } = await placeOf(call, api);
-    const uploadId = await upload(api, base, ext, path, call.out);
+    const uploadId = sent ?? (await upload(api, base, ext, path as string, call.out));
     const { transfer } = await api.json('POST', `${ext}/imports`, {
       upload_id: uploadId,
       dataset_id: dataset,
+      dry_run: isDry,
       ...(format === undefined ? {} : { format }),
     });
     const done = await ended(api, ext, transfer.id, call.out);
-    await api.json('DELETE', `${base}/uploads`, { ids: [uploadId] }).catch(() => undefined);
+    if (sent === undefined)
+      await api.json('DELETE', `${base}/uploads`, { ids: [uploadId] }).catch(() => undefined);
     const { progress, problems } = done;
     call.out.result(done, [
-      `${path} (${done.format}) → dataset ${dataset}`,
+      `${path ?? uploadId} (${done.format}) → dataset ${dataset}${isDry ? ' (dry run: nothing written)' : ''}`,
       `  images       ${progress.inputs_added} added, ${progress.inputs_present} there before, ${progress.inputs_failed} failed`,
       `  annotations  ${progress.annotations_added} there, ${progress.annotations_failed} failed`,
       ...(problems.length > 0 ? ['Problems:', ...problemLines(problems)] : []),

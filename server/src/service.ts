@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  DataSchema,
   InputSchema,
   PostInputsRequestSchema,
   SearchSchema,
@@ -11,11 +12,14 @@ import { Fault } from '#domain/fault.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
 import { maskPixels } from '#engine/mask.ts';
+import { encodeFrame } from '#engine/media/index.ts';
 import {
   annotationFilterHandlers,
   annotationHandlers,
   findAnnotationFilter,
+  type SeenFrame,
   showAnnotations,
+  type TrackSearchParts,
   trackHandlers,
   trackSearchHandlers,
   withMaskUrls,
@@ -59,6 +63,7 @@ import {
 } from '#resources/inputs/index.ts';
 import {
   bodyOfVersion,
+  canonicalTypeId,
   enqueueTraining,
   modelConceptHandlers,
   modelFault,
@@ -71,6 +76,7 @@ import {
 } from '#resources/models/index.ts';
 import { notYet } from '#resources/not-yet.ts';
 import {
+  mediaOf,
   openHeads,
   openMedia,
   predictionHandlers,
@@ -204,6 +210,37 @@ async function findTexts(
   }
   return found;
 }
+
+/** Detectors that look at frames of stored videos, for those who follow tracks. */
+const frameDetectorOf =
+  (parts: WorkflowDeps): TrackSearchParts['frameDetector'] =>
+  async (grant, modelVersionKey) => {
+    const pinned = (await pinnedModels(parts.db, grant, [modelVersionKey])).get(modelVersionKey);
+    if (!pinned) throw modelFault.missing(`of version ${modelVersionKey}`);
+    if (canonicalTypeId(pinned.model.typeId) !== 'visual-detector') return undefined;
+    const settings = readSettings([], bodyOfVersion(pinned.version).outputInfo);
+    return (inputKey, choose, signal) =>
+      parts.media.withVideo(
+        () => streamMedium(parts, grant, inputKey),
+        async (video) => {
+          const seen: SeenFrame[] = [];
+          const numbers = choose(video.times);
+          for await (const frame of video.frames(numbers, { edgeMax: frameEdgeMax, signal })) {
+            const number = numbers[seen.length] ?? 0;
+            const picture = create(DataSchema, { image: { base64: await encodeFrame(frame) } });
+            const data = await predictWith(parts, pinned, mediaOf(parts, picture, signal), settings, {
+              signal,
+            });
+            seen.push({ number, timeMs: video.times.timeMsOf(number), data });
+          }
+          return seen;
+        },
+        { signal },
+      );
+  };
+
+/** What a detector needs to see of a frame. */
+const frameEdgeMax = 1024;
 
 /** What evaluations need of the others; their handlers and their jobs take the same. */
 export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirectory): EvaluationDeps => ({
@@ -344,7 +381,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...conceptHandlers(deps),
     ...annotationHandlers(annotations),
     ...trackHandlers(annotations),
-    ...trackSearchHandlers(annotations),
+    ...trackSearchHandlers({ ...annotations, frameDetector: frameDetectorOf(parts) }),
     ...annotationFilterHandlers({
       db,
       checkFilter: async (grant, search) =>

@@ -112,6 +112,8 @@ export const deathPoints = [
   // The end of an app
   'purge-inputs',
   'purge-app',
+  // A model that follows a track
+  'track-followed',
   // A reindexing
   'reindex-taken',
   'reindex-counted',

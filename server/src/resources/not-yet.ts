@@ -128,5 +128,6 @@ export const notYet = {
   postNodepoolStatus: notYetUnary,
   postPipelineVersionRunFromTemplate: notYetUnary,
   postRunnerReplicaTaskMetrics: notYetUnary,
+  // Every input is a stored medium here; there are no live streams whose annotations could be told.
   streamLivestreamAnnotations: notYetStream,
 };

@@ -11,9 +11,6 @@ const box = (topRow: number, leftCol: number, bottomRow: number, rightCol: numbe
 const boxed = (conceptId: string) => ({
   regions: [{ regionInfo: box(0.1, 0.2, 0.5, 0.6), data: { concepts: [{ id: conceptId, value: 1 }] } }],
 });
-const boxedWithId = (conceptId: string) => ({
-  regions: boxed(conceptId).regions.map((region) => ({ id: 'r', ...region })),
-});
 type DataInit = MessageInitShape<typeof DataSchema>;
 const codes = (reply: { annotations: { status?: { code: number } }[] }) =>
   reply.annotations.map((one) => one.status?.code);
@@ -81,22 +78,6 @@ describe('posting', () => {
     [
       'key points',
       { regions: [{ id: 'r', regionInfo: { keypointLocations: [{ row: 0.5, col: 0.25, visibility: 2 }] } }] },
-    ],
-    [
-      'a frame with a box',
-      { frames: [{ id: 'f', frameInfo: { time: 40, number: 1 }, data: boxedWithId('cat') }] },
-    ],
-    [
-      'a time segment',
-      {
-        timeSegments: [
-          {
-            id: 's',
-            timeInfo: { beginTime: 1, endTime: 2.5 },
-            data: { concepts: [{ id: 'cat', value: 1 }] },
-          },
-        ],
-      },
     ],
     ['a track', { tracks: [{ id: 't', quality: 0.5, timeInfo: { numFrames: 3 } }] }],
     ['text', { text: { raw: 'a grey cat' } }],

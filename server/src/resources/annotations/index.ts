@@ -7,7 +7,7 @@ export {
   removeLabels,
   withLabels,
 } from './bulk-edits.ts';
-export type { AnnotationParts, FindInputs, FoundInput } from './deps.ts';
+export type { AnnotationParts, FindInputs, FoundInput, SeenFrame, TrackSearchParts } from './deps.ts';
 export { annotationFilterHandlers, findAnnotationFilter } from './filter-handlers.ts';
 export { annotationHandlers } from './handlers.ts';
 export { historyRoute } from './history-routes.ts';
@@ -37,6 +37,7 @@ export { placeTrouble } from './place.ts';
 export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
 export { type BackfillDeps, termBackfillJobs, termBackfillPeriodic } from './term-backfill.ts';
+export { atTimes, inOrder, type Keyframe, keyframeOf } from './track.ts';
 export { trackHandlers } from './track-handlers.ts';
 export { trackSearchHandlers } from './track-searches.ts';
 export { type InputLevelData, nameConcepts, type ShownAnnotation, showAnnotations } from './translate.ts';

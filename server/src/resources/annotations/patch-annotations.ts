@@ -12,6 +12,7 @@ import { annotationFault } from './faults.ts';
 import { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
 import { readyMasks } from './masks.ts';
 import { isEmptyData, patchedData, type Sent } from './patch-data.ts';
+import { openMoments } from './place-in-time.ts';
 import { asOutcome, checkBatch, showOutcomes } from './post-annotations.ts';
 import { checkedData, readData, readStatus, readTaskId } from './read-annotation.ts';
 import {
@@ -56,7 +57,8 @@ export async function patchAnnotations(
     action === 'remove' ? new Map<number, string>() : await readyMasks(parts, call.app, req.annotations);
   const { outcomes, gone } = await parts.db.transaction(async (tx) => {
     const patches = await openPatches(tx, call.app, action, req.annotations, raws, masks);
-    const result = resultOf(action, patches, deletes);
+    const momentsTrouble = await openMoments(parts, tx, call.app, action === 'remove' ? [] : req.annotations);
+    const result = resultOf(action, patches, deletes, momentsTrouble);
     await store(parts, tx, call.app, result);
     await checkReplySize(tx, call.app, [...result.changes.keys()]);
     return result;
@@ -78,6 +80,8 @@ async function checkReplySize(tx: Tx, grant: AppGrant, keys: readonly number[]):
   if (bytes > replyBytesMax) throw annotationFault.tooLargeAtOnce(keys.length, bytes);
 }
 
+type MomentsTrouble = Awaited<ReturnType<typeof openMoments>>;
+
 interface PatchResult {
   /** In the order sent: the key of what was changed or deleted, or why not. */
   readonly outcomes: (number | Fault)[];
@@ -88,10 +92,16 @@ interface PatchResult {
 }
 
 /** What the patches make of their annotations; an annotation named twice is patched twice. Writes nothing. */
-function resultOf(action: PatchAction, patches: readonly (Patch | Fault)[], deletes: boolean): PatchResult {
+function resultOf(
+  action: PatchAction,
+  patches: readonly (Patch | Fault)[],
+  deletes: boolean,
+  momentsTrouble: MomentsTrouble,
+): PatchResult {
   const result: PatchResult = { outcomes: [], changes: new Map(), gone: new Set(), moved: new Set() };
   for (const patch of patches) {
-    const outcome = patch instanceof Fault ? patch : asOutcome(() => changeOf(action, patch, result));
+    const outcome =
+      patch instanceof Fault ? patch : asOutcome(() => changeOf(action, patch, result, momentsTrouble));
     result.outcomes.push(outcome instanceof Fault ? outcome : outcome.key);
     if (outcome instanceof Fault || patch instanceof Fault) continue;
     result.changes.set(outcome.key, outcome);
@@ -142,10 +152,17 @@ async function openPatches(
 }
 
 /** @throws Fault where the annotation was deleted by an earlier patch of the request, or would end up invalid. */
-function changeOf(action: PatchAction, { row, wire, sent, raw }: Patch, so: PatchResult): AnnotationChange {
+function changeOf(
+  action: PatchAction,
+  { row, wire, sent, raw }: Patch,
+  so: PatchResult,
+  momentsTrouble: MomentsTrouble,
+): AnnotationChange {
   if (so.gone.has(row.key)) throw annotationFault.missing(row.id, row.inputId);
   const earlier = so.changes.get(row.key);
   const before = earlier?.data ?? unpackData(row.data);
+  const trouble = wire.data && momentsTrouble(sent, row.inputId);
+  if (trouble) throw annotationFault.invalid(trouble);
   return {
     ...row,
     // A patch of the status alone must not wipe the data.

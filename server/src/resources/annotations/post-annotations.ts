@@ -13,6 +13,7 @@ import type { AnnotationParts, FoundInput } from './deps.ts';
 import { annotationFault } from './faults.ts';
 import { settleLabels } from './labels.ts';
 import { readyMasks, withMaskUrls } from './masks.ts';
+import { extentsOf, momentTrouble } from './place-in-time.ts';
 import { readAnnotation } from './read-annotation.ts';
 import { bumpSearchRevision, holdInputs, insertAnnotations } from './store.ts';
 import { showAnnotations } from './translate.ts';
@@ -56,6 +57,7 @@ async function store(
   masks: ReadonlyMap<number, string>,
 ): Promise<Outcome[]> {
   const inputs = await inputsById(parts, tx, grant, sent);
+  const extents = await extentsOf(parts, tx, grant, sent, inputs);
   const workers = sent.map((wire) => readWorker(wire, grant));
   const workerOf = await openWorkers(tx, grant, workers);
   const taken = new Set<string>();
@@ -66,7 +68,8 @@ async function store(
         inputs.get(wire.inputId),
         workerOf(workers[i] as (typeof workers)[number]),
       );
-      const trouble = masks.get(i);
+      const input = inputs.get(wire.inputId) as FoundInput;
+      const trouble = masks.get(i) ?? momentTrouble(wanted.data, input, extents.get(input.key));
       if (trouble) throw annotationFault.invalid(trouble);
       const name = nameOf(wanted);
       if (taken.has(name)) throw annotationFault.duplicate(wanted.id, wanted.inputId);

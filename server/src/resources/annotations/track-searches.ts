@@ -11,15 +11,15 @@ import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { status } from '../common/status.ts';
 import type { WorkerKeys } from './annotation.ts';
-import type { AnnotationParts } from './deps.ts';
+import type { TrackSearchParts } from './deps.ts';
 import { annotationFault } from './faults.ts';
+import { follow, mayFollow } from './follow.ts';
 import { conceptsIn } from './labels-in-data.ts';
 import { withMaskUrls } from './masks.ts';
 import {
   filled,
   inOrder,
   type Keyframe,
-  keyframeOf,
   kindBitOf,
   type TrackWindow,
   windowDurationMaxMs,
@@ -27,8 +27,8 @@ import {
   windowOf,
 } from './track.ts';
 import { inputOf } from './track-handlers.ts';
-import { findTrack, keysOfTrack } from './track-store.ts';
-import { showAnnotations } from './translate.ts';
+import { keyframesOf } from './track-keyframes.ts';
+import { findTrack } from './track-store.ts';
 import { openWorkers, readWorker } from './worker.ts';
 
 type Rpc = 'postTrackAnnotationsSearches' | 'streamTrackAnnotationsSearches' | 'streamAnnotations';
@@ -41,12 +41,13 @@ interface Asked {
   readonly window: TrackWindow;
 }
 
-/** Annotations shown in one piece; a track may have one for each frame of a long video. */
-const shownAtOnce = 64;
 const endless = { framesMax: Number.POSITIVE_INFINITY, durationMaxMs: Number.POSITIVE_INFINITY };
 
-/** The annotations of a track, frame by frame, with what lies between keyframes worked out. */
-export function trackSearchHandlers(parts: AnnotationParts): ServicePart<Call, Rpc> {
+/**
+ * The annotations of a track, frame by frame, with what lies between keyframes worked out. Asked for a detector's, where
+ * it has said nothing yet, it follows what people marked.
+ */
+export function trackSearchHandlers(parts: TrackSearchParts): ServicePart<Call, Rpc> {
   return {
     async postTrackAnnotationsSearches(req, call) {
       const window = {
@@ -107,7 +108,7 @@ function scoreOf({ data, trusted }: Annotation): number {
   return trusted || values.length === 0 ? 1 : Math.max(...values);
 }
 
-async function search(parts: AnnotationParts, call: Call, asked: Asked): Promise<Keyframe[]> {
+async function search(parts: TrackSearchParts, call: Call, asked: Asked): Promise<Keyframe[]> {
   const { db } = parts;
   const grant = call.app;
   const worker = await workerKeysOf(parts, grant, asked);
@@ -119,15 +120,11 @@ async function search(parts: AnnotationParts, call: Call, asked: Asked): Promise
   for (const trackId of asked.trackIds) {
     const track = await findTrack(db, grant, input.key, trackId);
     const only = { kind: kindBitOf(asked.annotationType), worker };
-    const keys = await keysOfTrack(db, grant, input.key, trackId, only);
-    const keyframes: Keyframe[] = [];
-    for (let at = 0; at < keys.length; at += shownAtOnce) {
-      call.signal?.throwIfAborted();
-      for (const annotation of await showAnnotations(db, grant, keys.slice(at, at + shownAtOnce))) {
-        const keyframe = keyframeOf(annotation, fps);
-        if (keyframe) keyframes.push(keyframe);
-      }
+    if (worker?.modelVersionKey !== undefined && mayFollow(grant)) {
+      const { modelVersionKey } = worker;
+      await follow(parts, grant, { ...asked, input, trackId, modelVersionKey, fps }, call.signal);
     }
+    const keyframes = await keyframesOf(db, grant, { input, trackId, fps, only }, call.signal);
     found.push(...filled(keyframes, track));
   }
   const shown = windowOf(inOrder(found), asked.window);
@@ -141,7 +138,7 @@ async function search(parts: AnnotationParts, call: Call, asked: Asked): Promise
 
 /** Boxes, masks and the like are asked for by the worker that made them; points are everybody's. */
 async function workerKeysOf(
-  { db }: AnnotationParts,
+  { db }: TrackSearchParts,
   grant: AppGrant,
   { worker, annotationType }: Asked,
 ): Promise<WorkerKeys | undefined> {

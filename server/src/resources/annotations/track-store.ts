@@ -60,6 +60,14 @@ export const findTrack = (
         where t.app_key = ${grant.appKey} and t.input_key = ${inputKey} and t.id = ${id}`,
   );
 
+/** Keeps others from following tracks of the same video until the commit. */
+export async function lockVideo(db: Db, grant: AppGrant, inputKey: number): Promise<void> {
+  await rows(
+    db,
+    sql`select key from inputs where app_key = ${grant.appKey} and key = ${inputKey} for no key update`,
+  );
+}
+
 /** Locks tracks until the commit, in key order. Without an input, those of these ids on any. */
 export const lockTracks = (
   db: Db,

@@ -22,7 +22,7 @@ export interface TrackFields {
   readonly sampleFrames: number;
 }
 
-export const trackStatus = { idle: 24300, failed: 24304 } as const;
+export const trackStatus = { idle: 24300, pending: 24302, failed: 24304 } as const;
 
 /** Why a track cannot be kept, or undefined. */
 export function trackTrouble(track: TrackFields): string | undefined {
@@ -91,6 +91,32 @@ export function between(before: Keyframe, after: Keyframe, track: TrackFields | 
       number,
       timeMs,
     }));
+}
+
+/**
+ * Between two keyframes of one thing: what its box or point was at given times, for whoever samples at moments of
+ * their own. Nothing where the two are not alike.
+ *
+ * @param fps frames per second of the video, 0 where it is not known
+ */
+export function atTimes(
+  before: Keyframe,
+  after: Keyframe,
+  timesMs: readonly number[],
+  fps: number,
+): Keyframe[] {
+  if (!isMovable(before, after)) return [];
+  return timesMs
+    .filter((timeMs) => timeMs > before.timeMs && timeMs < after.timeMs)
+    .map((timeMs) => {
+      const share = (timeMs - before.timeMs) / (after.timeMs - before.timeMs);
+      const number = fps > 0 ? Math.floor((timeMs * fps) / 1000) : 0;
+      return {
+        annotation: movedAnnotation(before.annotation, after.annotation, share, number, timeMs),
+        number,
+        timeMs,
+      };
+    });
 }
 
 function momentsBetween(before: Keyframe, after: Keyframe, { sampleFrames, sampleMs }: TrackFields) {

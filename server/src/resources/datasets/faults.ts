@@ -16,4 +16,10 @@ export const datasetFault = {
       StatusCode.CONN_DOES_NOT_EXIST,
       `The dataset '${datasetId}' has no version '${id}'.`,
     ),
+  settled: (id: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.DATASET_VERSION_CONFLICT,
+      `What the version '${id}' holds was settled when it was made; make another version for other settings.`,
+    ),
 } as const;

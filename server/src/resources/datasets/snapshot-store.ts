@@ -218,6 +218,60 @@ export async function putPredictions(
   }
 }
 
+/** Videos of a chunk whose frames have boxes or points. */
+export const videosOf = (db: Db, chunkKey: number) =>
+  rows<{ inputKey: number; media: Buffer }>(
+    db,
+    sql`select c.input_key as "inputKey", c.media from dataset_chunk_inputs c
+        where c.chunk_key = ${chunkKey} and c.kind = 'video' and exists (
+          select from dataset_chunk_annotations a where a.chunk_key = c.chunk_key and a.input_key = c.input_key
+            and ${has(kind.frame)} and ${has(kind.box | kind.point)})
+        order by c.input_key`,
+  );
+
+export interface TrackedRow {
+  readonly id: string;
+  /** Tells those who marked it apart. */
+  readonly worker: string;
+  readonly data: Buffer;
+}
+
+/** What marks boxes or points in the frames of a video. */
+export const trackedOf = (db: Db, chunkKey: number, inputKey: number): Promise<TrackedRow[]> =>
+  rows<TrackedRow>(
+    db,
+    sql`select a.annotation_id as id, a.data, concat_ws(' ', 'u' || a.worker_user_key, 'm' || a.worker_model_version_key,
+          'w' || a.worker_workflow_version_key) as worker
+        from dataset_chunk_annotations a
+        where a.chunk_key = ${chunkKey} and a.input_key = ${inputKey} and ${has(kind.frame)} and ${has(kind.box | kind.point)}
+        order by a.annotation_id`,
+  );
+
+/** Rows that are as the one they begin at, but for their place. */
+export async function insertBetween(
+  db: Db,
+  chunkKey: number,
+  inputKey: number,
+  between: readonly { id: string; from: string; to: string; data: Buffer }[],
+): Promise<void> {
+  if (between.length === 0) return;
+  await run(
+    db,
+    sql`insert into dataset_chunk_annotations (chunk_key, input_key, annotation_key, annotation_id, input_level, trusted,
+          kinds, worker_user_key, worker_model_version_key, worker_workflow_version_key, task_id, annotation_info,
+          positive, negative, data)
+        select a.chunk_key, a.input_key, 0, n.id, false, a.trusted, a.kinds, a.worker_user_key,
+          a.worker_model_version_key, a.worker_workflow_version_key, a.task_id,
+          jsonb_build_object('interpolated', true, 'from', n.origin, 'to', n.next), a.positive, a.negative, n.data
+        from unnest(
+          ${between.map(({ id }) => id)}::text[], ${between.map(({ from }) => from)}::text[],
+          ${between.map(({ to }) => to)}::text[], ${between.map(({ data }) => data)}::bytea[]) as n(id, origin, next, data)
+        join dataset_chunk_annotations a
+          on a.chunk_key = ${chunkKey} and a.input_key = ${inputKey} and a.annotation_id = n.origin
+        on conflict do nothing`,
+  );
+}
+
 export async function dropEmptyInputs(db: Db, chunkKey: number): Promise<void> {
   await run(
     db,

@@ -8,9 +8,11 @@ import { newId } from '#domain/ids.ts';
 import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import type { Queryable } from '#store/postgres/index.ts';
 import { type Db, run, sql } from '#store/sql.ts';
+import { sampleMsOf } from '../apps/index.ts';
 import { unpackBody } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
 import { serveWaitingExports } from './export/job.ts';
+import { interpolateTracks } from './interpolate.ts';
 import { predictedRows } from './predicted.ts';
 import { cellsOf, groupType, packAllMetrics, packMetrics, Tally } from './snapshot-counts.ts';
 import {
@@ -119,6 +121,8 @@ const goneUnderIt = (thrown: unknown): boolean =>
 interface Plan {
   readonly choice: Choice;
   readonly leavesOutEmpty: boolean;
+  /** Undefined: what lies between keyframes is left alone. */
+  readonly sampleMs: number | undefined;
   readonly embedModelVersionIds: readonly string[];
   readonly predict: ((inputId: string) => Promise<PredictedRow[]>) | undefined;
   /** Tells apart how chunks were made. */
@@ -129,6 +133,10 @@ interface Plan {
 async function planOf(parts: DatasetParts, grant: AppGrant, version: PendingVersion): Promise<Plan> {
   const config = configOf(version.body);
   const model = version.predictModelVersionKey;
+  const sampleMs =
+    config.interpolationMs === undefined
+      ? undefined
+      : config.interpolationMs || (await sampleMsOf(parts.db, grant));
   const predictor = model === null ? undefined : await parts.predictor(grant, model);
   return {
     choice: predictor
@@ -137,9 +145,10 @@ async function planOf(parts: DatasetParts, grant: AppGrant, version: PendingVers
         ? foundBy(await parts.searches.annotationCondition(grant, config.search))
         : trustedOnly,
     leavesOutEmpty: config.ignoreEmptyInputs,
+    sampleMs,
     embedModelVersionIds: config.embedModelVersionIds,
     predict: predictor && (async (inputId) => predictedRows(await predictor(inputId))),
-    digest: JSON.stringify([1, config.digest, model]),
+    digest: JSON.stringify([1, config.digest, model, ...(sampleMs ? [sampleMs] : [])]),
   };
 }
 
@@ -238,8 +247,10 @@ async function copyChunk(
   modelVersionKey: number | null,
 ): Promise<number> {
   const chunkKey = await copyInputs(tx, frame);
-  if (modelVersionKey === null) await copyAnnotations(tx, chunkKey, plan.choice);
-  else
+  if (modelVersionKey === null) {
+    await copyAnnotations(tx, chunkKey, plan.choice);
+    if (plan.sampleMs) await interpolateTracks(tx, chunkKey, plan.sampleMs);
+  } else
     await putPredictions(
       tx,
       chunkKey,

@@ -1,8 +1,9 @@
-import { fromBinary, fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { create, fromBinary, fromJson, type JsonValue, toJson, toJsonString } from '@bufbuild/protobuf';
 import {
   type DatasetVersion,
   type DatasetVersionMetricsGroupType,
   DatasetVersionMetricsSchema,
+  DatasetVersionSchema,
   type ServicePart,
   ValueSchema,
 } from '@fovea/contract';
@@ -11,7 +12,7 @@ import { type AppGrant, visibility } from '#domain/grant.ts';
 import { readPage } from '#domain/page.ts';
 import { enqueue } from '#jobs/index.ts';
 import { commonFault } from '../common/faults.ts';
-import { readVisibility } from '../common/translate.ts';
+import { readVisibility, unpackBody } from '../common/translate.ts';
 import type { DatasetParts } from './deps.ts';
 import { freeArchivesJobs } from './export/job.ts';
 import { archivesOf } from './export/store.ts';
@@ -19,7 +20,7 @@ import { datasetFault } from './faults.ts';
 import { freeChunksJob } from './free-chunks.ts';
 import { defaultsOf, requestOrigin, resolveVersion, startVersion } from './start-version.ts';
 import { deletionTimeoutMs, findDataset } from './store.ts';
-import { type NewVersion, overwrittenBody, readVersion } from './version.ts';
+import { type NewVersion, overwrittenBody, readVersion, type VersionRow } from './version.ts';
 import { showVersions } from './version-show.ts';
 import {
   deleteVersionRows,
@@ -88,6 +89,7 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
         for (const [i, sent] of req.datasetVersions.entries()) {
           const row = locked.find(({ id }) => id === sent.id);
           if (!row) throw datasetFault.missingVersion(sent.id, req.datasetId);
+          checkUnaltered(row, sent);
           const wanted = sent.visibility && readVisibility(sent.visibility);
           await checkPublic(call.app, wanted ?? 0);
           await updateVersion(tx, call.app, row.key, {
@@ -154,4 +156,24 @@ export function versionHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
     if (wanted >= visibility.public && !(await parts.isProfilePublic(grant)))
       throw commonFault.profilePrivate();
   }
+}
+
+/** What a version holds was settled when it was made. @throws Fault 64030 for a patch that would say otherwise */
+function checkUnaltered({ id, body }: VersionRow, sent: DatasetVersion): void {
+  const kept = unpackBody(DatasetVersionSchema, body);
+  const shown = ({ dataConfig, processingInfo, embedModelVersionIds }: DatasetVersion) =>
+    toJsonString(
+      DatasetVersionSchema,
+      create(DatasetVersionSchema, { dataConfig, processingInfo, embedModelVersionIds } as never),
+    );
+  const isNamed =
+    sent.dataConfig.case !== undefined || sent.processingInfo || sent.embedModelVersionIds.length > 0;
+  if (!isNamed) return;
+  const asKept = create(DatasetVersionSchema, {
+    dataConfig: sent.dataConfig.case === undefined ? kept.dataConfig : sent.dataConfig,
+    processingInfo: sent.processingInfo ?? kept.processingInfo,
+    embedModelVersionIds:
+      sent.embedModelVersionIds.length > 0 ? sent.embedModelVersionIds : kept.embedModelVersionIds,
+  } as never);
+  if (shown(asKept) !== shown(kept)) throw datasetFault.settled(id);
 }

@@ -67,7 +67,7 @@ export function readVersion(wire: DatasetVersion, defaults: VersionDefaults): Da
   const trouble = idTrouble(id, 'dataset version');
   if (trouble) throw commonFault.invalid(trouble);
   const version = create(DatasetVersionSchema);
-  Object.assign(version, wire, { id, processingInfo: wire.processingInfo ?? defaults.processingInfo });
+  Object.assign(version, wire, { id, processingInfo: processingOf(wire, defaults) });
   const config = version.dataConfig;
   const usesDefault =
     defaults.annotationFilter &&
@@ -85,6 +85,15 @@ export function readVersion(wire: DatasetVersion, defaults: VersionDefaults): Da
   return version;
 }
 
+/** The dataset's where the version brings none; its rate where the version's is zero. */
+function processingOf({ processingInfo: own }: DatasetVersion, defaults: VersionDefaults) {
+  if (!own) return defaults.processingInfo;
+  const rate = defaults.processingInfo?.frameInterpolationInfo?.sampleMs;
+  if (own.frameInterpolationInfo && own.frameInterpolationInfo.sampleMs === 0 && rate)
+    own.frameInterpolationInfo.sampleMs = rate;
+  return own;
+}
+
 export const packVersion = (version: DatasetVersion, predictModelVersionKey?: number): NewVersion => ({
   id: version.id,
   body: packBody(DatasetVersionSchema, version, columns),
@@ -100,13 +109,15 @@ export interface SnapshotConfig {
   /** True when it holds what a model says. */
   readonly isPredicted: boolean;
   readonly embedModelVersionIds: readonly string[];
-  /** Of everything above. */
+  /** Milliseconds between what is worked out on tracks; 0 for the app's rate, undefined for nothing. */
+  readonly interpolationMs: number | undefined;
+  /** Of everything above but that. */
   readonly digest: string;
 }
 
 /** How a version is to be filled. */
 export function configOf(body: Buffer): SnapshotConfig {
-  const { dataConfig, embedModelVersionIds } = unpackBody(DatasetVersionSchema, body);
+  const { dataConfig, embedModelVersionIds, processingInfo } = unpackBody(DatasetVersionSchema, body);
   const bare = create(DatasetVersionSchema, { dataConfig, embedModelVersionIds });
   const filter = dataConfig.case === 'annotationFilterConfig' ? dataConfig.value : undefined;
   return {
@@ -114,6 +125,7 @@ export function configOf(body: Buffer): SnapshotConfig {
     ignoreEmptyInputs: filter?.ignoreEmptyInputs ?? false,
     isPredicted: dataConfig.case === 'modelPredictConfig',
     embedModelVersionIds: [...embedModelVersionIds].sort(),
+    interpolationMs: processingInfo?.frameInterpolationInfo?.sampleMs,
     digest: packBody(DatasetVersionSchema, bare, columns).toString('base64'),
   };
 }

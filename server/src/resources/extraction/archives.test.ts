@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { tarOf, zipOf } from '#testing/archives.ts';
+import { type TarFile, tarOf, zipOf } from '#testing/archives.ts';
 import { signedIn } from '#testing/people.ts';
 import { extracted, faultsOf, idsOf, picture, sendArchive } from './extraction.testing.ts';
 
@@ -47,7 +47,12 @@ test('an archive that was uploaded becomes inputs, named by its files and labell
       progress: { pendingCount: 0n, inProgressCount: 0n, successCount: 4n, failedCount: 0n },
     });
   const { input } = await alice.client.getInput({ inputId: 'two.png' });
-  expect(input?.data).toMatchObject({ concepts: [{ id: 'cat', value: 1 }], metadata: { batch: 'first' } });
+  expect(input?.data).toMatchObject({
+    concepts: [{ id: 'cat', value: 1 }],
+    metadata: { batch: 'first', folder: 'folder/deep' },
+  });
+  const plain = (await alice.client.getInput({ inputId: 'note.txt' })).input;
+  expect(plain?.data?.metadata).toEqual({ batch: 'first' });
   const got = await fetch(input?.data?.image?.url as string, {
     headers: { authorization: `Key ${alice.pat}` },
   });
@@ -255,4 +260,41 @@ test('what a template cannot be is said before anything is sent', async () => {
     expect(status).toMatchObject({ code, details: expect.stringContaining(words) });
   }
   expect((await alice.client.listUploads({})).uploads).toEqual([]);
+});
+
+test('entries that lie on one another end their archive; what came before stays', async () => {
+  const alice = await signedIn('alice');
+  const [one, two] = (await pictures(2, 400)) as [Buffer, Buffer];
+  const again = (path: string) => ({ path, bytes: two, method: 'store' as const, lie: { offset: 0 } });
+  const zip = zipOf([
+    { path: 'first.png', bytes: one, method: 'store' },
+    ...Array.from({ length: 40 }, (_, i) => again(`over${i}.png`)),
+  ]);
+  // Only one copy of the bytes is there, however often the directory names it.
+  const local = zipOf([{ path: 'first.png', bytes: one, method: 'store' }]);
+  const size = 30 + 'first.png'.length + one.length;
+  const directory = zip.subarray(zip.indexOf(Buffer.from('504b0102', 'hex')));
+  const lies = Buffer.concat([local.subarray(0, size), directory]);
+  lies.writeUInt32LE(size, lies.length - 6);
+  const job = await extracted(alice, await sendArchive(alice, lies));
+  expect((await faultsOf(alice, job.id)).at(-1)).toBe(
+    'photos.zip: The archive is broken: its entries overlap.',
+  );
+  expect(await idsOf(alice)).toEqual(['first.png']);
+});
+
+test('links, devices and pipes in a tar are noted one by one, and nothing is made of them', async () => {
+  const alice = await signedIn('alice');
+  const types = { hard: '1', soft: '2', char: '3', block: '4', pipe: '6' };
+  const files: TarFile[] = [
+    { path: 'a.png', bytes: await picture(420) },
+    ...Object.entries(types).map(([name, type]) => ({ path: `${name}.png`, type })),
+    { path: 'b.png', bytes: await picture(421) },
+  ];
+  const job = await extracted(alice, await sendArchive(alice, tarOf(files), { name: 'odd.tar' }));
+  expect(job.status?.code).toBe(64002);
+  expect(await idsOf(alice)).toEqual(['a.png', 'b.png']);
+  expect(await faultsOf(alice, job.id)).toEqual(
+    Object.keys(types).map((name) => `odd.tar/${name}.png: is a link or a device, not a file`),
+  );
 });

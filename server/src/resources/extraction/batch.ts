@@ -1,3 +1,5 @@
+import { create } from '@bufbuild/protobuf';
+import { type Data, DataSchema } from '@fovea/contract';
 import { mayDie } from '#domain/failpoints.ts';
 import type { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
@@ -5,7 +7,7 @@ import { newId } from '#domain/ids.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { addInputs, type InputKind, shiftCounts, storedDraft, type Wanted } from '../inputs/index.ts';
 import type { ExtractionDeps } from './deps.ts';
-import { idOfPath, isOver } from './extraction.ts';
+import { folderKey, folderOfPath, idOfPath, isOver } from './extraction.ts';
 import { scratchPrefix } from './jobs.ts';
 import type { KeptFile } from './keep-file.ts';
 import {
@@ -61,7 +63,7 @@ export class Batch {
     const id = idOfPath(path) || newId();
     this.#ids.add(id);
     this.#stored.push(file.stored);
-    const draft = storedDraft({ id, kind: file.kind, ...template });
+    const draft = storedDraft({ id, kind: file.kind, ...template, label: labelFor(template, path) });
     this.wanted.push({ position: this.wanted.length, draft, sha: file.sha, sizeBytes: file.sizeBytes, name });
   }
 
@@ -72,6 +74,16 @@ export class Batch {
   async settled(): Promise<void> {
     await Promise.all(this.#stored);
   }
+}
+
+/** What every input of the job gets, and its folder; metadata of the template stay as they are. */
+function labelFor({ label }: Template, path: string): Data {
+  const folder = folderOfPath(path);
+  if (folder === '' || (label.metadata && folderKey in label.metadata)) return label;
+  return create(DataSchema, {
+    ...label,
+    metadata: { ...label.metadata, [folderKey]: folder },
+  } as never) as Data;
 }
 
 /**

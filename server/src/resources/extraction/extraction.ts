@@ -102,6 +102,12 @@ export function pathTrouble(path: string): string | undefined {
   return undefined;
 }
 
+/** Metadata key under which an input says in which folder its file lay, as `street/night`. */
+export const folderKey = 'folder';
+
+/** The folders of a file's name; '' where it lies in none. */
+export const folderOfPath = (path: string): string => path.split('/').filter(Boolean).slice(0, -1).join('/');
+
 const idLengthMax = 256;
 
 /** The id of the input that a file becomes: its name without folders, less what no id can hold. */

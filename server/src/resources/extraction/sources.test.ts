@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import S3rver from 's3rver';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openS3Objects } from '#store/objects/index.ts';
+import { readDatabase } from '#store/postgres/testing.ts';
 import { zipOf } from '#testing/archives.ts';
 import { type Person, personWith } from '#testing/people.ts';
 import { startServer, type TestServer } from '#testing/server.ts';
@@ -261,4 +262,31 @@ test('whoever asked to be called back is told when all inputs are processed', as
   expect(heard.inputs_add_job).toMatchObject({ status: { code: 64002 }, progress: { success_count: '2' } });
   expect(JSON.stringify(heard)).not.toContain('pat');
   await listener.close();
+});
+
+test('credentials are sealed in the table while a job needs them, and gone with its end, however it ends', async () => {
+  const alice = await person();
+  const secret = 'S3RVER';
+  const kept = () =>
+    readDatabase<{ source: Buffer | null; row: string }>(
+      server.dataDir,
+      "select source, to_jsonb(j) - 'source' || '{}' as row from inputs_extraction_jobs j order by key desc limit 1",
+    );
+  // The source is busy until the row has been seen.
+  trick = () => 503;
+  const reply = await alice.client.postInputsDataSources({
+    dataSources: [{ url: { url: 's3://photos/set/abc', credentials: { credentials: s3Creds } } }],
+  } as never);
+  const [open] = await kept();
+  expect(open?.source?.length).toBeGreaterThan(20);
+  expect(open?.source?.includes(secret)).toBe(false);
+  expect(JSON.stringify(open?.row)).not.toContain(secret);
+  trick = () => 'pass';
+  const job = await extracted(alice, reply.inputsAddJobs[0]?.id ?? '');
+  expect(job.status?.code).toBe(64002);
+  expect((await kept())[0]?.source).toBeNull();
+  const wrong = { case: 's3Creds', value: { id: 'S3RVER', secret: 'a-wrong-one', region: 'us-east-1' } };
+  expect((await bring(alice, 's3://photos/set/abc', wrong)).job?.status?.code).toBe(66000);
+  expect((await kept())[0]?.source).toBeNull();
+  expect(server.output()).not.toContain('a-wrong-one');
 });

@@ -20,6 +20,8 @@ export interface ZipEntry {
 }
 
 const windowBytes = 256 * 1024;
+/** Without name and extra field (APPNOTE 4.3.7). */
+const localHeaderBytes = 30;
 
 /** Small reads of a directory come in thousands: they are served from the piece of the file around the last one. */
 class WindowedReader extends yauzl.RandomAccessReader {
@@ -84,10 +86,14 @@ export async function* readZip(file: RandomAccess): AsyncGenerator<ZipEntry> {
     .catch((error) => {
       throw asFault(error);
     });
+  let packedBytes = 0;
   try {
     for (;;) {
       const entry = await nextEntry(zip);
       if (!entry) return;
+      // Entries that lie on one another let a small file unpack to a huge one; apart they fit into it.
+      packedBytes += localHeaderBytes + entry.fileNameLength + entry.compressedSize;
+      if (packedBytes > file.sizeBytes) throw new EntryFault('The archive is broken: its entries overlap.');
       yield showEntry(zip, entry);
     }
   } finally {

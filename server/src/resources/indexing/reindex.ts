@@ -1,4 +1,5 @@
 import { mayDie } from '#domain/failpoints.ts';
+import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type Job, type JobContext } from '#jobs/index.ts';
 import { isUnavailable } from '#store/postgres/index.ts';
@@ -41,8 +42,10 @@ export async function reindexStep(
     for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
       context.signal.throwIfAborted();
       const isDone = await reindexInput(deps, indexSome, grant, key, context).catch((thrown) => {
-        // One input that always fails must not hold up all behind it.
-        if (isUnavailable(thrown) || context.signal.aborted || job.attempts < job.maxAttempts) throw thrown;
+        // What was decided about its content stays so; else it is tried again, but not for ever: the others wait.
+        const isDecided = thrown instanceof Fault && thrown.kind !== 'unavailable';
+        const isLast = job.attempts >= job.maxAttempts;
+        if (isUnavailable(thrown) || context.signal.aborted || !(isDecided || isLast)) throw thrown;
         deps.log.warn({ inputKey: key, cause: String(thrown) }, 'an input could not be reindexed');
         return false;
       });

@@ -110,7 +110,9 @@ export async function pictureSizes(
   db: Db,
   grant: AppGrant,
   keys: readonly number[],
-): Promise<Map<number, { width: number; height: number; fps?: number }>> {
+): Promise<
+  Map<number, { width: number; height: number; fps?: number; frameCount?: number; durationSeconds?: number }>
+> {
   const found = await rows<{ key: number; media: Buffer }>(
     db,
     sql`select key, media from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`,

@@ -228,10 +228,16 @@ test('an upload expires when its time is over, and quotas hold', async () => {
     expect(await post('one', 2048)).toBe('');
     expect(await post('two', 2048)).toContain('3072');
     await put(alice, 'one', 1, 0, Buffer.from('x'));
+    const kept = async () =>
+      (
+        await readdir(join(server.dataDir, 'objects', 'uploads'), { recursive: true, withFileTypes: true })
+      ).filter((found) => found.isFile()).length;
+    expect(await kept()).toBe(1);
     while ((await alice.client.getUpload({ uploadId: 'one' })).upload?.status?.code !== 68004)
       await sleep(50);
     const late = await put(alice, 'one', 2, 1, Buffer.from('y'));
     expect(late.status?.code).toBe(68004);
+    while ((await kept()) > 0) await sleep(50);
   } finally {
     await server.stop();
   }

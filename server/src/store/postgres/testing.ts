@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { type Claimed, type Database, openDatabase } from './database.ts';
 import { type Migration, migrate } from './migrate.ts';
 
@@ -25,4 +26,19 @@ export async function openTestDatabase<Schema = Claimed>(
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Reads the database of a server that runs on this machine, beside it. The fifth line of the pid file is its socket. */
+export async function readDatabase<Row extends pg.QueryResultRow>(
+  dataDir: string,
+  text: string,
+): Promise<Row[]> {
+  const lines = readFileSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8').split('\n');
+  const client = new pg.Client({ host: lines[4] as string, user: 'fovea', database: 'fovea' });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
 }

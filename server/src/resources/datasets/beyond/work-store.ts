@@ -136,7 +136,9 @@ export const saidIn = (db: Db, kept: readonly { chunkKey: number; inputKey: numb
           a.worker_workflow_version_key as "workerWorkflowVersionKey", a.task_id as "taskId",
           a.annotation_info as "annotationInfo", a.data
         from unnest(${kept.map((k) => k.chunkKey)}::bigint[], ${kept.map((k) => k.inputKey)}::bigint[]) as n(chunk_key, input_key)
-        join dataset_chunk_annotations a on a.chunk_key = n.chunk_key and a.input_key = n.input_key`,
+        join dataset_chunk_annotations a on a.chunk_key = n.chunk_key and a.input_key = n.input_key
+        -- What was worked out while the version was made belongs to it alone.
+        where a.annotation_key <> 0`,
   );
 
 /** Trusted, finished annotations of inputs as they are now: what a version without a filter would hold. */
