@@ -5,17 +5,19 @@ import { readTar } from './tar.ts';
 import { type RandomAccess, readZip } from './zip.ts';
 
 const entryCount = 1_000_000;
+const warmCount = 200_000;
 const grownBytesMax = 64 * 2 ** 20;
 
-/** Walks all entries. @returns how many there are, and by how much the process grew at most */
+/** Walks all entries. @returns how many there are, and by how much the process grew at most once it was warm */
 async function walked(entries: AsyncIterable<{ readonly path: string }>) {
-  globalThis.gc?.();
-  const before = process.memoryUsage().rss;
-  let [count, grownBytes, last] = [0, 0, ''];
+  let [count, warmBytes, grownBytes, last] = [0, 0, 0, ''];
   for await (const { path } of entries) {
     count += 1;
     last = path;
-    if (count % 20_000 === 0) grownBytes = Math.max(grownBytes, process.memoryUsage().rss - before);
+    if (count % 20_000 > 0) continue;
+    const { rss } = process.memoryUsage();
+    if (count <= warmCount) warmBytes = Math.max(warmBytes, rss);
+    else grownBytes = Math.max(grownBytes, rss - warmBytes);
   }
   return { count, grownBytes, last };
 }
@@ -24,8 +26,9 @@ const nameOf = (i: number) => `p${String(i).padStart(7, '0')}.png`;
 
 test('a tar of a million entries is walked in constant memory', async () => {
   const [header] = [tarOf([{ path: nameOf(0), bytes: Buffer.alloc(0) }]).subarray(0, 512)];
-  const sumOf = (block: Buffer) =>
-    block.reduce((sum, byte, at) => sum + (at >= 148 && at < 156 ? 32 : byte), 0);
+  const checked = header?.subarray(148, 154).toString() ?? '';
+  const digitsOf = (name: string) => [...name].reduce((sum, char) => sum + char.charCodeAt(0), 0);
+  const sumBeside = Number.parseInt(checked, 8) - digitsOf(nameOf(0));
   async function* bytes() {
     const perChunk = 100;
     for (let i = 0; i < entryCount; i += perChunk) {
@@ -33,8 +36,9 @@ test('a tar of a million entries is walked in constant memory', async () => {
       for (let k = 0; k < perChunk; k++) {
         const block = chunk.subarray(k * 512, (k + 1) * 512);
         header?.copy(block);
-        block.write(nameOf(i + k), 0);
-        block.write(`${sumOf(block).toString(8).padStart(6, '0')}\0 `, 148);
+        const name = nameOf(i + k);
+        block.write(name, 0);
+        block.write(`${(sumBeside + digitsOf(name)).toString(8).padStart(6, '0')}\0 `, 148);
       }
       yield chunk;
     }
