@@ -53,9 +53,11 @@ import {
 import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
 import {
   findInputs,
+  framesRoute,
   type InputDeps,
   inputJobs,
   inputPeriodicJobs,
+  type MediaGrant,
   mediaRoutes,
   readImageBytes,
   readInputText,
@@ -298,20 +300,16 @@ async function open(
     userId: string,
     appId: string,
   ) => (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant;
+  // Whoever may call GetInput on the app may see its media.
+  const mediaGrant: MediaGrant = (header, userId, appId) => grantFor('GetInput', header, userId, appId);
   const welcome = openWelcome();
   const gateway = openGateway({
     service,
     authorizer,
     routes: [
       ...plainRoutes({ db, metrics }),
-      ...mediaRoutes({
-        db,
-        objects,
-        media,
-        // Whoever may call GetInput on the app may see its media.
-        mediaGrant: async (header, userId, appId) =>
-          (await authorizer.authorize(ruleOf('GetInput'), header, { userId, appId })).app as AppGrant,
-      }),
+      ...mediaRoutes({ db, objects, media, mediaGrant }),
+      framesRoute({ db, objects, media, mediaGrant }),
       historyRoute({
         db,
         findInputs,

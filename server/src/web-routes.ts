@@ -30,6 +30,7 @@ const guards = {
     "style-src 'self' 'sha256-38RhXrc7EdReTKsOm23ZPOCUgniTUUcjky8QOOrQx6o='",
     "connect-src 'self'",
     "img-src 'self' blob:",
+    "media-src 'self'",
     "font-src 'self'",
     "manifest-src 'self'",
     "base-uri 'none'",

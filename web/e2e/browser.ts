@@ -149,6 +149,15 @@ export async function postInputs(
     id: name.replace(/\..*/, ''),
     data: { image: { base64: buffer.toString('base64') }, metadata: { filename: name } },
   }));
+  await postMedia(user, app, inputs);
+}
+
+/** As `postInputs`, for media of any kind. Made for an app that is empty before. */
+export async function postMedia(
+  user: User,
+  app: string,
+  inputs: readonly { id: string; data: object }[],
+): Promise<void> {
   await api(user, 'POST', `apps/${app}/inputs`, { inputs });
   for (let tries = 0; tries < 300; tries++) {
     const { counts } = await api<{ counts?: { processed?: number } }>(
@@ -156,7 +165,7 @@ export async function postInputs(
       'GET',
       `apps/${app}/inputs/status`,
     );
-    if (counts?.processed === files.length) return;
+    if (counts?.processed === inputs.length) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error('the inputs were not processed within a minute');

@@ -35,10 +35,17 @@ export function hostedPath(hosted: HostedURL | undefined, size: string): string 
   return `${prefix}/${fits ? size : 'orig'}/${hosted.suffix}`;
 }
 
+/** Path of one frame of a video, by its number from 0, exactly as the server decodes it. */
+export function framePath(input: Input, frame: number): string {
+  const { prefix = '', suffix = '' } = input.data?.video?.hosted_thumbnail ?? {};
+  return `${new URL(prefix, location.origin).pathname.replace(/\/$/, '')}/thumbnail/${suffix}?frame=${frame}`;
+}
+
 /** Path of the picture that stands for an input: itself, the thumbnail of a video, the waveform of a sound. */
 export function picturePath(data: Data | undefined, size: 'tiny' | 'small' | 'large'): string | undefined {
   if (data?.image) return hostedPath(data.image.hosted, size);
   if (data?.video) return hostedPath(data.video.hosted_thumbnail, size);
+  if (data?.audio?.hosted?.sizes?.includes('thumbnail')) return hostedPath(data.audio.hosted, 'thumbnail');
   return undefined;
 }
 

@@ -1,8 +1,9 @@
-import type { Annotation, Region } from '@fovea/contract/rest';
+import type { Annotation, Data, FrameInfo, Region } from '@fovea/contract/rest';
 import { hostedPath } from '../api/media.ts';
 import { base64Of } from '../upload/files.ts';
+import type { FrameClock } from './frames.ts';
 import { bitsOf, type Mask, maskFrom } from './mask.ts';
-import type { ConceptRef, Geometry, Shape } from './shapes.ts';
+import type { ConceptRef, Geometry, Mark, Shape } from './shapes.ts';
 import type { Size } from './view.ts';
 
 /**
@@ -11,11 +12,13 @@ import type { Size } from './view.ts';
  * pixels are nearer to their pixel than to any other.
  */
 export async function annotationOf(
-  shape: Shape,
+  item: Shape | Mark,
   inputId: string,
   size: Size,
-  order?: number,
+  { order, clock }: { order?: number | undefined; clock?: FrameClock | undefined } = {},
 ): Promise<Annotation> {
+  if (!('geometry' in item)) return { id: item.id, input_id: inputId, data: dataOfMark(item) };
+  const shape = item;
   const region: Region = {
     id: shape.id,
     region_info: await regionInfoOf(shape.geometry, size),
@@ -27,9 +30,17 @@ export async function annotationOf(
   const data =
     shape.frame === undefined
       ? { regions: [region] }
-      : { frames: [{ frame_info: { index: shape.frame }, data: { regions: [region] } }] };
+      : {
+          frames: [
+            {
+              frame_info: { number: shape.frame, time: clock?.timeOf(shape.frame) ?? 0 },
+              data: { regions: [region] },
+            },
+          ],
+        };
   const info = {
     ...(shape.isLocked ? { locked: true } : {}),
+    ...(shape.frame === undefined ? {} : { outside_after: shape.outsideAfter ?? false }),
     ...(order === undefined ? {} : { order }),
   };
   return {
@@ -38,6 +49,33 @@ export async function annotationOf(
     data,
     ...(Object.keys(info).length > 0 ? { annotation_info: { fovea: info } } : {}),
   };
+}
+
+function dataOfMark({ id, kind, from, to, concept }: Mark): Data {
+  const data = { concepts: [{ id: concept.id, name: concept.name, value: 1 }] };
+  return kind === 'segment'
+    ? { time_segments: [{ id, time_info: { begin_time: from, end_time: to }, data }] }
+    : { regions: [{ id, region_info: { span: { char_start: from, char_end: to } }, data }] };
+}
+
+/** Labelled stretches among annotations, in order. */
+export function marksOf(annotations: readonly Annotation[]): Mark[] {
+  const found = annotations.flatMap(({ id = '', data }): (Mark | undefined)[] => [
+    ...(data?.time_segments ?? []).map(({ time_info, data: inner }) =>
+      markOf(id, 'segment', time_info?.begin_time, time_info?.end_time, inner),
+    ),
+    ...(data?.regions ?? []).map(({ region_info, data: inner }) =>
+      region_info?.span
+        ? markOf(id, 'span', region_info.span.char_start, region_info.span.char_end, inner)
+        : undefined,
+    ),
+  ]);
+  return found.filter((mark) => mark !== undefined).toSorted((a, b) => a.from - b.from || a.to - b.to);
+}
+
+function markOf(id: string, kind: Mark['kind'], from = 0, to = 0, data?: Data): Mark | undefined {
+  const concept = data?.concepts?.[0];
+  return concept && { id, kind, from, to, concept: conceptRefOf(concept) };
 }
 
 async function regionInfoOf(geometry: Geometry, { width, height }: Size): Promise<Region['region_info']> {
@@ -81,10 +119,19 @@ export async function pngOf(mask: Mask): Promise<Blob> {
 interface Info {
   readonly locked?: boolean;
   readonly order?: number;
+  readonly outside_after?: boolean;
 }
 
+/** The number of a frame; models say it, others may say its time alone. */
+const frameNumber = (info: FrameInfo | undefined, clock: FrameClock | undefined): number =>
+  info?.number || (info?.time && clock ? clock.at(info.time) : 0);
+
 /** Shapes of annotations, in drawing order. Annotations without a place are left out. */
-export async function shapesOf(annotations: readonly Annotation[], size: Size): Promise<Shape[]> {
+export async function shapesOf(
+  annotations: readonly Annotation[],
+  size: Size,
+  clock?: FrameClock,
+): Promise<Shape[]> {
   const found: { shape: Shape; order: number }[] = [];
   for (const [i, annotation] of annotations.entries()) {
     const info = (annotation.annotation_info?.['fovea'] ?? {}) as Info;
@@ -92,7 +139,10 @@ export async function shapesOf(annotations: readonly Annotation[], size: Size): 
     const regions = [
       ...(annotation.data?.regions ?? []).map((region) => ({ region, frame: undefined })),
       ...frames.flatMap((frame) =>
-        (frame.data?.regions ?? []).map((region) => ({ region, frame: frame.frame_info?.index ?? 0 })),
+        (frame.data?.regions ?? []).map((region) => ({
+          region,
+          frame: frameNumber(frame.frame_info, clock),
+        })),
       ),
     ];
     for (const { region, frame } of regions) {
@@ -107,7 +157,8 @@ export async function shapesOf(annotations: readonly Annotation[], size: Size): 
           concept: concept ? conceptRefOf(concept) : undefined,
           isLocked: info.locked ?? false,
           frame,
-          trackId: region.track_id,
+          trackId: region.track_id || undefined,
+          ...(info.outside_after ? { outsideAfter: true } : {}),
         },
       });
     }

@@ -1,10 +1,12 @@
 import { rpc } from '../api/client.ts';
 import { type AppName, refresh } from '../api/queries.ts';
 import { onServerState } from '../api/server-state.ts';
-import { Trouble } from '../api/trouble.ts';
+import { code, Trouble } from '../api/trouble.ts';
 import { annotationOf } from './annotations.ts';
 import { forgetDraft, keepDraft } from './drafts.ts';
-import type { ConceptRef, Drawing, Shape } from './shapes.ts';
+import type { FrameClock } from './frames.ts';
+import { type ConceptRef, type Drawing, itemsOf, type Mark, type Shape } from './shapes.ts';
+import { tracksOf } from './tracks.ts';
 import type { Size } from './view.ts';
 
 export type SaveState =
@@ -16,24 +18,31 @@ export type SaveState =
 const quietMs = 600;
 const perRequest = 100;
 
+/** What saving needs to know of a video. `tracks`: ids of those that the server has. */
+export interface VideoParts {
+  readonly clock: FrameClock;
+  readonly tracks: Set<string>;
+}
+
 /** What must be told to the server to bring it from one drawing to another. */
 export interface Changes {
-  readonly added: readonly Shape[];
-  readonly changed: readonly Shape[];
+  readonly added: readonly (Shape | Mark)[];
+  readonly changed: readonly (Shape | Mark)[];
   readonly removed: readonly string[];
   readonly labelsAdded: readonly ConceptRef[];
   readonly labelsRemoved: readonly ConceptRef[];
 }
 
 export function changesBetween(from: Drawing, to: Drawing): Changes {
-  const before = new Map(from.shapes.map((shape) => [shape.id, shape]));
-  const after = new Set(to.shapes.map(({ id }) => id));
+  const items = itemsOf(to);
+  const before = new Map(itemsOf(from).map((item) => [item.id, item]));
+  const after = new Set(items.map(({ id }) => id));
   const labelsBefore = new Set(from.labels.map(({ id }) => id));
   const labelsAfter = new Set(to.labels.map(({ id }) => id));
   return {
-    added: to.shapes.filter(({ id }) => !before.has(id)),
-    changed: to.shapes.filter((shape) => before.has(shape.id) && before.get(shape.id) !== shape),
-    removed: from.shapes.filter(({ id }) => !after.has(id)).map(({ id }) => id),
+    added: items.filter(({ id }) => !before.has(id)),
+    changed: items.filter((item) => before.has(item.id) && before.get(item.id) !== item),
+    removed: [...before.keys()].filter((id) => !after.has(id)),
     labelsAdded: to.labels.filter(({ id }) => !labelsBefore.has(id)),
     labelsRemoved: from.labels.filter(({ id }) => !labelsAfter.has(id)),
   };
@@ -61,6 +70,7 @@ export class Autosave {
   readonly #size: Size;
   readonly #changed: (state: SaveState) => void;
   readonly #stopListening: () => void;
+  readonly #video: VideoParts | undefined;
   #saved: Drawing;
   #wanted: Drawing;
   #isRunning = false;
@@ -72,7 +82,9 @@ export class Autosave {
     size: Size,
     saved: Drawing,
     changed: (state: SaveState) => void,
+    video?: VideoParts,
   ) {
+    this.#video = video;
     this.#app = app;
     this.#inputId = inputId;
     this.#size = size;
@@ -125,6 +137,41 @@ export class Autosave {
     if (this.isDirty) void this.flush();
   }
 
+  /** Tracks, which say between which frames the server works out what lies between keyframes. */
+  async #sendTracks({ clock, tracks }: VideoParts, target: Drawing): Promise<void> {
+    const before = trackFacts(this.#saved, clock);
+    const after = trackFacts(target, clock);
+    const where = { user_app_id: this.#app, input_id: this.#inputId };
+    const changed = [...after.values()].filter(({ facts, text }) => before.get(facts.id)?.text !== text);
+    for (const some of chunks(changed.filter(({ facts }) => !tracks.has(facts.id)))) {
+      const annotation_tracks = some.map(({ facts }) => ({ ...facts, sample_rate_frame: 1 }));
+      await rpc('PostAnnotationTracks', { ...where, annotation_tracks }).catch(async (thrown: unknown) => {
+        // An answer that was lost may have been a success.
+        if (!(thrown instanceof Trouble) || thrown.code !== code.duplicateId) throw thrown;
+        for (const one of annotation_tracks)
+          await rpc('PostAnnotationTracks', { ...where, annotation_tracks: [one] }).catch(
+            (again: unknown) => {
+              if (!(again instanceof Trouble) || again.code !== code.duplicateId) throw again;
+            },
+          );
+        await rpc('PatchAnnotationTracks', { ...where, action: 'overwrite', annotation_tracks });
+      });
+      for (const { facts } of some) tracks.add(facts.id);
+    }
+    const known = changed.filter(({ facts }) => tracks.has(facts.id) && before.has(facts.id));
+    for (const some of chunks(known))
+      await rpc('PatchAnnotationTracks', {
+        ...where,
+        action: 'overwrite',
+        annotation_tracks: some.map(({ facts }) => facts),
+      });
+    const gone = [...before.keys()].filter((id) => !after.has(id) && tracks.has(id));
+    for (const ids of chunks(gone)) {
+      await rpc('DeleteAnnotationTracks', { ...where, ids });
+      for (const id of ids) tracks.delete(id);
+    }
+  }
+
   async #send(target: Drawing): Promise<void> {
     const { added, changed, removed, labelsAdded, labelsRemoved } = changesBetween(this.#saved, target);
     const orders = new Map(
@@ -133,7 +180,11 @@ export class Autosave {
     const reordered = target.shapes.filter(
       (shape) => orders.has(shape.id) && !added.includes(shape) && !changed.includes(shape),
     );
-    const message = (shape: Shape) => annotationOf(shape, this.#inputId, this.#size, orders.get(shape.id));
+    const message = (item: Shape | Mark) =>
+      annotationOf(item, this.#inputId, this.#size, {
+        order: orders.get(item.id),
+        clock: this.#video?.clock,
+      });
     const user_app_id = this.#app;
     for (const some of chunks(added)) {
       const annotations = await Promise.all(some.map(message));
@@ -161,6 +212,7 @@ export class Autosave {
     }
     for (const ids of chunks(removed))
       await rpc('DeleteAnnotations', { user_app_id, ids, input_ids: ids.map(() => this.#inputId) });
+    if (this.#video) await this.#sendTracks(this.#video, target);
     const label = (concepts: readonly ConceptRef[], action: 'merge' | 'remove') =>
       rpc('PatchInputs', {
         user_app_id,
@@ -179,6 +231,36 @@ export class Autosave {
     if (labelsAdded.length > 0) await label(labelsAdded, 'merge');
     if (labelsRemoved.length > 0) await label(labelsRemoved, 'remove');
   }
+}
+
+interface TrackFacts {
+  readonly id: string;
+  readonly concept?: ConceptRef;
+  readonly start_frame_nr: number;
+  readonly end_frame_nr: number;
+  readonly start_frame_ms: number;
+  readonly end_frame_ms: number;
+}
+
+/** What the server keeps of each track, as text to compare and as a message to send. */
+function trackFacts(
+  { shapes }: Drawing,
+  clock: FrameClock,
+): Map<string, { text: string; facts: TrackFacts }> {
+  return new Map(
+    tracksOf(shapes).map(({ id, concept, keyframes }) => {
+      const [first, last] = [keyframes[0]?.frame ?? 0, keyframes.at(-1)?.frame ?? 0];
+      const facts: TrackFacts = {
+        id,
+        ...(concept ? { concept } : {}),
+        start_frame_nr: first,
+        end_frame_nr: last,
+        start_frame_ms: clock.timeOf(first),
+        end_frame_ms: clock.timeOf(last),
+      };
+      return [id, { text: JSON.stringify(facts), facts }];
+    }),
+  );
 }
 
 function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {

@@ -9,6 +9,7 @@ import {
   distanceToLine,
   type Geometry,
   isSolid,
+  type Mark,
   moved,
   type Point,
   type Shape,
@@ -16,6 +17,7 @@ import {
   snap,
   withCorner,
 } from './shapes.ts';
+import { betweenAt, rounded, tracksOf } from './tracks.ts';
 import { fit, pan, type Size, toPicture, toScreen, type View, zoom } from './view.ts';
 
 export const tools = ['select', 'box', 'polygon', 'brush', 'eraser', 'point', 'pan'] as const;
@@ -35,14 +37,23 @@ export interface EditorState {
   readonly canUndo: boolean;
   readonly canRedo: boolean;
   readonly scale: number;
+  /** On videos: the frame that is shown, and the object that keys speak of, seen in this frame or not. */
   readonly frame: number | undefined;
+  readonly track: string | undefined;
 }
 
 type Gesture =
   | { readonly kind: 'pan'; readonly from: Point; readonly view: View }
   | { readonly kind: 'box'; readonly from: Point }
-  | { readonly kind: 'move'; readonly from: Point; readonly before: Drawing }
-  | { readonly kind: 'corner'; readonly shape: Shape; readonly corner: number; readonly before: Drawing }
+  | { readonly kind: 'move'; readonly from: Point; readonly before: Drawing; readonly base: Drawing }
+  | {
+      readonly kind: 'corner';
+      readonly shape: Shape;
+      readonly corner: number;
+      readonly before: Drawing;
+      /** As before, with what is moved made into a keyframe. */
+      readonly base: Drawing;
+    }
   | {
       readonly kind: 'paint';
       readonly shape: Shape | undefined;
@@ -77,6 +88,12 @@ export class Editor {
   #isSpaceDown = false;
   #copied: readonly Shape[] = [];
   #lastTool: Tool = 'box';
+  #between: { shapes?: readonly Shape[]; frame?: number | undefined; found: ReadonlyMap<string, Shape> } = {
+    found: new Map(),
+  };
+  readonly #idsToBe = new Map<string, string>();
+  /** Told of the frame in which something changed by going back and forth. */
+  onFrame: ((frame: number) => void) | undefined;
   #state: EditorState;
 
   /** @param changed told of every drawing that comes to be, by a change or by going back and forth */
@@ -98,6 +115,7 @@ export class Editor {
       canRedo: false,
       scale: 1,
       frame,
+      track: undefined,
     };
   }
 
@@ -117,8 +135,47 @@ export class Editor {
 
   /** Shapes that can be seen and reached now: on a video, those of the present frame. */
   get shapesHere(): readonly Shape[] {
-    const { drawing, hidden, frame } = this.#state;
-    return drawing.shapes.filter((shape) => shape.frame === frame && !hidden.has(shape.id));
+    return this.allHere.filter((shape) => !this.isHidden(shape));
+  }
+
+  /** As `shapesHere`, with those that are hidden. */
+  get allHere(): readonly Shape[] {
+    const { drawing, frame } = this.#state;
+    return [...drawing.shapes.filter((shape) => shape.frame === frame), ...this.between.values()];
+  }
+
+  isHidden({ id, trackId }: Shape): boolean {
+    return this.#state.hidden.has(trackId ?? id);
+  }
+
+  /**
+   * What tracks are in the present frame where they have no keyframe, by the id that a keyframe here would have: a
+   * change makes it one.
+   */
+  get between(): ReadonlyMap<string, Shape> {
+    const { drawing, frame } = this.#state;
+    const known = this.#between;
+    if (known.shapes === drawing.shapes && known.frame === frame) return known.found;
+    const found = new Map<string, Shape>();
+    for (const track of frame === undefined ? [] : tracksOf(drawing.shapes)) {
+      const one = betweenAt(track, frame as number);
+      if (!one) continue;
+      const place = `${track.id} ${frame}`;
+      const id = this.#idsToBe.get(place) ?? newId();
+      this.#idsToBe.set(place, id);
+      found.set(id, { ...one.shape, id, frame, outsideAfter: false });
+    }
+    this.#between = { shapes: drawing.shapes, frame, found };
+    return found;
+  }
+
+  /** The drawing with what is chosen between keyframes made into keyframes. */
+  #keyed(ids: ReadonlySet<string>): Drawing {
+    const { drawing } = this.#state;
+    const made = [...this.between.values()]
+      .filter(({ id }) => ids.has(id))
+      .map((shape) => ({ ...shape, geometry: rounded(shape.geometry) }));
+    return made.length === 0 ? drawing : { ...drawing, shapes: [...drawing.shapes, ...made] };
   }
 
   // Changes of the drawing: each is one step of the history
@@ -130,14 +187,29 @@ export class Editor {
 
   #show(selected: Iterable<string> = this.#state.selected): void {
     const { now, canUndo, canRedo } = this.#history;
-    const ids = new Set(now.shapes.map(({ id }) => id));
-    this.#set({
-      drawing: now,
-      selected: new Set([...selected].filter((id) => ids.has(id))),
-      canUndo,
-      canRedo,
-    });
+    this.#state = { ...this.#state, drawing: now };
+    const ids = new Set([...now.shapes, ...this.between.values()].map(({ id }) => id));
+    const kept = new Set([...selected].filter((id) => ids.has(id)));
+    this.#set({ selected: kept, canUndo, canRedo, track: this.#trackOf(kept) ?? this.#state.track });
     this.#changed(now);
+  }
+
+  #trackOf(ids: ReadonlySet<string>): string | undefined {
+    return this.allHere.find(({ id }) => ids.has(id))?.trackId;
+  }
+
+  /** Back or forward, and to the frame where that changed something. */
+  #travel(go: () => void): void {
+    const before = this.#history.now;
+    go();
+    this.#show();
+    const [was, is] = [new Set(before.shapes), new Set(this.#history.now.shapes)];
+    const changed = [
+      ...before.shapes.filter((shape) => !is.has(shape)),
+      ...this.#history.now.shapes.filter((shape) => !was.has(shape)),
+    ].map(({ frame }) => frame);
+    const [first] = changed;
+    if (first !== undefined && !changed.includes(this.#state.frame)) this.onFrame?.(first);
   }
 
   undo(): void {
@@ -146,13 +218,11 @@ export class Editor {
       this.#dropVertex();
       return;
     }
-    this.#history.undo();
-    this.#show();
+    this.#travel(() => this.#history.undo());
   }
 
   redo(): void {
-    this.#history.redo();
-    this.#show();
+    this.#travel(() => this.#history.redo());
   }
 
   add(geometry: Geometry, concept = this.#state.concept): Shape | undefined {
@@ -163,11 +233,16 @@ export class Editor {
       concept,
       isLocked: false,
       frame: this.#state.frame,
-      trackId: undefined,
+      trackId: this.#newTrack(),
     };
     const { drawing } = this.#state;
     this.#do({ ...drawing, shapes: [...drawing.shapes, shape] }, { selected: [shape.id] });
     return shape;
+  }
+
+  /** Everything drawn on a video is an object of its own, which may get more keyframes. */
+  #newTrack(): string | undefined {
+    return this.#state.frame === undefined ? undefined : newId();
   }
 
   /** A box in the middle of what is in view: where the keyboard begins. */
@@ -180,23 +255,94 @@ export class Editor {
   }
 
   #change(ids: ReadonlySet<string>, change: (shape: Shape) => Shape, merge?: string): void {
-    const { drawing } = this.#state;
+    const drawing = this.#keyed(ids);
     const shapes = drawing.shapes.map((shape) => (ids.has(shape.id) ? change(shape) : shape));
     this.#do({ ...drawing, shapes }, merge === undefined ? {} : { merge });
+  }
+
+  /** As `#change`, for what is true of an object in all frames. */
+  #changeObjects(ids: ReadonlySet<string>, change: (shape: Shape) => Shape): void {
+    const { drawing } = this.#state;
+    const tracks = new Set(
+      this.allHere.filter(({ id }) => ids.has(id)).flatMap(({ trackId }) => trackId ?? []),
+    );
+    const shapes = drawing.shapes.map((shape) =>
+      ids.has(shape.id) || tracks.has(shape.trackId ?? '') ? change(shape) : shape,
+    );
+    this.#do({ ...drawing, shapes });
   }
 
   #unlocked(): ReadonlySet<string> {
     const { drawing, selected } = this.#state;
     return new Set(
-      drawing.shapes.filter(({ id, isLocked }) => selected.has(id) && !isLocked).map(({ id }) => id),
+      [...drawing.shapes, ...this.between.values()]
+        .filter(({ id, isLocked }) => selected.has(id) && !isLocked)
+        .map(({ id }) => id),
     );
+  }
+
+  // Keyframes of videos
+
+  /** Makes the present frame a keyframe of the chosen object, or no keyframe any more. */
+  toggleKeyframe(): void {
+    const { drawing, track, frame } = this.#state;
+    if (track === undefined || frame === undefined) return;
+    const own = drawing.shapes.filter((shape) => shape.trackId === track);
+    const here = own.find((shape) => shape.frame === frame);
+    if (own.some(({ isLocked }) => isLocked)) return;
+    if (here) {
+      this.#do({ ...drawing, shapes: drawing.shapes.filter((shape) => shape !== here) });
+      return;
+    }
+    const between = [...this.between.values()].find(({ trackId }) => trackId === track);
+    const nearest = own.toSorted(
+      (a, b) => Math.abs((a.frame ?? 0) - frame) - Math.abs((b.frame ?? 0) - frame),
+    )[0];
+    const from = between ?? (nearest && { ...nearest, id: newId(), frame, outsideAfter: false });
+    if (!from) return;
+    const made = { ...from, geometry: rounded(from.geometry) };
+    this.#do({ ...drawing, shapes: [...drawing.shapes, made] }, { selected: [made.id] });
+  }
+
+  /** Says that the chosen object is out of sight after this frame, or takes that back. */
+  toggleOutside(): void {
+    const { track } = this.#state;
+    const here = this.allHere.find(({ trackId }) => track !== undefined && trackId === track);
+    if (here && !here.isLocked)
+      this.#change(new Set([here.id]), (shape) => ({ ...shape, outsideAfter: !shape.outsideAfter }));
+  }
+
+  chooseTrack(track: string | undefined): void {
+    this.#history.endStep();
+    const ids = this.allHere.filter(({ trackId }) => track !== undefined && trackId === track);
+    this.#set({ track, selected: new Set(ids.map(({ id }) => id)) });
+  }
+
+  deleteTrack(track: string): void {
+    const { drawing } = this.#state;
+    if (drawing.shapes.some(({ trackId, isLocked }) => trackId === track && isLocked)) return;
+    this.#state = { ...this.#state, track: undefined };
+    this.#do({ ...drawing, shapes: drawing.shapes.filter(({ trackId }) => trackId !== track) });
+  }
+
+  // Labelled stretches of time or text
+
+  mark(kind: Mark['kind'], from: number, to: number, concept = this.#state.concept): void {
+    if (!concept || to <= from) return;
+    const { drawing } = this.#state;
+    this.setMarks([...(drawing.marks ?? []), { id: newId(), kind, from, to, concept }]);
+  }
+
+  setMarks(marks: readonly Mark[]): void {
+    const ordered = marks.toSorted((a, b) => a.from - b.from || a.to - b.to);
+    this.#do({ ...this.#state.drawing, marks: ordered });
   }
 
   /** The concept of what is selected, and of what is drawn next. */
   setConcept(concept: ConceptRef): void {
     this.#set({ concept });
     const ids = this.#unlocked();
-    if (ids.size > 0) this.#change(ids, (shape) => ({ ...shape, concept }));
+    if (ids.size > 0) this.#changeObjects(ids, (shape) => ({ ...shape, concept }));
   }
 
   setLabels(labels: readonly ConceptRef[]): void {
@@ -205,9 +351,10 @@ export class Editor {
 
   delete(): void {
     const ids = this.#unlocked();
-    if (ids.size === 0) return;
     const { drawing } = this.#state;
-    this.#do({ ...drawing, shapes: drawing.shapes.filter(({ id }) => !ids.has(id)) }, { selected: [] });
+    const shapes = drawing.shapes.filter(({ id }) => !ids.has(id));
+    if (shapes.length === drawing.shapes.length) return;
+    this.#do({ ...drawing, shapes }, { selected: [] });
   }
 
   nudge(by: Point): void {
@@ -234,7 +381,7 @@ export class Editor {
   }
 
   copy(): void {
-    this.#copied = this.#state.drawing.shapes.filter(({ id }) => this.#state.selected.has(id));
+    this.#copied = this.allHere.filter(({ id }) => this.#state.selected.has(id));
   }
 
   paste(): void {
@@ -244,7 +391,7 @@ export class Editor {
   duplicate(): void {
     const by = Math.max(2, Math.round(10 / this.#view.scale));
     this.#addCopies(
-      this.#state.drawing.shapes.filter(({ id }) => this.#state.selected.has(id)),
+      this.allHere.filter(({ id }) => this.#state.selected.has(id)),
       { x: by, y: by },
     );
   }
@@ -256,6 +403,8 @@ export class Editor {
       id: newId(),
       isLocked: false,
       frame: this.#state.frame,
+      trackId: this.#newTrack(),
+      outsideAfter: false,
       geometry: moved(shape.geometry, by, this.size),
     }));
     const { drawing } = this.#state;
@@ -266,9 +415,8 @@ export class Editor {
   }
 
   toggleLock(ids: ReadonlySet<string> = this.#state.selected): void {
-    const { drawing } = this.#state;
-    const lock = drawing.shapes.some(({ id, isLocked }) => ids.has(id) && !isLocked);
-    this.#change(ids, (shape) => ({ ...shape, isLocked: lock }));
+    const lock = this.allHere.some(({ id, isLocked }) => ids.has(id) && !isLocked);
+    this.#changeObjects(ids, (shape) => ({ ...shape, isLocked: lock }));
   }
 
   /** To the top (1) or to the bottom (-1) of the shapes. */
@@ -284,7 +432,12 @@ export class Editor {
     const taken = this.#state.suggestions.filter(({ id }) => ids.has(id));
     if (taken.length === 0) return;
     const { drawing } = this.#state;
-    const shapes = taken.map((shape) => ({ ...shape, id: newId(), frame: this.#state.frame }));
+    const shapes = taken.map((shape) => ({
+      ...shape,
+      id: newId(),
+      frame: this.#state.frame,
+      trackId: this.#newTrack(),
+    }));
     this.#set({ suggestions: this.#state.suggestions.filter(({ id }) => !ids.has(id)) });
     this.#do(
       { ...drawing, shapes: [...drawing.shapes, ...shapes] },
@@ -312,7 +465,8 @@ export class Editor {
 
   select(ids: Iterable<string>): void {
     this.#history.endStep();
-    this.#set({ selected: new Set(ids) });
+    const selected = new Set(ids);
+    this.#set({ selected, track: this.#trackOf(selected) });
   }
 
   hover(id: string | undefined): void {
@@ -321,8 +475,10 @@ export class Editor {
 
   toggleHidden(ids: ReadonlySet<string> = this.#state.selected): void {
     const hidden = new Set(this.#state.hidden);
-    const hide = [...ids].some((id) => !hidden.has(id));
-    for (const id of ids) {
+    // An object of a video is hidden in all of its frames.
+    const names = [...ids].map((id) => this.allHere.find((shape) => shape.id === id)?.trackId ?? id);
+    const hide = names.some((id) => !hidden.has(id));
+    for (const id of names) {
       if (hide) hidden.add(id);
       else hidden.delete(id);
     }
@@ -343,9 +499,15 @@ export class Editor {
   }
 
   setFrame(frame: number | undefined, picture: CanvasImageSource): void {
-    this.#finishPolygon();
+    if (frame !== this.#state.frame) {
+      this.#cancelGesture();
+      this.#finishPolygon();
+    }
     this.#picture = picture;
-    this.#set({ frame });
+    const { track } = this.#state;
+    this.#state = { ...this.#state, frame };
+    const ids = this.allHere.filter(({ trackId }) => track !== undefined && trackId === track);
+    this.#set({ selected: new Set(ids.map(({ id }) => id)), hovered: undefined });
     this.#redraw('all');
   }
 
@@ -355,7 +517,7 @@ export class Editor {
   }
 
   fitSelected(): void {
-    const boxes = this.#state.drawing.shapes
+    const boxes = this.allHere
       .filter(({ id }) => this.#state.selected.has(id))
       .map(({ geometry }) => boxOf(geometry));
     if (boxes.length === 0) {
@@ -435,15 +597,15 @@ export class Editor {
     if (what === 'all' && this.#pictureContext && this.#picture)
       paintPicture(this.#pictureContext, this.#picture, this.size, this.#view, this.#state.adjustments);
     if (!this.#shapeContext) return;
-    const { selected, hidden, hovered, tool, brushRadius, concept, suggestions } = this.#state;
+    const { selected, hovered, tool, brushRadius, concept, suggestions } = this.#state;
     const isBrush = tool === 'brush' || tool === 'eraser';
     const isAiming = (tool === 'box' || tool === 'polygon' || tool === 'point') && !this.#gesture;
     paintShapes(this.#shapeContext, {
       view: this.#view,
       shapes: this.shapesHere,
+      dotted: new Set(this.between.keys()),
       suggestions,
       selected,
-      hidden,
       hovered,
       draft: this.#draft,
       draftColor: shapeColor({ concept }),
@@ -498,7 +660,13 @@ export class Editor {
         return Math.hypot(x - at.x, y - at.y) <= slackOnScreen + 3;
       });
       if (corner < 0) continue;
-      this.#gesture = { kind: 'corner', shape, corner, before: drawing };
+      this.#gesture = {
+        kind: 'corner',
+        shape: { ...shape, geometry: rounded(shape.geometry) },
+        corner,
+        before: drawing,
+        base: this.#keyed(new Set([shape.id])),
+      };
       return;
     }
     const found = shapeAt(this.shapesHere, here, slackOnScreen / this.#view.scale);
@@ -512,7 +680,8 @@ export class Editor {
       if (!ids.delete(found.id)) ids.add(found.id);
       this.select(ids);
     } else if (!selected.has(found.id)) this.select([found.id]);
-    if (!found.isLocked) this.#gesture = { kind: 'move', from: here, before: drawing };
+    if (!found.isLocked)
+      this.#gesture = { kind: 'move', from: here, before: drawing, base: this.#keyed(this.#unlocked()) };
   }
 
   move(at: Point): void {
@@ -534,19 +703,19 @@ export class Editor {
       case 'move': {
         const by = { x: here.x - gesture.from.x, y: here.y - gesture.from.y };
         const ids = this.#unlocked();
-        const shapes = gesture.before.shapes.map((shape) =>
+        const shapes = gesture.base.shapes.map((shape) =>
           ids.has(shape.id) ? { ...shape, geometry: moved(shape.geometry, by, this.size) } : shape,
         );
-        this.#set({ drawing: { ...gesture.before, shapes } });
+        this.#set({ drawing: { ...gesture.base, shapes } });
         return;
       }
       case 'corner': {
         const to = snap(here, this.size);
         const geometry = cornerMoved(gesture.shape.geometry, gesture.corner, to);
-        const shapes = gesture.before.shapes.map((shape) =>
+        const shapes = gesture.base.shapes.map((shape) =>
           shape.id === gesture.shape.id ? { ...shape, geometry } : shape,
         );
-        this.#set({ drawing: { ...gesture.before, shapes } });
+        this.#set({ drawing: { ...gesture.base, shapes } });
         return;
       }
       case 'paint':
@@ -665,10 +834,9 @@ export class Editor {
   }
 
   #startStroke(here: Point, on: boolean): void {
-    const { drawing, selected, concept } = this.#state;
-    const shape = drawing.shapes.find(
-      ({ id, geometry, isLocked, frame }) =>
-        selected.has(id) && geometry.kind === 'mask' && !isLocked && frame === this.#state.frame,
+    const { selected, concept } = this.#state;
+    const shape = this.allHere.find(
+      ({ id, geometry, isLocked }) => selected.has(id) && geometry.kind === 'mask' && !isLocked,
     );
     if (!shape && !on) return;
     const mask =

@@ -17,10 +17,11 @@ export const plain: Adjustments = { brightness: 1, contrast: 1, saturation: 1, i
 export interface Scene {
   readonly view: View;
   readonly shapes: readonly Shape[];
+  /** Those of them that are worked out between keyframes, or held on from the last: dotted. */
+  readonly dotted: ReadonlySet<string>;
   /** Suggestions of a model, dashed until they are taken. */
   readonly suggestions: readonly Shape[];
   readonly selected: ReadonlySet<string>;
-  readonly hidden: ReadonlySet<string>;
   readonly hovered: string | undefined;
   /** What is being drawn. */
   readonly draft: Geometry | undefined;
@@ -142,8 +143,15 @@ export function paintShapes(context: CanvasRenderingContext2D, scene: Scene): vo
     const b = toScreen(view, { x: right, y: bottom });
     return b.x >= screen.left && a.x <= screen.right && b.y >= screen.top && a.y <= screen.bottom;
   };
-  const shown = scene.shapes.filter((shape) => !scene.hidden.has(shape.id) && isInView(shape));
-  for (const [color, shapes] of Map.groupBy(shown, shapeColor)) paintOfOneColor(context, view, shapes, color);
+  const shown = scene.shapes.filter(isInView);
+  const isDotted = ({ id }: Shape): boolean => scene.dotted.has(id);
+  for (const [color, shapes] of Map.groupBy(
+    shown.filter((shape) => !isDotted(shape)),
+    shapeColor,
+  ))
+    paintOfOneColor(context, view, shapes, color);
+  context.setLineDash([2, 4]);
+  for (const shape of shown.filter(isDotted)) paintOfOneColor(context, view, [shape], shapeColor(shape));
   context.setLineDash([6, 4]);
   for (const shape of scene.suggestions)
     if (isInView(shape)) paintOfOneColor(context, view, [shape], shapeColor(shape));

@@ -36,13 +36,31 @@ export interface Shape {
   /** Frames by their number from 0; undefined on pictures. */
   readonly frame: number | undefined;
   readonly trackId: string | undefined;
+  /** On a keyframe: the object is out of sight from the next frame on, until its next keyframe. */
+  readonly outsideAfter?: boolean;
+}
+
+/**
+ * A labelled stretch of time (milliseconds, `to` is its end) or of a text (characters as Unicode counts them, `to` is
+ * the first that no longer belongs to it).
+ */
+export interface Mark {
+  /** Also the id of its annotation. */
+  readonly id: string;
+  readonly kind: 'segment' | 'span';
+  readonly from: number;
+  readonly to: number;
+  readonly concept: ConceptRef;
 }
 
 /** What is drawn on one input, and the labels of the whole of it. Shapes lie in drawing order, the last on top. */
 export interface Drawing {
   readonly shapes: readonly Shape[];
   readonly labels: readonly ConceptRef[];
+  readonly marks?: readonly Mark[];
 }
+
+export const itemsOf = ({ shapes, marks = [] }: Drawing): readonly (Shape | Mark)[] => [...shapes, ...marks];
 
 export const emptyDrawing: Drawing = { shapes: [], labels: [] };
 

@@ -1,9 +1,11 @@
-import type { Input } from '@fovea/contract/rest';
+import type { FoveaWhy, Input } from '@fovea/contract/rest';
 
 /** One thing in the gallery. The score is there where something was ranked. */
 export interface Item {
   readonly input: Input;
   readonly score?: number;
+  /** What each part of a ranked search says of it. */
+  readonly why?: FoveaWhy | undefined;
 }
 
 /** A list of inputs that can be read from any place, a page at a time. */

@@ -8,6 +8,7 @@ const paths = {
   brush: 'M20 4 10 14M8 14c-3 0-4 2-4 6 4 0 6-1 6-4a2 2 0 0 0-2-2z',
   check: 'M5 13l4 4L19 7',
   chevronDown: 'M6 9l6 6 6-6',
+  clock: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3 3',
   close: 'M6 6l12 12M18 6 6 18',
   code: 'M8 7l-5 5 5 5M16 7l5 5-5 5M14 4l-4 16',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
@@ -28,6 +29,7 @@ const paths = {
   home: 'M4 11l8-7 8 7v9h-5v-6H9v6H4z',
   image: 'M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4',
   jobs: 'M12 3v4M12 17v4M3 12h4M17 12h4M6 6l2.5 2.5M15.5 15.5 18 18M6 18l2.5-2.5M15.5 8.5 18 6',
+  keyframe: 'M12 4l8 8-8 8-8-8z',
   key: 'M14 10a4 4 0 1 0-3 3.9L13 16h2v2h2v2h3v-3l-6.3-6.3z',
   label: 'M4 4h8l8 8-8 8-8-8zM8 8h.01',
   language:
@@ -50,6 +52,8 @@ const paths = {
   settings:
     'M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM12 2v3M12 19v3M4.9 4.9 7 7M17 17l2.1 2.1M2 12h3M19 12h3M4.9 19.1 7 17M17 7l2.1-2.1',
   spark: 'M12 3l2 7 7 2-7 2-2 7-2-7-7-2 7-2z',
+  stepBack: 'M17 5l-9 7 9 7zM6 5v14',
+  stepOn: 'M7 5l9 7-9 7zM18 5v14',
   stop: 'M6 6h12v12H6z',
   theme: 'M20 14A8 8 0 1 1 10 4a7 7 0 0 0 10 10z',
   trash: 'M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5',

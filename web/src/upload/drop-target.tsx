@@ -6,7 +6,8 @@ import { Dialog } from '../ui/dialog.tsx';
 import { Checkbox } from '../ui/fields.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { sayTrouble } from '../ui/notices.tsx';
-import { type Picked, readDrop } from './files.ts';
+import { isArchive, type Picked, readDrop } from './files.ts';
+import { ImportDialog } from './import-dialog.tsx';
 import { uploader } from './uploader.ts';
 
 /** The whole page takes files, wherever they are dropped, except on what says that it takes them itself. */
@@ -15,6 +16,7 @@ export function DropTarget({ app }: { app: AppName }) {
   const [isOver, setOver] = useState(false);
   const depth = useRef(0);
   const [picked, setPicked] = useState<readonly Picked[]>([]);
+  const [archives, setArchives] = useState<readonly File[]>([]);
   useEffect(() => {
     const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
     const isElsewhere = (event: DragEvent) =>
@@ -35,14 +37,15 @@ export function DropTarget({ app }: { app: AppName }) {
       if (!hasFiles(event) || isElsewhere(event) || !event.dataTransfer) return;
       event.preventDefault();
       readDrop(event.dataTransfer).then(
-        (found) => offer(app, found, setPicked),
+        (found) => offer(app, found, setPicked, setArchives),
         (thrown: unknown) => sayTrouble(thrown),
       );
     };
     const listeners = { dragenter: enter, dragleave: leave, dragover: over, drop } as const;
     for (const [name, listener] of Object.entries(listeners))
       document.addEventListener(name, listener as EventListener);
-    const chosen = (event: Event) => offer(app, (event as CustomEvent<readonly Picked[]>).detail, setPicked);
+    const chosen = (event: Event) =>
+      offer(app, (event as CustomEvent<readonly Picked[]>).detail, setPicked, setArchives);
     window.addEventListener('fovea:picked', chosen);
     return () => {
       window.removeEventListener('fovea:picked', chosen);
@@ -57,12 +60,28 @@ export function DropTarget({ app }: { app: AppName }) {
         {t('upload.dropHere')}
       </div>
       <FoldersDialog app={app} picked={picked} onClose={() => setPicked([])} />
+      {archives[0] && (
+        <ImportDialog
+          key={`${archives[0].name}/${archives.length}`}
+          app={app}
+          file={archives[0]}
+          onClose={() => setArchives(archives.slice(1))}
+        />
+      )}
     </>
   );
 }
 
-/** Starts at once where there is nothing to ask. Folders may be labels: that is asked. */
-function offer(app: AppName, picked: readonly Picked[], ask: (picked: readonly Picked[]) => void): void {
+/** Starts at once where there is nothing to ask. Folders may be labels, archives sets of other tools: that is asked. */
+function offer(
+  app: AppName,
+  all: readonly Picked[],
+  ask: (picked: readonly Picked[]) => void,
+  askArchives: (archives: readonly File[]) => void,
+): void {
+  const archives = all.filter(({ file }) => isArchive(file));
+  if (archives.length > 0) askArchives(archives.map(({ file }) => file));
+  const picked = all.filter(({ file }) => !isArchive(file));
   if (picked.length === 0) return;
   if (new Set(picked.map(({ folder }) => folder).filter(Boolean)).size > 1) ask(picked);
   else uploader.add(app, picked, { labelByFolder: false });

@@ -1,6 +1,6 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useTranslation } from 'react-i18next';
-import { formatBytes, formatNumber } from '../i18n/format.ts';
+import { formatBytes, formatNumber, formatPercent } from '../i18n/format.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { type Upload, type UploadState, uploader } from './uploader.ts';
 
@@ -25,7 +25,7 @@ export function UploadDock() {
   const failed = uploads.filter(({ state }) => state === 'failed');
   const leftBytes = uploads
     .filter(({ state }) => state === 'waiting' || state === 'sending')
-    .reduce((sum, { file }) => sum + file.size, 0);
+    .reduce((sum, { file, bytesThere }) => sum + file.size - bytesThere, 0);
   const shown = (onlyFailed ? failed : uploads).slice(0, rowsShown);
   return (
     <section className="dock" aria-label={t('upload.dock')}>
@@ -107,7 +107,12 @@ function Row({ upload }: { upload: Upload }) {
     <li className="row">
       <span className="grow">{upload.file.name}</span>
       <span className="quiet small">{formatBytes(upload.file.size)}</span>
-      <span className={`badge ${look}`}>{t(`upload.state.${upload.state}`)}</span>
+      <span className={`badge ${look}`}>
+        {t(`upload.state.${upload.state}`)}
+        {upload.bytesThere > 0 &&
+          upload.state === 'sending' &&
+          ` ${formatPercent(upload.bytesThere / upload.file.size, 0)}`}
+      </span>
       {upload.why && <p className="small dock-why">{upload.whyIsKey ? t(upload.why) : upload.why}</p>}
       {upload.requestId && <code className="small">{upload.requestId}</code>}
     </li>

@@ -1,10 +1,11 @@
 import type { Input } from '@fovea/contract/rest';
-import { call, rpc } from '../api/client.ts';
+import { rpc } from '../api/client.ts';
 import { stateOf } from '../api/media.ts';
 import { type AppName, refresh } from '../api/queries.ts';
 import { onServerState } from '../api/server-state.ts';
 import { asTrouble, code, Trouble, wordsOf } from '../api/trouble.ts';
 import { base64Of, inputIdOf, type Picked, type UploadKind, uploadKindOf } from './files.ts';
+import { sendContent, tarOf, uploadIdOf } from './parts.ts';
 
 export type UploadState = 'waiting' | 'sending' | 'processing' | 'done' | 'already' | 'failed';
 
@@ -23,6 +24,8 @@ export interface Upload {
   isStored: boolean;
   /** It was there before this upload. */
   wasHere: boolean;
+  /** Bytes of a large file that the server has. */
+  bytesThere: number;
 }
 
 const filesPerBatch = 24;
@@ -103,6 +106,7 @@ class Uploader {
         inputId: '',
         isStored: false,
         wasHere: false,
+        bytesThere: 0,
       };
     });
     this.uploads = [...kept, ...added];
@@ -157,8 +161,8 @@ class Uploader {
       const isNext = upload.state === 'waiting' && upload.app === (batch[0] ?? upload).app;
       if (!isNext) continue;
       const isFull = batch.length === filesPerBatch || bytes + upload.file.size > batchBytesMax;
-      const hasVideo = batch.some(({ kind }) => kind === 'video');
-      if (batch.length > 0 && (isFull || hasVideo || upload.kind === 'video')) break;
+      const goesAlone = (one: Upload) => one.kind === 'video' || isLarge(one);
+      if (batch.length > 0 && (isFull || batch.some(goesAlone) || goesAlone(upload))) break;
       upload.state = 'sending';
       bytes += upload.file.size;
       batch.push(upload);
@@ -170,7 +174,9 @@ class Uploader {
     const jobId = crypto.randomUUID();
     this.#sending++;
     this.#changed();
-    await this.#send(batch, jobId).catch((thrown: unknown) => this.#fail(batch, thrown));
+    const [first] = batch;
+    const sent = first && isLarge(first) ? this.#sendLarge(first, jobId) : this.#send(batch, jobId);
+    await sent.catch((thrown: unknown) => this.#fail(batch, thrown));
     this.#sending--;
     this.#following++;
     this.#changed();
@@ -196,6 +202,70 @@ class Uploader {
     }
     void refresh('GetInputCount', 'GetResourceCounts', 'ListConcepts', 'GetConceptCounts');
     window.dispatchEvent(new Event('fovea:inputs'));
+  }
+
+  /** In parts, inside an archive of this one file, out of which the server makes the input. */
+  async #sendLarge(upload: Upload, jobId: string): Promise<void> {
+    const { file, app, kind, concept } = upload;
+    const uploadId = uploadIdOf(file);
+    const ending = /\.\w{2,5}$/.exec(file.name)?.[0].toLowerCase() ?? '';
+    upload.inputId = `${conceptIdOf(file.name.replace(/\.\w+$/, '').replaceAll(/[^\w-]+/g, '-')).slice(0, 24)}-${uploadId.slice(-8)}${ending}`;
+    const known = await rpc(
+      'ListInputs',
+      { user_app_id: app, ids: [upload.inputId], per_page: 1 },
+      { quiet: true },
+    ).catch(() => ({ inputs: [] }));
+    if (known.inputs?.[0]) {
+      upload.wasHere = true;
+      settle(upload, known.inputs[0], '');
+      return;
+    }
+    let before = 0;
+    await sendContent(app, uploadId, `${file.name}.tar`, tarOf(upload.inputId, file), (bytes) => {
+      this.#bytesSent += bytes - before;
+      before = bytes;
+      upload.bytesThere = Math.min(bytes, file.size);
+      this.#changed();
+    });
+    await rpc('PostInputsUploads', {
+      user_app_id: app,
+      inputs_uploads: [
+        {
+          inputs_add_job_id: jobId,
+          upload: { id: uploadId },
+          input_template: {
+            data: {
+              metadata: { filename: file.name },
+              ...(concept ? { concepts: [{ id: conceptIdOf(concept), name: concept, value: 1 }] } : {}),
+            },
+          },
+        },
+      ],
+    });
+    await this.#extracted(upload, jobId, kind);
+  }
+
+  /** Waits until the input is there, or the server says why not. */
+  async #extracted(upload: Upload, jobId: string, kind: UploadKind | undefined): Promise<void> {
+    for (let waitMs = pollMs.first; ; waitMs = Math.min(pollMs.most, waitMs * pollMs.growth)) {
+      const [found, { inputs_add_job: job }] = await Promise.all([
+        rpc('ListInputs', { user_app_id: upload.app, ids: [upload.inputId], per_page: 1 }, { quiet: true }),
+        rpc('GetInputsAddJob', { user_app_id: upload.app, id: jobId }, { quiet: true }),
+      ]);
+      const [input] = found.inputs ?? [];
+      if (input) {
+        upload.isStored = true;
+        settle(upload, input, '');
+        window.dispatchEvent(new Event('fovea:inputs'));
+        return;
+      }
+      if (Number(job?.progress?.failed_count ?? 0) > 0) {
+        const why = wordsOf(job?.status) || `upload.notMedia`;
+        Object.assign(upload, { state: 'failed', why, whyIsKey: wordsOf(job?.status) === '' || !kind });
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
   }
 
   async #follow(batch: readonly Upload[]): Promise<void> {
@@ -256,8 +326,11 @@ const mayRetry = ({ state, file, kind }: Upload): boolean =>
 function refusalOf(file: File, kind: UploadKind | undefined): string {
   if (!kind) return 'upload.notMedia';
   if (file.size === 0) return 'upload.emptyFile';
-  return file.size > fileBytesMax[kind] ? 'upload.tooLarge' : '';
+  return '';
 }
+
+/** What no request can hold goes in parts. */
+const isLarge = ({ file, kind }: Upload): boolean => kind !== undefined && file.size > fileBytesMax[kind];
 
 async function readAll(batch: readonly Upload[]): Promise<{ upload: Upload; input: Input }[]> {
   const sendable: { upload: Upload; input: Input }[] = [];
@@ -311,26 +384,4 @@ function settle(upload: Upload, input: Input | undefined, requestId: string): vo
     });
   } else if (state === 'ready') upload.state = upload.wasHere ? 'already' : 'done';
   else upload.state = 'processing';
-}
-
-/** Sends a large file as it is, in parts that may come again after a break. */
-export async function sendParts(
-  app: AppName,
-  uploadId: string,
-  file: File,
-  progress: (fraction: number) => void,
-): Promise<void> {
-  const partBytes = 8_000_000;
-  const base = `/v2/users/${encodeURIComponent(app.user_id)}/apps/${encodeURIComponent(app.app_id)}`;
-  for (let start = 0, number = 1; start < file.size; start += partBytes, number++) {
-    const part = file.slice(start, start + partBytes);
-    const content_parts = [{ part_number: number, range_start: String(start), data: await base64Of(part) }];
-    await call(
-      'PUT',
-      `${base}/uploads/${encodeURIComponent(uploadId)}/content_parts`,
-      { content_parts },
-      { quiet: true },
-    );
-    progress(Math.min(1, (start + partBytes) / file.size));
-  }
 }

@@ -78,12 +78,19 @@ export function keyframeOf(annotation: Annotation, fps: number): Keyframe | unde
 export const inOrder = (keyframes: readonly Keyframe[]): Keyframe[] =>
   [...keyframes].sort((a, b) => a.timeMs - b.timeMs || a.number - b.number);
 
+/** Whether a keyframe says (`annotation_info.fovea.outside_after`) that its object is out of sight from the next frame on. */
+function leavesAfter({ annotation }: Keyframe): boolean {
+  const own = annotation.annotationInfo?.fovea;
+  return typeof own === 'object' && own !== null && !Array.isArray(own) && own.outside_after === true;
+}
+
 /**
  * Between two keyframes of one track: what their boxes or points were at the moments that the track samples, moved
- * evenly from one to the other. Nothing where the track samples nothing, or where the two are not alike.
+ * evenly from one to the other. Nothing where the track samples nothing, where the two are not alike, or where the
+ * first says that the object leaves.
  */
 export function between(before: Keyframe, after: Keyframe, track: TrackFields | undefined): Keyframe[] {
-  if (!track || !isMovable(before, after)) return [];
+  if (!track || leavesAfter(before) || !isMovable(before, after)) return [];
   return momentsBetween(before, after, track)
     .filter(({ number, timeMs }) => isWithin(track, number, timeMs))
     .map(({ share, number, timeMs }) => ({

@@ -17,6 +17,7 @@ export { showAddJobs } from './add-job-handlers.ts';
 export { addJobByKey, insertAddJob, shiftCounts } from './add-jobs-store.ts';
 export type { Wanted } from './conflicts.ts';
 export type { AddJobHooks, Indexed, InputDeps, PictureIndexer } from './deps.ts';
+export { framesRoute } from './frames-route.ts';
 export { freeingJobs } from './free-media.ts';
 export { inputHandlers } from './handlers.ts';
 export { bytesMaxOf, defaultMediaLimits, type InputKind, inputIdTrouble, type MediaLimits } from './input.ts';

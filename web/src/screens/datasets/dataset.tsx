@@ -14,6 +14,7 @@ import { Select } from '../../ui/fields.tsx';
 import { say, sayTrouble } from '../../ui/notices.tsx';
 import { Empty, Loaded, Troubles } from '../../ui/states.tsx';
 import { Leaks } from './leaks.tsx';
+import { OtherFormats } from './other-formats.tsx';
 import { VersionDiff } from './version-diff.tsx';
 import { VersionMetrics } from './version-metrics.tsx';
 import { nameOf } from './version-name.ts';
@@ -154,14 +155,16 @@ export default function Dataset() {
           )}
         </TabPanel>
         <TabPanel id="export">
-          {chosen ? (
-            <div className="stack">
-              {chooser}
-              <Exports key={chosen.id} datasetId={id} version={chosen} />
-            </div>
-          ) : (
-            <Empty icon="dataset" title={t('datasets.noVersion')} />
-          )}
+          <div className="stack">
+            <OtherFormats datasetId={id} />
+            {chosen && (
+              <>
+                <h2>{t('datasets.exportVersion')}</h2>
+                {chooser}
+                <Exports key={chosen.id} datasetId={id} version={chosen} />
+              </>
+            )}
+          </div>
         </TabPanel>
       </Tabs>
       <Dialog

@@ -3,8 +3,9 @@ import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { formatDate, formatNumber } from '../../i18n/format.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
-import { keptPicture } from './pictures.ts';
+import { cut, keptPicture } from './pictures.ts';
 import type { Query } from './query.ts';
+import { RegionDialog } from './region-dialog.tsx';
 import { search } from './search-box.tsx';
 
 /** What is looked for, part by part; each can be taken away, and a concept turned into its opposite. */
@@ -39,7 +40,7 @@ export function Chips({ query }: { query: Query }) {
     query.text !== '' && chip('text', t('search.forText', { text: query.text }), { ...query, text: '' }),
     query.like !== '' && chip('like', t('search.like', { id: query.like }), { ...query, like: '' }),
     query.picture !== '' &&
-      chip('picture', <KeptPicture name={query.picture} />, { ...query, picture: '', region: undefined }),
+      chip('picture', <KeptPicture query={query} />, { ...query, picture: '', region: undefined }),
     ...query.kinds.map((kind) =>
       chip(`kind:${kind}`, t(`search.kind.${kind}`), {
         ...query,
@@ -68,19 +69,44 @@ export function Chips({ query }: { query: Query }) {
   );
 }
 
-function KeptPicture({ name }: { name: string }) {
+function KeptPicture({ query }: { query: Query }) {
   const { t } = useTranslation();
   const [path, setPath] = useState('');
+  const [isOpen, setOpen] = useState(false);
+  const picture = keptPicture(query.picture);
+  const region = query.region;
   useEffect(() => {
-    const picture = keptPicture(name);
     if (!picture) return;
-    const made = URL.createObjectURL(picture);
-    setPath(made);
-    return () => URL.revokeObjectURL(made);
-  }, [name]);
-  return path ? (
-    <img className="chip-picture" src={path} alt={t('search.picture')} />
-  ) : (
-    t('search.pictureGone')
+    let made = '';
+    let isHere = true;
+    void (region ? cut(picture, region) : Promise.resolve(picture)).then((shown) => {
+      if (!isHere) return;
+      made = URL.createObjectURL(shown);
+      setPath(made);
+    });
+    return () => {
+      isHere = false;
+      URL.revokeObjectURL(made);
+    };
+  }, [picture, region]);
+  if (!picture) return t('search.pictureGone');
+  return (
+    <>
+      {path && <img className="chip-picture" src={path} alt={t('search.picture')} />}
+      <Button isSmall look="ghost" icon="box" onPress={() => setOpen(true)}>
+        {t('search.region')}
+      </Button>
+      {isOpen && (
+        <RegionDialog
+          picture={picture}
+          part={region}
+          onClose={() => setOpen(false)}
+          onChoose={(part) => {
+            setOpen(false);
+            search({ ...query, region: part });
+          }}
+        />
+      )}
+    </>
   );
 }

@@ -14,10 +14,12 @@ import { offerPicked } from '../../upload/drop-target.tsx';
 import { choose } from '../../upload/files.ts';
 import { Chips } from './chips.tsx';
 import { Facets } from './facets.tsx';
+import { keepPicture } from './pictures.ts';
 import { Preview } from './preview.tsx';
 import { isEverything, isRanked, queryFrom } from './query.ts';
 import { ScoreCut } from './score-cut.tsx';
 import { SearchBox, search } from './search-box.tsx';
+import { SearchTools } from './search-tools.tsx';
 import { SelectionBar } from './selection-bar.tsx';
 import { readInputs, sourceOf } from './sources.ts';
 
@@ -100,6 +102,7 @@ export default function Inputs() {
             onPress={() => setPreference('facets', facets ? 'off' : 'on')}
           />
           <SearchBox query={query} />
+          <SearchTools query={query} />
           <span className="quiet small" role="status">
             {count === undefined ? '' : t('gallery.count', { count, formatted: formatNumber(count) })}
           </span>
@@ -173,6 +176,10 @@ export default function Inputs() {
         onLike={(like) => {
           setPreview(undefined);
           search({ ...query, like, picture: '', region: undefined, text: '' });
+        }}
+        onPart={(picture, region) => {
+          setPreview(undefined);
+          search({ ...query, like: '', picture: keepPicture(picture), region, text: '' });
         }}
       />
     </div>

@@ -4,9 +4,12 @@ import type { Query } from './query.ts';
 // Pictures that were dropped or pasted to search by. They are not in the address; a reload forgets them.
 const kept = new Map<string, Blob>();
 
+const names = new WeakMap<Blob, string>();
+
 /** Keeps a picture to search by, and names it. */
 export function keepPicture(picture: Blob): string {
-  const name = crypto.randomUUID().slice(0, 8);
+  const name = names.get(picture) ?? crypto.randomUUID().slice(0, 8);
+  names.set(picture, name);
   kept.set(name, picture);
   return name;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isEverything, type Query, queryFrom, queryWords, searchOf } from './query.ts';
+import { isEverything, type Query, queryFrom, queryWords, queryOf, searchOf } from './query.ts';
 
 const whole: Query = {
   concepts: [
@@ -53,4 +53,32 @@ test('a dropped picture goes before the input it may once have come from', () =>
   expect(searchOf(query, 'AAAA').query?.ranks).toEqual([
     { annotation: { data: { image: { base64: 'AAAA' } } } },
   ]);
+});
+
+test('a saved search comes back as the query that it was made of', () => {
+  const query: Query = {
+    ...whole,
+    // An empty id is nothing that could be said twice; a part of a picture is cut out before it is searched by.
+    concepts: [
+      { id: 'cat', not: false },
+      { id: 'odd', not: true },
+    ],
+    region: undefined,
+  };
+  expect(queryOf(searchOf(query), () => 'none')).toEqual(query);
+  const kept: Blob[] = [];
+  const byPicture = queryOf(searchOf({ ...query, like: '' }, btoa('pixels')), (picture) => {
+    kept.push(picture);
+    return 'p1';
+  });
+  expect(byPicture).toEqual({ ...query, like: '', picture: 'p1' });
+  expect(kept.map(({ size }) => size)).toEqual([6]);
+});
+
+test.each([
+  [{ query: { filters: [{ negate: true, input: { data: { image: {} } } }] } }],
+  [{ query: { filters: [{ annotation: { data: { metadata: { a: 1 } } } }] } }],
+  [{ query: { ranks: [{ negate: true, annotation: { data: { text: { raw: 'x' } } } }] } }],
+])('what the box cannot show is not shown as something else: %j', (search) => {
+  expect(queryOf(search, () => 'none')).toBeUndefined();
 });

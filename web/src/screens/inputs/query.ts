@@ -114,3 +114,72 @@ export function searchOf(query: Query, picture?: string): Search {
     ...(query.scoreMin > 0 && ranks.length > 0 ? { min_value: query.scoreMin } : {}),
   };
 }
+
+const nothing: Query = queryFrom(new URLSearchParams());
+
+/**
+ * The query that a search of the contract stands for, or undefined where it says what the box cannot show.
+ *
+ * @param keep keeps a picture that is searched by, and names it
+ */
+export function queryOf(search: Search, keep: (picture: Blob) => string): Query | undefined {
+  const parts: Parts = {
+    asOf: search.as_of ?? '',
+    scoreMin: search.min_value ?? 0,
+  };
+  const filtersKnown = (search.query?.filters ?? []).every((filter) => addFilter(parts, filter));
+  const ranksKnown = (search.query?.ranks ?? []).every((rank) => addRank(parts, rank, keep));
+  return filtersKnown && ranksKnown ? { ...nothing, ...parts } : undefined;
+}
+
+type Parts = Partial<{ -readonly [Name in keyof Query]: Query[Name] }>;
+
+/** @returns whether the query can say it */
+function addFilter(parts: Parts, { annotation, input, negate = false }: Filter): boolean {
+  const { concepts = [], geo } = annotation?.data ?? {};
+  const [concept] = concepts;
+  if (concept?.id && concepts.length === 1 && concept.value === 1) {
+    parts.concepts = [...(parts.concepts ?? []), { id: concept.id, not: negate }];
+    return true;
+  }
+  if (negate) return false;
+  if (geo?.geo_point && geo.geo_limit?.type === 'withinKilometers' && !parts.geo) {
+    const { latitude = 0, longitude = 0 } = geo.geo_point;
+    parts.geo = { latitude, longitude, km: geo.geo_limit.value ?? 0 };
+    return true;
+  }
+  const media = Object.keys(input?.data ?? {});
+  if (media.length > 0 && media.every(isKind) && !parts.kinds) {
+    parts.kinds = media.filter(isKind);
+    return true;
+  }
+  const status = Object.entries(statusFilters).find(([, code]) => code === input?.status?.code)?.[0] ?? null;
+  if (isStatus(status) && !parts.status) {
+    parts.status = status;
+    return true;
+  }
+  if (input?.dataset_ids?.length && !parts.datasets) {
+    parts.datasets = input.dataset_ids;
+    return true;
+  }
+  return false;
+}
+
+function addRank(parts: Parts, { annotation, negate }: Rank, keep: (picture: Blob) => string): boolean {
+  if (negate) return false;
+  const { image, text } = annotation?.data ?? {};
+  if (image?.base64 && !parts.picture) {
+    const bytes = Uint8Array.from(atob(image.base64), (letter) => letter.charCodeAt(0));
+    parts.picture = keep(new Blob([bytes]));
+    return true;
+  }
+  if (text?.raw && !parts.text) {
+    parts.text = text.raw;
+    return true;
+  }
+  if (annotation?.input_id && !parts.like) {
+    parts.like = annotation.input_id;
+    return true;
+  }
+  return false;
+}

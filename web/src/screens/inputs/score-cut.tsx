@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { useAppName } from '../../api/queries.ts';
 import { formatNumber } from '../../i18n/format.ts';
+import { Button } from '../../ui/button.tsx';
 import { pictureOf } from './pictures.ts';
 import type { Query } from './query.ts';
 import { searchOf } from './query.ts';
@@ -24,14 +25,21 @@ export function ScoreCut({ query }: { query: Query }) {
       const searches = [searchOf(uncut, await pictureOf(uncut))];
       const reply = await rpc(
         'PostInputsSearches',
-        { user_app_id: app, searches, pagination: { page: 1, per_page: sampled } },
+        { user_app_id: app, searches, pagination: { page: 1, per_page: sampled }, fovea_explain: true },
         { signal, quiet: true },
       );
-      return (reply.hits ?? []).map(({ score = 0 }) => score);
+      return {
+        scores: (reply.hits ?? []).map(({ score = 0 }) => score),
+        goodFrom: reply.fovea_explain?.[0]?.cutoff?.score,
+      };
     },
+    // The first question of an app begins the sample that says where good matches end: it is there a moment later.
+    refetchInterval: ({ state }) =>
+      state.data && state.data.goodFrom === undefined && state.dataUpdateCount < 4 ? 1_500 : false,
   });
   const [cut, setCut] = useState(query.scoreMin);
-  const found = scores.data ?? [];
+  const found = scores.data?.scores ?? [];
+  const goodFrom = scores.data?.goodFrom;
   if (found.length === 0) return null;
   const counts = Array<number>(bins).fill(0);
   for (const score of found) {
@@ -54,6 +62,9 @@ export function ScoreCut({ query }: { query: Query }) {
             height={(20 * count) / most}
           />
         ))}
+        {goodFrom !== undefined && (
+          <line className="good-from" x1={goodFrom * bins} x2={goodFrom * bins} y1={0} y2={20} />
+        )}
       </svg>
       <Slider
         aria-label={t('search.cut')}
@@ -75,6 +86,18 @@ export function ScoreCut({ query }: { query: Query }) {
           score: formatNumber(cut, { maximumFractionDigits: 2 }),
         })}
       </p>
+      {goodFrom !== undefined && (
+        <Button
+          isSmall
+          onPress={() => {
+            const scoreMin = Math.round(goodFrom * 1000) / 1000;
+            setCut(scoreMin);
+            search({ ...query, scoreMin });
+          }}
+        >
+          {t('search.goodFrom', { score: formatNumber(goodFrom, { maximumFractionDigits: 3 }) })}
+        </Button>
+      )}
     </div>
   );
 }

@@ -47,11 +47,16 @@ const found = (app: AppName, query: Query, key: string): Source => ({
     const searches = [searchOf(query, await pictureOf(query))];
     const reply = await rpc(
       'PostInputsSearches',
-      { user_app_id: app, searches, pagination: { page: page + 1, per_page: pageSize } },
+      {
+        user_app_id: app,
+        searches,
+        pagination: { page: page + 1, per_page: pageSize },
+        ...(isRanked(query) ? { fovea_explain: true } : {}),
+      },
       { signal, quiet: page > 0 },
     );
-    return (reply.hits ?? []).flatMap(({ input, score }) =>
-      input ? [{ input, ...(isRanked(query) ? { score: score ?? 0 } : {}) }] : [],
+    return (reply.hits ?? []).flatMap(({ input, score, fovea_why }) =>
+      input ? [{ input, ...(isRanked(query) ? { score: score ?? 0, why: fovea_why } : {}) }] : [],
     );
   },
 });

@@ -1,3 +1,4 @@
+import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
@@ -8,6 +9,7 @@ import { formatAgo, formatNumber, formatPercent } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { sayTrouble } from '../../ui/notices.tsx';
 import { Empty, Troubles, Waiting } from '../../ui/states.tsx';
+import { endTransfer, formatNames, fractionOf, isOver, listTransfers } from '../../upload/transfers.ts';
 import { isTraining } from '../models/version-badge.tsx';
 
 interface Job {
@@ -128,7 +130,13 @@ function useJobs() {
     { user_app_id: { user_id: app.user_id }, per_page: 50 },
     every,
   );
-  const failed = [adds, extractions, operations, models, evaluations, duplications].filter(
+  const transfers = useQuery({
+    queryKey: ['transfers', app],
+    queryFn: ({ signal }) => listTransfers(app, signal),
+    refetchInterval: everyMs,
+    retry: false,
+  });
+  const failed = [adds, extractions, operations, models, evaluations, duplications, transfers].filter(
     ({ error }) => error && asTrouble(error).code !== code.notBuilt,
   );
   if (adds.isPending || models.isPending) return { jobs: undefined, failed };
@@ -234,6 +242,26 @@ function useJobs() {
         when: metrics.model?.model_version?.created_at ?? '',
       }),
     ),
+    ...(transfers.data ?? []).map((transfer): Job => {
+      const { kind, state, format, dataset_id, progress, reason } = transfer;
+      const name = format === '' ? '' : formatNames[format];
+      return {
+        key: `transfer ${transfer.id}`,
+        kind: transfer.dry_run ? 'look' : kind,
+        what: dataset_id,
+        href: `${pathTo(app.user_id, app.app_id, 'datasets', dataset_id)}?tab=export`,
+        state:
+          state === 'cancelled' ? 'stopped' : isOver(transfer) ? (state as 'done' | 'failed') : 'running',
+        words: [name, reason].filter(Boolean).join(' · '),
+        fraction: fractionOf(transfer),
+        count: progress['images'],
+        when: transfer.created_at,
+        cancel: async () => {
+          await endTransfer(app, transfer.id);
+          await transfers.refetch();
+        },
+      };
+    }),
     ...(duplications.data?.app_duplications ?? []).map((job): Job => {
       const parts = (job.progress ?? []).map(({ value = 0 }) => value / 100);
       return {

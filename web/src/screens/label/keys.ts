@@ -19,10 +19,14 @@ const arrows: Readonly<Record<string, { x: number; y: number }>> = {
   ArrowDown: { x: 0, y: 1 },
 };
 
-/** Keys of the labelling screens. Letters are those of the key, so they work under any keyboard layout that has them. */
+/**
+ * Keys of the labelling screens. `first` may take a key before its usual meaning. Letters are those of the key, so
+ * they work under any keyboard layout that has them.
+ */
 export function useLabelKeys(
   editor: Editor,
   ways: { next: () => void; previous: () => void; save: () => void },
+  first: (event: KeyboardEvent) => boolean = () => false,
 ): void {
   useEffect(() => {
     const down = (event: KeyboardEvent) => {
@@ -31,7 +35,7 @@ export function useLabelKeys(
         (event.target as Element).closest('[role=dialog], [role=menu], [role=listbox]')
       )
         return;
-      if (press(editor, ways, event)) event.preventDefault();
+      if (first(event) || press(editor, ways, event)) event.preventDefault();
     };
     const up = (event: KeyboardEvent) => {
       if (event.key === ' ') editor.setSpace(false);
@@ -42,7 +46,7 @@ export function useLabelKeys(
       document.removeEventListener('keydown', down);
       document.removeEventListener('keyup', up);
     };
-  }, [editor, ways]);
+  }, [editor, ways, first]);
 }
 
 /** @returns whether the key meant something */
@@ -102,16 +106,10 @@ function press(
       return done(editor.delete());
     case 'h':
       return done(
-        editor.toggleHidden(
-          event.shiftKey ? new Set(editor.snapshot().drawing.shapes.map(({ id }) => id)) : selected,
-        ),
+        editor.toggleHidden(event.shiftKey ? new Set(editor.allHere.map(({ id }) => id)) : selected),
       );
     case 'l':
-      return done(
-        editor.toggleLock(
-          event.shiftKey ? new Set(editor.snapshot().drawing.shapes.map(({ id }) => id)) : selected,
-        ),
-      );
+      return done(editor.toggleLock(event.shiftKey ? new Set(editor.allHere.map(({ id }) => id)) : selected));
     case '[':
       return done(editor.setBrushRadius(brushRadius / 1.2));
     case ']':

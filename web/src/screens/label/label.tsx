@@ -1,18 +1,21 @@
-import type { Annotation, Input } from '@fovea/contract/rest';
-import { useEffect, useState } from 'react';
+import type { Annotation, HostedURL, Input } from '@fovea/contract/rest';
+import { type ReactNode, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { rpc } from '../../api/client.ts';
-import { hostedPath, kindOf, nameOf } from '../../api/media.ts';
+import { call, rpc } from '../../api/client.ts';
+import { hostedPath, kindOf } from '../../api/media.ts';
 import { type AppName, useAppName, useRpc } from '../../api/queries.ts';
-import { usePlace } from '../../app/place.ts';
-import { conceptRefOf, shapesOf } from '../../canvas/annotations.ts';
+import { wordsOf } from '../../api/trouble.ts';
+import { pathTo, usePlace } from '../../app/place.ts';
+import { conceptRefOf, marksOf, shapesOf } from '../../canvas/annotations.ts';
 import { readDraft } from '../../canvas/drafts.ts';
+import { FrameClock } from '../../canvas/frames.ts';
 import type { Drawing } from '../../canvas/shapes.ts';
 import type { Size } from '../../canvas/view.ts';
-import { Empty, Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
+import { Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
+import { AudioLabeller } from './audio-labeller.tsx';
 import { PictureLabeller } from './picture-labeller.tsx';
-
-const annotationsPerPage = 1_000;
+import { TextLabeller } from './text-labeller.tsx';
+import { VideoLabeller } from './video-labeller.tsx';
 
 /** One input, to look at and to label. */
 export default function Label() {
@@ -27,38 +30,17 @@ export default function Label() {
   );
 }
 
+const openers = { image: openPicture, video: openVideo, audio: openAudio, text: openText } as const;
+
+/** What there is to label, read whole before it is shown. */
 function Opened({ app, input }: { app: AppName; input: Input }) {
   const { t } = useTranslation();
-  if (kindOf(input.data) === 'image') return <OpenedPicture app={app} input={input} />;
-  return (
-    <div className="page">
-      <h1>{nameOf(input)}</h1>
-      {input.data?.text && <p className="preview-text card">{input.data.text.raw}</p>}
-      {input.data?.audio && (
-        // biome-ignore lint/a11y/useMediaCaption: what people upload has no captions
-        <audio controls src={hostedPath(input.data.audio.hosted, 'orig')} />
-      )}
-      {!input.data?.text && !input.data?.audio && <Empty icon="image" title={t('label.cannotShow')} />}
-    </div>
-  );
-}
-
-interface Ready {
-  readonly picture: HTMLImageElement;
-  readonly size: Size;
-  readonly saved: Drawing;
-  /** What this browser kept because the server did not have it yet. */
-  readonly draft: Drawing | undefined;
-}
-
-function OpenedPicture({ app, input }: { app: AppName; input: Input }) {
-  const { t } = useTranslation();
-  const [ready, setReady] = useState<Ready>();
+  const [screen, setScreen] = useState<ReactNode>();
   const [trouble, setTrouble] = useState<unknown>();
   useEffect(() => {
     let isHere = true;
-    openPicture(app, input).then(
-      (opened) => isHere && setReady(opened),
+    openers[kindOf(input.data)](app, input).then(
+      (opened) => isHere && setScreen(opened),
       (thrown: unknown) => isHere && setTrouble(thrown),
     );
     return () => {
@@ -71,41 +53,84 @@ function OpenedPicture({ app, input }: { app: AppName; input: Input }) {
         <TroubleNote thrown={trouble} />
       </div>
     );
-  if (!ready) return <Waiting label={t('label.opening')} />;
-  return <PictureLabeller app={app} input={input} {...ready} />;
+  return screen ?? <Waiting label={t('label.opening')} />;
 }
 
-async function openPicture(app: AppName, input: Input): Promise<Ready> {
+interface Ready {
+  readonly size: Size;
+  readonly saved: Drawing;
+  /** What this browser kept because the server did not have it yet. */
+  readonly draft: Drawing | undefined;
+}
+
+async function readSaved(app: AppName, input: Input, size: Size, clock?: FrameClock): Promise<Ready> {
   const inputId = input.id ?? '';
-  const path = hostedPath(input.data?.image?.hosted, 'orig');
-  if (!path) throw new Error(input.status?.details || input.status?.description || inputId);
-  const [picture, annotations, draft] = await Promise.all([
-    loadPicture(path),
-    annotationsOf(app, inputId),
-    readDraft(app, inputId),
-  ]);
-  const size = { width: picture.naturalWidth, height: picture.naturalHeight };
+  const [annotations, draft] = await Promise.all([readAnnotations(app, inputId), readDraft(app, inputId)]);
   const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0).map(conceptRefOf);
-  return { picture, size, saved: { shapes: await shapesOf(annotations, size), labels }, draft };
+  const [shapes, marks] = [await shapesOf(annotations, size, clock), marksOf(annotations)];
+  return { size, saved: { shapes, labels, marks }, draft };
 }
 
-/** All annotations of an input, however many pages they fill. */
-async function annotationsOf(app: AppName, inputId: string): Promise<Annotation[]> {
+const perPage = 1000;
+
+async function readAnnotations(app: AppName, inputId: string): Promise<Annotation[]> {
   const all: Annotation[] = [];
   for (let page = 1; ; page++) {
     const { annotations = [] } = await rpc(
       'ListAnnotations',
-      { user_app_id: app, input_ids: [inputId], page, per_page: annotationsPerPage },
+      { user_app_id: app, input_ids: [inputId], page, per_page: perPage },
       { quiet: true },
     );
     all.push(...annotations);
-    if (annotations.length < annotationsPerPage) return all;
+    if (annotations.length < perPage) return all;
   }
 }
 
-async function loadPicture(path: string): Promise<HTMLImageElement> {
+/** @throws Error with the server's words where it has no medium to show */
+function pathOf(input: Input, hosted: HostedURL | undefined): string {
+  const path = hostedPath(hosted, 'orig');
+  if (!path) throw new Error(wordsOf(input.status) || input.id);
+  return path;
+}
+
+async function openPicture(app: AppName, input: Input): Promise<ReactNode> {
   const picture = new Image();
-  picture.src = path;
+  picture.src = pathOf(input, input.data?.image?.hosted);
   await picture.decode();
-  return picture;
+  const size = { width: picture.naturalWidth, height: picture.naturalHeight };
+  return (
+    <PictureLabeller app={app} input={input} picture={picture} {...(await readSaved(app, input, size))} />
+  );
+}
+
+async function openVideo(app: AppName, input: Input): Promise<ReactNode> {
+  pathOf(input, input.data?.video?.hosted);
+  const { width = 0, height = 0 } = input.data?.video?.video_info ?? {};
+  if (width === 0 || height === 0) throw new Error(wordsOf(input.status) || input.id);
+  const inputId = input.id ?? '';
+  const path = `/v2/ext/fovea${pathTo('users', app.user_id, 'apps', app.app_id, 'inputs', inputId)}/frames`;
+  const [{ frames }, { annotation_tracks = [] }] = await Promise.all([
+    call<{ frames: { times_ms: number[]; duration_ms: number } }>('GET', path, undefined, { quiet: true }),
+    rpc('ListAnnotationTracks', { user_app_id: app, input_id: inputId, per_page: perPage }, { quiet: true }),
+  ]);
+  const clock = new FrameClock(frames.times_ms, frames.duration_ms);
+  const ready = await readSaved(app, input, { width, height }, clock);
+  const tracks = new Set(annotation_tracks.flatMap(({ id }) => id ?? []));
+  return <VideoLabeller app={app} input={input} video={{ clock, tracks }} {...ready} />;
+}
+
+/** Sounds and texts have no pixels; their marks count milliseconds and characters. */
+const noPixels: Size = { width: 1, height: 1 };
+
+async function openAudio(app: AppName, input: Input): Promise<ReactNode> {
+  pathOf(input, input.data?.audio?.hosted);
+  const seconds = input.data?.audio?.audio_info?.duration_seconds ?? 0;
+  const ready = await readSaved(app, input, noPixels);
+  return <AudioLabeller app={app} input={input} durationMs={Math.round(seconds * 1000)} {...ready} />;
+}
+
+async function openText(app: AppName, input: Input): Promise<ReactNode> {
+  const { raw, hosted } = input.data?.text ?? {};
+  const text = raw || (await (await fetch(pathOf(input, hosted))).text());
+  return <TextLabeller app={app} input={input} text={text} {...(await readSaved(app, input, noPixels))} />;
 }

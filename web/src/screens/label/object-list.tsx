@@ -25,69 +25,11 @@ const icons: Readonly<Record<Shape['geometry']['kind'], IconName>> = {
  */
 export function ObjectList({ editor, state }: { editor: Editor; state: EditorState }) {
   const { t } = useTranslation();
-  const app = useAppName();
-  const listed = useRpc('ListConcepts', { user_app_id: app, per_page: 200 });
-  const concepts = useMemo(() => {
-    const known = (listed.data?.concepts ?? []).map(conceptRefOf);
-    const used = [
-      ...state.drawing.shapes.flatMap(({ concept }) => concept ?? []),
-      ...(state.concept ? [state.concept] : []),
-    ];
-    return [...new Map([...known, ...used].map((concept) => [concept.id, concept])).values()];
-  }, [listed.data, state.drawing.shapes, state.concept]);
-  useEffect(() => {
-    setDigitConcepts(editor, concepts);
-    const [first] = concepts;
-    if (first && !editor.snapshot().concept) editor.setConcept(first);
-  }, [editor, concepts]);
-  const { labels } = state.drawing;
-  const shapes = state.drawing.shapes.filter(({ frame }) => frame === state.frame).toReversed();
+  const shapes = editor.allHere.toReversed();
   return (
     <>
-      <section>
-        <h2>{t('label.wholeTitle')}</h2>
-        <ul className="plain row">
-          {labels.map((label) => (
-            <li key={label.id} className="chip">
-              {label.name}
-              <IconButton
-                icon="close"
-                label={t('label.removeLabel', { concept: label.name })}
-                onPress={() => editor.setLabels(labels.filter(({ id }) => id !== label.id))}
-              />
-            </li>
-          ))}
-        </ul>
-        <ConceptField
-          label={t('label.addLabel')}
-          hideLabel
-          onChoose={(concept) => {
-            const added = conceptRefOf(concept);
-            if (!labels.some(({ id }) => id === added.id)) editor.setLabels([...labels, added]);
-          }}
-        />
-      </section>
-      <section>
-        <h2>{t('label.drawTitle')}</h2>
-        <Troubles queries={[listed]} />
-        <ul className="plain concept-choices" aria-label={t('label.drawTitle')}>
-          {concepts.slice(0, 60).map((concept, i) => (
-            <li key={concept.id}>
-              <ConceptChoice
-                concept={concept}
-                digit={i < 9 ? i + 1 : undefined}
-                isChosen={state.concept?.id === concept.id}
-                choose={() => editor.setConcept(concept)}
-              />
-            </li>
-          ))}
-        </ul>
-        <ConceptField
-          label={t('label.newConcept')}
-          hideLabel
-          onChoose={(concept) => editor.setConcept({ id: concept.id ?? '', name: conceptName(concept) })}
-        />
-      </section>
+      <WholeLabels editor={editor} state={state} />
+      <ConceptChoices editor={editor} state={state} title={t('label.drawTitle')} />
       <section>
         <div className="row between">
           <h2>{t('label.shapesTitle', { count: shapes.length })}</h2>
@@ -102,6 +44,89 @@ export function ObjectList({ editor, state }: { editor: Editor; state: EditorSta
         </ul>
       </section>
     </>
+  );
+}
+
+/** Labels of the whole input. */
+export function WholeLabels({ editor, state }: { editor: Editor; state: EditorState }) {
+  const { t } = useTranslation();
+  const { labels } = state.drawing;
+  return (
+    <section>
+      <h2>{t('label.wholeTitle')}</h2>
+      <ul className="plain row">
+        {labels.map((label) => (
+          <li key={label.id} className="chip">
+            {label.name}
+            <IconButton
+              icon="close"
+              label={t('label.removeLabel', { concept: label.name })}
+              onPress={() => editor.setLabels(labels.filter(({ id }) => id !== label.id))}
+            />
+          </li>
+        ))}
+      </ul>
+      <ConceptField
+        label={t('label.addLabel')}
+        hideLabel
+        onChoose={(concept) => {
+          const added = conceptRefOf(concept);
+          if (!labels.some(({ id }) => id === added.id)) editor.setLabels([...labels, added]);
+        }}
+      />
+    </section>
+  );
+}
+
+/** What is drawn or marked next; the first nine by their digit. */
+export function ConceptChoices({
+  editor,
+  state,
+  title,
+}: {
+  editor: Editor;
+  state: EditorState;
+  title: string;
+}) {
+  const { t } = useTranslation();
+  const app = useAppName();
+  const listed = useRpc('ListConcepts', { user_app_id: app, per_page: 200 });
+  const concepts = useMemo(() => {
+    const known = (listed.data?.concepts ?? []).map(conceptRefOf);
+    const used = [
+      ...state.drawing.shapes.flatMap(({ concept }) => concept ?? []),
+      ...(state.drawing.marks ?? []).map(({ concept }) => concept),
+      ...(state.concept ? [state.concept] : []),
+    ];
+    return [...new Map([...known, ...used].map((concept) => [concept.id, concept])).values()];
+  }, [listed.data, state.drawing, state.concept]);
+  useEffect(() => {
+    setDigitConcepts(editor, concepts);
+    const [first] = concepts;
+    if (first && !editor.snapshot().concept) editor.setConcept(first);
+  }, [editor, concepts]);
+  return (
+    <section>
+      <h2>{title}</h2>
+      <Troubles queries={[listed]} />
+      <ul className="plain concept-choices" aria-label={title}>
+        {concepts.slice(0, 60).map((concept, i) => (
+          <li key={concept.id}>
+            <ConceptChoice
+              concept={concept}
+              digit={i < 9 ? i + 1 : undefined}
+              isChosen={state.concept?.id === concept.id}
+              choose={() => editor.setConcept(concept)}
+            />
+          </li>
+        ))}
+      </ul>
+      <ConceptField
+        label={t('label.newConcept')}
+        hideLabel
+        onChoose={(concept) => editor.setConcept({ id: concept.id ?? '', name: conceptName(concept) })}
+      />
+    </section>
   );
 }
 
@@ -131,7 +156,7 @@ function ConceptChoice({
   );
 }
 
-const Swatch = ({ id }: { id: string }) => (
+export const Swatch = ({ id }: { id: string }) => (
   <svg className="swatch" viewBox="0 0 10 10" aria-hidden="true">
     <circle cx="5" cy="5" r="5" fill={colorOf(id)} />
   </svg>
@@ -141,7 +166,8 @@ function Row({ shape, editor, state }: { shape: Shape; editor: Editor; state: Ed
   const { t } = useTranslation();
   const { id, geometry, concept, isLocked } = shape;
   const isSelected = state.selected.has(id);
-  const isHidden = state.hidden.has(id);
+  const isHidden = editor.isHidden(shape);
+  const isBetween = editor.between.has(id);
   const one = new Set([id]);
   const { left, top, right, bottom } = boxOf(geometry);
   const words = t('label.shape', {
@@ -191,6 +217,7 @@ function Row({ shape, editor, state }: { shape: Shape; editor: Editor; state: Ed
         <Icon name={icons[geometry.kind]} size={15} />
         <Swatch id={concept?.id ?? ''} />
         <span className="grow">{concept?.name ?? t('label.noConcept')}</span>
+        {isBetween && <span className="quiet small">{t('video.between')}</span>}
       </Button>
       <IconButton
         icon={isHidden ? 'eyeOff' : 'eye'}
@@ -205,7 +232,7 @@ function Row({ shape, editor, state }: { shape: Shape; editor: Editor; state: Ed
       <IconButton
         icon="trash"
         label={t('label.deleteShape')}
-        isDisabled={isLocked}
+        isDisabled={isLocked || isBetween}
         onPress={() => {
           editor.select(one);
           editor.delete();
