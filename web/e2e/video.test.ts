@@ -220,6 +220,7 @@ describe.skipIf(withoutBrowser || !ffmpegPath)(
           `apps/${app}/inputs/tracks/tracks/${first?.track}/annotations/searches`,
           { annotation_type: 'BOUNDING_BOX', worker: { user: { id: user.id } } },
         );
+        expect(filled).toMatchObject({ status: { code: 10000 } });
         const numbers = (filled.annotations ?? []).map(
           ({ data }) => data?.frames?.[0]?.frame_info?.number ?? 0,
         );

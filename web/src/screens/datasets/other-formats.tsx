@@ -93,7 +93,12 @@ function Export({ transfer, path, end }: { transfer: Transfer; path: string; end
         <span className="quiet small">{formatAgo(transfer.created_at)}</span>
       </span>
       {!isOver(transfer) && (
-        <span className="progress grow" role="progressbar" aria-label={name} aria-valuenow={Math.round(100 * fraction)}>
+        <span
+          className="progress grow"
+          role="progressbar"
+          aria-label={name}
+          aria-valuenow={Math.round(100 * fraction)}
+        >
           <span style={{ width: `${100 * fraction}%` }} />
         </span>
       )}

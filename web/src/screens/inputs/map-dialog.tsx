@@ -173,11 +173,11 @@ export default function MapDialog({
       {found.error && <TroubleNote thrown={found.error} retry={() => void found.refetch()} />}
       <p className="quiet">{t('map.words')}</p>
       <div className="map">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: arrows and + - move the map; the fields below draw the circle */}
         <svg
           ref={map}
           viewBox={`0 0 ${size.width} ${size.height}`}
           role="img"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: arrows and + - move the map; the fields below draw the circle
           tabIndex={0}
           aria-label={t('map.label', { count: points.length })}
           onKeyDown={press}
@@ -221,7 +221,12 @@ export default function MapDialog({
         </svg>
         <div className="map-zoom">
           <IconButton icon="zoomIn" look="plain" label={t('label.zoomIn')} onPress={() => zoomBy(1.8)} />
-          <IconButton icon="zoomOut" look="plain" label={t('label.zoomOut')} onPress={() => zoomBy(1 / 1.8)} />
+          <IconButton
+            icon="zoomOut"
+            look="plain"
+            label={t('label.zoomOut')}
+            onPress={() => zoomBy(1 / 1.8)}
+          />
         </div>
       </div>
       <p role="status" className="small">

@@ -46,9 +46,7 @@ export function Preview({
             <>
               <Button
                 icon="box"
-                onPress={() =>
-                  void readBlob(picturePath(input.data, 'large')).then(setPicture, sayTrouble)
-                }
+                onPress={() => void readBlob(picturePath(input.data, 'large')).then(setPicture, sayTrouble)}
               >
                 {t('search.byPart')}
               </Button>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isEverything, type Query, queryFrom, queryWords, queryOf, searchOf } from './query.ts';
+import { isEverything, type Query, queryFrom, queryOf, queryWords, searchOf } from './query.ts';
 
 const whole: Query = {
   concepts: [

@@ -39,12 +39,7 @@ export function RegionDialog({
     const from = began.current;
     if (!from) return;
     const to = placeOf(event);
-    setPart([
-      Math.min(from.y, to.y),
-      Math.min(from.x, to.x),
-      Math.max(from.y, to.y),
-      Math.max(from.x, to.x),
-    ]);
+    setPart([Math.min(from.y, to.y), Math.min(from.x, to.x), Math.max(from.y, to.y), Math.max(from.x, to.x)]);
   };
   const [top, left, bottom, right] = part;
   const isPart = bottom - top > 0.005 && right - left > 0.005;
@@ -101,7 +96,9 @@ export function RegionDialog({
             inputMode="numeric"
             value={String(Math.round((part[i] ?? 0) * 100))}
             onChange={(value) =>
-              setPart(part.map((old, j) => (i === j ? clamp(Number(value) / 100 || 0) : old)) as unknown as Part)
+              setPart(
+                part.map((old, j) => (i === j ? clamp(Number(value) / 100 || 0) : old)) as unknown as Part,
+              )
             }
           />
         ))}
