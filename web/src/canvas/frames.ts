@@ -112,6 +112,10 @@ export class FramePictures {
     }
   }
 
+  open(): void {
+    this.#isClosed = false;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#wished = [];

@@ -33,10 +33,10 @@ const batchBytesMax = 12_000_000;
 const batchesAtOnce = 3;
 /** Batches under way in all; more would only wait on the server. */
 const batchesMax = 8;
-/** What one request can hold in base64, with room to spare. */
+/** What goes in one request, in bytes; larger files go in parts, which a lost connection does not undo. */
 const fileBytesMax: Readonly<Record<UploadKind, number>> = {
   image: 20_000_000,
-  video: 90_000_000,
+  video: 30_000_000,
   audio: 20_000_000,
   text: 20_000_000,
 };

@@ -26,8 +26,9 @@ export class Player {
   readonly #clock: FrameClock;
   readonly #pictures: FramePictures;
   readonly #video: HTMLVideoElement;
+  readonly #path: string | undefined;
   readonly #listeners = new Set<() => void>();
-  #canPlay = true;
+  #canPlay: boolean;
   #round = 0;
   #state: PlayerState;
 
@@ -53,13 +54,21 @@ export class Player {
     this.#video.preload = 'auto';
     this.#video.playsInline = true;
     this.#video.addEventListener('error', () => {
+      if (!this.#video.src) return;
       this.#canPlay = false;
       if (this.#state.isPlaying) void this.#playFrames();
     });
     this.#video.addEventListener('ended', () => this.#reachedEnd());
-    if (paths.video) this.#video.src = paths.video;
-    else this.#canPlay = false;
-    editor.onFrame = (frame) => this.seek(frame);
+    this.#path = paths.video;
+    this.#canPlay = paths.video !== undefined;
+  }
+
+  /** Begins to show frames; may be called again after `close`. */
+  open(frame: number): void {
+    if (this.#path) this.#video.src = this.#path;
+    this.#pictures.open();
+    this.#editor.onFrame = (to) => this.seek(to);
+    this.seek(frame);
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {

@@ -35,7 +35,7 @@ export function VideoLabeller({ video, ...opened }: Opened & { video: VideoParts
     [editor, clock, input],
   );
   useEffect(() => {
-    player.seek(startFrame(clock.count));
+    player.open(startFrame(clock.count));
     return () => player.close();
   }, [player, clock]);
   const playing = useSyncExternalStore(player.subscribe, player.snapshot);
