@@ -193,6 +193,28 @@ describe.skipIf(!ffmpegPath)('tracks of a video', () => {
     expect(nobody.status).toMatchObject({ code: 24155, details: expect.stringContaining('worker') });
   });
 
+  test('after a keyframe in which its object leaves nothing is worked out until the next', async () => {
+    const leaving = { ...inFrame(4, box(0.1), 'leaver'), annotationInfo: { fovea: { outside_after: true } } };
+    const annotations = [
+      inFrame(0, box(0), 'leaver'),
+      leaving,
+      inFrame(8, box(0.2), 'leaver'),
+      inFrame(10, box(0.3), 'leaver'),
+    ];
+    await alice.client.postAnnotations({ annotations });
+    await alice.client.postAnnotationTracks({
+      inputId: 'clip',
+      annotationTracks: [{ id: 'leaver', endFrameNr: 10, sampleRateFrame: 1 }],
+    });
+    const found = await alice.client.postTrackAnnotationsSearches({
+      inputId: 'clip',
+      trackId: 'leaver',
+      annotationType: AnnotationDataType.BOUNDING_BOX,
+      worker: mine(),
+    });
+    expect(numbersOf(found)).toEqual([0, 1, 2, 3, 4, 8, 9, 10]);
+  });
+
   test('streamTrackAnnotationsSearches and streamAnnotations send a track one by one, to its end', async () => {
     const many = [0, 3, 90].map((number) => inFrame(number, box(0.1), 'long'));
     await alice.client.postAnnotations({ annotations: many });
