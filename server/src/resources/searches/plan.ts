@@ -35,7 +35,7 @@ export interface Facts {
 }
 
 /** Matches that are read at once: up to here that costs less than a look at the nearest that finds too few. */
-export const fewMax = 8_000;
+export const fewMax = 4_000;
 
 /** Matches that are read at all. The scan of so many takes about 30 ms on one core (docs/decisions/0005). */
 export const candidatesMax = 200_000;
