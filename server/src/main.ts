@@ -62,6 +62,12 @@ import {
   readImageBytes,
   readInputText,
 } from '#resources/inputs/index.ts';
+import {
+  modelExportRoute,
+  modelFileJobs,
+  modelFilePeriodicJobs,
+  openPackageFolders,
+} from '#resources/model-files/index.ts';
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
 import { searchJobs } from '#resources/searches/index.ts';
@@ -87,6 +93,7 @@ import {
   collectorJobParts,
   datasetParts,
   evaluationParts,
+  modelFileParts,
   openService,
   type ServiceDeps,
   searchParts,
@@ -169,9 +176,18 @@ async function open(
   const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
   whenStopping(() => fetcher.close());
   const networks = await openEngine({
+  const packageFolders = openPackageFolders(join(config.dataDir, 'packages'), objects);
+  const engine = await openEngine({
     dataDir: config.dataDir,
     threads: config.inferenceThreads,
     optIn: { faces: config.faces },
+    packages: {
+      folderOf: packageFolders.folderOf,
+      limits: {
+        memoryBytesMax: config.models.memoryBytesMax,
+        runMsMax: 1000 * config.models.secondsMax,
+      },
+    },
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
   whenStopping(() => networks.close());
@@ -234,6 +250,8 @@ async function open(
     uploadLimits: config.uploads,
     archiveLimits: config.archives,
     sourceEndpoints: config.sourceEndpoints,
+    modelFileLimits: { bytesMax: config.models.bytesMax },
+    modelWorkDir: join(config.dataDir, 'work', 'models'),
   };
   const service = openService(serviceDeps, directory);
   const workDir = join(config.dataDir, 'work', 'transfers');
@@ -255,6 +273,7 @@ async function open(
         ...inputJobs(deps),
         ...transferJobs(transferParts(serviceDeps, service, workDir)),
         ...uploadJobs(serviceDeps),
+        ...modelFileJobs({ ...modelFileParts(serviceDeps), packageFolders }),
         ...extractionJobs(serviceDeps),
         ...indexingJobs(indexing),
         ...vectorJobs({ db, vectors, stores, log, jobGrant }),
@@ -278,6 +297,7 @@ async function open(
         ...extractionPeriodicJobs,
         ...trainingPeriodicJobs,
         ...vectorPeriodicJobs,
+        ...modelFilePeriodicJobs,
       ],
       reclaimAll: config.databaseUrl === undefined,
       log,
@@ -354,6 +374,13 @@ async function open(
             .app as AppGrant,
       }),
       trainLogRoute(db),
+      modelExportRoute({
+        db,
+        objects,
+        grant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('GetModelVersionExport'), header, { userId, appId }))
+            .app as AppGrant,
+      }),
       runTimesRoute({ runTimes, signIn: authorizer.signIn }),
       ...evaluationRoutes({
         ...evaluationParts(serviceDeps, directory),

@@ -61,6 +61,7 @@ import {
   showKeptMedium,
   streamMedium,
 } from '#resources/inputs/index.ts';
+import { type ModelFileDeps, modelFileHandlers } from '#resources/model-files/index.ts';
 import {
   bodyOfVersion,
   canonicalTypeId,
@@ -250,7 +251,9 @@ export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirector
   jobGrant: deps.jobGrant,
 });
 
-export interface ServiceDeps extends ExtractionDeps {
+export interface ServiceDeps extends ExtractionDeps, Pick<ModelFileDeps, 'modelFileLimits'> {
+  /** Scratch folder of the models that are brought. */
+  readonly modelWorkDir: string;
   readonly runTimes: RunTimes;
   /** What a key may do in an app, by PostInputs. */
   readonly keyGrant: CollectorParts['keyGrant'];
@@ -260,6 +263,8 @@ export interface ServiceDeps extends ExtractionDeps {
   readonly onSearched: SearchParts['onSearched'];
   readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
 }
+
+export const modelFileParts = (deps: ServiceDeps): ModelFileDeps => ({ ...deps, workDir: deps.modelWorkDir });
 
 /** What imports and exports go through: the service itself, so that what they write is written as anybody's. */
 export const transferParts = (
@@ -397,6 +402,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...modelHandlers(models),
     ...modelVersionHandlers(models),
     ...modelConceptHandlers(models),
+    ...modelFileHandlers(modelFileParts(deps)),
     ...evaluationHandlers(evaluationParts(deps, directory)),
     ...predictionHandlers(parts),
     ...workflowHandlers(parts),

@@ -53,6 +53,17 @@ export const deathPoints = [
   'inputs-digested',
   'inputs-renditions-kept',
   'inputs-settled',
+  // A model that is brought or taken away
+  'model-upload-begun',
+  'model-part-kept',
+  'model-part-counted',
+  'model-build-begun',
+  'model-package-due',
+  'model-package-kept',
+  'model-build-ended',
+  'model-export-begun',
+  'model-export-stored',
+  'model-export-ended',
   // An upload in parts
   'part-kept',
   'part-counted',

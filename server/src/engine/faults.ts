@@ -33,6 +33,16 @@ export const engineFault = {
   noEmbedding: (id: string) =>
     new Fault('bad_request', 21202, `The model ${id} does not turn a whole image into an embedding.`),
 
+  noPicture: (name: string) => new Fault('bad_request', 21202, `The model ${name} takes no pictures.`),
+
+  noTexts: (name: string) => new Fault('bad_request', 21202, `The model ${name} takes no texts.`),
+
+  /** Of a model that somebody brought: what went wrong in its own process is told, because its owner can mend it. */
+  packageFailed: (name: string, words: string) =>
+    new Fault('internal', 21313, `The model ${name} failed on this input: ${words}.`, {
+      log: `package ${name}: ${words}`,
+    }),
+
   notPrepared: (id: string, cause: unknown) =>
     new Fault('internal', 21350, `The model ${id} could not be made ready.`, { log: text(cause), cause }),
 

@@ -13,6 +13,13 @@ import type { TensorPort, Tensors } from './inference/messages.ts';
 import { InferencePool } from './inference/pool.ts';
 import { stretched } from './model-pixels.ts';
 import { type BuiltinModel, type ModelPackage, modelPackages } from './package.ts';
+import type { Manifest } from './packages/manifest.ts';
+import {
+  type Inspected,
+  PackageHost,
+  type PackageHostOptions,
+  packagePrefix,
+} from './packages/package-host.ts';
 import { PictureCache } from './picture-cache.ts';
 
 export type { FoundBarcode } from './barcodes/index.ts';
@@ -21,6 +28,7 @@ export type { Label } from './builtin/labels.ts';
 export type {
   PredictedColor,
   PredictedConcept,
+  PredictedMask,
   PredictedPoint,
   PredictedRegion,
   Prediction,
@@ -44,6 +52,19 @@ export {
 export type { ImageFormat } from './image-format.ts';
 export type { TensorData, TensorPort, Tensors } from './inference/messages.ts';
 export type { BuiltinModel, ModelCard, OutputKind } from './package.ts';
+export {
+  chooseFiles,
+  defaultGuestLimits,
+  foreignKind,
+  type GuestLimits,
+  type Inspected,
+  type Manifest,
+  manifestName,
+  PackageFault,
+  type PackageReport,
+  packagePrefix,
+  typeOfTask,
+} from './packages/index.ts';
 
 /** What is wanted of a picture's cells; the size of a map follows the picture. */
 export type WantedOfCells =
@@ -60,6 +81,8 @@ export interface EngineOptions {
   /** Models that the operator must ask for. */
   optIn?: { faces?: boolean };
   imageLimits?: ImageLimits;
+  /** Packages that users brought; without it there are none. */
+  packages?: Omit<PackageHostOptions, 'log'>;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
   onProgress?(text: string): void;
 }
@@ -81,6 +104,16 @@ export interface Engine {
   predict(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Prediction>;
   /** The embedding of a whole image, of length one. @throws Fault as `predict`, and when the model makes none */
   embed(modelId: string, image: ImageSource, options?: PredictOptions): Promise<Float32Array>;
+  /** The embedding of a text by a package, of length one. @throws Fault 21202 when the model takes no texts */
+  embedText(modelId: string, text: string, options?: PredictOptions): Promise<Float32Array>;
+  /** Whether texts and pictures lie in one space of this model. */
+  readsTexts(modelId: string): Promise<boolean>;
+  /** Looks through the files of a package, in a process of its own. @throws PackageFault in words for its owner */
+  inspectPackage(folder: string, hint: { typeId: string; name: string }): Promise<Inspected>;
+  /** The manifest of a package that is kept. */
+  packageManifest(sha: string): Promise<Manifest>;
+  /** Processes of packages that run now. */
+  packagesRunning(): { sha: string; memoryBytes: number }[];
   /**
    * Computes the features of a picture's cells, stretched to a square, and what is wanted of them.
    *
@@ -132,6 +165,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const gate = new Gate(insideMax, options.queueMax ?? defaultQueueMax);
   const pictures = new PictureCache(insideMax, (bytes) => decodeForModel(bytes, limits));
   const barcodes = new BarcodeReader();
+  const packages = new PackageHost({
+    folderOf: () => Promise.reject(new Error('this engine keeps no packages')),
+    ...options.packages,
+    log,
+  });
   const builtins = await Promise.all(modelPackages.map((one) => showBuiltin(one, options, cache)));
 
   const networkFile = async (model: Pick<ModelPackage, 'id'>, recipe: RecipeId): Promise<string> => {
@@ -162,11 +200,30 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
   const engine: Engine = {
     builtins: () => builtins,
+    embedText: (modelId, text, wanted = {}) => {
+      const sha = packageOf(modelId);
+      return sha === undefined
+        ? Promise.reject(engineFault.noTexts(modelId))
+        : packages.embedText(sha, text, wanted);
+    },
+    async readsTexts(modelId) {
+      const sha = packageOf(modelId);
+      return sha !== undefined && (await packages.manifestOf(sha)).text !== undefined;
+    },
+    inspectPackage: (folder, hint) => packages.inspect(folder, hint),
+    packageManifest: (sha) => packages.manifestOf(sha),
+    packagesRunning: () => packages.running(),
     async prepare(modelId) {
+      if (packageOf(modelId) !== undefined) return;
       const model = findModel(modelId, options);
       for (const recipe of model.recipes) await pool.describe(model.id, await networkFile(model, recipe));
     },
     async predict(modelId, image, wanted = {}) {
+      const sha = packageOf(modelId);
+      if (sha !== undefined) {
+        const picture = await gate.pass(() => pictures.picture(image.bytes), wanted);
+        return packages.predict(sha, picture, wanted);
+      }
       const model = findModel(modelId, options);
       return gate.pass(
         async () => model.predict(runOf(model, await pictures.picture(image.bytes), wanted)),
@@ -199,11 +256,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       gate.pass(async () => barcodes.read(await decodeForModel(bytes, limits, barcodeEdgeMax)), {}),
     async close() {
       await barcodes.close();
+      await packages.close();
       await pool.close();
     },
   };
   return engine;
 }
+
+/** SHA-256 of the package that a model id names; undefined for built-in models. */
+const packageOf = (modelId: string): string | undefined =>
+  modelId.startsWith(packagePrefix) ? modelId.slice(packagePrefix.length) : undefined;
 
 /** Maps of what each pixel is are no larger than this; from cells of four pixels nothing finer can be told. */
 const mapEdgeMax = 512;

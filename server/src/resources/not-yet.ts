@@ -41,7 +41,6 @@ export const notYet = {
   getDeployment: notYetUnary,
   getInstalledModuleVersion: notYetUnary,
   getLabelOrder: notYetUnary,
-  getModelVersionExport: notYetUnary,
   getModule: notYetUnary,
   getModuleVersion: notYetUnary,
   getModuleVersionUsageCount: notYetUnary,
@@ -105,7 +104,6 @@ export const notYet = {
   postLabelOrders: notYetUnary,
   postLogEntries: notYetUnary,
   postMetricsQuery: notYetUnary,
-  postModelVersionsUpload: notYetStream,
   postModuleVersions: notYetUnary,
   postModules: notYetUnary,
   postNodepools: notYetUnary,
@@ -119,7 +117,6 @@ export const notYet = {
   postTasks: notYetUnary,
   postTrendingMetricsView: notYetUnary,
   processRunnerItems: notYetStream,
-  putModelVersionExports: notYetUnary,
   putTaskAssignments: notYetUnary,
   streamLogEntries: notYetStream,
   // Of contract 12.x, beyond the 298 (contract/overlay):

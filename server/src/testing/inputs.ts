@@ -40,3 +40,13 @@ export async function uploadPictures(
     await sleep(20);
   }
 }
+
+/** A small picture of one colour. */
+export function colourPng(red: number, green: number, blue: number, size = 8): Uint8Array {
+  const row = Buffer.from([0, ...Array.from({ length: size }, () => [red, green, blue]).flat()]);
+  return pngOf(
+    size,
+    size,
+    Array.from({ length: size }, () => row),
+  );
+}

@@ -40,12 +40,23 @@ export interface PredictedColor {
   value: number;
 }
 
+/** Where something of a kind is, pixel by pixel. */
+export interface PredictedMask {
+  /** PNG, white where it is. */
+  mask: Buffer;
+  /** Share of the picture, 0..1. */
+  value: number;
+  concepts: PredictedConcept[];
+}
+
 /** What a model says about one picture; which parts are present depends on the model. */
 export interface Prediction {
   /** Surest first. */
   concepts?: PredictedConcept[];
   /** Surest first. */
   regions?: PredictedRegion[];
+  /** Largest share first. */
+  masks?: PredictedMask[];
   /** Length one. */
   embedding?: Float32Array;
   /** Largest share first. */

@@ -9,10 +9,12 @@ import { startJob } from './jobs.ts';
 import { lockOpenJobs } from './store.ts';
 
 export type { ExtractionDeps } from './deps.ts';
-export { type ArchiveLimits, defaultArchiveLimits } from './extraction.ts';
+export { type ArchiveLimits, defaultArchiveLimits, EntryFault, pathTrouble } from './extraction.ts';
 export { extractionHandlers } from './handlers.ts';
 export { extractionRoute } from './routes.ts';
+export { readTar } from './tar.ts';
 export { extractionJobs, extractionPeriodicJobs } from './worker.ts';
+export { type RandomAccess, readZip } from './zip.ts';
 
 /** What add jobs ask of this family. */
 export const addJobHooks = (deps: Pick<ExtractionDeps, 'publicUrl'>): AddJobHooks => ({

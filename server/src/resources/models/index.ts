@@ -1,6 +1,6 @@
 export { canonicalTypeId, findModelType, modelTypes } from './catalogue/index.ts';
 export { type ConceptsOfWorkflow, modelConceptHandlers } from './concept-handlers.ts';
-export { conceptNamesIn } from './concept-names.ts';
+export { conceptNamesIn, settleConcepts } from './concept-names.ts';
 export type { ModelDeps } from './deps.ts';
 export { modelFault } from './faults.ts';
 export { mainApp, mainGrant, readModelAndVersion, readModelRow, readTrainedVersion } from './find.ts';
@@ -14,11 +14,28 @@ export {
 export { modelHandlers } from './model-handlers.ts';
 export { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 export { seedModels } from './seed.ts';
-export { pinnedModels } from './store.ts';
+export { lockModel, pinnedModels, touchModel } from './store.ts';
 export type { Embedder, TrainingDeps } from './training/deps.ts';
 export { enqueueTraining, trainingJobs, trainingPeriodicJobs } from './training/jobs.ts';
 export { trainLogRoute } from './training/log-route.ts';
-export { bodyOfVersion, inputKindsOf, logOption, packVersion, showModel, showVersion } from './translate.ts';
+export { keepPart } from './training/parts-store.ts';
+export {
+  bodyOfModel,
+  bodyOfVersion,
+  inputKindsOf,
+  logOption,
+  packVersion,
+  readVersion,
+  showModel,
+  showVersion,
+} from './translate.ts';
 export { modelTypeHandlers } from './type-handlers.ts';
 export { modelVersionHandlers } from './version-handlers.ts';
-export { findVersion, findVersionByKey, trainingMetricsOf } from './version-store.ts';
+export {
+  endBuild,
+  findVersion,
+  findVersionByKey,
+  insertVersion,
+  setUploadStatus,
+  trainingMetricsOf,
+} from './version-store.ts';

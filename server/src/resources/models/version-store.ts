@@ -199,6 +199,40 @@ export async function endTraining(
   return row !== undefined;
 }
 
+/** Where an upload stands: the version waits for bytes, is built, or is refused. @returns false when it was ended already */
+export async function setUploadStatus(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  to: { code: number; details?: string; percent?: number },
+): Promise<boolean> {
+  const row = await first(
+    db,
+    sql`update model_versions set status_code = ${to.code}, status_details = ${to.details ?? ''},
+          percent_completed = ${to.percent ?? 0}, modified_at = now()
+        where app_key = ${grant.appKey} and key = ${key} and status_code in (21104, 21107) returning key`,
+  );
+  return row !== undefined;
+}
+
+/** A brought version is ready. @returns false when it is gone or was ended already */
+export async function endBuild(
+  db: Db,
+  grant: AppGrant,
+  key: number,
+  built: Pick<VersionRow, 'builtin' | 'headSha' | 'conceptIds' | 'body' | 'license' | 'description'>,
+): Promise<boolean> {
+  const row = await first(
+    db,
+    sql`update model_versions set status_code = 21100, status_details = '', percent_completed = 100,
+          builtin = ${built.builtin}, head_sha = ${built.headSha}, concept_ids = ${[...built.conceptIds]}::text[],
+          body = ${built.body}, license = ${built.license}, description = ${built.description},
+          modified_at = now(), completed_at = now()
+        where app_key = ${grant.appKey} and key = ${key} and status_code = 21107 returning key`,
+  );
+  return row !== undefined;
+}
+
 /** What training found out about a version; undefined where nobody judged it. */
 export async function trainingMetricsOf(
   db: Db,

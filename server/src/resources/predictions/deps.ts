@@ -26,7 +26,7 @@ export interface FoundText {
 }
 
 export interface PredictDeps extends Deps {
-  readonly engine: Pick<Engine, 'predict' | 'embed' | 'dense' | 'readBarcodes'>;
+  readonly engine: Pick<Engine, 'predict' | 'embed' | 'embedText' | 'dense' | 'readBarcodes'>;
   readonly objects: ObjectStore;
   readonly fetcher: Fetcher;
   readonly media: MediaDecoder;

@@ -1,6 +1,7 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, TextSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
+import { packagePrefix } from '#engine/index.ts';
 import {
   bodyOfVersion,
   canonicalTypeId,
@@ -16,7 +17,7 @@ import type { Media } from './media.ts';
 import { operators } from './operators/index.ts';
 import { limited, type OutputSettings } from './output-config.ts';
 import { runTrained } from './run-trained.ts';
-import { showPrediction } from './show-prediction.ts';
+import { showEmbedding, showPrediction } from './show-prediction.ts';
 
 /** A model version that may predict. */
 export interface Runnable {
@@ -83,13 +84,18 @@ async function runNetwork(
 ): Promise<Data> {
   const sha = version.headSha;
   if (sha) return runTrained({ deps, model, version, sha, media, settings, options });
+  const isPackage = builtin.startsWith(packagePrefix);
+  if (isPackage && !media.kinds.includes('image') && media.kinds.includes('text'))
+    return create(DataSchema, {
+      embeddings: showEmbedding(await deps.engine.embedText(builtin, await media.text(), options)),
+    });
   if (!media.kinds.includes('image'))
     throw predictionFault.wrongKind(model.typeId, ['an image'], media.kinds.join(', '));
   const bytes = await media.image();
   const confidenceMin = settings.selected.length > 0 ? settings.valueMinAsked : settings.valueMin;
   return showPrediction(
     await deps.engine.predict(builtin, { bytes }, { ...options, confidenceMin }),
-    mainApp,
+    isPackage ? model : mainApp,
   );
 }
 

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Data, DataSchema, type Region, RegionSchema } from '@fovea/contract';
 import { newId } from '#domain/ids.ts';
-import type { PredictedConcept, PredictedRegion, Prediction } from '#engine/index.ts';
+import type { PredictedConcept, PredictedMask, PredictedRegion, Prediction } from '#engine/index.ts';
 
 /** Whose concepts a network speaks of: for built-in ones, those of the platform's app. */
 export interface ConceptOwner {
@@ -13,7 +13,10 @@ export interface ConceptOwner {
 export function showPrediction(said: Prediction, owner: ConceptOwner): Data {
   return create(DataSchema, {
     concepts: showConcepts(said.concepts, owner),
-    regions: (said.regions ?? []).map((region) => showRegion(region, owner)),
+    regions: [
+      ...(said.regions ?? []).map((region) => showRegion(region, owner)),
+      ...(said.masks ?? []).map((mask) => showMask(mask, owner)),
+    ],
     embeddings: showEmbedding(said.embedding),
     colors: (said.colors ?? []).map(({ hex, w3cHex, w3cName, value }) => ({
       rawHex: hex,
@@ -34,6 +37,14 @@ const showConcepts = (concepts: readonly PredictedConcept[] | undefined, owner: 
     appId: owner.appId,
     userId: owner.userId,
   }));
+
+const showMask = ({ mask, value, concepts }: PredictedMask, owner: ConceptOwner): Region =>
+  create(RegionSchema, {
+    id: newId(),
+    value,
+    regionInfo: { mask: { image: { base64: mask } } },
+    data: { concepts: showConcepts(concepts, owner) },
+  });
 
 function showRegion(region: PredictedRegion, owner: ConceptOwner): Region {
   const { box, value, concepts, keypoints = [], embedding, ageYears } = region;

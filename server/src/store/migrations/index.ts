@@ -25,6 +25,7 @@ import { training } from './0037-training.ts';
 import { evaluations } from './0041-evaluations.ts';
 import { workflowEvaluations } from './0042-workflow-evaluations.ts';
 import { workflowStates } from './0043-workflow-states.ts';
+import { modelFiles } from './0045-model-files.ts';
 import { vectorIndexes } from './0049-vector-indexes.ts';
 import { appReindexes } from './0052-app-reindexes.ts';
 import { appData } from './0055-app-data.ts';
@@ -57,6 +58,7 @@ export const migrations: readonly Migration[] = [
   evaluations,
   workflowEvaluations,
   workflowStates,
+  modelFiles,
   vectorIndexes,
   appReindexes,
   appData,

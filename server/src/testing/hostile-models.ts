@@ -1,0 +1,180 @@
+import { ProtoWriter } from '#engine/convert/protobuf.ts';
+
+// Networks that no exporter writes; built from bare protobuf fields (onnx.proto3).
+
+type Dims = readonly (number | string)[];
+
+const port = (name: string, type: number, dims: Dims): ProtoWriter => {
+  const shape = new ProtoWriter();
+  for (const size of dims)
+    shape.message(
+      1,
+      typeof size === 'number' ? new ProtoWriter().int(1, size) : new ProtoWriter().text(2, size),
+    );
+  const tensor = new ProtoWriter().int(1, type).message(2, shape);
+  return new ProtoWriter().text(1, name).message(2, new ProtoWriter().message(1, tensor));
+};
+
+interface NodeOptions {
+  domain?: string;
+  ints?: Record<string, number>;
+  graph?: ProtoWriter;
+}
+
+function node(
+  op: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  options: NodeOptions = {},
+): ProtoWriter {
+  const out = new ProtoWriter();
+  for (const name of inputs) out.text(1, name);
+  for (const name of outputs) out.text(2, name);
+  out.text(3, `${op}_${outputs[0]}`).text(4, op);
+  for (const [name, value] of Object.entries(options.ints ?? {}))
+    out.message(5, new ProtoWriter().text(1, name).int(3, value).int(20, 2));
+  if (options.graph) out.message(5, new ProtoWriter().text(1, 'body').message(6, options.graph).int(20, 5));
+  if (options.domain) out.text(7, options.domain);
+  return out;
+}
+
+const floats = (
+  name: string,
+  values: readonly number[],
+  dims: readonly number[] = [values.length],
+): ProtoWriter => {
+  const out = new ProtoWriter();
+  for (const size of dims) out.int(1, size);
+  return out
+    .int(2, 1)
+    .text(8, name)
+    .bytes(9, new Uint8Array(Float32Array.from(values).buffer));
+};
+const int64s = (name: string, values: readonly number[]): ProtoWriter =>
+  new ProtoWriter()
+    .int(1, values.length)
+    .int(2, 7)
+    .text(8, name)
+    .bytes(9, new Uint8Array(BigInt64Array.from(values, BigInt).buffer));
+
+function modelOf(parts: {
+  nodes: readonly ProtoWriter[];
+  weights?: readonly ProtoWriter[];
+  inputs?: readonly ProtoWriter[];
+  outputs?: readonly ProtoWriter[];
+}): Uint8Array {
+  const graph = new ProtoWriter();
+  for (const one of parts.nodes) graph.message(1, one);
+  graph.text(2, 'hostile');
+  for (const one of parts.weights ?? []) graph.message(5, one);
+  for (const one of parts.inputs ?? [port('pixel_values', 1, [1, 3, 8, 8])]) graph.message(11, one);
+  for (const one of parts.outputs ?? [port('logits', 1, [1, 3])]) graph.message(12, one);
+  return new ProtoWriter()
+    .int(1, 8)
+    .message(7, graph)
+    .message(8, new ProtoWriter().text(1, '').int(2, 17))
+    .message(8, new ProtoWriter().text(1, 'evil.ops').int(2, 1))
+    .finish();
+}
+
+const channelMeans = [
+  node('GlobalAveragePool', ['pixel_values'], ['pooled']),
+  node('Flatten', ['pooled'], ['means'], { ints: { axis: 1 } }),
+];
+
+/** Weights that lie in a file named by `location`. */
+export function externalNetwork(location: string, length = 12): Uint8Array {
+  const pair = (key: string, value: string) => new ProtoWriter().text(1, key).text(2, value);
+  const outside = new ProtoWriter()
+    .int(1, 3)
+    .int(2, 1)
+    .text(8, 'outside')
+    .message(13, pair('location', location))
+    .message(13, pair('offset', '0'))
+    .message(13, pair('length', String(length)))
+    .int(14, 1);
+  return modelOf({
+    nodes: [...channelMeans, node('Add', ['means', 'outside'], ['logits'])],
+    weights: [outside],
+  });
+}
+
+export const customNetwork = (): Uint8Array =>
+  modelOf({ nodes: [...channelMeans, node('Exec', ['means'], ['logits'], { domain: 'evil.ops' })] });
+
+export const hugeWeights = (): Uint8Array =>
+  modelOf({
+    nodes: [...channelMeans, node('Add', ['means', 'huge'], ['logits'])],
+    weights: [
+      new ProtoWriter()
+        .int(1, 2 ** 40)
+        .int(1, 2 ** 40)
+        .int(2, 1)
+        .text(8, 'huge')
+        .bytes(9, new Uint8Array(12)),
+    ],
+  });
+
+export const stringNetwork = (): Uint8Array =>
+  modelOf({
+    nodes: [...channelMeans, node('Identity', ['means'], ['logits'])],
+    inputs: [port('pixel_values', 1, [1, 3, 8, 8]), port('names', 8, [1])],
+  });
+
+/**
+ * The means of the channels of a picture (0..1), after as many rounds of a loop as its brightest spot beyond `quiet`
+ * says: dark pictures are answered at once, white ones never.
+ */
+export function loopNetwork(quiet: number): Uint8Array {
+  const body = new ProtoWriter()
+    .message(1, node('Identity', ['cond_in'], ['cond_out']))
+    .message(1, node('Sin', ['x_in'], ['x_out']))
+    .text(2, 'body')
+    .message(11, port('round', 7, []))
+    .message(11, port('cond_in', 9, []))
+    .message(11, port('x_in', 1, [1, 3]))
+    .message(12, port('cond_out', 9, []))
+    .message(12, port('x_out', 1, [1, 3]));
+  return modelOf({
+    nodes: [
+      ...channelMeans,
+      node('ReduceMax', ['pixel_values'], ['brightest'], { ints: { keepdims: 0 } }),
+      node('Sub', ['brightest', 'quiet'], ['beyond']),
+      node('Relu', ['beyond'], ['above']),
+      node('Mul', ['above', 'many'], ['rounds_f']),
+      node('Squeeze', ['rounds_f'], ['rounds_s']),
+      node('Cast', ['rounds_s'], ['rounds'], { ints: { to: 7 } }),
+      node('Loop', ['rounds', '', 'means'], ['looped'], { graph: body }),
+      node('Mul', ['looped', 'zero'], ['nothing']),
+      node('Add', ['means', 'nothing'], ['logits']),
+    ],
+    weights: [floats('quiet', [quiet]), floats('many', [1e15]), floats('zero', [0])],
+  });
+}
+
+/** Fills memory of gigabytes when the brightest spot of a picture lies beyond `quiet`. */
+export function hungryNetwork(quiet: number): Uint8Array {
+  return modelOf({
+    nodes: [
+      ...channelMeans,
+      node('ReduceMax', ['pixel_values'], ['brightest'], { ints: { keepdims: 0 } }),
+      node('Sub', ['brightest', 'quiet'], ['beyond']),
+      node('Relu', ['beyond'], ['above']),
+      node('Mul', ['above', 'many'], ['count_f']),
+      node('Cast', ['count_f'], ['count'], { ints: { to: 7 } }),
+      node('Concat', ['count', 'width'], ['shape'], { ints: { axis: 0 } }),
+      node('Expand', ['one', 'shape'], ['filled']),
+      node('Exp', ['filled'], ['grown']),
+      node('ReduceSum', ['grown'], ['sum'], { ints: { keepdims: 0 } }),
+      node('Mul', ['sum', 'zero'], ['nothing']),
+      node('Add', ['means', 'nothing'], ['logits']),
+    ],
+    weights: [
+      floats('quiet', [quiet]),
+      floats('many', [400_000]),
+      floats('zero', [0]),
+      floats('one', [1]),
+      int64s('width', [100_000]),
+    ],
+  });
+}
