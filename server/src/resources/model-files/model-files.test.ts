@@ -103,7 +103,7 @@ describe('PostModelVersionsUpload', () => {
       [{ case: 'uploadConfig', value: { userAppId, modelId: 'nobody', totalSize: 10n } }, 21200],
       [{ case: 'uploadConfig', value: { userAppId, modelId: 'colours', totalSize: 0n } }, 11102],
       [{ case: 'uploadConfig', value: { userAppId, modelId: 'colours', totalSize: 2n ** 60n } }, 11102],
-      [{ case: 'contentPart', value: { partNumber: 1, data: new Uint8Array(3) } }, 11008],
+      [{ case: 'contentPart', value: { partNumber: 1, data: new Uint8Array(3) } }, 11102],
     ];
     for (const [uploadData, code] of tries) {
       const call = openUploadCall(alice);
