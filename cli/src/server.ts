@@ -39,7 +39,7 @@ export const whoamiCommand: Command = {
 const perPage = 100;
 
 const listCommand = (
-  what: 'apps' | 'datasets' | 'inputs',
+  what: 'apps' | 'datasets' | 'inputs' | 'models',
   summary: string,
   header: readonly string[],
   cells: (one: Json) => readonly string[],
@@ -87,6 +87,11 @@ export const listCommands: readonly Command[] = [
     one.id,
     day(one.created_at),
     one.description ?? '',
+  ]),
+  listCommand('models', 'models of an app', ['ID', 'TYPE', 'STATUS'], (one) => [
+    one.id,
+    one.model_type_id,
+    one.model_version?.status?.description ?? '',
   ]),
   listCommand('inputs', 'inputs of an app, newest first', ['ID', 'CREATED', 'STATUS'], (one) => [
     one.id,

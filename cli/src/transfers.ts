@@ -229,7 +229,7 @@ export const exportCommand: Command = {
 };
 
 /** Goes on where it was when the line breaks; the file has its name only when it is whole. */
-async function download(api: Api, path: string, size: number, to: string, out: Output): Promise<void> {
+export async function download(api: Api, path: string, size: number, to: string, out: Output): Promise<void> {
   const draft = `${to}.part-${process.pid}`;
   const file = await open(draft, 'wx');
   try {

@@ -66,12 +66,13 @@ import {
   modelExportRoute,
   modelFileJobs,
   modelFilePeriodicJobs,
+  modelUploadRoute,
   openPackageFolders,
 } from '#resources/model-files/index.ts';
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
-import { openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
+import { backendRoute, openAiRoutes, openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
 import { searchJobs } from '#resources/searches/index.ts';
-import { freeTransfersOfApp, transferJobs, transferRoutes } from '#resources/transfers/index.ts';
+import { callFor, transferJobs, transferRoutes } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import {
   indexRoutes,
@@ -175,9 +176,13 @@ async function open(
     : openFileObjects(join(config.dataDir, 'objects'));
   const fetcher = openFetcher({ allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges] });
   whenStopping(() => fetcher.close());
-  const networks = await openEngine({
+  const backendFetcher = openFetcher({
+    allow: [...config.fetchAllow.hosts, ...config.fetchAllow.ranges],
+    idleTimeoutMs: 600_000,
+  });
+  whenStopping(() => backendFetcher.close());
   const packageFolders = openPackageFolders(join(config.dataDir, 'packages'), objects);
-  const engine = await openEngine({
+  const networks = await openEngine({
     dataDir: config.dataDir,
     threads: config.inferenceThreads,
     optIn: { faces: config.faces },
@@ -235,6 +240,7 @@ async function open(
   const vectors = openVectorCatalog({ db, memory: openMemoryIndexes(db, vectorHost), stores, log });
   const runTimes = openRunTimes();
   const serviceDeps: ServiceDeps = {
+    backendFetcher,
     runTimes,
     ...deps,
     ...uploadHooks,
@@ -374,6 +380,30 @@ async function open(
             .app as AppGrant,
       }),
       trainLogRoute(db),
+      backendRoute({
+        ...common,
+        grant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('PostModelVersions'), header, { userId, appId }))
+            .app as AppGrant,
+      }),
+      ...openAiRoutes({
+        grant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('PostModelOutputs'), header, { userId, appId })).app as AppGrant,
+        predict: async (grant, request, signal) => {
+          const reply = await service.postModelOutputs(request, callFor('PostModelOutputs', grant, signal));
+          return reply as Awaited<ReturnType<Parameters<typeof openAiRoutes>[0]['predict']>>;
+        },
+        generate: (grant, request, signal) =>
+          service.generateModelOutputs(request, callFor('GenerateModelOutputs', grant, signal)) as ReturnType<
+            Parameters<typeof openAiRoutes>[0]['generate']
+          >,
+      }),
+      modelUploadRoute({
+        ...modelFileParts(serviceDeps),
+        grant: async (header, userId, appId) =>
+          (await authorizer.authorize(ruleOf('PostModelVersionsUpload'), header, { userId, appId }))
+            .app as AppGrant,
+      }),
       modelExportRoute({
         db,
         objects,

@@ -251,7 +251,10 @@ export const evaluationParts = (deps: ServiceDeps, directory: RememberedDirector
   jobGrant: deps.jobGrant,
 });
 
-export interface ServiceDeps extends ExtractionDeps, Pick<ModelFileDeps, 'modelFileLimits'> {
+export interface ServiceDeps
+  extends ExtractionDeps,
+    Pick<WorkflowDeps, 'backendFetcher'>,
+    Pick<ModelFileDeps, 'modelFileLimits'> {
   /** Scratch folder of the models that are brought. */
   readonly modelWorkDir: string;
   readonly runTimes: RunTimes;
@@ -347,6 +350,9 @@ export const searchParts = (deps: ServiceDeps): SearchParts => ({
   showAnnotations: async (...asked) =>
     withMaskUrls(deps.publicUrl(), asked[1], await showAnnotations(...asked)),
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
+  readsTexts: (builtin) => deps.engine.readsTexts(builtin),
+  embedText: async (builtin, text) =>
+    (await deps.engine.readsTexts(builtin)) ? deps.engine.embedText(builtin, text) : undefined,
   async embedImage(builtin, image) {
     const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;
     return deps.engine.embed(builtin, { bytes });

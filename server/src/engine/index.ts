@@ -265,7 +265,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
 /** SHA-256 of the package that a model id names; undefined for built-in models. */
 const packageOf = (modelId: string): string | undefined =>
-  modelId.startsWith(packagePrefix) ? modelId.slice(packagePrefix.length) : undefined;
+  /^package:[0-9a-f]{64}$/.test(modelId) ? modelId.slice(packagePrefix.length) : undefined;
 
 /** Maps of what each pixel is are no larger than this; from cells of four pixels nothing finer can be told. */
 const mapEdgeMax = 512;

@@ -114,8 +114,9 @@ export async function broughtModel(
   modelId: string,
   modelTypeId: string,
   archive: Uint8Array,
+  useCases: string[] = [],
 ) {
-  const made = await person.client.postModels({ models: [{ id: modelId, modelTypeId }] });
+  const made = await person.client.postModels({ models: [{ id: modelId, modelTypeId, useCases }] });
   if (made.status?.code !== 10000) throw new Error(`no model: ${made.status?.details}`);
   const replies = await uploadVersion(person, modelId, archive);
   const versionId = replies.at(-1)?.modelVersionId ?? '';

@@ -223,7 +223,15 @@ function openTokenizer(
   { tokenizer, tokenizerConfig, lengthMax, padTo, padId }: TextTower,
 ): (text: string) => Tokens {
   const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as object;
-  const made = new Tokenizer(read(tokenizer), tokenizerConfig ? read(tokenizerConfig) : {});
+  // Parts that a tokenizer does without may be left out of its file.
+  const usual = {
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    added_tokens: [],
+  };
+  const made = new Tokenizer({ ...usual, ...read(tokenizer) }, tokenizerConfig ? read(tokenizerConfig) : {});
   return (text) => {
     const all = made.encode(text.slice(0, 200_000)).ids;
     // Cut texts keep their last special token, by which some networks read them.

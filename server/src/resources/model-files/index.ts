@@ -14,6 +14,7 @@ export { openPackageFolders, type PackageFolders } from './package-folders.ts';
 export { modelExportRoute } from './routes.ts';
 export { buildLogOf } from './store.ts';
 export { modelFilePeriodicJobs } from './sweep-job.ts';
+export { modelUploadRoute } from './upload-route.ts';
 
 /** Models that are brought and taken away. */
 export const modelFileHandlers = (

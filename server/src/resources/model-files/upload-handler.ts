@@ -1,10 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  type PostModelVersionsUploadConfig,
-  type ServicePart,
-  StatusCode,
-  type UploadContentPart,
-} from '@fovea/contract';
+import { type PostModelVersionsUploadConfig, type ServicePart, StatusCode } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
@@ -28,13 +23,13 @@ import { addPart, findUpload, insertUpload, partsOf, type UploadRow } from './st
 
 export const partsFolder = 'model-uploads/';
 
-interface Open {
+export interface Open {
   readonly id: string;
   readonly upload: UploadRow;
 }
 
 export function uploadHandlers(deps: ModelFileDeps): ServicePart<Call, 'postModelVersionsUpload'> {
-  const { db } = deps;
+  const { begin, take } = openUploads(deps);
   return {
     /**
      * Takes the files of a model version in parts. The first message says what comes and is answered at once, because
@@ -46,20 +41,26 @@ export function uploadHandlers(deps: ModelFileDeps): ServicePart<Call, 'postMode
       for await (const { uploadData } of requests) {
         if (!open) {
           if (uploadData.case !== 'uploadConfig') throw modelFileFault.noConfig();
-          open = await begin(call, uploadData.value);
+          open = await begin(call.app, uploadData.value);
           yield progress(open);
           if (open.upload.receivedBytes === open.upload.totalBytes) yield building(open);
         } else {
           if (uploadData.case !== 'contentPart') throw modelFileFault.noConfig();
-          open = await take(call.app, open, uploadData.value);
+          const { partNumber, data } = uploadData.value;
+          open = await take(call.app, open, Number(partNumber), data);
           yield open.upload.receivedBytes < open.upload.totalBytes ? progress(open) : building(open);
         }
       }
     },
   };
+}
 
-  async function begin(call: Call, config: PostModelVersionsUploadConfig): Promise<Open> {
-    const { app } = call;
+/** Uploads as both ways in see them: the RPC and the route for bare bytes. */
+export function openUploads(deps: ModelFileDeps) {
+  const { db } = deps;
+  return { begin, take };
+
+  async function begin(app: AppGrant, config: PostModelVersionsUploadConfig): Promise<Open> {
     const settings = readVersion(config.modelVersion, undefined);
     const trouble = settings.id ? idTrouble(settings.id, 'model version') : undefined;
     if (trouble) throw modelFault.invalid(trouble);
@@ -102,10 +103,13 @@ export function uploadHandlers(deps: ModelFileDeps): ServicePart<Call, 'postMode
   }
 
   /** `range_start` is not looked at: clients send where a part begins or where it ends (SEMANTICS trap 16). */
-  async function take(grant: AppGrant, { id, upload }: Open, part: UploadContentPart): Promise<Open> {
+  async function take(
+    grant: AppGrant,
+    { id, upload }: Open,
+    partNumber: number,
+    data: Uint8Array,
+  ): Promise<Open> {
     const { versionKey, totalBytes } = upload;
-    const { data } = part;
-    const partNumber = Number(part.partNumber);
     if (data.length === 0) throw modelFileFault.emptyPart();
     const sha = createHash('sha256').update(data).digest();
     const before = await partsOf(db, grant, versionKey);

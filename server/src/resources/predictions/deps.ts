@@ -49,6 +49,8 @@ export interface PredictDeps extends Deps {
 }
 
 export interface RunDeps extends PredictDeps {
+  /** Reaches services behind models; more patient than `fetcher`, because they may think for a while. */
+  readonly backendFetcher?: Fetcher;
   readonly heads: Heads;
   /** Told what PostModelOutputs was asked and answered, for those who collect it. Returns at once and never throws. */
   readonly onPredicted?: (predicted: {

@@ -18,6 +18,8 @@ import { newId } from '#domain/ids.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, status, statusOfFault } from '../common/status.ts';
 import { bodyOfVersion, conceptNamesIn, mainGrant, readTrainedVersion, showModel } from '../models/index.ts';
+import { answersOf, dataOf } from './backends/answer.ts';
+import { backendMark } from './backends/backend.ts';
 import type { RunDeps } from './deps.ts';
 import { eachOf } from './each-of.ts';
 import { predictionFault } from './faults.ts';
@@ -49,9 +51,10 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
       return reply;
     },
 
-    /** Networks here answer at once, so the stream is one message long. */
+    /** Networks answer at once: one message. Services behind models say their words as they come. */
     async *generateModelOutputs(req, call) {
       const { runnable, grant } = await findRunnable(req, call);
+      if (runnable.version.builtin === backendMark) return yield* generate(req, call, runnable);
       yield await outputsOf(req, call, runnable, grant);
     },
 
@@ -97,7 +100,7 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     const allKnown = known.length === 0 || checkSelected(known, settings.selected);
     const shown = showModel(runnable.model, runnable.version);
     const outputs = await eachOf(req.inputs, inputsAtOnce, async (input) => {
-      const output = await outputOf(call, runnable, input, settings);
+      const output = await outputOf(call, runnable, input, settings, paramsOf(req, runnable));
       output.model = shown;
       return output;
     });
@@ -111,11 +114,35 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     return { status: batchStatus(outcomes), outputs };
   }
 
+  /** The words of a service, piece by piece, for one input. */
+  async function* generate(req: PostModelOutputsRequest, call: Call, runnable: Runnable) {
+    const [input, ...others] = req.inputs;
+    if (!input) throw predictionFault.noInputs();
+    if (others.length > 0) throw commonFault.tooMany('inputs', req.inputs.length, 1);
+    const model = showModel(runnable.model, runnable.version);
+    const id = newId();
+    const media = await openMedia(deps, call.app, input, call.signal);
+    const options = { signal: call.signal, params: paramsOf(req, runnable) };
+    for await (const answer of answersOf(deps, runnable, media, options)) {
+      const output = create(OutputSchema, {
+        id,
+        createdAt: timestampNow(),
+        model,
+        data: dataOf(answer),
+        promptTokens: answer.promptTokens ?? 0,
+        completionTokens: answer.completionTokens ?? 0,
+        status: status(StatusCode.SUCCESS),
+      });
+      yield { status: status(StatusCode.SUCCESS), outputs: [output] };
+    }
+  }
+
   async function outputOf(
     call: Call,
     runnable: Runnable,
     input: Input,
     settings: OutputSettings,
+    params: Readonly<Record<string, unknown>>,
   ): Promise<Output> {
     const output = create(OutputSchema, { id: newId(), createdAt: timestampNow(), input: echoOf(input) });
     try {
@@ -124,6 +151,9 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
       output.data = await predictWith(deps, runnable, media, settings, {
         signal: call.signal,
         grant: call.app,
+        params,
+        onUsage: (promptTokens, completionTokens) =>
+          Object.assign(output, { promptTokens, completionTokens }),
       });
       output.status = create(StatusSchema, status(StatusCode.SUCCESS));
     } catch (thrown) {
@@ -144,6 +174,20 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     }
   }
 }
+
+/** Settings of the model, and over them those of the request. */
+const paramsOf = (
+  req: PostModelOutputsRequest,
+  { version }: Runnable,
+): Readonly<Record<string, unknown>> => ({
+  ...bodyOfVersion(version).outputInfo?.params,
+  ...Object.assign(
+    {},
+    ...overridesOf(req.model)
+      .map((info) => info?.params)
+      .reverse(),
+  ),
+});
 
 /** Those of the whole, of regions, and of frames. */
 function conceptsIn(data: Data | undefined): Concept[] {

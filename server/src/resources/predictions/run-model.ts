@@ -10,6 +10,8 @@ import {
   mainApp,
   type VersionRow,
 } from '../models/index.ts';
+import { backendData } from './backends/answer.ts';
+import { backendMark } from './backends/backend.ts';
 import type { RunDeps } from './deps.ts';
 import { predictionFault } from './faults.ts';
 import { eachFrame, showFrame } from './frames.ts';
@@ -26,6 +28,9 @@ export interface Runnable {
 }
 
 export interface RunModelOptions {
+  /** Settings of the request, for models that a service elsewhere answers for. */
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly onUsage?: (promptTokens: number, completionTokens: number) => void;
   readonly signal?: AbortSignal;
   readonly background?: boolean;
   /** The app that is worked for: operators that look things up look there. */
@@ -48,6 +53,7 @@ export async function predictWith(
   const { version } = runnable;
   if (media.kinds.includes('video') && !media.kinds.includes('image') && looksAtPictures(runnable))
     return predictFrames(deps, runnable, media, settings, options);
+  if (version.builtin === backendMark) return backendData(deps, runnable, media, options);
   if (version.builtin)
     return limited(await runNetwork(deps, runnable, version.builtin, media, settings, options), settings);
   return runOperator(deps, runnable, media, options);

@@ -26,6 +26,7 @@ import { evaluations } from './0041-evaluations.ts';
 import { workflowEvaluations } from './0042-workflow-evaluations.ts';
 import { workflowStates } from './0043-workflow-states.ts';
 import { modelFiles } from './0045-model-files.ts';
+import { modelBackends } from './0046-model-backends.ts';
 import { vectorIndexes } from './0049-vector-indexes.ts';
 import { appReindexes } from './0052-app-reindexes.ts';
 import { appData } from './0055-app-data.ts';
@@ -59,6 +60,7 @@ export const migrations: readonly Migration[] = [
   workflowEvaluations,
   workflowStates,
   modelFiles,
+  modelBackends,
   vectorIndexes,
   appReindexes,
   appData,
