@@ -129,7 +129,7 @@ test('a pair of towers: an app indexed by it is searched by words', async () => 
   const patched = await alice.client.patchApps({
     userAppId: { userId: alice.userId },
     action: 'overwrite',
-    apps: [{ id: alice.appId, defaultWorkflowId: 'by-pair' }],
+    apps: [{ id: alice.appId, defaultWorkflow: { id: 'by-pair', userId: alice.userId, appId: alice.appId } }],
   });
   expect(patched.status?.code, patched.status?.details).toBe(10000);
   await alice.client.postInputs({

@@ -19,23 +19,10 @@ import type { Media } from './media.ts';
 import { operators } from './operators/index.ts';
 import { limited, type OutputSettings } from './output-config.ts';
 import { runTrained } from './run-trained.ts';
+import type { RunModelOptions, Runnable } from './runnable.ts';
 import { showEmbedding, showPrediction } from './show-prediction.ts';
 
-/** A model version that may predict. */
-export interface Runnable {
-  readonly model: ModelRow;
-  readonly version: VersionRow;
-}
-
-export interface RunModelOptions {
-  /** Settings of the request, for models that a service elsewhere answers for. */
-  readonly params?: Readonly<Record<string, unknown>>;
-  readonly onUsage?: (promptTokens: number, completionTokens: number) => void;
-  readonly signal?: AbortSignal;
-  readonly background?: boolean;
-  /** The app that is worked for: operators that look things up look there. */
-  readonly grant?: AppGrant;
-}
+export type { RunModelOptions, Runnable } from './runnable.ts';
 
 /**
  * Runs one model version on one input, and cuts the result down to the settings.

@@ -3,7 +3,7 @@ import { type Data, DataSchema } from '@fovea/contract';
 import { canonicalTypeId } from '../../models/index.ts';
 import type { RunDeps } from '../deps.ts';
 import type { Media } from '../media.ts';
-import type { RunModelOptions, Runnable } from '../run-model.ts';
+import type { RunModelOptions, Runnable } from '../runnable.ts';
 import { showEmbedding } from '../show-prediction.ts';
 import { askBackend, type BackendAnswer } from './ask-backend.ts';
 import { backendFault, backendOf } from './backend.ts';
