@@ -1,14 +1,11 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, TextSchema } from '@fovea/contract';
-import type { AppGrant } from '#domain/grant.ts';
 import { packagePrefix } from '#engine/index.ts';
 import {
   bodyOfVersion,
   canonicalTypeId,
   inputKindsOf,
-  type ModelRow,
   mainApp,
-  type VersionRow,
 } from '../models/index.ts';
 import { backendData } from './backends/answer.ts';
 import { backendMark } from './backends/backend.ts';
