@@ -350,15 +350,13 @@ export const searchParts = (deps: ServiceDeps): SearchParts => ({
   showAnnotations: async (...asked) =>
     withMaskUrls(deps.publicUrl(), asked[1], await showAnnotations(...asked)),
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
-  readsTexts: (builtin) => deps.engine.readsTexts(builtin),
-  embedText: async (builtin, text) =>
-    (await deps.engine.readsTexts(builtin)) ? deps.engine.embedText(builtin, text) : undefined,
   async embedImage(builtin, image) {
     const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;
     return deps.engine.embed(builtin, { bytes });
   },
-  // The built-in embedders read pictures only.
-  embedText: async () => undefined,
+  // The built-in embedders read pictures only; models that were brought may read both.
+  embedText: async ({ builtin }, text) =>
+    (await deps.engine.readsTexts(builtin)) ? deps.engine.embedText(builtin, text) : undefined,
 });
 
 /** The whole service in one expression: an RPC that nobody answers, and that is not listed as missing, does not compile. */

@@ -72,11 +72,6 @@ async function unitVectorOf(
       return unit(await reached(source.url, parts.embedImage(embedder.builtin, { url: source.url })));
     case 'image_bytes':
       return unit(await parts.embedImage(embedder.builtin, { bytes: source.bytes }));
-    case 'text': {
-      const vector = await parts.embedText(embedder.builtin, source.text);
-      if (!vector) throw searchFault.textNeedsModel();
-      return unit(vector);
-    }
     case 'input': {
       const { inputId, annotationId } = source;
       const [input] = await parts.findInputs(db, grant, [inputId]);

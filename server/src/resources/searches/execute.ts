@@ -42,8 +42,10 @@ export async function openSearch(
   until?: number,
 ): Promise<Opened> {
   const trail = newTrail(until);
-  const tree = await withTexts(parts, grant, asked);
-  const scene = await timed(trail, 'names', () => openScene(parts.reads, grant, tree));
+  const [tree, scene] = await timed(trail, 'names', async () => {
+    const resolved = await resolveTextRanks(parts, grant, asked);
+    return [resolved, await openScene(parts.reads, grant, resolved)] as const;
+  });
   return {
     parts,
     kind,
@@ -54,25 +56,6 @@ export async function openSearch(
     similar: tree.ranks.filter(isSimilar),
     trail,
   };
-}
-
-/** Words look for pictures, where the app's embedder reads texts; else for the words of texts. */
-async function withTexts(parts: SearchParts, grant: AppGrant, tree: SearchTree): Promise<SearchTree> {
-  if (!tree.ranks.some(({ kind }) => kind === 'words')) return tree;
-  const embedder = await parts.baseEmbedderOf(parts.db, grant);
-  if (!embedder || !(await parts.readsTexts(embedder.builtin))) return tree;
-  const ranks = tree.ranks.map((rank): (typeof tree.ranks)[number] =>
-    rank.kind === 'words'
-      ? {
-          kind: 'similar',
-          at: rank.at,
-          negate: rank.negate,
-          source: { kind: 'text', text: rank.words },
-          modelVersionId: '',
-        }
-      : rank,
-  );
-  return { ...tree, ranks };
 }
 
 /** How many hits a search has; of those ranked by similarity with a least value, 10,000 at most are counted. */

@@ -28,10 +28,8 @@ export interface SearchParts {
   readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<Embedder | undefined>;
   /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */
   readonly embedImage: (builtin: string, image: Probe) => Promise<Float32Array>;
-  /** Vector of a text in the space of pictures; undefined where the embedder reads no texts. */
-  readonly embedText: (builtin: string, text: string) => Promise<Float32Array | undefined>;
-  /** Whether the embedder puts texts and pictures into one space. */
-  readonly readsTexts: (builtin: string) => Promise<boolean>;
+  /** Vector of a text among the pictures of an embedder; undefined where it reads pictures only. */
+  readonly embedText: (embedder: Embedder, text: string) => Promise<Float32Array | undefined>;
   readonly findInputs: (
     db: Db,
     grant: AppGrant,

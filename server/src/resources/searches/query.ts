@@ -79,8 +79,6 @@ export type VectorSource =
   | { readonly kind: 'image_bytes'; readonly bytes: Uint8Array }
   /** The stored vector of an input, or of one of its regions where an annotation is named. */
   | { readonly kind: 'input'; readonly inputId: string; readonly annotationId: string }
-  /** What a picture should show, in words; for embedders that read texts. */
-  | { readonly kind: 'text'; readonly text: string }
   /** What inputs with these labels have in common: the mean of their vectors. */
   | { readonly kind: 'labelled'; readonly concepts: readonly ConceptTerm[] };
 

@@ -134,13 +134,8 @@ function readRank(wire: WireRank, at: number): Rank[] {
   if (inputId) sources.push({ kind: 'input', inputId, annotationId });
   const modelVersionId = annotation.modelVersionId || annotation.embedModelVersionId;
   const ranks = sources.map((source): Rank => ({ kind: 'similar', at, negate, source, modelVersionId }));
-  if (data?.text?.raw) {
-    // Text beside a named embedder asks for pictures that look like the text.
-    if (modelVersionId) {
-      const source: VectorSource = { kind: 'text', text: data.text.raw };
-      ranks.push({ kind: 'similar', at, negate, source, modelVersionId });
-    } else ranks.push({ kind: 'words', at, negate, words: readWords(data.text.raw) });
-  }
+  if (data?.text?.raw)
+    ranks.push({ kind: 'words', at, negate, words: readWords(data.text.raw), modelVersionId });
   if (data && data.concepts.length > 0)
     ranks.push({ kind: 'concepts', at, negate, concepts: readConcepts(data.concepts) });
   return ranks;
