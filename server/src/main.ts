@@ -72,7 +72,7 @@ import {
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { backendRoute, openAiRoutes, openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
 import { searchJobs } from '#resources/searches/index.ts';
-import { callFor, transferJobs, transferRoutes } from '#resources/transfers/index.ts';
+import { callFor, freeTransfersOfApp, transferJobs, transferRoutes } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import {
   indexRoutes,
