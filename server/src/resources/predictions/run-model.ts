@@ -1,12 +1,7 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, TextSchema } from '@fovea/contract';
 import { packagePrefix } from '#engine/index.ts';
-import {
-  bodyOfVersion,
-  canonicalTypeId,
-  inputKindsOf,
-  mainApp,
-} from '../models/index.ts';
+import { bodyOfVersion, canonicalTypeId, inputKindsOf, mainApp } from '../models/index.ts';
 import { backendData } from './backends/answer.ts';
 import { backendMark } from './backends/backend.ts';
 import type { RunDeps } from './deps.ts';
