@@ -24,6 +24,8 @@ export interface Opened {
   /** What this browser kept because the server did not have it yet. */
   readonly draft: Drawing | undefined;
   readonly video?: VideoParts;
+  /** The frame of a video that is shown first. */
+  readonly frame?: number;
 }
 
 export interface Labelling {
@@ -40,15 +42,15 @@ export interface Labelling {
 }
 
 /** The drawing of an open input, saved as it changes, and the ways to the inputs beside it. */
-export function useLabelling({ app, input, size, saved, draft, video }: Opened): Labelling {
+export function useLabelling({ app, input, size, saved, draft, video, frame }: Opened): Labelling {
   const { t } = useTranslation();
   const inputId = input.id ?? '';
   const [saveState, setSaveState] = useState<SaveState>({ kind: 'saved' });
   const { editor, autosave } = useMemo(() => {
     const autosave = new Autosave(app, inputId, size, saved, setSaveState, video);
-    const editor = new Editor(size, saved, (drawing) => autosave.save(drawing), video ? 0 : undefined);
+    const editor = new Editor(size, saved, (drawing) => autosave.save(drawing), frame);
     return { autosave, editor };
-  }, [app, inputId, size, saved, video]);
+  }, [app, inputId, size, saved, video, frame]);
   useEffect(() => {
     if (!draft) return;
     editor.replace(draft);

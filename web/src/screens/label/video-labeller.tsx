@@ -23,9 +23,10 @@ import { Toolbar } from './toolbar.tsx';
 export function VideoLabeller({ video, ...opened }: Opened & { video: VideoParts }) {
   const { t } = useTranslation();
   const { app, input, size } = opened;
-  const labelling = useLabelling({ ...opened, video });
-  const { editor, state } = labelling;
   const { clock } = video;
+  const [frameAtFirst] = useState(() => startFrame(clock.count));
+  const labelling = useLabelling({ ...opened, video, frame: frameAtFirst });
+  const { editor, state } = labelling;
   const player = useMemo(
     () =>
       new Player(editor, clock, {
@@ -35,9 +36,9 @@ export function VideoLabeller({ video, ...opened }: Opened & { video: VideoParts
     [editor, clock, input],
   );
   useEffect(() => {
-    player.open(startFrame(clock.count));
+    player.open(frameAtFirst);
     return () => player.close();
-  }, [player, clock]);
+  }, [player, frameAtFirst]);
   const playing = useSyncExternalStore(player.subscribe, player.snapshot);
   const first = useCallback((event: KeyboardEvent) => pressed(event, editor, player), [editor, player]);
   useLabelKeys(editor, labelling, first);
