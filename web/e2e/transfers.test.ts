@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { zipOf } from '../../server/src/resources/extraction/archives.testing.ts';
+import { zipOf } from '../../server/src/testing/archives.ts';
 import { ffmpegPath, numberedClip } from '../../server/src/testing/clips.ts';
 import {
   api,
