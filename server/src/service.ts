@@ -160,7 +160,18 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   ...deps,
   isProfilePublic: isProfilePublic(directory),
   heads: openHeads(deps.objects),
-  onPredicted: openCollecting(deps),
+  onPredicted: openCollecting({
+    ...deps,
+    async readStored(grant, id, bytesMax) {
+      const [found] = grant.isMember ? await findInputs(deps.db, grant, [id]) : [];
+      if (found?.kind !== 'image' && found?.kind !== 'text') return undefined;
+      const bytes = await readImageBytes(deps, grant, found.key);
+      if (bytes.length > bytesMax) return undefined;
+      const medium =
+        found.kind === 'image' ? { image: { base64: bytes } } : { text: { raw: bytes.toString('utf8') } };
+      return create(DataSchema, medium);
+    },
+  }),
   async synonymsOf(grant, conceptIds, knowledgeGraphId) {
     const asked = {
       conceptIds,

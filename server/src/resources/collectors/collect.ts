@@ -1,6 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf';
-import { DataSchema, type Input, type Output, StatusCode } from '@fovea/contract';
+import { type Data, DataSchema, type Input, type Output, StatusCode } from '@fovea/contract';
 import { mayDie } from '#domain/failpoints.ts';
+import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { enqueue } from '#jobs/index.ts';
 import type { Deps } from '../common/deps.ts';
@@ -11,9 +12,16 @@ import { collectorsOf, insertItem } from './store.ts';
 export interface Predicted {
   readonly callerUserKey: number;
   readonly modelVersionKey: number;
+  /** Where inputs that are named by id alone lie. */
+  readonly app: AppGrant;
   readonly inputs: readonly Input[];
   /** One for each input, in order. */
   readonly outputs: readonly Output[];
+}
+
+export interface CollectingParts extends Pick<Deps, 'db' | 'log'> {
+  /** A stored picture or text with its bytes; undefined for what is too large to be queued. */
+  readonly readStored: (grant: AppGrant, inputId: string, bytesMax: number) => Promise<Data | undefined>;
 }
 
 /** Calls whose inputs are on their way into the queue; more are let go, so that predictions never wait for it. */
@@ -21,19 +29,21 @@ const underWayMax = 32;
 const inputBytesMax = 64 * 1024 * 1024;
 
 /**
- * Told of every call of PostModelOutputs when its outputs are there. Returns at once and never throws: what a
+ * Told of every call of a model when its outputs are there. Returns at once and never throws: what a
  * collector wants is put into the queue beside the reply.
  */
-export function openCollecting({ db, log }: Pick<Deps, 'db' | 'log'>): (predicted: Predicted) => void {
+export function openCollecting({ db, log, readStored }: CollectingParts): (predicted: Predicted) => void {
   let underWay = 0;
 
-  async function queue({ callerUserKey, modelVersionKey, inputs, outputs }: Predicted): Promise<void> {
+  async function queue({ callerUserKey, modelVersionKey, app, inputs, outputs }: Predicted): Promise<void> {
     for (const row of await collectorsOf(db, callerUserKey, modelVersionKey)) {
       const { preQueueRandomSample } = unpackCollector(row);
       for (const [i, output] of outputs.entries()) {
-        const data = inputs[i]?.data;
-        if (!data || !output.data || output.status?.code !== StatusCode.SUCCESS) continue;
+        if (!output.data || output.status?.code !== StatusCode.SUCCESS) continue;
         if (preQueueRandomSample > 0 && Math.random() >= preQueueRandomSample) continue;
+        const asked = inputs[i];
+        const data = asked?.data ?? (asked?.id ? await readStored(app, asked.id, inputBytesMax) : undefined);
+        if (!data) continue;
         const input = Buffer.from(toBinary(DataSchema, data));
         if (input.length > inputBytesMax) continue;
         const item = { inputId: newId(), input, output: Buffer.from(toBinary(DataSchema, output.data)) };

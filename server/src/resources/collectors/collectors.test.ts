@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { tinyPng } from '#testing/inputs.ts';
+import { tinyPng, uploadPictures } from '#testing/inputs.ts';
 import { type Person, signedIn } from '#testing/people.ts';
 
 type Sent = NonNullable<Parameters<Person['client']['postCollectors']>[0]['collectors']>[number];
@@ -219,4 +219,27 @@ test('a key that was revoked since stops the collecting and says why', async () 
     expect(seen?.status?.details).toContain('could not be collected');
   }, soon);
   expect(await inputsOf(dora)).toEqual([]);
+});
+
+test('streams and inputs named by id are collected, with their bytes', async () => {
+  const carol = await signedIn('carol');
+  await uploadPictures(carol, ['stored']);
+  const made = await carol.client.postCollectors({ collectors: [collector(carol, 'all')] });
+  expect(made.status?.code, made.status?.details).toBe(10000);
+  const before = (await inputsOf(carol)).length;
+  const byId = await carol.client.postModelOutputs({ modelId, versionId, inputs: [{ id: 'stored' }] });
+  expect(byId.status?.code, byId.status?.details).toBe(10000);
+  await vi.waitFor(async () => expect(await inputsOf(carol)).toHaveLength(before + 1), soon);
+  const base64 = Buffer.from(tinyPng(77, 32)).toString('base64');
+  const { http } = await carol.rest('POST', `models/${modelId}/versions/${versionId}/outputs/generate`, {
+    inputs: [{ data: { image: { base64 } } }],
+  });
+  expect(http).toBe(200);
+  await vi.waitFor(async () => expect(await inputsOf(carol)).toHaveLength(before + 2), soon);
+  // The stored picture came again, as it is.
+  await vi.waitFor(async () => {
+    const inputs = await inputsOf(carol);
+    expect(inputs.every(({ status }) => status?.code === 30000)).toBe(true);
+    expect(new Set(inputs.map(({ data }) => data?.image?.hosted?.suffix)).size).toBe(2);
+  }, soon);
 });

@@ -45,8 +45,18 @@ export function collectorJobs(parts: CollectorJobParts): Record<string, JobHandl
           });
         }
       },
-      async onDead({ payload }, _error, tx) {
-        await deleteItem(tx, (payload as Payload).itemKey);
+      async onDead({ payload, appKey }, error, tx) {
+        const { itemKey } = payload as Payload;
+        const grant = appKey === null ? undefined : await parts.jobGrant(appKey);
+        const item = grant && (await findItem(tx, grant, itemKey));
+        if (grant && item)
+          await noteTrouble(
+            tx,
+            grant,
+            item.key,
+            `An input was given up after it had been tried several times: ${error}`,
+          );
+        await deleteItem(tx, itemKey);
       },
     },
   };

@@ -52,10 +52,12 @@ export interface RunDeps extends PredictDeps {
   /** Reaches services behind models; more patient than `fetcher`, because they may think for a while. */
   readonly backendFetcher?: Fetcher;
   readonly heads: Heads;
-  /** Told what PostModelOutputs was asked and answered, for those who collect it. Returns at once and never throws. */
+  /** Told what a model was asked and answered outside workflows, for those who collect it. Returns at once and never throws. */
   readonly onPredicted?: (predicted: {
     callerUserKey: number;
     modelVersionKey: number;
+    /** Where inputs that are named by id alone lie. */
+    app: AppGrant;
     inputs: readonly Input[];
     outputs: readonly Output[];
   }) => void;

@@ -39,16 +39,7 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     /** One output for each input, in order. A bad input fails alone; a bad model fails the call. */
     async postModelOutputs(req, call) {
       const { runnable, grant } = await findRunnable(req, call);
-      const reply = await outputsOf(req, call, runnable, grant);
-      const { outputs } = reply;
-      const callerUserKey = call.caller.userKey;
-      deps.onPredicted?.({
-        callerUserKey,
-        modelVersionKey: runnable.version.key,
-        inputs: req.inputs,
-        outputs,
-      });
-      return reply;
+      return outputsOf(req, call, runnable, grant);
     },
 
     /** Networks answer at once: one message. Services behind models say their words as they come. */
@@ -105,6 +96,15 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
       return output;
     });
     await translate(grant, outputs, settings.language);
+    const callerUserKey = call.caller.userKey;
+    const app = call.app;
+    deps.onPredicted?.({
+      callerUserKey,
+      modelVersionKey: runnable.version.key,
+      app,
+      inputs: req.inputs,
+      outputs,
+    });
     const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
     if (outputs.every((output) => output.status?.code === StatusCode.MODEL_INVALID_ARGUMENT)) {
       // The same mistake with every input is a mistake in the request.

@@ -33,6 +33,8 @@ export interface ArchiveSource {
   /** The medium of a kept input, with links that begin with where whoever asked finds this server. */
   readonly showMedium: (input: KeptInput) => Data;
   readonly signal: AbortSignal;
+  /** Counts what the format has no place for. */
+  readonly lost: { frameRegions: number; otherInputs: number };
 }
 
 const inputsPerEntry = 128;
@@ -100,19 +102,30 @@ async function vectorsIn(
 }
 
 async function cocoFile(source: ArchiveSource, split: string) {
+  const { lost } = source;
+  let walks = 0;
+  const noteLost = (input: KeptInput, annotations: readonly KeptAnnotation[]) => {
+    lost.otherInputs += 1;
+    const { frames } = mergedData(source.showMedium(input), annotations);
+    for (const { data } of frames) lost.frameRegions += data?.regions.length ?? 0;
+  };
   return {
     description: split === '' ? 'Exported by Fovea' : `Exported by Fovea, split '${split}'`,
     concepts: await conceptsOfVersion(source.db, source.versionKey),
     async *items(): AsyncGenerator<CocoItem> {
+      // They are walked twice.
+      const isFirst = walks++ === 0;
       for await (const step of inputSteps(source.db, source.versionKey, split, inputsPerEntry)) {
         source.signal.throwIfAborted();
-        for (const { input, annotations } of step)
+        for (const { input, annotations } of step) {
+          if (input.kind !== 'image' && isFirst) noteLost(input, annotations);
           if (input.kind === 'image')
             yield {
               number: input.inputKey,
               id: input.id,
               data: mergedData(source.showMedium(input), annotations),
             };
+        }
       }
     },
   };

@@ -133,6 +133,10 @@ describe('exports', () => {
 
   test('COCO has boxes, polygons and masks in pixels', async () => {
     const made = await exported(format.coco);
+    expect(made?.status).toMatchObject({
+      code: 64200,
+      details: expect.stringContaining('1 input that is no picture'),
+    });
     const files = unzipped(Buffer.from(await (await download(made?.url ?? '')).arrayBuffer()));
     expect([...files.keys()]).toEqual([
       'all/annotations.json',

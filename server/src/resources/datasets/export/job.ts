@@ -65,6 +65,7 @@ export const exportHandler = (parts: DatasetParts): JobHandler<ExportPayload> =>
     const work = grant && (await beginExport(parts.db, grant.appKey, objectKey));
     if (!work) return;
     const { embedModelVersionIds } = unpackBody(DatasetVersionSchema, work.versionBody);
+    const lost = { frameRegions: 0, otherInputs: 0 };
     const entries = archiveOf(
       {
         db: parts.db,
@@ -73,6 +74,7 @@ export const exportHandler = (parts: DatasetParts): JobHandler<ExportPayload> =>
         embedModelVersionIds: work.includeEmbeddings ? embedModelVersionIds : [],
         showMedium: (input) => parts.showMedium(grant, work.baseUrl, input),
         signal: context.signal,
+        lost,
       },
       work.format,
     );
@@ -81,7 +83,11 @@ export const exportHandler = (parts: DatasetParts): JobHandler<ExportPayload> =>
       const { sizeBytes } = await parts.objects.put(objectKey, Readable.from(zipOf(entries)));
       mayDie('export-stored');
       await parts.db.transaction(async (tx) => {
-        const isWanted = await finishExport(tx, objectKey, { statusCode: exportStatus.success, sizeBytes });
+        const isWanted = await finishExport(tx, objectKey, {
+          statusCode: exportStatus.success,
+          sizeBytes,
+          details: lossWords(lost),
+        });
         if (!isWanted) await enqueue(tx, freeArchivesJobs([objectKey]));
         mayDie('export-done');
         await context.complete(tx, [job]);
@@ -96,6 +102,15 @@ export const exportHandler = (parts: DatasetParts): JobHandler<ExportPayload> =>
     await finishExport(tx, payload.objectKey, { statusCode: exportStatus.unexpected, details: error });
   },
 });
+
+/** What the format has no place for, in words; '' for nothing. */
+function lossWords({ frameRegions, otherInputs }: { frameRegions: number; otherInputs: number }): string {
+  if (otherInputs === 0) return '';
+  const inputs = `${otherInputs} ${otherInputs === 1 ? 'input that is no picture' : 'inputs that are no pictures'}`;
+  const regions =
+    frameRegions > 0 ? ` with ${frameRegions} ${frameRegions === 1 ? 'region' : 'regions'} in frames` : '';
+  return `COCO has no place for ${inputs}${regions}; the other two formats hold them.`;
+}
 
 export const freeArchivesHandler = (parts: DatasetParts): JobHandler<{ objectKeys: readonly string[] }> => ({
   async run(jobs) {
