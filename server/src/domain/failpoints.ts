@@ -16,6 +16,10 @@ export const failpointNames = [
   'answer-before-commit',
   /** A worker that comes back late believes that its jobs are still its own. */
   'finish-without-fence',
+  /** A thread that trains ends in the middle, says nothing any more, or takes all the memory it can get. */
+  'training-crashes',
+  'training-hangs',
+  'training-eats-memory',
 ] as const;
 
 export type FailpointName = (typeof failpointNames)[number];

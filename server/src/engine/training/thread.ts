@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import { isArmed } from '#domain/failpoints.ts';
 import { entryUrl } from '#engine/vector/entry.ts';
-import type { FromTraining, Work } from './training-worker.ts';
+import type { FromTraining, Trouble, Work } from './training-worker.ts';
 
 export const unexpected = (reply: FromTraining): Error =>
   reply.kind === 'refused'
@@ -24,7 +25,17 @@ export interface Watching {
 
 const heapMb = 2_048;
 /** Threads tell of each percent; one that says nothing for so long hangs, and is ended. */
-const silentMinutesMax = 20;
+const silentMsMax = 20 * 60_000;
+
+/** What is provoked on purpose, to show that a thread in trouble takes nobody along; shorter limits make it quick. */
+function provokedTrouble(): { trouble: Trouble | undefined; silentMs: number; heapLimitMb: number } {
+  const trouble = (['crashes', 'hangs', 'eats-memory'] as const).find((one) => isArmed(`training-${one}`));
+  return {
+    trouble,
+    silentMs: trouble === 'hangs' ? 2_000 : silentMsMax,
+    heapLimitMb: trouble === 'eats-memory' ? 64 : heapMb,
+  };
+}
 
 /** Runs one piece of work in a thread of its own, to its end or until the signal stops it. */
 export function inThread(
@@ -33,19 +44,20 @@ export function inThread(
 ): Promise<FromTraining> {
   if (signal?.aborted) return Promise.resolve({ kind: 'cancelled' });
   const stop = new SharedArrayBuffer(4);
+  const { trouble, silentMs, heapLimitMb } = provokedTrouble();
   const cancel = () => Atomics.store(new Int32Array(stop), 0, 1);
   const worker = new Worker(entryUrl('training-worker', import.meta.url), {
-    workerData: workFor(stop),
+    workerData: trouble ? { ...workFor(stop), trouble } : workFor(stop),
     name: 'training',
     // Numbers lie outside of this; what is inside is small unless something is wrong.
-    resourceLimits: { maxOldGenerationSizeMb: heapMb },
+    resourceLimits: { maxOldGenerationSizeMb: heapLimitMb },
   });
   let watchdog: NodeJS.Timeout | undefined;
   return new Promise<FromTraining>((resolve, reject) => {
-    const hangs = new Error(`the training thread said nothing for ${silentMinutesMax} minutes`);
+    const hangs = new Error(`the training thread said nothing for ${silentMs / 1000} seconds`);
     const watch = () => {
       clearTimeout(watchdog);
-      watchdog = setTimeout(() => reject(hangs), silentMinutesMax * 60_000);
+      watchdog = setTimeout(() => reject(hangs), silentMs);
     };
     watch();
     signal?.addEventListener('abort', cancel);

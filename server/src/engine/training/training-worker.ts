@@ -22,6 +22,9 @@ export type Work =
   | { kind: 'evaluate'; rows: ClassificationRows; stop: SharedArrayBuffer }
   | { kind: 'score'; head: Head; vectors: Float32Array; stop: SharedArrayBuffer };
 
+/** How a thread may be made to fail on purpose. */
+export type Trouble = 'crashes' | 'hangs' | 'eats-memory';
+
 export type FromTraining =
   | { kind: 'progress'; fraction: number }
   | { kind: 'trained'; head: Head }
@@ -82,4 +85,12 @@ function run(work: Work): FromTraining {
   }
 }
 
+function fallIntoTrouble(trouble: Trouble): void {
+  if (trouble === 'crashes') throw new Error('the training thread was made to crash');
+  const eaten: string[][] = [];
+  for (;;) if (trouble === 'eats-memory') eaten.push(Array.from({ length: 10_000 }, (_, at) => `${at} bytes`));
+}
+
+const { trouble } = workerData as { readonly trouble?: Trouble };
+if (trouble) fallIntoTrouble(trouble);
 parentPort?.postMessage(run(workerData as Work));
