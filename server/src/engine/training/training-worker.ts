@@ -88,7 +88,8 @@ function run(work: Work): FromTraining {
 function fallIntoTrouble(trouble: Trouble): void {
   if (trouble === 'crashes') throw new Error('the training thread was made to crash');
   const eaten: string[][] = [];
-  for (;;) if (trouble === 'eats-memory') eaten.push(Array.from({ length: 10_000 }, (_, at) => `${at} bytes`));
+  for (;;)
+    if (trouble === 'eats-memory') eaten.push(Array.from({ length: 10_000 }, (_, at) => `${at} bytes`));
 }
 
 const { trouble } = workerData as { readonly trouble?: Trouble };
