@@ -33,7 +33,7 @@ export interface RunOptions {
   readonly isStrict?: boolean;
 }
 
-type Table = Omit<KeptTable, 'at'>;
+type Table = Pick<KeptTable, 'title' | 'cells'>;
 
 interface Found {
   samples: readonly number[];
@@ -67,7 +67,9 @@ export async function runBenches(options: RunOptions): Promise<boolean> {
     );
     const { rounds, scale } = options;
     const at = new Date().toISOString();
-    const tables = outcomes.flatMap((one) => one.tables.map((table) => ({ ...table, at })));
+    const tables = outcomes.flatMap((one) =>
+      one.tables.map((table) => ({ ...table, at, scale, isNoisy: noise.length > 0 })),
+    );
     const report: Report = { at, machine: machine(), rounds, scale, noise, rows, tables };
     show(report);
     keep(report, options);

@@ -41,6 +41,9 @@ export interface KeptTable {
   readonly cells: readonly string[][];
   /** When it was measured, for tables outlast the runs of other benches. */
   readonly at: string;
+  /** Share of the full sizes, 0..1. */
+  readonly scale: number;
+  readonly isNoisy: boolean;
 }
 
 export const figure = (value: number, unit: string): string => {
@@ -97,10 +100,10 @@ export function pageOf(page: string, report: Report): string {
     '',
     ...controls,
     '',
-    ...(report.tables ?? []).flatMap(({ title, cells, at }) => [
+    ...(report.tables ?? []).flatMap(({ title, cells, at, scale, isNoisy }) => [
       `### ${title}`,
       '',
-      `Measured ${at.slice(0, 10)}.`,
+      `Measured ${at.slice(0, 10)}, sizes at ${Math.round(scale * 100)} %${isNoisy ? ', on a busy machine: times mean little' : ''}.`,
       '',
       markdownTable(cells),
       '',
