@@ -13,7 +13,7 @@ const quay = `/v2/users/${userId}/apps/quay`;
 const recogniser = '/v2/users/clarifai/apps/main/models/general-image-recognition';
 const perPack = 30;
 /** More than the steps of a cancelled add job (1,000) and of a change of statuses (2,000) take at once. */
-const crowd = { request: 128, requests: 16 };
+const crowd = { request: 128, requests: 16, timeoutMs: 80_000 };
 
 interface Pack {
   readonly names: readonly string[];
@@ -173,7 +173,9 @@ export async function openHarbour(victim: Victim, random: Random): Promise<Troup
           const input = `${id}-${request}-${n}`;
           return { id: input, data: { text: { raw: input } } };
         });
-        return attempted(() => wire.must('POST', `${quay}/inputs`, { inputs, inputs_add_job_id: id }));
+        return attempted(() =>
+          wire.must('POST', `${quay}/inputs`, { inputs, inputs_add_job_id: id }, crowd.timeoutMs),
+        );
       }),
     );
     if (sent.includes(false)) return;

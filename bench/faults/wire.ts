@@ -13,7 +13,7 @@ export interface Wire {
   /** @throws Error when no whole reply came: what the server did is unknown */
   call(verb: string, path: string, body?: unknown, timeoutMs?: number): Promise<Reply>;
   /** As `call`. @throws Error also when the reply is no success */
-  must(verb: string, path: string, body?: unknown): Promise<Json>;
+  must(verb: string, path: string, body?: unknown, timeoutMs?: number): Promise<Json>;
   bytes(path: string): Promise<Buffer>;
   isReady(): Promise<boolean>;
   close(): void;
@@ -57,8 +57,8 @@ export function openWire(port: number, key: string): Wire {
 
   return {
     call,
-    async must(verb, path, body) {
-      const { http, json } = await call(verb, path, body);
+    async must(verb, path, body, timeoutMs) {
+      const { http, json } = await call(verb, path, body, timeoutMs);
       if (http === 200 && json.status?.code === 10000) return json;
       throw new Error(`${verb} ${path}: ${http} ${JSON.stringify(json.status ?? json)}`);
     },
