@@ -51,11 +51,15 @@ export async function openSchool(victim: Victim, random: Random): Promise<Troupe
   let isIdle = true;
 
   async function trainOne(type: (typeof types)[number]): Promise<void> {
-    const version = {
+    // Where concepts are named, the first says which pictures are as they should be.
+    const named = { output_info: { data: { concepts } } };
+    const exclusive = {
       output_info: { data: { concepts }, output_config: { concepts_mutually_exclusive: true } },
     };
+    const versions = { 'embedding-classifier': exclusive, 'visual-anomaly-heatmap': named };
+    const version = versions[type as keyof typeof versions] ?? {};
     await attempt(async () => {
-      const body = { model_versions: [type === 'embedding-classifier' ? version : {}] };
+      const body = { model_versions: [version] };
       const { model } = await wire.must('POST', `${path}/models/${modelOf(type)}/versions`, body);
       asked.add(model.model_version.id);
       await sleep(500);
