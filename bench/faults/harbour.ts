@@ -65,7 +65,7 @@ export async function openHarbour(victim: Victim, random: Random): Promise<Troup
   let predictions = 0;
   const refused: string[] = [];
   const attempted = (work: () => Promise<unknown>) => attempt(work, refused);
-  let isCrowded = false;
+  let isReviewed = false;
   let isIdle = true;
 
   for (const id of ['harbour', 'quay'])
@@ -179,15 +179,27 @@ export async function openHarbour(victim: Victim, random: Random): Promise<Troup
       }),
     );
     if (sent.includes(false)) return;
-    isCrowded = true;
     crowds.set(id, await attempted(() => wire.must('PATCH', `${quay}/inputs/jobs/add/${id}`, {})));
   }
 
+  /** Annotations of a task, more than one step of a change of statuses takes. */
   async function changeStatuses(): Promise<void> {
-    if (!isCrowded) await cancelCrowd();
+    for (let request = 0; !isReviewed && request < crowd.requests; request++) {
+      const annotations = Array.from({ length: crowd.request }, (_, n) => ({
+        id: `review-${request}-${n}`,
+        input_id: base[n % base.length],
+        task_id: 'review',
+        data: {},
+      }));
+      const { http, json } = await wire
+        .call('POST', `${path}/annotations`, { annotations }, crowd.timeoutMs)
+        .catch(() => ({ http: 0, json: {} }));
+      if (http !== 200 && !JSON.stringify(json).includes('duplicate')) return;
+    }
+    isReviewed = true;
     const status_code = random.pick([24151, 24152, 24153, 24154]);
-    const body = { user_ids: [userId], action: 'overwrite', status_code };
-    await attempted(() => wire.must('PATCH', `${quay}/task/-/annotations/status`, body));
+    const body = { action: 'overwrite', status_code };
+    await attempted(() => wire.must('PATCH', `${path}/task/review/annotations/status`, body));
   }
 
   function actFor(point: Point): (() => Promise<void>) | undefined {
