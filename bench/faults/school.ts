@@ -78,6 +78,11 @@ export async function openSchool(victim: Victim, random: Random): Promise<Troupe
         ),
       );
       if (trained.rows.length === 0) return trainOne(types[0]);
+      // One after the other: what waits for its turn is not stuck.
+      const open = await victim.sql((db) =>
+        db.query('select 1 from evaluations where status_code in (21301, 21303) limit 1'),
+      );
+      if (open.rows.length > 0) return;
       const body = { eval_metrics: [{ model: { id: modelOf(types[0]) } }] };
       const { eval_metrics: made } = await wire.must('POST', `${path}/evaluations`, body);
       judged.add(made[0].id);
