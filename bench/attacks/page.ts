@@ -305,7 +305,7 @@ async function shown(page: Page): Promise<void> {
         document.querySelector('#root main, #root .lone, body > :not(#root)') &&
         !document.querySelector('main .waiting'),
       undefined,
-      { timeout: 8_000 },
+      { timeout: 3_000 },
     )
     .catch(() => {});
   await page.evaluate(
@@ -338,7 +338,7 @@ const s40: Attack = {
             await page
               .locator(opener)
               .first()
-              .hover({ timeout: 300 })
+              .hover({ timeout: 200 })
               .catch(() => {});
           }
           for (const hit of hits.slice(before)) book.through(`${path}: ${hit}`);

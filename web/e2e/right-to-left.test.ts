@@ -86,6 +86,7 @@ describe.skipIf(withoutBrowser)('the page from right to left', { timeout: 240_00
         // Words of the page are Arabic; what people named themselves is as they wrote it.
         const latin = await page.evaluate(() =>
           [...document.querySelectorAll('nav a, button, th, label, h2')]
+            .filter((element) => element.closest('[aria-hidden=true]') === null)
             .map((element) => (element as HTMLElement).innerText.trim())
             .filter((text) => /^[A-Za-z]{3,} [a-z]{2,}/.test(text)),
         );
@@ -110,6 +111,10 @@ describe.skipIf(withoutBrowser)('the page from right to left', { timeout: 240_00
       expect(await page.locator('.canvas').evaluate((element) => getComputedStyle(element).direction)).toBe(
         'ltr',
       );
+      // Back points to where reading came from.
+      expect(
+        await page.locator('.labeller-header a .icon').evaluate((icon) => getComputedStyle(icon).scale),
+      ).toBe('-1 1');
       expect(
         await page
           .locator('.button .icon')

@@ -553,7 +553,8 @@ export class Editor {
   #setView(view: View): void {
     this.#isFitted = false;
     this.#view = view;
-    this.#set({ scale: view.scale });
+    // Moving alone changes nothing that is said beside the canvas.
+    if (view.scale !== this.#state.scale) this.#set({ scale: view.scale });
     this.#redraw('all');
   }
 

@@ -69,10 +69,19 @@ const paths = {
 
 export type IconName = keyof typeof paths;
 
+/** Icons that point to where reading goes on, or to where it came from: they turn with the direction of reading. */
+const directional: ReadonlySet<IconName> = new Set(['arrowLeft', 'arrowRight']);
+
 /** Says nothing by itself: what it stands beside, or the label of its button, names it. */
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
   return (
-    <svg className="icon" viewBox="0 0 24 24" width={size} height={size} aria-hidden="true">
+    <svg
+      className={directional.has(name) ? 'icon directional' : 'icon'}
+      viewBox="0 0 24 24"
+      width={size}
+      height={size}
+      aria-hidden="true"
+    >
       <path d={paths[name]} />
     </svg>
   );
