@@ -328,7 +328,7 @@ const s40: Attack = {
         taken += poisoned.taken;
         const { context, page, hits } = await trapped(browser, home);
         await signIn(context, server.url, cast.attacker.pat);
-        for (const path of [...poisoned.paths, ...poisoned.media]) {
+        for (const path of poisoned.paths) {
           book.count(payloads.length);
           const before = hits.length;
           await page.goto(server.url + path, { waitUntil: 'load' }).catch(() => {});
@@ -345,6 +345,14 @@ const s40: Attack = {
           for (const left of await page.evaluate(markupLeft))
             book.through(`${path}: became an element: ${left}`);
           if (new URL(page.url()).host !== home) book.through(`${path} led to ${page.url()}`);
+        }
+        // Files that somebody sent, opened by themselves: downloads and sandboxed documents run nothing of ours either.
+        for (const path of poisoned.media) {
+          book.count();
+          const before = hits.length;
+          await page.goto(server.url + path, { timeout: 3_000 }).catch(() => {});
+          await page.waitForTimeout(150);
+          for (const hit of hits.slice(before)) book.through(`${path}: ${hit}`);
         }
         await context.close();
       }
