@@ -69,6 +69,21 @@ const groups: readonly { readonly title: string; readonly keys: readonly Shortcu
       ['Space', 'shortcuts.pan'],
     ],
   },
+  {
+    title: 'shortcuts.video',
+    keys: [
+      ['Space', 'shortcuts.play'],
+      [', .', 'shortcuts.step'],
+      ['X C', 'shortcuts.tenFrames'],
+      ['J L', 'shortcuts.shuttle'],
+      ['K', 'shortcuts.keyframe'],
+      ['O', 'shortcuts.outside'],
+      ['< >', 'shortcuts.range'],
+      ['Ctrl+Shift+← Ctrl+Shift+→', 'shortcuts.besideKeyframe'],
+      ['Home End', 'shortcuts.ends'],
+      ['Shift+Del', 'shortcuts.deleteTrack'],
+    ],
+  },
   { title: 'shortcuts.graph', keys: [['Del Backspace', 'shortcuts.deleteNode']] },
 ];
 
