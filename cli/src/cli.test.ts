@@ -266,4 +266,16 @@ test('the indexes of an app are listed and compared with its vectors', async () 
   const verified = await fovea(['index', 'verify', '--repair', '--json'], as(ida));
   expect(verified.code).toBe(0);
   expect(JSON.parse(verified.stdout).indexes).toMatchObject([{ total: 2, missing: 0, differing: 0 }]);
+  await ida.client.postInputs({
+    inputs: ['a', 'c'].map((id) => ({
+      id: `${id}-again`,
+      data: { image: { base64: tinyPng(0), allowDuplicateUrl: true } },
+    })),
+  });
+  await expect
+    .poll(async () => JSON.parse((await fovea(['duplicates', '--json'], as(ida))).stdout).groups, {
+      timeout: 20_000,
+    })
+    .toEqual([['a', 'a-again', 'c-again']]);
+  expect((await fovea(['duplicates', '--score-min', '7'], as(ida))).code).toBe(2);
 });

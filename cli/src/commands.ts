@@ -2,6 +2,7 @@ import { type Command, commonOptions } from './command.ts';
 import { usageFault } from './faults.ts';
 import { indexListCommand, indexVerifyCommand } from './indexes.ts';
 import { modelCommands } from './models.ts';
+import { duplicatesCommand, indexListCommand, indexVerifyCommand } from './indexes.ts';
 import { contextCommands, listCommands, loginCommand, statusCommand, whoamiCommand } from './server.ts';
 import { convertCommand } from './sets.ts';
 import { exportCommand, importCommand } from './transfers.ts';
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   ...listCommands,
   indexListCommand,
   indexVerifyCommand,
+  duplicatesCommand,
   loginCommand,
   whoamiCommand,
   ...modelCommands,

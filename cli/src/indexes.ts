@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, type Json, openApi } from './api.ts';
-import type { Command } from './command.ts';
+import { type Command, textOption } from './command.ts';
 import { findConnection } from './connection.ts';
-import { CliFault, exitCode } from './faults.ts';
+import { CliFault, exitCode, usageFault } from './faults.ts';
 import { type Output, table } from './output.ts';
 import { placeOf } from './transfers.ts';
 
@@ -53,6 +53,54 @@ export const indexVerifyCommand: Command = {
     // What is extra was deleted and is never returned: no reason to worry anybody.
     const isWrong = done.indexes.some((one: Json) => one.missing + one.differing > 0);
     return isWrong && !repair ? exitCode.partly : undefined;
+  },
+};
+
+export const duplicatesCommand: Command = {
+  name: 'duplicates',
+  usage: 'duplicates --app APP [--dataset DATASET] [--similar] [--score-min 0.95]',
+  summary: 'groups of the same picture, or of similar ones',
+  options: {
+    ...options,
+    dataset: { type: 'string' },
+    similar: { type: 'boolean' },
+    'score-min': { type: 'string' },
+  },
+  help: {
+    ...help,
+    dataset: 'id of a dataset; all of the app by default',
+    similar: 'pictures that look alike, beside copies',
+    'score-min': 'how alike, as searches score it; 0.95 by default',
+  },
+  examples: [
+    'fovea duplicates --app traffic --dataset street',
+    'fovea duplicates --app traffic --similar --json',
+  ],
+  async run(call) {
+    const api = openApi(findConnection(call));
+    const { ext } = await placeOf(call, api);
+    const [dataset, score] = [textOption(call, 'dataset'), textOption(call, 'score-min')];
+    if (score !== undefined && !(Number(score) >= 0.5 && Number(score) <= 1))
+      throw usageFault('--score-min is a number from 0.5 to 1.');
+    const { search } = await api.json('POST', `${ext}/duplicates`, {
+      ...(dataset === undefined ? {} : { dataset_id: dataset }),
+      ...(score === undefined ? {} : { score_min: Number(score) }),
+    });
+    const path = `${ext}/duplicates/${search.id}`;
+    const done = await ended(api, path, 'search', 'compared', call.out);
+    const groups: string[][] = [];
+    const tier = call.options.similar === true ? 'similar' : 'same';
+    for (let after = ''; ; ) {
+      const page = await api.json('GET', `${path}/groups?tier=${tier}&per_page=1000&after=${after}`);
+      groups.push(...page.groups.map((group: Json) => group.input_ids));
+      if (page.next_after === undefined) break;
+      after = String(page.next_after);
+    }
+    call.out.result(
+      { ...done, tier, groups },
+      groups.length === 0 ? ['no duplicates'] : groups.map((ids) => ids.join('  ')),
+    );
+    return undefined;
   },
 };
 

@@ -32,8 +32,10 @@ import {
   datasetJobs,
   datasetPeriodicJobs,
   exportRoute,
+  findDatasetKeys,
   freeArchivesOfApp,
 } from '#resources/datasets/index.ts';
+import { duplicateJobs, duplicateRoutes } from '#resources/duplicates/index.ts';
 import { evaluationJobs, evaluationRoutes } from '#resources/evaluations/index.ts';
 import {
   addJobHooks,
@@ -59,6 +61,7 @@ import {
   inputPeriodicJobs,
   type MediaGrant,
   mediaRoutes,
+  putPrints,
   readImageBytes,
   readInputText,
 } from '#resources/inputs/index.ts';
@@ -282,6 +285,15 @@ async function open(
         ...modelFileJobs({ ...modelFileParts(serviceDeps), packageFolders }),
         ...extractionJobs(serviceDeps),
         ...indexingJobs(indexing),
+        ...duplicateJobs({
+          db,
+          log,
+          vectors,
+          jobGrant,
+          baseEmbedderOf,
+          putPrints,
+          readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
+        }),
         ...vectorJobs({ db, vectors, stores, log, jobGrant }),
         ...searchJobs({ ...searchParts(serviceDeps), log, jobGrant }),
         ...evaluationJobs(evaluationParts(serviceDeps, directory)),
@@ -350,6 +362,7 @@ async function open(
           (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
       }),
       ...indexRoutes({ db, vectors, grantFor }),
+      ...duplicateRoutes({ db, grantFor, findDatasetKeys }),
       ...beyondRoutes({
         db,
         grantFor: async (rpc, header, userId, appId) =>

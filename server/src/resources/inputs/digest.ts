@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, type ImageInfo } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { type ImageInfo as EngineImageInfo, readImageInfo, renderThumbnails } from '#engine/image.ts';
+import { type PicturePrint, printOf } from '#engine/prints/index.ts';
 import { decodeText } from '#engine/text.ts';
 import type { InputDeps } from './deps.ts';
 import { openMediumDigester } from './digest-medium.ts';
@@ -21,6 +22,7 @@ interface Known {
   readonly kept: readonly { size: MediaSize; bytes: Buffer }[];
   readonly text?: string;
   readonly note?: string;
+  readonly print?: PicturePrint;
 }
 
 /**
@@ -77,6 +79,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
       kept,
       indexed,
       note: known.note ?? '',
+      print: known.print,
       text: known.text ?? (before.text?.raw || undefined),
     };
   }
@@ -99,6 +102,7 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
     const isLargeOwn = large === bytes;
     return {
       note: noteOf(info),
+      print: await printOf(tiny),
       media: create(DataSchema, {
         image: {
           imageInfo: showInfo(info),

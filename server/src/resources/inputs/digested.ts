@@ -1,3 +1,4 @@
+import type { PicturePrint } from '#engine/prints/index.ts';
 import type { Indexed } from './deps.ts';
 import type { MediaSize } from './media-url.ts';
 
@@ -13,6 +14,8 @@ export interface Digest {
    */
   readonly kept: readonly { size: MediaSize; bytes: Buffer | number }[];
   readonly indexed: Indexed | undefined;
+  /** Of pictures: what the same picture is found again by. */
+  readonly print?: PicturePrint | undefined;
   /** What searches for words look through. */
   readonly text: string | undefined;
   /** What its owner has to know of it, though it is processed; '' mostly. */

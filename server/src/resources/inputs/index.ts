@@ -23,6 +23,7 @@ export { inputHandlers } from './handlers.ts';
 export { bytesMaxOf, defaultMediaLimits, type InputKind, inputIdTrouble, type MediaLimits } from './input.ts';
 export { keepMedium, mediaKey, shaOf } from './media.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
+export { putPrints } from './prints-store.ts';
 export type { AddJobRow } from './rows.ts';
 export { showInputs, showKeptMedium } from './show.ts';
 export { type FoundInput, findInputs, pictureSizes } from './store.ts';

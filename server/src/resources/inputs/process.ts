@@ -12,6 +12,7 @@ import type { Digest } from './digested.ts';
 import { openGroups } from './group.ts';
 import { type InputKind, inputStatus, isOpenStatus } from './input.ts';
 import { checkKept, holdMedia, keepMedium } from './media.ts';
+import { putPrints } from './prints-store.ts';
 import type { InputRow } from './rows.ts';
 import { inputRows, type LockedInput, lockInputs, type Outcome, settleInputs } from './store.ts';
 
@@ -209,6 +210,14 @@ export function processHandler(deps: InputDeps): JobHandler<ProcessPayload> {
         return found === undefined ? [] : [{ inputKey: key, indexed: found }];
       });
       if (indexed.length > 0) await deps.indexer?.store(tx, grant, indexed);
+      await putPrints(
+        tx,
+        grant,
+        open.flatMap(({ key }) => {
+          const print = byKey.get(key)?.digest?.print;
+          return print === undefined ? [] : [{ inputKey: key, print }];
+        }),
+      );
       await putInputTexts(
         tx,
         grant,

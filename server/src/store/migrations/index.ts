@@ -30,6 +30,7 @@ import { modelBackends } from './0046-model-backends.ts';
 import { vectorIndexes } from './0049-vector-indexes.ts';
 import { appReindexes } from './0052-app-reindexes.ts';
 import { appData } from './0055-app-data.ts';
+import { duplicates } from './0050-duplicates.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -64,4 +65,5 @@ export const migrations: readonly Migration[] = [
   vectorIndexes,
   appReindexes,
   appData,
+  duplicates,
 ];

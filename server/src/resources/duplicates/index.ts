@@ -1,0 +1,2 @@
+export { type DuplicateJobParts, duplicateJobs } from './jobs.ts';
+export { duplicateRoutes } from './routes.ts';
