@@ -28,9 +28,9 @@ import { workflowStates } from './0043-workflow-states.ts';
 import { modelFiles } from './0045-model-files.ts';
 import { modelBackends } from './0046-model-backends.ts';
 import { vectorIndexes } from './0049-vector-indexes.ts';
+import { duplicates } from './0050-duplicates.ts';
 import { appReindexes } from './0052-app-reindexes.ts';
 import { appData } from './0055-app-data.ts';
-import { duplicates } from './0050-duplicates.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -63,7 +63,7 @@ export const migrations: readonly Migration[] = [
   modelFiles,
   modelBackends,
   vectorIndexes,
+  duplicates,
   appReindexes,
   appData,
-  duplicates,
 ];
