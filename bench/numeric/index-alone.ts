@@ -52,6 +52,7 @@ export async function indexAlone(
   await againstFaiss(context, planned, exact, faiss, set, truth, asked, app.firstKey);
   await regret(context, planned, exact, set, dir, whole, asked);
   await growth(context, planned, exact, set, asked);
+  await memory(context, set, whole);
   planned.close();
   exact.close();
   await buildRate(context, set, faiss);
@@ -72,7 +73,10 @@ async function againstFaiss(
   const ours = await planned.searchCost({ ...asked, repeats: 1 });
   const recall = meanRecall(rowsOf(ours.keys), truth);
   if (recall < 0.99) throw new Error(`recall@10 of the index is ${recall.toFixed(3)}, below 0.99: not timed`);
-  if (!faiss) return context.absent('P3.1', 'faiss (Python)');
+  if (!faiss) {
+    context.absent('P3.12', 'numpy (Python)');
+    return context.absent('P3.1', 'faiss (Python)');
+  }
   type Reply = { cpuMsEach: number; rows: number[][] };
   let ef = 0;
   let theirs = 0;
@@ -102,6 +106,16 @@ async function againstFaiss(
         })
       ).cpuMsEach,
     scan: async () => (await exact.searchCost({ ...asked, repeats: 1 })).cpuMsEach,
+    product: async () =>
+      (
+        await faiss.ask<Reply>({
+          kind: 'product',
+          file: set.file,
+          queryFile: set.queryFile,
+          dims: set.dims,
+          repeats: 1,
+        })
+      ).cpuMsEach,
   });
   const words = (ms: readonly number[]) => medianOf(ms).toFixed(2);
   context.measured(
@@ -109,7 +123,37 @@ async function againstFaiss(
     ratios(costs.faiss, costs.ours),
     `ours ${words(costs.ours)} ms at recall ${recall.toFixed(3)} (${ours.byGraph}/${ours.searches} by graph), faiss ${words(costs.faiss)} ms at ${theirs.toFixed(3)} (ef ${ef})`,
   );
+  context.measured(
+    'P3.12',
+    ratios(costs.scan, costs.product),
+    `ours ${words(costs.scan)} ms, numpy ${words(costs.product)} ms, ${set.rows} vectors`,
+  );
+  context.control(
+    'P3.12',
+    'reads everything three times over',
+    ratios(
+      costs.scan.map((ms) => 3 * ms),
+      costs.product,
+    ),
+  );
   context.control('P3.1', `scans all vectors (${words(costs.scan)} ms)`, ratios(costs.faiss, costs.scan));
+}
+
+/** Held by a process that has these vectors alone, and by one that has them twice. */
+async function memory(
+  context: BenchContext,
+  set: VectorSet,
+  whole: { dims: number; file: string; from: number; until: number; firstKey: number },
+): Promise<void> {
+  const alone = await openVectorEngine(context, { dir: join(context.folder, 'none'), flatMax: 1e9 });
+  const floats = set.rows * set.dims * 4;
+  const share = async () => (await alone.ask<{ bytes: number }>({ kind: 'held' })).bytes / floats;
+  await alone.ask({ kind: 'upsert', ...whole, scope: 'once' });
+  const once = await share();
+  context.measured('P3.7', [once], `${set.rows} vectors`);
+  await alone.ask({ kind: 'upsert', ...whole, scope: 'twice' });
+  context.control('P3.7', 'keeps every vector twice', [await share()]);
+  alone.close();
 }
 
 /** The planner against both of its ways, forced: no graph at all, and a graph wherever one may be asked. */

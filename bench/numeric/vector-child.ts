@@ -30,7 +30,9 @@ export type VectorQuestion =
       repeats: number;
       candidatesFile?: string;
     }
-  | { kind: 'drop'; scope: string };
+  | { kind: 'drop'; scope: string }
+  /** Bytes that vectors and their tables take. */
+  | { kind: 'held' };
 
 export interface Searched {
   readonly keys: number[][];
@@ -122,6 +124,8 @@ async function answer(question: VectorQuestion): Promise<object> {
       return settle(question.scope, question.timeoutMs);
     case 'search':
       return search(question);
+    case 'held':
+      return { bytes: (host as VectorHost).bytesHeld };
     case 'drop':
       scopes.get(question.scope)?.drop();
       scopes.delete(question.scope);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { GraphRows } from './graph.ts';
 import type { ScopeView } from './scope-view.ts';
 
-const version = 1;
+/** 1 held half-precision numbers, 2 holds 8-bit ones. */
+const version = 2;
 
 /** The sidecar: written last, so a build that was cut short leaves no sidecar that fits. */
 interface Sidecar {

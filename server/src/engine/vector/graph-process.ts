@@ -23,7 +23,8 @@ const newIndex = (dims: number) =>
   new Index({
     dimensions: dims,
     metric: MetricKind.Cos,
-    quantization: ScalarKind.F16,
+    // Who is near is said by 8 bits a number, how near by the vectors themselves: half the bytes, twice as fast.
+    quantization: ScalarKind.I8,
     connectivity: 16,
     expansion_add: 128,
     expansion_search: 64,
