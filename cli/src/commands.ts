@@ -1,8 +1,7 @@
 import { type Command, commonOptions } from './command.ts';
 import { usageFault } from './faults.ts';
-import { indexListCommand, indexVerifyCommand } from './indexes.ts';
-import { modelCommands } from './models.ts';
 import { duplicatesCommand, indexListCommand, indexVerifyCommand } from './indexes.ts';
+import { modelCommands } from './models.ts';
 import { contextCommands, listCommands, loginCommand, statusCommand, whoamiCommand } from './server.ts';
 import { convertCommand } from './sets.ts';
 import { exportCommand, importCommand } from './transfers.ts';

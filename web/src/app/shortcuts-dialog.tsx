@@ -27,20 +27,6 @@ const groups: readonly { readonly title: string; readonly keys: readonly Shortcu
     ],
   },
   {
-    title: 'shortcuts.video',
-    keys: [
-      ['Space', 'shortcuts.play'],
-      ['J L', 'shortcuts.shuttle'],
-      [', .', 'shortcuts.frame'],
-      ['X C', 'shortcuts.tenFrames'],
-      ['K', 'shortcuts.keyframe'],
-      ['O', 'shortcuts.outside'],
-      ['Ctrl+Shift+←→', 'shortcuts.keyframeBeside'],
-      ['< >', 'shortcuts.range'],
-      ['Shift+Del', 'shortcuts.deleteTrack'],
-    ],
-  },
-  {
     title: 'shortcuts.labelling',
     keys: [
       ['V R P B E K', 'shortcuts.tools'],
