@@ -54,6 +54,23 @@ export const extensionRoutes: readonly ExtensionRoute[] = [
     body: {},
   },
   { verb: 'GET', path: `${app}/indexes/checks/{check}`, rpcs: ['PostInputsSearches'] },
+  { verb: 'POST', path: `${app}/duplicates`, rpcs: ['ListInputs', 'PostInputsSearches'], body: {} },
+  { verb: 'GET', path: `${app}/duplicates/{search}`, rpcs: ['ListInputs', 'PostInputsSearches'] },
+  { verb: 'GET', path: `${app}/duplicates/{search}/groups`, rpcs: ['ListInputs', 'PostInputsSearches'] },
+  { verb: 'GET', path: `${app}/inputs/{input}/frames`, rpcs: ['GetInput'] },
+  {
+    verb: 'PUT',
+    path: `${app}/models/{model}/versions/{version}/content_parts/1?total_size=2`,
+    rpcs: ['PostModelVersionsUpload'],
+    body: {},
+  },
+  { verb: 'POST', path: `${app}/models/{model}/backends`, rpcs: ['PostModelVersions'], body: {} },
+  {
+    verb: 'GET',
+    path: '/model_exports/users/{user}/apps/{app}/models/{model}/versions/{version}/model.tar',
+    rpcs: ['GetModelVersionExport'],
+    isDownload: true,
+  },
   { verb: 'GET', path: `${app}/transfers`, rpcs: toRead },
   { verb: 'GET', path: `${app}/transfers/{transfer}`, rpcs: toRead },
   { verb: 'GET', path: `${app}/transfers/{transfer}/content`, rpcs: toRead },
@@ -114,6 +131,8 @@ export const otherRoutes = [
   'POST /v2/ext/fovea/users',
   'GET /v2/ext/fovea/requests/{req_id}/nodes',
   'GET /v2/users/{user}/organizations',
+  'POST /v2/ext/openai/v1/chat/completions',
+  'POST /v2/ext/openai/v1/embeddings',
 ] as const;
 
 /** Puts ids into a path or a body; what has no id names nothing that is there. */

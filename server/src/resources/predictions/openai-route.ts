@@ -34,7 +34,6 @@ type Answer = Pick<MultiOutputResponse, 'outputs'> & {
   status?: { code?: number; details?: string } | undefined;
 };
 
-const base = '/v2/ext/openai/v1';
 const bodyBytesMax = 32 * 2 ** 20;
 
 /**
@@ -44,7 +43,7 @@ const bodyBytesMax = 32 * 2 ** 20;
 export function openAiRoutes(parts: OpenAiParts) {
   const route = (path: string, work: (body: Sent, asked: Asked) => Promise<void>) => ({
     verb: 'POST' as const,
-    path: base + path,
+    path,
     async answer(
       request: IncomingMessage,
       response: ServerResponse,
@@ -65,13 +64,13 @@ export function openAiRoutes(parts: OpenAiParts) {
   });
 
   return [
-    route('/chat/completions', async (body, asked) => {
+    route('/v2/ext/openai/v1/chat/completions', async (body, asked) => {
       const request = chatRequest(body, asked.model);
       if (body.stream === true)
         await streamChat(asked, body, parts.generate(asked.grant, request, asked.signal));
       else answerChat(asked, body, firstOf(await parts.predict(asked.grant, request, asked.signal)));
     }),
-    route('/embeddings', async (body, { grant, model, response, signal }) => {
+    route('/v2/ext/openai/v1/embeddings', async (body, { grant, model, response, signal }) => {
       const texts = (Array.isArray(body.input) ? body.input : [body.input]) as unknown[];
       if (texts.length === 0 || texts.some((text) => typeof text !== 'string' || text === ''))
         throw badRequest('input must be a text, or a list of texts.');

@@ -12,7 +12,9 @@ const app = (base: string | undefined, stored?: string) =>
   ({
     reads: {
       query: async (_: string, values: unknown[] = []) =>
-        stored !== undefined && values.includes(stored) ? [{ modelVersionKey: 7, builtin: stored }] : [],
+        stored !== undefined && values.includes(stored)
+          ? [{ modelVersionKey: 7, builtin: stored, headSha: null }]
+          : [],
       run: async () => [],
     },
     baseEmbedderOf: async () => (base === undefined ? undefined : { modelVersionKey: 5, builtin: base }),
