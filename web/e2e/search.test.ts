@@ -96,7 +96,7 @@ describe.skipIf(withoutBrowser)('searching', { timeout: 120_000 }, () => {
       await page.getByText('2 of 4 with a place are inside').waitFor();
       await page.getByRole('button', { name: 'Search in this circle' }).click();
       await page.getByText('2 inputs').waitFor();
-      expect(await ids(visited)).toEqual(['lisbon', 'porto']);
+      await expect.poll(() => ids(visited), soon).toEqual(['lisbon', 'porto']);
       expect(new URL(page.url()).searchParams.get('near')).toMatch(/^3\d\.\d+,-\d+\.\d+,\d+/);
 
       await page.getByRole('button', { name: 'Map' }).click();
@@ -106,7 +106,7 @@ describe.skipIf(withoutBrowser)('searching', { timeout: 120_000 }, () => {
       await page.getByText('1 of 4 with a place is inside').waitFor();
       await page.getByRole('button', { name: 'Search in this circle' }).click();
       await page.getByText('1 input', { exact: true }).waitFor();
-      expect(await ids(visited)).toEqual(['suva']);
+      await expect.poll(() => ids(visited), soon).toEqual(['suva']);
     });
   });
 

@@ -12,7 +12,8 @@ export interface Place {
 }
 
 const listeners = new Set<() => void>();
-let current = read();
+let current: Place =
+  typeof location === 'undefined' ? { path: [], query: new URLSearchParams(), hash: '' } : read();
 
 function read(): Place {
   return {

@@ -46,7 +46,7 @@ export function ImportDialog({ app, file, onClose }: { app: AppName; file: File;
   useEffect(() => {
     const controller = new AbortController();
     stop.current = controller;
-    sendContent(app, uploadIdOf(file), file.name, file, setSent, controller.signal).catch(
+    sendContent(app, uploadIdOf(file), file.name, file, setSent, { signal: controller.signal }).catch(
       (thrown: unknown) => controller.signal.aborted || setTrouble(thrown),
     );
     return () => controller.abort();

@@ -1,3 +1,4 @@
+import type { Upload } from '@fovea/contract/rest';
 import { call, rpc } from '../api/client.ts';
 import type { AppName } from '../api/queries.ts';
 import { onServerState } from '../api/server-state.ts';
@@ -42,10 +43,10 @@ export async function sendContent(
   name: string,
   content: Blob,
   progress: (bytes: number) => void,
-  signal?: AbortSignal,
+  { signal, post = postUpload }: { signal?: AbortSignal; post?: PostUpload } = {},
 ): Promise<void> {
   const key = keptKey(app, id);
-  if ((await begin(app, id, name, content.size)) === 'done') {
+  if ((await begin(app, { id, content_name: name, content_length: String(content.size) }, post)) === 'done') {
     localStorage.removeItem(key);
     progress(content.size);
     return;
@@ -64,24 +65,29 @@ export async function sendContent(
   const { upload } = await rpc('GetUpload', { user_app_id: app, upload_id: id }, { quiet: true });
   if (upload?.status?.code === uploadStatus.done) return;
   // What this browser remembered was not true: all of it again, which the server counts once.
-  if (had > 0) await sendContent(app, id, name, content, progress, signal);
+  if (had > 0) await sendContent(app, id, name, content, progress, { ...(signal ? { signal } : {}), post });
   else throw new Trouble(upload?.status?.details ?? '', { advice: 'advice.change' });
 }
 
-async function begin(app: AppName, id: string, name: string, size: number): Promise<'open' | 'done'> {
-  const uploads = [{ id, content_name: name, content_length: String(size) }];
+/** Makes an upload: as such, or as one whose content becomes inputs when it is whole. */
+export type PostUpload = (app: AppName, upload: Upload) => Promise<unknown>;
+
+const postUpload: PostUpload = (app, upload) => rpc('PostUploads', { user_app_id: app, uploads: [upload] });
+
+async function begin(app: AppName, upload: Upload, post: PostUpload): Promise<'open' | 'done'> {
+  const id = upload.id ?? '';
   try {
-    await rpc('PostUploads', { user_app_id: app, uploads });
+    await post(app, upload);
     localStorage.removeItem(keptKey(app, id));
     return 'open';
   } catch (thrown) {
     if (!(thrown instanceof Trouble) || thrown.code !== code.duplicateId) throw thrown;
   }
-  const { upload } = await rpc('GetUpload', { user_app_id: app, upload_id: id }, { quiet: true });
-  if (upload?.status?.code === uploadStatus.done) return 'done';
-  if (upload?.status?.code === uploadStatus.inProgress) return 'open';
+  const found = await rpc('GetUpload', { user_app_id: app, upload_id: id }, { quiet: true });
+  if (found.upload?.status?.code === uploadStatus.done) return 'done';
+  if (found.upload?.status?.code === uploadStatus.inProgress) return 'open';
   await rpc('DeleteUploads', { user_app_id: app, ids: [id] });
-  await rpc('PostUploads', { user_app_id: app, uploads });
+  await post(app, upload);
   localStorage.removeItem(keptKey(app, id));
   return 'open';
 }

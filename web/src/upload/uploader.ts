@@ -175,7 +175,7 @@ class Uploader {
     this.#sending++;
     this.#changed();
     const [first] = batch;
-    const sent = first && isLarge(first) ? this.#sendLarge(first, jobId) : this.#send(batch, jobId);
+    const sent = first && isLarge(first) ? this.#sendLarge(first) : this.#send(batch, jobId);
     await sent.catch((thrown: unknown) => this.#fail(batch, thrown));
     this.#sending--;
     this.#following++;
@@ -205,7 +205,7 @@ class Uploader {
   }
 
   /** In parts, inside an archive of this one file, out of which the server makes the input. */
-  async #sendLarge(upload: Upload, jobId: string): Promise<void> {
+  async #sendLarge(upload: Upload): Promise<void> {
     const { file, app, kind, concept } = upload;
     const uploadId = uploadIdOf(file);
     const ending = /\.\w{2,5}$/.exec(file.name)?.[0].toLowerCase() ?? '';
@@ -221,28 +221,29 @@ class Uploader {
       return;
     }
     let before = 0;
-    await sendContent(app, uploadId, `${file.name}.tar`, tarOf(upload.inputId, file), (bytes) => {
+    // One job for all tries of this file, so that a reload finds it again.
+    const uploadJobId = `job-${uploadId}`;
+    const input_template = {
+      data: {
+        metadata: { filename: file.name },
+        ...(concept ? { concepts: [{ id: conceptIdOf(concept), name: concept, value: 1 }] } : {}),
+      },
+    };
+    const archive = tarOf(upload.inputId, file);
+    const progress = (bytes: number) => {
       this.#bytesSent += bytes - before;
       before = bytes;
       upload.bytesThere = Math.min(bytes, file.size);
       this.#changed();
+    };
+    await sendContent(app, uploadId, `${file.name}.tar`, archive, progress, {
+      post: (user_app_id, upload) =>
+        rpc('PostInputsUploads', {
+          user_app_id,
+          inputs_uploads: [{ inputs_add_job_id: uploadJobId, upload, input_template }],
+        }),
     });
-    await rpc('PostInputsUploads', {
-      user_app_id: app,
-      inputs_uploads: [
-        {
-          inputs_add_job_id: jobId,
-          upload: { id: uploadId },
-          input_template: {
-            data: {
-              metadata: { filename: file.name },
-              ...(concept ? { concepts: [{ id: conceptIdOf(concept), name: concept, value: 1 }] } : {}),
-            },
-          },
-        },
-      ],
-    });
-    await this.#extracted(upload, jobId, kind);
+    await this.#extracted(upload, uploadJobId, kind);
   }
 
   /** Waits until the input is there, or the server says why not. */
