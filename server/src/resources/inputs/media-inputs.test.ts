@@ -71,16 +71,16 @@ describe('a video', () => {
 
   withFfmpeg('tells when each of its frames is shown, at any rate', async () => {
     const timesMs = Array.from({ length: 30 }, (_, n) => n * 40 + (n >= 10 ? 700 : 0));
-    await posted('v4', { video: { base64: await numberedClip({ ending: 'mp4', frames: 30, timesMs }) } });
+    await posted('timed', { video: { base64: await numberedClip({ ending: 'mp4', frames: 30, timesMs }) } });
     const path = (id: string) =>
       `/v2/ext/fovea/users/${alice.userId}/apps/${alice.appId}/inputs/${id}/frames`;
-    const { json } = await alice.rest('GET', path('v4'));
+    const { json } = await alice.rest('GET', path('timed'));
     expect(json.status.code).toBe(10000);
     expect(json.frames).toMatchObject({ count: 30, times_ms: timesMs });
     expect(json.frames.duration_ms).toBeGreaterThan(timesMs[29] as number);
     expect((await alice.rest('GET', path('nothing'))).json.status.code).toBe(11101);
     const other = await signedIn('stranger');
-    const refused = await other.rest('GET', path('v4'));
+    const refused = await other.rest('GET', path('timed'));
     expect(refused.json.frames).toBeUndefined();
     expect(refused.http).toBeGreaterThanOrEqual(400);
   });
