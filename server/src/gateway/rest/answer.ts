@@ -92,6 +92,8 @@ function answerReply(
   const text = encodeJson(rule.desc.output, reply.message, { names });
   const headers: Record<string, string | number> = {
     'content-type': 'application/json; charset=utf-8',
+    // What one caller may see is kept by nothing between us.
+    'cache-control': 'no-store',
     'content-length': Buffer.byteLength(text),
   };
   const location = reply.moved && locationOf(url, reply.moved);
@@ -146,6 +148,7 @@ export function answerBare(
   response.writeHead(httpStatusOf(fault.code as StatusCode, fault.kind), {
     ...headers,
     'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
   });
   response.end(JSON.stringify({ status: { code, description, details, req_id: requestId } }));
 }
