@@ -250,7 +250,7 @@ export function regionsAfter(
   const ids = sql`${[...conceptIds]}::text[]`;
   const found =
     scope.kind === 'version'
-      ? sql`select v.key, v.input_key, v.data,
+      ? sql`select v.annotation_id as key, v.input_key, v.data,
               array(select id from unnest(v.positive) id where id = any(${ids})) as concept_ids
             from dataset_version_annotations v join inputs i on i.key = v.input_key
             where v.version_key = ${scope.key} and i.app_key = ${grant.appKey} and i.status_code = 30000
