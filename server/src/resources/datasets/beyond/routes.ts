@@ -1,11 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { create } from '@bufbuild/protobuf';
-import { DatasetVersionSchema, StatusCode } from '@fovea/contract';
-import { Fault } from '#domain/fault.ts';
+import { DatasetVersionSchema, type StatusCode } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { readPage } from '#domain/page.ts';
 import { enqueue } from '#jobs/index.ts';
+import { type AppRoute, type AppRouteParts, appRoutes } from '../../common/app-routes.ts';
 import { commonFault } from '../../common/faults.ts';
 import { status } from '../../common/status.ts';
 import type { DatasetParts } from '../deps.ts';
@@ -17,15 +16,7 @@ import { pageOfDiff, summariseDiff } from './diff.ts';
 import { workJob } from './work-jobs.ts';
 import { findWork, insertWork, leaksAfter, type WorkRow, workStatus } from './work-store.ts';
 
-type HeaderOf = (name: string) => string | undefined;
-
-export interface BeyondParts extends Pick<DatasetParts, 'db'> {
-  /** Signs a caller in as for one of the contract's RPCs. @throws Fault as that RPC would */
-  readonly grantFor: (rpc: string, header: HeaderOf, userId: string, appId: string) => Promise<AppGrant>;
-}
-
-const place = String.raw`^/v2/ext/fovea/users/([^/]+)/apps/([^/]+)/datasets/([^/]+)`;
-const bodyBytesMax = 64 * 1024;
+export interface BeyondParts extends Pick<DatasetParts, 'db'>, AppRouteParts {}
 
 interface Asked {
   readonly grant: AppGrant;
@@ -44,34 +35,12 @@ export function beyondRoutes(parts: BeyondParts) {
     tail: string,
     rpcs: readonly string[],
     work: (asked: Asked) => Promise<object>,
-  ) => {
-    const path = new RegExp(`${place}${tail}$`);
-    return {
-      verb,
-      path,
-      async answer(
-        request: IncomingMessage,
-        response: ServerResponse,
-        { url, header }: { url: URL; header: HeaderOf },
-      ) {
-        const [userId = '', appId = '', datasetId = '', id = ''] = (
-          path.exec(url.pathname) as RegExpExecArray
-        )
-          .slice(1)
-          .map(decodeURIComponent);
-        let grant: AppGrant | undefined;
-        for (const rpc of rpcs) grant = await parts.grantFor(rpc, header, userId, appId);
-        if (!grant?.isMember) throw commonFault.membersOnly('look into its versions');
-        const body = verb === 'POST' ? await readBody(request) : {};
-        const reply = await work({ grant, datasetId, id, query: url.searchParams, body });
-        response.writeHead(200, {
-          'content-type': 'application/json; charset=utf-8',
-          'cache-control': 'no-store',
-        });
-        response.end(JSON.stringify({ status: { code: 10000, description: 'Ok' }, ...reply }));
-      },
-    };
-  };
+  ): AppRoute => ({
+    verb,
+    tail: `/datasets/([^/]+)${tail}`,
+    rpcs,
+    work: ({ id, otherId, ...asked }) => work({ ...asked, datasetId: id, id: otherId }),
+  });
 
   async function readyVersion(grant: AppGrant, datasetId: string, id: string): Promise<VersionRow> {
     const version = await findVersion(db, grant, datasetId, id);
@@ -89,7 +58,7 @@ export function beyondRoutes(parts: BeyondParts) {
     return [await readyVersion(grant, datasetId, from), await readyVersion(grant, datasetId, id)] as const;
   }
 
-  return [
+  return appRoutes(parts, 'look into its versions', [
     route('GET', '/versions/([^/]+)/diff', ['GetDatasetVersion'], async (asked) => {
       const [from, to] = await diffed(asked);
       return { from: from.id, to: to.id, ...(await summariseDiff(db, from.key, to.key)) };
@@ -222,7 +191,7 @@ export function beyondRoutes(parts: BeyondParts) {
         };
       },
     ),
-  ];
+  ]);
 
   async function readWork(grant: AppGrant, datasetId: string, id: string): Promise<WorkRow> {
     const work = await findWork(db, grant, datasetId, id);
@@ -259,25 +228,4 @@ function numberIn(query: URLSearchParams, name: string, whenAbsent: number): num
   if (text === null || text === '') return whenAbsent;
   if (!/^-?\d{1,15}$/.test(text)) throw commonFault.invalid(`${name} is '${text}'; send a whole number.`);
   return Number(text);
-}
-
-async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > bodyBytesMax)
-      throw new Fault(
-        'too_large',
-        StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
-        `The body is larger than ${bodyBytesMax} bytes.`,
-      );
-    chunks.push(chunk as Buffer);
-  }
-  if (bytes === 0) return {};
-  try {
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-    if (body && typeof body === 'object' && !Array.isArray(body)) return body as Record<string, unknown>;
-  } catch {}
-  throw new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, 'The body is not a JSON object.');
 }
