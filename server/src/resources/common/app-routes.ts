@@ -29,7 +29,7 @@ export interface AppRoute {
   work(asked: AppAsked): Promise<object>;
 }
 
-const place = String.raw`^/v2/ext/fovea/users/([^/]+)/apps/([^/]+)`;
+const place = '^/v2/ext/fovea/users/([^/]+)/apps/([^/]+)';
 const bodyBytesMax = 64 * 1024;
 
 /**

@@ -94,7 +94,6 @@ export const isJunk = (path: string): boolean => junk.test(path);
 /** Why an entry of this name is not touched, or undefined. Names never become paths; these show an intent. */
 export function pathTrouble(path: string): string | undefined {
   if (path.length > 4096) return 'has a name of more than 4096 characters';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
   if (/[\u0000-\u001f\u007f]/.test(path)) return 'has a control character in its name';
   if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return 'has an absolute path';
   if (path.includes('\\')) return 'has a backslash in its name';
@@ -115,7 +114,6 @@ export function idOfPath(path: string): string {
   const name = path.split('/').filter(Boolean).at(-1) ?? '';
   const id = name
     .normalize('NFC')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is replaced
     .replace(/[\u0000-\u001f\u007f/\\?#%\p{Cs}]/gu, '_')
     .slice(-idLengthMax);
   return /^\.*$/.test(id) ? '' : id;

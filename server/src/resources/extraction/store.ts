@@ -319,7 +319,6 @@ export interface FileFault {
 }
 
 /** Names in archives may hold anything; what the database cannot keep, or a log would take for its own, is replaced. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is replaced
 const shown = (text: string): string =>
   text.slice(0, 1000).replace(/[\u0000-\u001f\u007f\p{Cs}]/gu, '\ufffd');
 

@@ -53,7 +53,7 @@ export function Canvas({ editor, label }: { editor: Editor; label: string }) {
   return (
     <div className="canvas" ref={holder}>
       <canvas ref={picture} />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys work here; the list beside it says the same in words */}
+      {/* Keys work here; the list beside it says the same in words */}
       <canvas ref={shapes} tabIndex={0} role="img" aria-label={t('label.canvas', { name: label })} />
     </div>
   );
