@@ -22,6 +22,27 @@ export interface Problem {
 
 export type Report = (problem: Problem) => void;
 
+/**
+ * Says that a file cannot be read to its end, after what came before was taken.
+ *
+ * @param Broken what a reader of such files throws
+ * @throws any other error as it is
+ */
+export function reportBroken(
+  error: unknown,
+  Broken: new (message: string) => Error,
+  path: string,
+  report: Report,
+): void {
+  if (!(error instanceof Broken)) throw error;
+  report({
+    severity: 'error',
+    code: 'broken-file',
+    path,
+    message: `${error.message}; what came before is kept`,
+  });
+}
+
 /** Counts all problems, keeps the first of them. */
 export function problemLog(keep = 1_000) {
   const kept: Problem[] = [];

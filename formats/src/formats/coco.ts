@@ -13,7 +13,7 @@ import {
   stemOf,
   uniquePaths,
 } from '../paths.ts';
-import type { Report } from '../problems.ts';
+import { type Report, reportBroken } from '../problems.ts';
 import type { Annotation, ClassInfo, Dataset, ImageRecord } from '../record.ts';
 import { JsonBroken, parseJson, scanJson } from '../text/json-scan.ts';
 import { bytesOf } from '../tree-bytes.ts';
@@ -210,13 +210,7 @@ async function indexFile(
       placeOfId.set(number, placeOf(pictures, record));
     }
   } catch (error) {
-    if (!(error instanceof JsonBroken)) throw error;
-    report({
-      severity: 'error',
-      code: 'broken-file',
-      path,
-      message: `${error.message}; what came before is kept`,
-    });
+    reportBroken(error, JsonBroken, path, report);
   }
   for (const { imageId, start, end } of early) {
     const place = placeOfId.get(imageId);

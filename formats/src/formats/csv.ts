@@ -3,7 +3,7 @@ import { type FileSink, type Spool, utf8 } from '../files.ts';
 import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { isWhole, packCounts, unpackCounts } from '../geometry/rle.ts';
 import { folderOf, joinPath, noSplit, safePath, splitOfName, uniquePaths } from '../paths.ts';
-import type { Report } from '../problems.ts';
+import { type Report, reportBroken } from '../problems.ts';
 import {
   type Annotation,
   compact,
@@ -178,13 +178,7 @@ async function* readFile(listing: Listing, path: string, report: Report): AsyncG
       if (one) picture.annotations.push(one);
     }
   } catch (error) {
-    if (!(error instanceof CsvBroken)) throw error;
-    report({
-      severity: 'error',
-      code: 'broken-file',
-      path,
-      message: `${error.message}; what came before is kept`,
-    });
+    reportBroken(error, CsvBroken, path, report);
   }
   for (const { record, annotations } of pictures.values()) yield { ...record, annotations };
 }

@@ -3,7 +3,7 @@ import { type FileSink, type Spool, utf8 } from '../files.ts';
 import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { cropMask, maskOfCrop, pixelsOfRuns, rowRuns } from '../geometry/crop.ts';
 import { baseOf, folderOf, joinPath, noSplit, safePath, splitOfName, uniquePaths } from '../paths.ts';
-import type { Report } from '../problems.ts';
+import { type Report, reportBroken } from '../problems.ts';
 import {
   type Annotation,
   type Attributes,
@@ -148,13 +148,7 @@ async function* readFile(
       }
     }
   } catch (error) {
-    if (!(error instanceof XmlBroken)) throw error;
-    report({
-      severity: 'error',
-      code: 'broken-file',
-      path,
-      message: `${error.message}; what came before is kept`,
-    });
+    reportBroken(error, XmlBroken, path, report);
   }
   yield* framesOf(listing, tracks, meta, path, report);
 }

@@ -15,7 +15,7 @@ import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { isWhole, packCounts, unpackCounts } from '../geometry/rle.ts';
 import { numberer } from '../numbers.ts';
 import { baseOf, folderOf, joinPath, noSplit, safePath, splitOfName, stemOf, uniquePaths } from '../paths.ts';
-import type { Report } from '../problems.ts';
+import { type Report, reportBroken } from '../problems.ts';
 import {
   type Annotation,
   type ClassInfo,
@@ -164,13 +164,7 @@ async function* readItems(
       if (record) yield record;
     }
   } catch (error) {
-    if (!(error instanceof JsonBroken)) throw error;
-    report({
-      severity: 'error',
-      code: 'broken-file',
-      path,
-      message: `${error.message}; what came before is kept`,
-    });
+    reportBroken(error, JsonBroken, path, report);
   }
 }
 

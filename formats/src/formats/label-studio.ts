@@ -14,7 +14,7 @@ import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { packBrush, unpackBrush } from '../geometry/brush.ts';
 import { numberer, steady } from '../numbers.ts';
 import { baseOf, joinPath, noSplit, safePath, splitOfName, uniquePaths } from '../paths.ts';
-import type { Report } from '../problems.ts';
+import { type Report, reportBroken } from '../problems.ts';
 import { type Annotation, type Box, compact, type Dataset, type ImageRecord } from '../record.ts';
 import { JsonBroken, parseJson, scanJson } from '../text/json-scan.ts';
 import { bytesOf } from '../tree-bytes.ts';
@@ -96,13 +96,7 @@ async function* readTasks(listing: Listing, path: string, report: Report): Async
       if (record) yield record;
     }
   } catch (error) {
-    if (!(error instanceof JsonBroken)) throw error;
-    report({
-      severity: 'error',
-      code: 'broken-file',
-      path,
-      message: `${error.message}; what came before is kept`,
-    });
+    reportBroken(error, JsonBroken, path, report);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { type Size, sizeOfFile } from '../image-size.ts';
 import { steady } from '../numbers.ts';
 import { baseOf, isUsualSplit, joinPath, splitNamed, stemOf, uniquePaths } from '../paths.ts';
-import type { Report } from '../problems.ts';
+import { type Report, reportBroken } from '../problems.ts';
 import { type Annotation, compact, type Dataset, type ImageRecord } from '../record.ts';
 import { CsvBroken, csvLine, type Row, scanCsv, scanCsvRows } from '../text/csv.ts';
 
@@ -126,13 +126,7 @@ async function guarded(path: string, report: Report, work: () => Promise<void>):
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof CsvBroken)) throw error;
-    report({
-      severity: 'error',
-      code: 'broken-file',
-      path,
-      message: `${error.message}; what came before is kept`,
-    });
+    reportBroken(error, CsvBroken, path, report);
   }
 }
 
