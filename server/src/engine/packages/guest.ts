@@ -22,8 +22,15 @@ export const defaultGuestLimits: GuestLimits = {
   inspectMsMax: 10_000,
 };
 
-/** The process ended, or was ended, while it worked; `words` say why, for the owner of the model. */
-export class GuestGone extends Error {}
+/** The process ended while it worked. `isCrash`: of itself, not by one of the limits. */
+export class GuestGone extends Error {
+  readonly isCrash: boolean;
+  /** @param words why, for the owner of the model */
+  constructor(words: string, isCrash: boolean, options?: ErrorOptions) {
+    super(words, options);
+    this.isCrash = isCrash;
+  }
+}
 
 /** The process works and says no. `isOwners`: what is wrong lies in the package. */
 export class GuestRefused extends Error {
@@ -58,7 +65,10 @@ export class Guest {
   readonly #waiting = new Map<number, Waiting>();
   #watch: NodeJS.Timeout | undefined;
   #asked = 0;
+  /** Why it was ended, where it was. */
   #why: string | undefined;
+  /** What became of it, where nobody ended it. */
+  #crash = 'it ended';
   #complaints = '';
   /** Most memory seen, in bytes. */
   memoryBytes = 0;
@@ -103,7 +113,7 @@ export class Guest {
     request: Ask,
     msMax: number,
   ): Promise<Extract<Reply, { kind: Kind }>> {
-    if (this.isGone) return Promise.reject(new GuestGone(this.#why ?? 'it ended'));
+    if (this.isGone) return Promise.reject(this.#goneError());
     this.#asked += 1;
     const id = this.#asked;
     return new Promise((resolve, reject) => {
@@ -125,7 +135,7 @@ export class Guest {
       });
       this.#work();
       this.#child.send({ ...request, id }, (error) => {
-        if (error) this.#waiting.get(id)?.reject(new GuestGone(this.#why ?? error.message));
+        if (error) this.#waiting.get(id)?.reject(new GuestGone(this.#why ?? error.message, !this.#why));
       });
     });
   }
@@ -179,12 +189,15 @@ export class Guest {
 
   #end(words: string): void {
     this.isGone = true;
-    this.#why ??= words;
+    this.#crash = words;
     clearInterval(this.#watch);
     this.#watch = undefined;
+    for (const one of [...this.#waiting.values()]) one.reject(this.#goneError());
+  }
+
+  #goneError(): GuestGone {
     const cause = this.#complaints.trim();
-    for (const one of [...this.#waiting.values()])
-      one.reject(new GuestGone(this.#why, cause ? { cause } : undefined));
+    return new GuestGone(this.#why ?? this.#crash, !this.#why, cause ? { cause } : undefined);
   }
 }
 

@@ -47,7 +47,7 @@ const triesMax = 2;
 interface Waiting {
   readonly item: GuestItem;
   readonly background: boolean;
-  /** Ran in a batch that ended its process: runs alone from now on. */
+  /** Was there when its process ended: has one more try, alone. */
   suspect: boolean;
   resolve(answer: GuestAnswer): void;
   reject(error: unknown): void;
@@ -242,7 +242,10 @@ export class PackageHost {
     }
   }
 
-  /** The process is gone, or could not be started. Of a batch each item gets one more try, alone. */
+  /**
+   * The process is gone, or could not be started. Of a batch each item gets one more try, alone; so does a lone item
+   * whose process crashed, which may have been on its way down before it came.
+   */
   #lose(resident: Resident, batch: readonly Waiting[], error: unknown): void {
     const words = error instanceof Error ? error.message : String(error);
     this.#options.log('warn', 'the process of a model ended', {
@@ -254,7 +257,8 @@ export class PackageHost {
     this.#loaded.delete(resident);
     const failed = engineFault.packageFailed(resident.manifest.name, words);
     if (batch.length === 0) for (const waiting of resident.queue.splice(0)) waiting.reject(failed);
-    else if (batch.length === 1) batch[0]?.reject(failed);
+    else if (batch.length === 1 && (batch[0]?.suspect || !(error instanceof GuestGone && error.isCrash)))
+      batch[0]?.reject(failed);
     else {
       for (const waiting of batch) waiting.suspect = true;
       resident.queue.unshift(...batch);
