@@ -72,6 +72,16 @@ test('labels are put on inputs, new ones are made, old values replaced; progress
   expect(conceptCounts.find(({ id }) => id === 'cat')?.conceptTypeCount?.negative).toBe(3);
 });
 
+test('inputs come in the order in which they were sent', async () => {
+  const cat: Operate = { case: 'addConcepts', value: { concepts: [{ id: 'cat', value: 0 }] } };
+  for (const sent of [
+    ['i2', 'i0', 'i1'],
+    ['i1', 'i2', 'i0'],
+    ['i0', 'i1', 'i2'],
+  ])
+    expect((await run(ofInputs(...sent), cat)).progress?.lastProcessedId).toBe(sent[2]);
+});
+
 test('labels go from what the named users made, by default from the own', async () => {
   const carol = await signedIn('carol', { app: false });
   await alice.client.postAnnotations({

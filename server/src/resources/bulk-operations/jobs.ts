@@ -128,8 +128,10 @@ async function findTargets(
     return targetKindOf(operation) === 'annotation'
       ? searches.annotationKeys(grant, source.value)
       : searches.inputKeys(grant, source.value);
-  const found = await findInputs(db, grant, [...new Set(source.value?.inputIds ?? [])]);
-  return found.map(({ key }) => key);
+  const ids = [...new Set(source.value?.inputIds ?? [])];
+  const keyOf = new Map((await findInputs(db, grant, ids)).map(({ id, key }) => [id, key]));
+  // In the order they were sent, as `last_processed_id` tells how far it came.
+  return ids.flatMap((id) => keyOf.get(id) ?? []);
 }
 
 /** @returns false when there is nothing left to do. */
