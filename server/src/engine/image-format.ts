@@ -26,6 +26,27 @@ export function readImageFormat(bytes: Uint8Array): ImageFormat {
   throw engineFault.unsupportedFormat(strangerOf(bytes));
 }
 
+/**
+ * How many pixels the header of a PNG or JPEG promises, read without decoding anything.
+ *
+ * @returns undefined for other formats, and for headers that are not where they should be
+ *
+ * Source: PNG (ISO/IEC 15948) 11.2.2, the IHDR chunk comes first; JPEG (ITU-T T.81) B.2.2, start of frame.
+ */
+export function promisedPixels(bytes: Buffer, format: ImageFormat): number | undefined {
+  if (format === 'PNG')
+    return bytes.length < 24 ? undefined : bytes.readUInt32BE(16) * bytes.readUInt32BE(20);
+  if (format !== 'JPEG') return undefined;
+  for (let at = 2; at + 9 <= bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1] as number;
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) return bytes.readUInt16BE(at + 5) * bytes.readUInt16BE(at + 7);
+    // Fill bytes may stand before a marker.
+    at += marker === 0xff ? 1 : 2 + bytes.readUInt16BE(at + 2);
+  }
+  return undefined;
+}
+
 /** A file type box with `avif` among its brands (ISO/IEC 23000-22); `avis` are films of such pictures. */
 function isAvif(bytes: Uint8Array): boolean {
   const start = Buffer.from(bytes.subarray(0, 64)).toString('latin1');

@@ -5,7 +5,14 @@ import sharp, { type Sharp } from 'sharp';
 import { expect, test } from 'vitest';
 import { decodeBmp } from './bmp.ts';
 import { cropToBox } from './crop.ts';
-import { decodeForModel, readImageInfo, renderThumbnails } from './image.ts';
+import {
+  decodeForModel,
+  decodeSquare,
+  defaultImageLimits,
+  readImageInfo,
+  renderThumbnails,
+} from './image.ts';
+import { promisedPixels } from './image-format.ts';
 import { cropped, letterboxed, stretched } from './model-pixels.ts';
 
 const photosDir = path.resolve(import.meta.dirname, '../../../../shared/data/photos');
@@ -276,4 +283,50 @@ withPhotos('a photograph whose file was cut short ends in a decode error', async
   const bytes = await readFile(path.join(photosDir, 'truncated.jpg'));
   await expect(renderThumbnails(bytes)).rejects.toMatchObject({ code: 30300 });
   await expect(decodeForModel(bytes)).rejects.toMatchObject({ code: 30300 });
+});
+
+test('a picture goes straight to a square as by way of the whole, upright and without its transparency', async () => {
+  const noisy = await sharp({
+    create: {
+      width: 640,
+      height: 480,
+      channels: 3,
+      background: '#808080',
+      noise: { type: 'gaussian', mean: 128, sigma: 20 },
+    },
+  })
+    .blur(3)
+    .jpeg({ quality: 90 })
+    .toBuffer();
+  const turned = await sharp(noisy).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+  const clear = await sharp({
+    create: { width: 90, height: 30, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
+  })
+    .png()
+    .toBuffer();
+  for (const bytes of [noisy, turned, clear]) {
+    const square = await decodeSquare(bytes, 224);
+    const whole = await stretched(await decodeForModel(bytes), 224);
+    expect([square.width, square.height, square.pixels.length]).toEqual([224, 224, 224 * 224 * 3]);
+    const far = square.pixels.reduce((sum, value, at) => sum + Math.abs(value - (whole[at] as number)), 0);
+    expect(far / square.pixels.length).toBeLessThan(2);
+  }
+  await expect(decodeSquare(noisy, 224, { ...defaultImageLimits, pixelsMax: 1_000 })).rejects.toMatchObject({
+    code: 30105,
+  });
+  await expect(decodeSquare(noisy.subarray(0, 2_000), 224)).rejects.toMatchObject({ code: 30300 });
+});
+
+test('headers tell how large a picture is before anything is decoded', async () => {
+  const plain = sharp({ create: { width: 321, height: 123, channels: 3, background: 'red' } });
+  const png = await plain.png().toBuffer();
+  expect(promisedPixels(png, 'PNG')).toBe(321 * 123);
+  expect(promisedPixels(await plain.jpeg().toBuffer(), 'JPEG')).toBe(321 * 123);
+  expect(promisedPixels(await plain.jpeg({ progressive: true }).withMetadata().toBuffer(), 'JPEG')).toBe(
+    321 * 123,
+  );
+  expect(promisedPixels(png.subarray(0, 20), 'PNG')).toBeUndefined();
+  expect(promisedPixels(Buffer.from([0xff, 0xd8, 0xff, 0xff, 0xff]), 'JPEG')).toBeUndefined();
+  expect(promisedPixels(Buffer.alloc(5_000, 0xff), 'JPEG')).toBeUndefined();
+  expect(promisedPixels(await plain.webp().toBuffer(), 'WEBP')).toBeUndefined();
 });

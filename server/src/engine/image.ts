@@ -1,7 +1,9 @@
-import sharp, { type Sharp } from 'sharp';
+import { availableParallelism } from 'node:os';
+import sharp, { type ResizeOptions, type Sharp } from 'sharp';
 import { decodeBmp, type RawPixels, readBmpHeader } from './bmp.ts';
 import { engineFault } from './faults.ts';
-import { type ImageFormat, readImageFormat } from './image-format.ts';
+import { Gate } from './gate.ts';
+import { type ImageFormat, promisedPixels, readImageFormat } from './image-format.ts';
 import { raw, shrunk } from './model-pixels.ts';
 
 // One thread for each picture and no cache: many pictures are in flight at once, and none comes back.
@@ -47,11 +49,7 @@ export interface Thumbnails {
 }
 
 /** A picture decoded once, upright, scaled down to at most `workingEdgeMax`; models take their inputs from it. */
-export interface Picture extends RawPixels {
-  /** Size of the upright original in pixels. */
-  originalWidth: number;
-  originalHeight: number;
-}
+export type Picture = RawPixels;
 
 /** Longest side in pixels of each hosted size; smaller pictures are never enlarged. */
 export const thumbnailEdges = { tiny: 100, small: 256, large: 1024 } as const;
@@ -61,6 +59,16 @@ export const workingEdgeMax = 1024;
 const decodeSecondsMax = 30;
 const white = '#ffffff';
 const jpegQuality = { tiny: 75, small: 80, large: 85 } as const;
+
+/**
+ * Decoding happens on the few threads that also read files and look up names (four unless the environment says
+ * otherwise). Pictures that take one of them for the better part of a second go through a narrow lane, so that a
+ * hundred of them leave the other threads, and the other pictures, alone.
+ */
+const heavyLane = new Gate(Math.max(1, Math.min(4, availableParallelism()) >> 1), Number.POSITIVE_INFINITY);
+const heavyPixels = 12_000_000;
+/** JPEGs are decoded at a fraction of their size where a fraction is wanted. */
+const jpegEase = 4;
 
 /**
  * Reads size, format and colour mode from the header alone; the pixels may still turn out to be damaged.
@@ -121,24 +129,62 @@ export async function decodeForModel(
 ): Promise<Picture> {
   const format = admit(bytes, limits);
   try {
-    const { width: originalWidth, height: originalHeight } = await readImageInfo(bytes, limits);
-    const pixels = await decodeWithin(bytes, format, edgeMax, limits);
-    return { ...pixels, originalWidth, originalHeight };
+    return await decodeWithin(bytes, format, edgeMax, limits);
   } catch (cause) {
     throw decodeFault(cause, limits);
   }
 }
 
-async function decodeWithin(
+/**
+ * Decodes a picture straight to a square for a model that sees nothing else of it: about half the work, because a
+ * JPEG is then decoded at a fraction of its size, and nothing is scaled twice.
+ *
+ * @throws Fault as `renderThumbnails`
+ */
+export async function decodeSquare(
+  bytes: Buffer,
+  edge: number,
+  limits = defaultImageLimits,
+): Promise<Picture> {
+  const format = admit(bytes, limits);
+  try {
+    return await decodeTo(bytes, format, edge, { fit: 'fill' }, limits);
+  } catch (cause) {
+    throw decodeFault(cause, limits);
+  }
+}
+
+const decodeWithin = (
   bytes: Buffer,
   format: ImageFormat,
   edge: number,
+  limits: ImageLimits,
+): Promise<RawPixels> => decodeTo(bytes, format, edge, { fit: 'inside', withoutEnlargement: true }, limits);
+
+/** Large pictures wait for their lane. */
+async function decodeTo(...asked: Parameters<typeof decodeNow>): Promise<RawPixels> {
+  const [bytes, format, , , limits] = asked;
+  const pixels = promisedPixels(bytes, format) ?? (await pixelsInHeader(bytes, limits));
+  const isHeavy = pixels / (format === 'JPEG' ? jpegEase : 1) > heavyPixels;
+  return isHeavy ? heavyLane.pass(() => decodeNow(...asked)) : decodeNow(...asked);
+}
+
+async function pixelsInHeader(bytes: Buffer, limits: ImageLimits): Promise<number> {
+  const { width, height } = await readImageInfo(bytes, limits);
+  return width * height;
+}
+
+async function decodeNow(
+  bytes: Buffer,
+  format: ImageFormat,
+  edge: number,
+  fit: ResizeOptions,
   limits: ImageLimits,
 ): Promise<RawPixels> {
   const source = format === 'BMP' ? await bmpSource(bytes, limits) : open(bytes, limits);
   const { data, info } = await source
     .autoOrient()
-    .resize(edge, edge, { fit: 'inside', withoutEnlargement: true })
+    .resize(edge, edge, fit)
     .flatten({ background: white })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })

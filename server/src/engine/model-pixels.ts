@@ -10,7 +10,8 @@ export interface Crop {
 }
 
 /** Stretches the whole picture to a square. @returns RGB bytes [edge, edge, 3] */
-export function stretched(picture: RawPixels, edge: number): Promise<Buffer> {
+export async function stretched(picture: RawPixels, edge: number): Promise<Buffer> {
+  if (picture.width === edge && picture.height === edge) return picture.pixels;
   return raw(picture).resize(edge, edge, { fit: 'fill' }).raw().toBuffer();
 }
 

@@ -18,7 +18,7 @@ import {
   moderationLabels,
   personLabel,
 } from './builtin/labels.ts';
-import { moderate } from './builtin/moderation.ts';
+import { moderate, moderationEdge } from './builtin/moderation.ts';
 import { detectObjects, findBodies, recogniseObjects } from './builtin/objects.ts';
 import type { ModelRun, Prediction } from './builtin/prediction.ts';
 import { projectionShape, type RecipeId } from './convert/recipes.ts';
@@ -65,6 +65,8 @@ export interface BuiltinModel {
 export interface ModelPackage extends Omit<BuiltinModel, 'enabled' | 'fingerprint'> {
   /** The opt-in that switches it on; always on when absent. */
   optIn?: 'faces';
+  /** Set where it sees nothing of a picture but this square, in pixels: pictures are then decoded straight to it. */
+  square?: number;
   recipes: readonly RecipeId[];
   predict(run: ModelRun): Promise<Prediction>;
 }
@@ -252,6 +254,7 @@ export const modelPackages: readonly ModelPackage[] = [
     labels: moderationLabels,
     outputs: 'concepts',
     advisory: true,
+    square: moderationEdge,
     recipes: ['moderation-scores'],
     predict: moderate,
   },

@@ -7,7 +7,7 @@ function counted() {
   const cache = new PictureCache(2, async (bytes) => {
     decodings += 1;
     if (bytes.length === 0) throw new Error('empty');
-    return { width: 1, height: 1, pixels: bytes, originalWidth: 1, originalHeight: 1 } satisfies Picture;
+    return { width: 1, height: 1, pixels: bytes } satisfies Picture;
   });
   return { cache, decodings: () => decodings };
 }
