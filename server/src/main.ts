@@ -188,6 +188,7 @@ async function open(
   const networks = await openEngine({
     dataDir: config.dataDir,
     threads: config.inferenceThreads,
+    waitMsMax: config.predictWaitMsMax,
     optIn: { faces: config.faces },
     packages: {
       folderOf: packageFolders.folderOf,
@@ -300,6 +301,7 @@ async function open(
         ...trainingJobs({
           ...common,
           objects,
+          trainingWorkDir: join(config.dataDir, 'work', 'training'),
           engine,
           jobGrant,
           mainGrant,

@@ -6,6 +6,7 @@ import { panelWidth } from './matrix-kernel.ts';
 import { Net, type Standard, standardOf } from './net.ts';
 import { type HeadProblem, positivesOf } from './problem.ts';
 import { randomFrom, shuffle } from './random.ts';
+import { rowCountOf } from './rows.ts';
 import { Schedule } from './schedule.ts';
 
 export interface Fit {
@@ -150,7 +151,7 @@ const watchPart = (watch: Watch, from: number, to: number): Watch => ({
 });
 
 function usableRows({ vectors, dims, classes, exclusive, classIndex, labels }: HeadProblem): Int32Array {
-  const all = Int32Array.from({ length: vectors.length / dims }, (_, row) => row);
+  const all = Int32Array.from({ length: rowCountOf(vectors, dims) }, (_, row) => row);
   if (exclusive) return all.filter((row) => (classIndex?.[row] ?? -1) >= 0);
   return all.filter((row) =>
     labels?.subarray(row * classes, (row + 1) * classes).some((label) => label >= 0),
@@ -267,7 +268,7 @@ function priorBias(problem: HeadProblem): Float64Array {
   const counts = positivesOf(problem);
   const bias = new Float64Array(problem.classes);
   if (problem.classWeights === 'balanced') return bias.map((_, c) => ((counts[c] as number) > 0 ? 0 : -8));
-  const rows = problem.vectors.length / problem.dims;
+  const rows = rowCountOf(problem.vectors, problem.dims);
   return bias.map((_, c) => {
     const share = ((counts[c] as number) + 0.5) / (rows + 1);
     return problem.exclusive ? Math.log(share) : Math.log(share / (1 - share));

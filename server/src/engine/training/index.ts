@@ -10,6 +10,7 @@ export { type MetricFit, project } from './metric.ts';
 export { decodePart, decodeTrained, encodePart, type Part, type Trained } from './part.ts';
 export type { HeadObstacle } from './problem.ts';
 export { randomFrom, shuffle } from './random.ts';
+export { rowCountOf, type VectorFile, type Vectors } from './rows.ts';
 export { textFeatureDims, textFeatures, textFeaturesId } from './text-features.ts';
 export { scoreRows, type TrainOutcome, type TrainRequest, trainHead } from './train-head.ts';
 export type { TwoLayerNet } from './two-layer.ts';

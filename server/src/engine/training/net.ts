@@ -1,5 +1,6 @@
 import { padTo, panelsOf, panelWidth, rowStep, Workbench } from './matrix-kernel.ts';
-import type { HeadProblem } from './problem.ts';
+import { type HeadProblem, rowsOf } from './problem.ts';
+import type { RowReader } from './rows.ts';
 
 /** What is subtracted from each input dimension, and the one factor all are multiplied by afterwards. */
 export interface Standard {
@@ -11,11 +12,14 @@ export interface Standard {
  * Centres each dimension over the rows named and scales all of them alike, so that the mean variance is 1.
  * One factor for all keeps the directions of the embedding, on which the l2 term then acts as on plain inputs.
  */
-export function standardOf({ vectors, dims }: HeadProblem, rows: Int32Array): Standard {
+export function standardOf(problem: HeadProblem, rows: Int32Array): Standard {
+  const { dims } = problem;
+  const reader = rowsOf(problem);
+  const vectors = reader.data;
   const mean = new Float64Array(dims);
   let squares = 0;
   for (const row of rows) {
-    const at = row * dims;
+    const at = reader.locate(row);
     for (let d = 0; d < dims; d += 1) {
       const value = vectors[at + d] as number;
       mean[d] = (mean[d] as number) + value;
@@ -39,6 +43,7 @@ export class Net {
   readonly logits: Float32Array;
   readonly #problem: HeadProblem;
   readonly #standard: Standard;
+  readonly #rows: RowReader;
   readonly #bench: Workbench;
   readonly #inputs: number;
   readonly #panels: number;
@@ -51,6 +56,7 @@ export class Net {
   constructor(problem: HeadProblem, standard: Standard, batch: number) {
     this.#problem = problem;
     this.#standard = standard;
+    this.#rows = rowsOf(problem);
     this.batch = padTo(batch, rowStep);
     this.#inputs = padTo(problem.dims + 1, rowStep);
     this.#panels = panelsOf(problem.classes);
@@ -138,7 +144,9 @@ export class Net {
   }
 
   #gather(rows: Int32Array, from: number, to: number): void {
-    const { vectors, dims } = this.#problem;
+    const { dims } = this.#problem;
+    const reader = this.#rows;
+    const vectors = reader.data;
     const { mean, scale } = this.#standard;
     const x = this.#x;
     const inputs = this.#inputs;
@@ -148,7 +156,7 @@ export class Net {
         x.fill(0, at, at + inputs);
         continue;
       }
-      const source = (rows[from + i] as number) * dims;
+      const source = reader.locate(rows[from + i] as number);
       for (let d = 0; d < dims; d += 1) {
         x[at + d] = ((vectors[source + d] as number) - (mean[d] as number)) * scale;
       }

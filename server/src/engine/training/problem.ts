@@ -1,7 +1,9 @@
+import { type RowReader, readerOf, rowCountOf, type Vectors } from './rows.ts';
+
 /** What a head is to be trained on and how. Plain data, so that it can be handed to a thread. */
 export interface HeadProblem {
   /** float32 [rows, dims]. */
-  vectors: Float32Array;
+  vectors: Vectors;
   dims: number;
   classes: number;
   /** Exclusive: exactly one class per row; the head ends in a softmax. Otherwise each class stands for itself. */
@@ -38,7 +40,7 @@ export type HeadObstacle =
 export function checkProblem(problem: HeadProblem): HeadObstacle | undefined {
   checkShapes(problem);
   const { vectors, dims, classes, exclusive } = problem;
-  if (vectors.length === 0) return { kind: 'no_data' };
+  if (rowCountOf(vectors, dims) === 0) return { kind: 'no_data' };
   if (exclusive && classes < 2) return { kind: 'one_class' };
   const positives = positivesOf(problem);
   if (positives.every((count) => count === 0)) {
@@ -69,9 +71,9 @@ function checkShapes({
   }
   if (l2 !== undefined && !(l2 >= 0 && l2 < Number.POSITIVE_INFINITY))
     throw new RangeError(`l2 is a number >= 0, not ${l2}.`);
-  if (vectors.length % dims !== 0)
+  const rows = rowCountOf(vectors, dims);
+  if (vectors instanceof Float32Array && vectors.length % dims !== 0)
     throw new RangeError(`vectors has ${vectors.length} floats, not rows of ${dims}.`);
-  const rows = vectors.length / dims;
   if (exclusive) {
     if (classIndex?.length !== rows)
       throw new RangeError(`classIndex has ${classIndex?.length} entries for ${rows} rows.`);
@@ -87,12 +89,27 @@ function checkShapes({
   if (wrong >= 0) throw new RangeError(`labels ${wrong} is ${labels[wrong]}, not -1, 0 or 1.`);
 }
 
-function checkFinite(vectors: Float32Array, dims: number): void {
-  for (let i = 0; i < vectors.length; i += 1) {
-    if (!Number.isFinite(vectors[i] as number)) {
-      throw new RangeError(`vectors must be finite; row ${Math.floor(i / dims)} holds ${vectors[i]}.`);
+function checkFinite(vectors: Vectors, dims: number): void {
+  const reader = readerOf(vectors, dims);
+  const rows = rowCountOf(vectors, dims);
+  for (let row = 0; row < rows; row += 1) {
+    const at = reader.locate(row);
+    for (let i = at; i < at + dims; i += 1) {
+      if (!Number.isFinite(reader.data[i] as number))
+        throw new RangeError(`vectors must be finite; row ${row} holds ${reader.data[i]}.`);
     }
   }
+}
+
+const readers = new WeakMap<HeadProblem, RowReader>();
+
+/** The rows of a problem, through one reader for all who learn from it. */
+export function rowsOf(problem: HeadProblem): RowReader {
+  const known = readers.get(problem);
+  if (known) return known;
+  const reader = readerOf(problem.vectors, problem.dims);
+  readers.set(problem, reader);
+  return reader;
 }
 
 /** Positive rows per class. */

@@ -31,7 +31,7 @@ export async function trainHead(request: TrainRequest): Promise<TrainOutcome> {
   const { onProgress, signal, ...rest } = request;
   const problem: HeadProblem = {
     ...rest,
-    vectors: shared(request.vectors),
+    vectors: request.vectors instanceof Float32Array ? shared(request.vectors) : request.vectors,
     classWeights: request.classWeights ?? 'none',
     epochsMax: request.epochsMax ?? epochsMaxUsual,
     allowMissingPositives: request.allowMissingPositives ?? false,

@@ -8,6 +8,8 @@ import type { Deps } from '../../common/deps.ts';
 export interface TrainingDeps extends Deps {
   readonly engine: Pick<Engine, 'embed' | 'dense'>;
   readonly objects: ObjectStore;
+  /** Vectors of large trainings lie here while they last. */
+  readonly trainingWorkDir: string;
   /** Acts as an app's owner in the background; undefined when the app is gone. */
   readonly jobGrant: (appKey: number) => Promise<AppGrant | undefined>;
   /** A grant on the platform's own app. */

@@ -2,11 +2,14 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { type Concept, EvalMetricsSchema, StatusCode } from '@fovea/contract';
 import { newId } from '#domain/ids.ts';
 import { type ClassificationMetrics, evaluateRows, stratifiedHoldOut } from '#engine/metrics/index.ts';
-import { scoreRows, type TrainRequest, trainHead } from '#engine/training/index.ts';
+import { rowCountOf, scoreRows, type TrainRequest, trainHead } from '#engine/training/index.ts';
 import { status } from '../../common/status.ts';
+import { pickRows } from './vector-store.ts';
 
 const holdOutShare = 0.2;
 const rowsMin = 10;
+/** More tell no more: at so many the figures are good to less than one in a hundred. */
+const heldRowsMax = 20_000;
 
 /**
  * How good a model of these data is: trained once more on four fifths of them and judged on the rest.
@@ -18,9 +21,10 @@ export async function judge(
   concepts: readonly Concept[],
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
-  const rows = request.vectors.length / request.dims;
+  const rows = rowCountOf(request.vectors, request.dims);
   const groups = groupsOf(request, rows);
-  const held = stratifiedHoldOut(groups, holdOutShare, request.seed);
+  const share = Math.min(holdOutShare, heldRowsMax / rows);
+  const held = stratifiedHoldOut(groups, share, request.seed);
   const test = [...held.keys()].filter((row) => held[row] === 1 && groups[row] !== -1);
   if (rows < rowsMin || test.length < 2) return undefined;
   const { onProgress: _silent, ...rest } = request;
@@ -31,10 +35,7 @@ export async function judge(
     signal,
   });
   if (outcome.kind !== 'trained') return undefined;
-  const vectors = new Float32Array(new SharedArrayBuffer(test.length * request.dims * 4));
-  test.forEach((row, at) => {
-    vectors.set(request.vectors.subarray(row * request.dims, (row + 1) * request.dims), at * request.dims);
-  });
+  const vectors = await pickRows(request.vectors, request.dims, test);
   const probabilities = await scoreRows(outcome.head, vectors, { signal });
   if (!probabilities) return undefined;
   const metrics = await evaluateRows({
@@ -43,7 +44,7 @@ export async function judge(
     truth: truthOf(request, test),
     decide: request.exclusive ? 'surest' : 'threshold',
   });
-  return toBinary(EvalMetricsSchema, showMetrics(metrics, concepts));
+  return toBinary(EvalMetricsSchema, showMetrics(metrics, concepts, share));
 }
 
 /** Rows alike are dealt alike: by class, or by the first concept that is present. */
@@ -79,7 +80,7 @@ function truthOf(
   return truth;
 }
 
-function showMetrics(metrics: ClassificationMetrics, concepts: readonly Concept[]) {
+function showMetrics(metrics: ClassificationMetrics, concepts: readonly Concept[], share: number) {
   const byId = new Map(concepts.map((concept) => [concept.id, concept]));
   const named = (id: string, value: number) => ({
     id,
@@ -111,6 +112,6 @@ function showMetrics(metrics: ClassificationMetrics, concepts: readonly Concept[
       ...numbers,
       concept: named(conceptId, 1),
     })),
-    evalInfo: { params: { holdout_fraction: holdOutShare } },
+    evalInfo: { params: { holdout_fraction: share } },
   });
 }

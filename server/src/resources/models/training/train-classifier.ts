@@ -20,6 +20,7 @@ import { keepPart } from './parts-store.ts';
 import { exclusiveLabels, independentLabels, inputsOf, lacksNegatives } from './problem.ts';
 import type { TrainingSettings } from './settings.ts';
 import { TrainingTrouble } from './trouble.ts';
+import { VectorSpill } from './vector-store.ts';
 import { floatsOf, type GatheredVectors, gatherSamples, gatherVectors } from './vectors.ts';
 
 const fillerRowsMax = 2_000;
@@ -30,6 +31,15 @@ const headShare = 0.35;
 
 /** Trains a linear head on the embeddings of a frozen network. */
 export async function trainClassifier(frame: Frame): Promise<TrainingResult> {
+  const store = new VectorSpill(frame.deps.trainingWorkDir);
+  try {
+    return await trainFrom(frame, store);
+  } finally {
+    await store.remove();
+  }
+}
+
+async function trainFrom(frame: Frame, store: VectorSpill): Promise<TrainingResult> {
   const { deps, grant, body, settings, scope, progress } = frame;
   const embedder = await embedderOf(deps, grant, settings.embedder);
   progress.note(`embeddings by ${embedder.builtin}`);
@@ -44,6 +54,7 @@ export async function trainClassifier(frame: Frame): Promise<TrainingResult> {
     );
   }
   const gathered = await gatherVectors(deps, grant, embedder, samples, {
+    store,
     signal: progress.signal,
     spareRows: fillerRowsMax,
     progress: (fraction) => progress.reached(fraction * vectorShare),
@@ -53,7 +64,7 @@ export async function trainClassifier(frame: Frame): Promise<TrainingResult> {
   );
   checkTolerance(gathered.unusable, samples.count, settings);
   await progress.reached(vectorShare);
-  const request = await requestOf(deps, grant, { settings, gathered, embedder, conceptIds });
+  const request = await requestOf(deps, grant, { settings, gathered, store, embedder, conceptIds });
   const head = await fitHeadOf(request, concepts, progress);
   mayDie('training-fitted');
   const metrics = await judge(request, concepts, progress.signal);
@@ -81,9 +92,16 @@ async function requestOf(
   {
     settings,
     gathered,
+    store,
     embedder,
     conceptIds,
-  }: { settings: TrainingSettings; gathered: GatheredVectors; embedder: Embedder; conceptIds: string[] },
+  }: {
+    settings: TrainingSettings;
+    gathered: GatheredVectors;
+    store: VectorSpill;
+    embedder: Embedder;
+    conceptIds: string[];
+  },
 ): Promise<TrainRequest> {
   const { samples, vectors, dims } = gathered;
   const common = {
@@ -100,23 +118,21 @@ async function requestOf(
   if (!settings.enrich || !lacksNegatives(labels, conceptIds.length)) return { ...common, vectors, labels };
   const wanted = Math.min(fillerRowsMax, Math.max(fillerRowsMin, samples.count * 2));
   const fillers = await unlabelledVectors(db, grant, embedder.modelVersionKey, conceptIds, wanted);
-  return { ...common, ...withFillers(gathered, labels, fillers, conceptIds.length) };
+  return { ...common, ...(await withFillers(gathered, store, labels, fillers, conceptIds.length)) };
 }
 
-/** Adds rows that have none of the concepts, in the room behind the vectors. */
-function withFillers(
-  { samples, room, dims }: GatheredVectors,
+/** Adds rows that have none of the concepts behind the vectors. */
+async function withFillers(
+  { samples }: GatheredVectors,
+  store: VectorSpill,
   labels: Int8Array,
   fillers: readonly Buffer[],
   classes: number,
 ) {
-  const rows = samples.count + fillers.length;
-  fillers.forEach((filler, index) => {
-    room.set(floatsOf(filler), (samples.count + index) * dims);
-  });
-  const allLabels = new Int8Array(rows * classes);
+  await store.add(fillers.map(floatsOf));
+  const allLabels = new Int8Array((samples.count + fillers.length) * classes);
   allLabels.set(labels);
-  return { vectors: room.subarray(0, rows * dims), labels: allLabels };
+  return { vectors: store.vectors, labels: allLabels };
 }
 
 export async function fitHeadOf(request: TrainRequest, concepts: readonly Concept[], progress: Progress) {

@@ -9,6 +9,7 @@ import { keepPart } from './parts-store.ts';
 import { evenly } from './pictures.ts';
 import { unlabelledSamples } from './problem.ts';
 import { TrainingTrouble } from './trouble.ts';
+import { VectorMemory } from './vector-store.ts';
 import { gatherVectors } from './vectors.ts';
 
 const coarseUsual = 32;
@@ -28,6 +29,7 @@ export async function trainClusterer(frame: Frame): Promise<TrainingResult> {
     throw new TrainingTrouble(StatusCode.MODEL_TRAINING_NO_DATA, 'There is no processed picture to sort.');
   const samples = unlabelledSamples(pictures);
   const gathered = await gatherVectors(deps, grant, embedder, samples, {
+    store: new VectorMemory(),
     signal: progress.signal,
     progress: (fraction) => progress.reached(fraction * vectorShare),
   });

@@ -7,6 +7,7 @@ import { checkTolerance, conceptsOf, embedderOf, type Frame, made, passOn, withC
 import { keepPart } from './parts-store.ts';
 import { exclusiveLabels, inputsOf, samplesWhere } from './problem.ts';
 import { TrainingTrouble } from './trouble.ts';
+import { VectorMemory } from './vector-store.ts';
 import { gatherSamples, gatherVectors } from './vectors.ts';
 
 const width = 128;
@@ -34,6 +35,7 @@ export async function trainEmbedder(frame: Frame): Promise<TrainingResult> {
       'An embedder learns what differs between concepts: at least two need pictures that show exactly one of them.',
     );
   const gathered = await gatherVectors(deps, grant, embedder, samples, {
+    store: new VectorMemory(),
     signal: progress.signal,
     progress: (fraction) => progress.reached(fraction * vectorShare),
   });

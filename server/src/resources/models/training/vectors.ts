@@ -2,11 +2,13 @@ import { DataSchema } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { cropToBox } from '#engine/crop.ts';
+import type { Vectors } from '#engine/training/index.ts';
 import { unpackBody } from '../../common/translate.ts';
 import { type InputKind, labelPages, regionData, vectorsOf } from './data-store.ts';
 import type { Embedder, TrainingDeps } from './deps.ts';
 import type { Frame } from './frame.ts';
 import { openSamples, type Samples, samplesWhere } from './problem.ts';
+import type { VectorStore } from './vector-store.ts';
 
 const samplesPerLook = 2_000;
 const computedAtOnce = 4;
@@ -25,13 +27,11 @@ export async function gatherSamples(
   return samples.done();
 }
 
-export interface GatheredVectors {
+export interface GatheredVectors<Kept extends Vectors = Vectors> {
   /** The samples that have a vector, in order. */
   readonly samples: Samples;
-  /** float32 [samples, dims], each of length one, in shared memory. */
-  readonly vectors: Float32Array;
-  /** The same and room for more rows behind them. */
-  readonly room: Float32Array;
+  /** float32 [samples, dims], each of length one, where the store put them. */
+  readonly vectors: Kept;
   readonly dims: number;
   /** Samples whose picture could not be embedded. */
   readonly unusable: number;
@@ -41,63 +41,62 @@ export interface GatheredVectors {
 
 /**
  * The vector of every sample: stored ones from the database, missing ones computed now. They are written straight to
- * where they are trained from, so that a million of them are held once.
+ * where they are trained from, so that a million of them are held once, or not at all.
  *
- * @param options.spareRows rows of room to leave behind them
+ * @param options.store where they go; it has room for `spareRows` more behind them
  */
-export async function gatherVectors(
+export async function gatherVectors<Kept extends Vectors>(
   deps: TrainingDeps,
   grant: AppGrant,
   embedder: Embedder,
   samples: Samples,
-  options: { signal: AbortSignal; spareRows?: number; progress(fraction: number): Promise<void> },
-): Promise<GatheredVectors> {
+  options: {
+    signal: AbortSignal;
+    store: VectorStore<Kept>;
+    spareRows?: number;
+    progress(fraction: number): Promise<void>;
+  },
+): Promise<GatheredVectors<Kept>> {
   const { count, vectorKeys } = samples;
+  const { store, signal } = options;
   const isKept = new Uint8Array(count);
-  let all: Float32Array = new Float32Array(0);
-  let dims = 0;
-  const keep = (row: number, vector: Float32Array) => {
-    if (dims === 0) {
-      dims = vector.length;
-      all = new Float32Array(new SharedArrayBuffer((count + (options.spareRows ?? 0)) * dims * 4));
-    }
-    all.set(vector, row * dims);
-    isKept[row] = 1;
-  };
-  let computed = 0;
+  let [dims, rows, computed] = [0, 0, 0];
   for (let from = 0; from < count; from += samplesPerLook) {
     const to = Math.min(count, from + samplesPerLook);
     const keys = [...vectorKeys.subarray(from, to)].filter((key) => key !== 0);
     const stored = await vectorsOf(deps.db, grant, embedder.modelVersionKey, keys);
+    const found = new Map<number, Float32Array>();
     const missing: number[] = [];
     for (let row = from; row < to; row += 1) {
       const vector = stored.get(vectorKeys[row] as number);
-      if (vector) keep(row, floatsOf(vector));
+      if (vector) found.set(row, floatsOf(vector));
       else missing.push(row);
     }
     for (let at = 0; at < missing.length; at += computedAtOnce) {
-      options.signal.throwIfAborted();
+      signal.throwIfAborted();
       const batch = missing.slice(at, at + computedAtOnce);
       const made = await Promise.all(
-        batch.map((row) => computeVector(deps, grant, embedder, samples, row, options.signal)),
+        batch.map((row) => computeVector(deps, grant, embedder, samples, row, signal)),
       );
-      for (const [index, vector] of made.entries()) if (vector) keep(batch[index] as number, vector);
+      for (const [index, vector] of made.entries()) if (vector) found.set(batch[index] as number, vector);
       computed += made.filter((vector) => vector !== undefined).length;
       await options.progress((from + at) / count);
     }
-    options.signal.throwIfAborted();
+    const inOrder = Array.from({ length: to - from }, (_, at) => found.get(from + at));
+    const some = inOrder.filter((vector) => vector !== undefined);
+    for (const [at, vector] of inOrder.entries()) if (vector) isKept[from + at] = 1;
+    if (dims === 0 && some[0]) {
+      dims = some[0].length;
+      await store.begin(count + (options.spareRows ?? 0), dims);
+    }
+    await store.add(some);
+    rows += some.length;
+    signal.throwIfAborted();
     await options.progress(to / count);
-  }
-  let rows = 0;
-  for (let row = 0; row < count; row += 1) {
-    if (isKept[row] === 0) continue;
-    if (rows < row) all.copyWithin(rows * dims, row * dims, (row + 1) * dims);
-    rows += 1;
   }
   return {
     samples: samplesWhere(samples, (row) => isKept[row] === 1),
-    vectors: all.subarray(0, rows * dims),
-    room: all,
+    vectors: store.vectors,
     dims,
     unusable: count - rows,
     computed,
