@@ -373,6 +373,13 @@ export const variables = {
     read: wholeNumber(1, 256),
     unset: 'one per processor core',
   },
+  FOVEA_PREDICT_WAIT_MAX: {
+    group: 'Work',
+    about:
+      'How long a prediction may have to wait for its turn, in seconds. One that would wait longer, by what others took lately, is refused at once with status 21351 instead of being answered when nobody waits for it any more.',
+    read: wholeNumber(1, 3600),
+    fallback: '5',
+  },
   FOVEA_FFMPEG: {
     group: 'Work',
     about:

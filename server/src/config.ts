@@ -225,6 +225,7 @@ function arrange(
     rateLimit: values.FOVEA_RATE_LIMIT,
     roles: new Set(values.FOVEA_ROLES),
     inferenceThreads: values.FOVEA_INFERENCE_THREADS ?? availableParallelism(),
+    predictWaitMsMax: 1000 * values.FOVEA_PREDICT_WAIT_MAX,
     /** Whether the models that describe faces are served. */
     faces: values.FOVEA_FACES,
     jsonNames: values.FOVEA_JSON_NAMES,

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Gate } from './gate.ts';
 
@@ -47,4 +47,46 @@ test('too many waiting tasks are refused as busy, and one that is given up leave
   const later = gate.pass(async () => 'later');
   held.end();
   expect(await Promise.all([first, later])).toEqual(['first', 'later']);
+});
+
+test('who would wait too long is turned away at once; background work and what was let in before are not', async () => {
+  const gate = new Gate(1, 1_000, 200);
+  for (let n = 0; n < 40; n++) await gate.pass(() => sleep(10));
+  const held = heldTask([], 'first');
+  const first = gate.pass(held.task);
+  const waiting: Promise<unknown>[] = [];
+  const refused = async () => {
+    for (let n = 0; n < 100; n++) {
+      const one = gate.pass(async () => n);
+      const settled = await Promise.race([one.then(undefined, (fault) => fault), nextTurn('waits')]);
+      if (settled !== 'waits') return settled;
+      waiting.push(one);
+    }
+    return undefined;
+  };
+  expect(await refused()).toMatchObject({ kind: 'busy', code: 21351 });
+  expect(waiting.length).toBeGreaterThan(5);
+  expect(waiting.length).toBeLessThan(40);
+  waiting.push(gate.pass(async () => 'later', { background: true }));
+  waiting.push(gate.pass(async () => 'the rest of a request', { isAdmitted: true }));
+  held.end();
+  await Promise.all([first, ...waiting]);
+  expect(await gate.pass(async () => 'welcome')).toBe('welcome');
+});
+
+test('a crowd that waits for one thing does not keep others from another', async () => {
+  const gate = new Gate(2, 1_000);
+  const began: string[] = [];
+  const crowd = Array.from({ length: 10 }, (_, n) => heldTask(began, `slow ${n}`));
+  const slow = crowd.map(({ task }) => gate.pass(task, { key: 'slow' }));
+  const quick = ['quick 0', 'quick 1'].map((name) => heldTask(began, name));
+  const answered = quick.map(({ task }) => gate.pass(task, { key: 'quick' }));
+  await nextTurn();
+  expect(began).toEqual(['slow 0', 'slow 1', 'quick 0']);
+  quick[0]?.end();
+  await nextTurn();
+  expect(began.slice(3)).toEqual(['quick 1']);
+  for (const { end } of [...quick, ...crowd]) end();
+  await Promise.all([...slow, ...answered]);
+  expect(began).toHaveLength(12);
 });

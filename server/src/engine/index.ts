@@ -8,7 +8,7 @@ import type { DenseRecipe } from './dense/grid.ts';
 import type { DenseReduction } from './dense/reduce.ts';
 import { engineFault } from './faults.ts';
 import { Gate } from './gate.ts';
-import { decodeForModel, defaultImageLimits, type ImageLimits, type Picture } from './image.ts';
+import { decodeForModel, decodeSquare, defaultImageLimits, type ImageLimits, type Picture } from './image.ts';
 import type { TensorPort, Tensors } from './inference/messages.ts';
 import { InferencePool } from './inference/pool.ts';
 import { stretched } from './model-pixels.ts';
@@ -78,6 +78,8 @@ export interface EngineOptions {
   threads?: number;
   /** Waiting predictions beyond which new ones are refused as busy. */
   queueMax?: number;
+  /** Predictions that would wait longer, in milliseconds, are refused as busy. */
+  waitMsMax?: number;
   /** Models that the operator must ask for. */
   optIn?: { faces?: boolean };
   imageLimits?: ImageLimits;
@@ -143,6 +145,8 @@ export interface Engine {
 /** Pictures in work at a time: some are decoded while others are computed. */
 const picturesPerThread = 4;
 const defaultQueueMax = 4096;
+/** People and programs give up after some seconds; see docs/decisions/0004. */
+const defaultWaitMsMax = 5_000;
 
 /** Small codes in large photographs need their pixels. */
 const barcodeEdgeMax = 2048;
@@ -162,11 +166,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     options.onProgress?.(text);
   });
   const limits = options.imageLimits ?? defaultImageLimits;
-  const gate = new Gate(insideMax, options.queueMax ?? defaultQueueMax);
+  const waitMsMax = options.waitMsMax ?? defaultWaitMsMax;
+  const gate = new Gate(insideMax, options.queueMax ?? defaultQueueMax, waitMsMax);
   const pictures = new PictureCache(insideMax, (bytes) => decodeForModel(bytes, limits));
   const barcodes = new BarcodeReader();
   const packages = new PackageHost({
     folderOf: () => Promise.reject(new Error('this engine keeps no packages')),
+    waitMsMax,
     ...options.packages,
     log,
   });
@@ -221,13 +227,18 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     async predict(modelId, image, wanted = {}) {
       const sha = packageOf(modelId);
       if (sha !== undefined) {
-        const picture = await gate.pass(() => pictures.picture(image.bytes), wanted);
+        const picture = await gate.pass(() => pictures.picture(image.bytes), { ...wanted, key: 'packages' });
         return packages.predict(sha, picture, wanted);
       }
       const model = findModel(modelId, options);
       return gate.pass(
-        async () => model.predict(runOf(model, await pictures.picture(image.bytes), wanted)),
-        wanted,
+        async () => {
+          const picture = model.square
+            ? await decodeSquare(image.bytes, model.square, limits)
+            : await pictures.picture(image.bytes);
+          return model.predict(runOf(model, picture, wanted));
+        },
+        { ...wanted, key: model.id },
       );
     },
     async embed(modelId, image, wanted) {
@@ -243,17 +254,22 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       reduction: WantedOfCells,
       wanted: PredictOptions = {},
     ) =>
-      gate.pass(async () => {
-        const picture = await pictures.picture(image.bytes);
-        const data = await stretched(picture, denseEdge);
-        const feeds = { image: { type: 'uint8' as const, dims: [1, denseEdge, denseEdge, 3], data } };
-        const sized = reduction.kind === 'kinds' ? { ...reduction, ...mapSize(picture) } : reduction;
-        const { signal, background = false } = wanted;
-        const file = await networkFile({ id: recipe }, recipe);
-        return (await pool.run(recipe, file, feeds, { signal, background, reduction: sized })) as Result;
-      }, wanted),
+      gate.pass(
+        async () => {
+          const picture = await pictures.picture(image.bytes);
+          const data = await stretched(picture, denseEdge);
+          const feeds = { image: { type: 'uint8' as const, dims: [1, denseEdge, denseEdge, 3], data } };
+          const sized = reduction.kind === 'kinds' ? { ...reduction, ...mapSize(picture) } : reduction;
+          const { signal, background = false } = wanted;
+          const file = await networkFile({ id: recipe }, recipe);
+          return (await pool.run(recipe, file, feeds, { signal, background, reduction: sized })) as Result;
+        },
+        { ...wanted, key: recipe },
+      ),
     readBarcodes: (bytes) =>
-      gate.pass(async () => barcodes.read(await decodeForModel(bytes, limits, barcodeEdgeMax)), {}),
+      gate.pass(async () => barcodes.read(await decodeForModel(bytes, limits, barcodeEdgeMax)), {
+        key: 'barcodes',
+      }),
     async close() {
       await barcodes.close();
       await packages.close();
@@ -287,7 +303,7 @@ async function showBuiltin(
   options: EngineOptions,
   cache: OnnxCache,
 ): Promise<BuiltinModel> {
-  const { optIn, recipes, predict: _predict, ...shown } = model;
+  const { optIn, recipes, square: _square, predict: _predict, ...shown } = model;
   const enabled = optIn === undefined || options.optIn?.[optIn] === true;
   return { ...shown, enabled, fingerprint: await cache.fingerprint(model.id, recipes) };
 }

@@ -67,6 +67,8 @@ export interface PredictOptions {
   signal?: AbortSignal | undefined;
   /** Behind everything that a person waits for. */
   background?: boolean;
+  /** Part of a request that was let in before: it is not turned away half-way because others wait. */
+  isAdmitted?: boolean;
   /** 0..1; regions below it are left out. Each model has its own default. */
   confidenceMin?: number | undefined;
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OnnxGraph } from '../convert/onnx-graph.ts';
 import type { Tensors } from './messages.ts';
 import { InferencePool } from './pool.ts';
+import { Turns } from './turns.ts';
 
 let folder: string;
 let pool: InferencePool;
@@ -114,6 +115,49 @@ test('people go before background work, and an aborted item is dropped from the 
   await expect(aborted).rejects.toMatchObject({ details: 'The prediction was cancelled.' });
   await Promise.all([running, indexing, person]);
   expect(order).toEqual(['running', 'person', 'indexing']);
+});
+
+test('a quick network does not wait for the long runs of another, however many of them are asked for', async () => {
+  await pool.run('square', square, row(1, 1));
+  for (let n = 0; n < 3; n++) await pool.run('square', square, row(n, 1));
+  // Forty rows at once take some hundred milliseconds.
+  const long: Tensors = { x: { type: 'float32', dims: [40, 2], data: new Float32Array(80) } };
+  await pool.run('slow', slow, long);
+  let longs = 0;
+  const crowd = Promise.all(
+    Array.from({ length: 12 }, async () => {
+      await pool.run('slow', slow, long);
+      longs += 1;
+    }),
+  );
+  // The first loads the network in the extra thread.
+  await pool.run('square', square, row(2, 2));
+  for (let n = 0; n < 20; n++)
+    expect(numbers(await pool.run('square', square, row(n, 3)))).toEqual([n * n, 9]);
+  expect(longs).toBeLessThan(8);
+  await crowd;
+});
+
+test('networks take turns by the time they were given, and what was idle has saved nothing up', () => {
+  const turns = new Turns();
+  const files = ['long', 'long', 'long', 'short', 'short'];
+  for (let n = 0; n < 30; n++) turns.took('long', 1, 100);
+  for (let n = 0; n < 30; n++) turns.took('short', 1, 10);
+  const order: string[] = [];
+  for (let n = 0; n < 24; n++) {
+    const file = files[turns.next(files)] as string;
+    order.push(file);
+    turns.began(file, 1);
+  }
+  expect(order.filter((file) => file === 'long')).toHaveLength(3);
+  expect([turns.isQuick('short'), turns.isQuick('long'), turns.isQuick('unknown')]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  turns.began('late', 1);
+  turns.began('late', 1);
+  expect(['late', 'short'][turns.next(['late', 'short'])]).toBe('short');
 });
 
 test('the event loop stays free while networks run', async () => {

@@ -12,6 +12,7 @@ import type {
   WorkerReply,
   WorkerRequest,
 } from './messages.ts';
+import { Turns } from './turns.ts';
 
 export interface PoolOptions {
   /** Worker threads, each computing on one core. */
@@ -48,6 +49,10 @@ interface Job {
 interface Thread {
   worker: Worker;
   running: Job[];
+  /** When they were given to it, if it had the network loaded; undefined where that time tells nothing. */
+  timedFrom: number | undefined;
+  /** Takes quick networks only, while long runs hold all other threads: a run cannot be interrupted. */
+  readonly isExpress: boolean;
   loaded: Set<string>;
   /** Settles once the thread is gone. */
   gone: Promise<void>;
@@ -57,11 +62,13 @@ interface Thread {
  * Runs ONNX networks in worker threads, because a run blocks the thread that calls it.
  *
  * A free thread takes the next waiting item at once, together with those behind it that may share its batch.
- * So nobody waits for a batch to fill: batches grow by themselves while all threads are busy.
+ * So nobody waits for a batch to fill: batches grow by themselves while all threads are busy. Networks take turns,
+ * and while runs of hundreds of milliseconds hold all threads, one more runs those of a few.
  */
 export class InferencePool {
   readonly #threads: Thread[] = [];
   readonly #waiting: { interactive: Job[]; background: Job[] } = { interactive: [], background: [] };
+  readonly #turns = new Turns();
   readonly #threadsMax: number;
   readonly #queueMax: number;
   readonly #workerData: InferenceWorkerData;
@@ -142,25 +149,49 @@ export class InferencePool {
     while (this.waiting > 0 && !this.#closed) {
       const queue =
         this.#waiting.interactive.length > 0 ? this.#waiting.interactive : this.#waiting.background;
-      const thread = this.#freeThread(queue[0] as Job);
-      if (!thread) return;
-      this.#start(thread, takeBatch(queue));
+      if (this.#hasFreeThread()) {
+        const at = this.#turns.next(queue.map(({ file }) => file));
+        this.#start(this.#threadFor(queue[at] as Job), takeBatch(queue, at));
+      } else if (!this.#startExpress()) return;
     }
   }
 
+  get #usual(): Thread[] {
+    return this.#threads.filter(({ isExpress }) => !isExpress);
+  }
+
+  #hasFreeThread(): boolean {
+    const usual = this.#usual;
+    return usual.length < this.#threadsMax || usual.some(({ running }) => running.length === 0);
+  }
+
   /** Prefers a thread that has the network loaded, then one that stands by, then a new one. */
-  #freeThread(job: Job): Thread | undefined {
-    const free = this.#threads.filter((thread) => thread.running.length === 0);
+  #threadFor(job: Job): Thread {
+    const usual = this.#usual;
+    const free = usual.filter((thread) => thread.running.length === 0);
     const best = free.find((thread) => thread.loaded.has(job.file));
     if (best) return best;
-    if (this.#threads.length < this.#threadsMax) return this.#spawn();
-    return free[0];
+    return usual.length < this.#threadsMax || !free[0] ? this.#spawn(false) : free[0];
+  }
+
+  /** @returns false where nothing quick waits, or where it will have its turn soon */
+  #startExpress(): boolean {
+    const isQuick = (job: Job | undefined) => job?.feeds !== undefined && this.#turns.isQuick(job.file);
+    const express = this.#threads.find(({ isExpress }) => isExpress);
+    if (express?.running.length || this.#usual.some(({ running }) => isQuick(running[0]))) return false;
+    const queue = this.#waiting.interactive;
+    const at = queue.findIndex(isQuick);
+    if (at < 0) return false;
+    this.#start(express ?? this.#spawn(true), takeBatch(queue, at));
+    return true;
   }
 
   #start(thread: Thread, jobs: Job[]): void {
     const [first] = jobs as [Job];
     const id = this.#nextId++;
     thread.running = jobs;
+    thread.timedFrom = thread.loaded.has(first.file) ? performance.now() : undefined;
+    this.#turns.began(first.file, jobs.length);
     thread.loaded.add(first.file);
     thread.worker.ref();
     const { outputs, reduction } = first.options;
@@ -177,7 +208,7 @@ export class InferencePool {
     thread.worker.postMessage(request);
   }
 
-  #spawn(): Thread {
+  #spawn(isExpress: boolean): Thread {
     const worker = new Worker(entryUrl('inference-worker', import.meta.url), {
       workerData: this.#workerData,
       name: 'inference',
@@ -185,6 +216,8 @@ export class InferencePool {
     const thread: Thread = {
       worker,
       running: [],
+      timedFrom: undefined,
+      isExpress,
       loaded: new Set(),
       gone: new Promise((resolve) => worker.once('exit', () => resolve())),
     };
@@ -200,6 +233,8 @@ export class InferencePool {
     const jobs = thread.running;
     thread.running = [];
     thread.worker.unref();
+    if (thread.timedFrom !== undefined && jobs[0])
+      this.#turns.took(jobs[0].file, jobs.length, performance.now() - thread.timedFrom);
     if (reply.kind === 'results') for (const [at, job] of jobs.entries()) settle(job, reply.results[at]);
     else if (reply.kind === 'described') jobs[0]?.resolve({ inputs: reply.inputs, outputs: reply.outputs });
     else for (const job of jobs) job.reject(engineFault.predictionFailed(job.label, new Error(reply.reason)));
@@ -219,12 +254,12 @@ export class InferencePool {
   }
 }
 
-/** Takes the first waiting item and, in order, those that may run with it. */
-function takeBatch(queue: Job[]): Job[] {
-  const first = queue.shift() as Job;
+/** Takes a waiting item and, in order, those behind it that may run with it. */
+function takeBatch(queue: Job[], at: number): Job[] {
+  const [first] = queue.splice(at, 1) as [Job];
   const { batchMax = 1 } = first.options;
   const batch = [first];
-  for (let index = 0; index < queue.length && batch.length < batchMax; ) {
+  for (let index = at; index < queue.length && batch.length < batchMax; ) {
     const next = queue[index] as Job;
     const sameModel = next.file === first.file && next.label === first.label;
     if (sameModel && first.feeds && next.feeds && canShareBatch(first.feeds, next.feeds)) {

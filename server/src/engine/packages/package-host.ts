@@ -25,6 +25,8 @@ export interface PackageHostOptions {
   memoryBytesMax?: number;
   /** Waiting items of one package beyond which new ones are refused as busy. */
   queueMax?: number;
+  /** Items that would wait longer, in milliseconds, are refused as busy. */
+  waitMsMax?: number;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
 }
 
@@ -43,6 +45,8 @@ const batchMax = 8;
 const bytesPerMs = 20_000;
 const confidenceUsual = 0.3;
 const triesMax = 2;
+/** Weight of the latest run in what an item usually takes. */
+const latestShare = 0.2;
 
 interface Waiting {
   readonly item: GuestItem;
@@ -62,6 +66,8 @@ interface Resident {
   queue: Waiting[];
   isRunning: boolean;
   lastUsedMs: number;
+  /** What an item usually takes, in milliseconds. */
+  usualMs: number;
 }
 
 /**
@@ -167,6 +173,7 @@ export class PackageHost {
         queue: [],
         isRunning: false,
         lastUsedMs: 0,
+        usualMs: 0,
       };
     } catch (cause) {
       throw engineFault.notPrepared(sha, cause);
@@ -176,11 +183,13 @@ export class PackageHost {
   #answer(
     resident: Resident,
     item: GuestItem,
-    { signal, background = false }: PredictOptions,
+    { signal, background = false, isAdmitted = false }: PredictOptions,
   ): Promise<GuestAnswer> {
     if (this.#closed) return Promise.reject(engineFault.closed());
     if (signal?.aborted) return Promise.reject(engineFault.cancelled());
-    if (resident.queue.length >= (this.#options.queueMax ?? 1024))
+    const { queueMax = 1024, waitMsMax = Number.POSITIVE_INFINITY } = this.#options;
+    const takesTooLong = !background && !isAdmitted && resident.queue.length * resident.usualMs > waitMsMax;
+    if (takesTooLong || resident.queue.length >= queueMax)
       return Promise.reject(engineFault.busy(resident.queue.length));
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -228,6 +237,8 @@ export class PackageHost {
       if (batch.length === 0) return;
       const items = batch.map(({ item }) => item);
       const { answers } = await guest.ask('ran', { kind: 'run', items }, this.#limits.runMsMax);
+      const ms = (performance.now() - resident.lastUsedMs) / items.length;
+      resident.usualMs += (ms - resident.usualMs) * latestShare;
       for (const [at, waiting] of batch.entries()) {
         const answer = answers[at];
         if (answer?.ok) waiting.resolve(answer.answer);

@@ -1,4 +1,8 @@
-/** Does something with each item, so many at a time. @returns the results in the order of the items */
+/**
+ * Does something with each item, so many at a time; after one that throws no other is begun.
+ *
+ * @returns the results in the order of the items
+ */
 export async function eachOf<Item, Result>(
   items: readonly Item[],
   atOnce: number,
@@ -9,7 +13,12 @@ export async function eachOf<Item, Result>(
   const lane = async () => {
     while (next < items.length) {
       const index = next++;
-      results[index] = await work(items[index] as Item, index);
+      try {
+        results[index] = await work(items[index] as Item, index);
+      } catch (thrown) {
+        next = items.length;
+        throw thrown;
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));

@@ -25,7 +25,7 @@ import { eachOf } from './each-of.ts';
 import { predictionFault } from './faults.ts';
 import { echoOf, openMedia } from './media.ts';
 import { checkSelected, type OutputSettings, overridesOf, readSettings } from './output-config.ts';
-import { predictWith, type Runnable } from './run-model.ts';
+import { predictWith, type RunModelOptions, type Runnable } from './run-model.ts';
 import { checkSelector } from './selector.ts';
 
 const inputsMax = 128;
@@ -90,8 +90,12 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     const known = own?.data?.concepts ?? [];
     const allKnown = known.length === 0 || checkSelected(known, settings.selected);
     const shown = showModel(runnable.model, runnable.version);
-    const outputs = await eachOf(req.inputs, inputsAtOnce, async (input) => {
-      const output = await outputOf(call, runnable, input, settings, paramsOf(req, runnable));
+    const params = paramsOf(req, runnable);
+    const outputs = await eachOf(req.inputs, inputsAtOnce, async (input, at) => {
+      const output = await outputOf(call, runnable, input, settings, {
+        params,
+        isAdmitted: at >= inputsAtOnce,
+      });
       output.model = shown;
       return output;
     });
@@ -142,16 +146,16 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     runnable: Runnable,
     input: Input,
     settings: OutputSettings,
-    params: Readonly<Record<string, unknown>>,
+    options: Pick<RunModelOptions, 'params' | 'isAdmitted'>,
   ): Promise<Output> {
     const output = create(OutputSchema, { id: newId(), createdAt: timestampNow(), input: echoOf(input) });
     try {
       const media = await openMedia(deps, call.app, input, call.signal);
       if (!input.data && output.input && call.app.holds('Inputs_Get')) output.input.data = media.data;
       output.data = await predictWith(deps, runnable, media, settings, {
+        ...options,
         signal: call.signal,
         grant: call.app,
-        params,
         onUsage: (promptTokens, completionTokens) =>
           Object.assign(output, { promptTokens, completionTokens }),
       });

@@ -50,11 +50,16 @@ async function predictFrames(
   options: RunModelOptions,
 ): Promise<Data> {
   const { signal = new AbortController().signal, grant } = options;
+  let isAdmitted = options.isAdmitted ?? false;
   const frames = await eachFrame(
     deps,
     media,
     { signal, grant, sampleMs: settings.sampleMs },
-    async (frame, moment) => showFrame(moment, await predictWith(deps, runnable, frame, settings, options)),
+    async (frame, moment) => {
+      const data = await predictWith(deps, runnable, frame, settings, { ...options, isAdmitted });
+      isAdmitted = true;
+      return showFrame(moment, data);
+    },
   );
   return create(DataSchema, { frames });
 }
@@ -65,7 +70,7 @@ async function runNetwork(
   builtin: string,
   media: Media,
   settings: OutputSettings,
-  options: { signal?: AbortSignal; background?: boolean },
+  options: Pick<RunModelOptions, 'signal' | 'background' | 'isAdmitted'>,
 ): Promise<Data> {
   const sha = version.headSha;
   if (sha) return runTrained({ deps, model, version, sha, media, settings, options });

@@ -15,6 +15,7 @@ import type { RunDeps } from './deps.ts';
 import { predictionFault } from './faults.ts';
 import type { Media } from './media.ts';
 import type { OutputSettings } from './output-config.ts';
+import type { RunModelOptions } from './runnable.ts';
 
 /** A version that was trained here, and what it is asked. */
 export interface TrainedCall {
@@ -25,7 +26,7 @@ export interface TrainedCall {
   readonly sha: Buffer;
   readonly media: Media;
   readonly settings: OutputSettings;
-  readonly options: { readonly signal?: AbortSignal; readonly background?: boolean };
+  readonly options: Pick<RunModelOptions, 'signal' | 'background' | 'isAdmitted'>;
 }
 
 /** Weaker finds are left out unless asked for. */

@@ -13,6 +13,8 @@ export interface RunModelOptions {
   readonly onUsage?: (promptTokens: number, completionTokens: number) => void;
   readonly signal?: AbortSignal;
   readonly background?: boolean;
+  /** Part of a request that was let in before, and is not turned away half-way. */
+  readonly isAdmitted?: boolean;
   /** The app that is worked for: operators that look things up look there. */
   readonly grant?: AppGrant;
 }

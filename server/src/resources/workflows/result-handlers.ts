@@ -32,6 +32,7 @@ export function workflowResultHandlers(deps: WorkflowDeps): ServicePart<Call, 'p
       const results = await eachOf(req.inputs, inputsAtOnce, (input, index) =>
         runWorkflow(deps, call.app, nodes, input, {
           signal: call.signal,
+          isAdmitted: index >= inputsAtOnce,
           timed: (node, beganMs, tookMs) =>
             keep({ input: index, node, startedMs: beganMs - startMs, tookMs }),
         }),

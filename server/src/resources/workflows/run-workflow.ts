@@ -64,6 +64,8 @@ export interface RunOptions {
   readonly timed?: (nodeId: string, beganMs: number, tookMs: number) => void;
   readonly signal: AbortSignal;
   readonly background?: boolean;
+  /** Part of a request that was let in before, and is not turned away half-way. */
+  readonly isAdmitted?: boolean;
 }
 
 const regionsAtOnce = 4;
@@ -289,7 +291,9 @@ async function feed(
   origin: Media,
   options: RunOptions,
 ): Promise<Data> {
-  const run = (media: Media) => predictWith(deps, ready.pinned, media, ready.settings, options);
+  const isAdmitted = (options.isAdmitted ?? false) || parents.length > 0;
+  const run = (media: Media) =>
+    predictWith(deps, ready.pinned, media, ready.settings, { ...options, isAdmitted });
   if (parents.length === 0) return run(origin);
   const data = mergedData(parents);
   const appetite = appetiteOf(canonicalTypeId(ready.pinned.model.typeId));
