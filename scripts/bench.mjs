@@ -10,7 +10,8 @@ import { filesBelow } from './lib/stamp.mjs';
 const usage = `npm run bench -- [NAME…] [--rounds 5] [--scale 1] [--json FILE] [--docs] [--dist DIR] [--images DIR] [--list]
 
 Measures this build against peers and limits, side by side on this machine, and prints one table: each goal with
-its median, minimum and maximum over the rounds, and whether it passes. NAME is the name or the folder of a bench.
+its median, minimum and maximum over the rounds, and whether it passes. NAME is the name or the folder of a bench; those that
+take long run only by name.
 
   --scale N    share of the full sizes, 0..1, for trying things out
   --docs       renews docs/BENCHMARKS.md and docs/benchmarks.json; goals not measured now keep their rows
@@ -84,7 +85,8 @@ async function main() {
   const chosen = found
     .filter(
       ({ bench, area }) =>
-        positionals.length === 0 || positionals.includes(bench.name) || positionals.includes(area),
+        positionals.includes(bench.name) ||
+        ((values.list || !bench.isOnlyNamed) && (positionals.length === 0 || positionals.includes(area))),
     )
     .map(({ bench }) => bench);
   const unknown = positionals.filter(

@@ -21,6 +21,8 @@ export interface Bench {
   readonly name: string;
   readonly about: string;
   readonly goals: readonly Goal[];
+  /** Takes long: runs only where its name is given. */
+  readonly isOnlyNamed?: boolean;
   run(context: BenchContext): Promise<void>;
 }
 

@@ -78,12 +78,27 @@ function framed(body: Buffer): Buffer {
   return Buffer.concat([head, body]);
 }
 
+/** The code in a reply's status: field 1 of a message that is itself field 1 of every reply. */
+function codeOf(reply: Buffer): number {
+  if (reply[0] !== 0x0a) return 0;
+  let at = 1;
+  while ((reply[at++] as number) & 0x80);
+  if (reply[at++] !== 0x08) return 0;
+  let code = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = reply[at++] as number;
+    code |= (byte & 0x7f) << shift;
+    if ((byte & 0x80) === 0) return code;
+  }
+}
+
 async function run(plan: LoadPlan): Promise<LoadResult> {
   const call = plan.transport === 'grpc' ? grpcCall(plan) : restCall(plan);
   const bodies = plan.bodies
     .map((text) => Buffer.from(text, 'base64'))
     .map(plan.transport === 'grpc' ? framed : (b) => b);
   const latencies: number[] = [];
+  const codes: Record<string, number[]> = {};
   const began = performance.now();
   const until = began + plan.timeMsMax;
   let [started, completed, failed, bytes] = [0, 0, 0, 0];
@@ -96,7 +111,13 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
       reply = await call(body);
       completed++;
       bytes += reply.length;
-      latencies.push(performance.now() - intendedMs);
+      const ms = performance.now() - intendedMs;
+      latencies.push(ms);
+      if (plan.byCode) {
+        const code = codeOf(reply);
+        codes[code] ??= [];
+        codes[code].push(ms);
+      }
     } catch (error) {
       failed++;
       trouble ??= String(error);
@@ -122,6 +143,13 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
     wallMs,
     bytes,
     latenciesMs: latencies.filter((_, at) => at % step === 0),
+    ...(plan.byCode
+      ? {
+          codes: Object.fromEntries(
+            Object.entries(codes).map(([code, ms]) => [code, ms.sort((a, b) => a - b)]),
+          ),
+        }
+      : {}),
     ...(trouble === undefined ? {} : { trouble }),
     ...(plan.keepReply && reply ? { reply: reply.toString('base64') } : {}),
   };

@@ -20,6 +20,8 @@ export interface LoadPlan {
   readonly ratePerSecond?: number;
   /** Gives the last reply back as well. */
   readonly keepReply?: boolean;
+  /** Tells the latencies of each status code apart (gRPC): refusals come as messages too. */
+  readonly byCode?: boolean;
 }
 
 export interface LoadResult {
@@ -31,6 +33,8 @@ export interface LoadResult {
   readonly bytes: number;
   readonly reply?: string;
   readonly trouble?: string;
+  /** With `byCode`: sorted latencies of each status code. */
+  readonly codes?: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface LoadGenerator {

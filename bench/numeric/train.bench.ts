@@ -131,7 +131,7 @@ async function run(context: BenchContext): Promise<void> {
   if (!whole) context.say('scikit-learn is not here');
 }
 
-function clientOf(server: BenchServer, app: SearchApp): TestClient {
+export function clientOf(server: BenchServer, app: SearchApp): TestClient {
   return openClient(new URL(server.url).host, auth, inApp(app.appId).userAppId).client;
 }
 
@@ -141,11 +141,12 @@ interface Trained {
 }
 
 /** Posts a version that learns from a dataset and waits until it is trained. */
-async function trainHead(
+export async function trainHead(
   client: TestClient,
   dataset: string,
   classes: number,
   params: Record<string, number> = {},
+  patienceMs = 300_000,
 ): Promise<Trained> {
   const began = performance.now();
   const posted = await client.postModelVersions({
@@ -162,7 +163,7 @@ async function trainHead(
   });
   if (posted.status?.code !== 10000) throw new Error(`the version is refused: ${posted.status?.details}`);
   const versionId = posted.model?.modelVersion?.id ?? '';
-  for (const until = began + 300_000; performance.now() < until; ) {
+  for (const until = began + patienceMs; performance.now() < until; ) {
     const { modelVersion } = await client.getModelVersion({ modelId: 'head', versionId });
     const { code, details } = modelVersion?.status ?? { code: 0, details: '' };
     if (code === 21100) return { versionId, wallMs: performance.now() - began };
@@ -170,7 +171,7 @@ async function trainHead(
     // Looking costs the server as well: seldom where a training takes long.
     await new Promise((resolve) => setTimeout(resolve, Math.min(500, 40 + (performance.now() - began) / 10)));
   }
-  throw new Error('the training takes more than five minutes');
+  throw new Error(`the training takes more than ${patienceMs / 60_000} minutes`);
 }
 
 /** Share of rows whose surest concept is right, through the API. */

@@ -1,12 +1,18 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { GetInputRequestSchema, ListInputsRequestSchema } from '@fovea/contract';
+import {
+  GetInputRequestSchema,
+  ListInputsRequestSchema,
+  PostModelOutputsRequestSchema,
+} from '@fovea/contract';
+import { modelPackages } from '../../server/src/engine/package.ts';
 import { rest } from '../harness/api.ts';
 import { type Bench, type BenchContext, scaled } from '../harness/bench.ts';
 import { grpcPlan, inApp } from '../harness/calls.ts';
 import { openLoad } from '../harness/load.ts';
 import { openPeer } from '../harness/peer.ts';
+import { makePictures } from '../harness/pictures.ts';
 import { memoryOf } from '../harness/processes.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { fillApp, makeApp } from '../harness/rows.ts';
@@ -54,7 +60,7 @@ const start: Bench = {
     },
     {
       id: 'P8.4',
-      what: 'memory after bursts of calls / at rest',
+      what: 'memory after bursts of calls, and of predictions of every built-in model / at rest',
       unit: 'x',
       better: 'lower',
       pass: 3,
@@ -143,6 +149,12 @@ async function memory(context: BenchContext, main: string, dataDir: string): Pro
   await db.end();
   const load = openLoad();
   context.defer(() => load.close());
+  const [picture] = await makePictures(context.folder, 1);
+  const inputs = [{ data: { image: { base64: readFileSync(picture as string) } } }];
+  const userAppId = { userId: 'clarifai', appId: 'main' };
+  const predictions = modelPackages
+    .filter(({ optIn }) => optIn === undefined)
+    .map(({ id }) => ({ userAppId, modelId: id, inputs }));
   const grown: number[] = [];
   for (let repeat = 0; repeat < 3; repeat++) {
     const list = { concurrency: 8, requestsMax: scaled(context, 300, 30) };
@@ -161,12 +173,19 @@ async function memory(context: BenchContext, main: string, dataDir: string): Pro
         },
       ),
     );
+    await load.run(
+      grpcPlan(server.url, 'PostModelOutputs', PostModelOutputsRequestSchema, predictions, {
+        concurrency: 4,
+        requestsMax: scaled(context, 20 * predictions.length, 2 * predictions.length),
+        timeMsMax: 120_000,
+      }),
+    );
     grown.push(memoryOf(server.pid).pssMb / rest0.pssMb);
   }
   context.measured(
     'P8.4',
     [grown.at(-1) as number],
-    `after each burst ${grown.map((one) => one.toFixed(2)).join(', ')} times that at rest`,
+    `after each burst ${grown.map((one) => one.toFixed(2)).join(', ')} times that at rest; ${predictions.length} models`,
   );
   context.control('P8.4', 'keeps 600 MB of what it sent', [
     (grown.at(-1) as number) + memoryOf(hog.pid as number).pssMb / rest0.pssMb,
