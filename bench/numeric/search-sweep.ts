@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { PostInputsSearchesRequestSchema } from '@fovea/contract';
 import { openClient, type TestClient } from '../../server/src/testing/client.ts';
 import type { BenchContext } from '../harness/bench.ts';
@@ -37,7 +36,6 @@ export async function rowsFound(
 /** The graph is opened after the vectors have rested; from then on a search costs a fraction. */
 export async function whenGraphServes(
   context: BenchContext,
-  server: BenchServer,
   client: TestClient,
   app: SearchApp,
   set: VectorSet,
@@ -48,22 +46,11 @@ export async function whenGraphServes(
   context.say(`the first search took ${Math.round(performance.now() - began)} ms`);
   if (set.rows <= 50_000) return;
   const until = performance.now() + 300_000;
-  while (!hasGraphProcess(server.pid)) {
+  const asked = { ...searchRequest(app, query), foveaExplain: true };
+  while (!(await client.postInputsSearches(asked)).foveaExplain[0]?.approximate) {
     if (performance.now() > until) throw new Error('the server opened no graph');
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-}
-
-function hasGraphProcess(pid: number): boolean {
-  return readdirSync('/proc').some((name) => {
-    try {
-      const parent = Number(/\) . (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8'))?.[1]);
-      return parent === pid && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('graph-process');
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** Every cell with a few queries. @returns the cells whose searches took longest */

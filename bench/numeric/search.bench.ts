@@ -166,7 +166,7 @@ async function run(context: BenchContext): Promise<void> {
   const load = openLoad();
   context.defer(() => load.close());
   context.say('first search, which loads the vectors');
-  await whenGraphServes(context, server.now, clientOf(server.now, app), app, set);
+  await whenGraphServes(context, clientOf(server.now, app), app, set);
   const worst = await recallSweep(context, clientOf(server.now, app), app, set, truth);
   await costSweep(context, load, server.now, app, set, worst);
   await wholeCall(context, load, server.now, db, app, set);

@@ -241,7 +241,7 @@ async function open(
   whenStopping(() => vectorHost.close());
   const stores: VectorStore[] = [openPgVectorStore(db)];
   if (config.qdrant) stores.push(openQdrantStore(config.qdrant));
-  const vectors = openVectorCatalog({ db, memory: openMemoryIndexes(db, vectorHost), stores, log });
+  const vectors = openVectorCatalog({ db, memory: openMemoryIndexes(db, vectorHost, log), stores, log });
   const runTimes = openRunTimes();
   const serviceDeps: ServiceDeps = {
     backendFetcher,

@@ -23,7 +23,7 @@ export interface Ranked {
  * Rows taken beyond k before scores are recomputed in double precision: the scan sums in single precision,
  * so rows closer than its rounding could otherwise be cut off in the wrong order.
  */
-const spare = 16;
+export const spare = 16;
 
 /** Bits, one per slot, that a search may return. */
 export type SlotFilter = Int32Array;
@@ -134,10 +134,15 @@ export function exactSearch(view: ScopeView, wanted: Wanted, filter?: SlotFilter
 /** Scores the slots given in double precision, sorts them, and cuts at k and at the score wanted. */
 export function rankExactly(view: ScopeView, wanted: Wanted, slots: Int32Array): Ranked {
   const { metric, minScore } = wanted;
+  const { query } = wanted;
+  const queryNorm = squaredLength(query);
   const scored = Array.from(slots, (slot) => ({
     slot,
     key: view.keys[slot] as number,
-    score: exactScore(wanted.query, view.row(slot), metric),
+    score:
+      metric === 'cosine'
+        ? cosineOf(query, queryNorm, view.row(slot))
+        : exactScore(query, view.row(slot), metric),
   }));
   const sign = metric === 'cosine' ? -1 : 1;
   scored.sort((a, b) => sign * (a.score - b.score) || a.key - b.key);
@@ -166,14 +171,25 @@ export function exactScore(query: Float32Array, row: Float32Array, metric: Metri
     }
     return Math.sqrt(sum);
   }
+  return cosineOf(query, squaredLength(query), row);
+}
+
+function squaredLength(vector: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < vector.length; i += 1) {
+    const value = vector[i] as number;
+    sum += value * value;
+  }
+  return sum;
+}
+
+function cosineOf(query: Float32Array, queryNorm: number, row: Float32Array): number {
   let dot = 0;
-  let queryNorm = 0;
   let rowNorm = 0;
   for (let i = 0; i < row.length; i += 1) {
     const a = query[i] as number;
     const b = row[i] as number;
     dot += a * b;
-    queryNorm += a * a;
     rowNorm += b * b;
   }
   if (queryNorm === 0 || rowNorm === 0) return 0;

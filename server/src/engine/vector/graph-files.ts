@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GraphRows } from './graph.ts';
+import { type GraphLinks, unpackLinks } from './graph-links.ts';
 import type { ScopeView } from './scope-view.ts';
 
-/** 1 held half-precision numbers, 2 holds 8-bit ones. */
-const version = 2;
+/** 1 and 2 held vectors too; 3 holds links alone. */
+const version = 3;
 
 /** The sidecar: written last, so a build that was cut short leaves no sidecar that fits. */
 interface Sidecar {
@@ -17,6 +18,8 @@ interface Sidecar {
 }
 
 export interface GraphPaths {
+  /** The vectors themselves (row-file.ts). */
+  vectors: string;
   graph: string;
   rows: string;
   sidecar: string;
@@ -25,12 +28,22 @@ export interface GraphPaths {
 /** Scope names are chosen by callers; file names are not. */
 export function pathsFor(dir: string, name: string): GraphPaths {
   const stem = join(dir, createHash('sha256').update(name).digest('hex').slice(0, 32));
-  return { graph: `${stem}.graph`, rows: `${stem}.rows`, sidecar: `${stem}.json` };
+  return {
+    vectors: `${stem}.vectors`,
+    graph: `${stem}.graph`,
+    rows: `${stem}.rows`,
+    sidecar: `${stem}.json`,
+  };
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Written aside, synced, renamed: a file under its final name is whole, or was damaged later.
+ *
+ * @returns its checksum
+ */
+export async function writeWhole(file: string, bytes: Uint8Array): Promise<string> {
   const aside = `${file}.${process.pid}.part`;
   const handle = await open(aside, 'w');
   try {
@@ -40,6 +53,7 @@ async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
     await handle.close();
   }
   await rename(aside, file);
+  return sha256(bytes);
 }
 
 /** Keys (float64) and content fingerprints (uint32), by graph id: what a graph file was made of. */
@@ -57,8 +71,8 @@ export async function writeContents(
   const rows = new Uint8Array(keys.byteLength + prints.byteLength);
   rows.set(new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength));
   rows.set(new Uint8Array(prints.buffer, prints.byteOffset, prints.byteLength), keys.byteLength);
-  await writeWhole(paths.rows, rows);
-  const sidecar: Sidecar = { version, dims, count: keys.length, graphSha256, rowsSha256: sha256(rows) };
+  const rowsSha256 = await writeWhole(paths.rows, rows);
+  const sidecar: Sidecar = { version, dims, count: keys.length, graphSha256, rowsSha256 };
   await writeWhole(paths.sidecar, new TextEncoder().encode(JSON.stringify(sidecar)));
 }
 
@@ -83,9 +97,18 @@ export async function readContents(
   }
 }
 
+/** @throws Error when the file is gone, damaged, or holds other links than these */
+export async function readGraph(file: string, graphSha256: string, count: number): Promise<GraphLinks> {
+  const bytes = await readFile(file);
+  if (sha256(bytes) !== graphSha256) throw new Error('the graph file does not match its checksum');
+  const links = unpackLinks(bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes));
+  if (links.count !== count) throw new Error('the graph file is of other rows');
+  return links;
+}
+
 export const makeFolder = (dir: string): Promise<unknown> => mkdir(dir, { recursive: true });
 
-export async function removeFiles({ sidecar, rows, graph }: GraphPaths): Promise<void> {
+export async function removeFiles({ sidecar, rows, graph }: Omit<GraphPaths, 'vectors'>): Promise<void> {
   for (const file of [sidecar, rows, graph]) await rm(file, { force: true });
 }
 

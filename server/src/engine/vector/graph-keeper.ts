@@ -7,6 +7,7 @@ import {
   pathsFor,
   printOf,
   readContents,
+  readGraph,
   removeFiles,
   writeContents,
 } from './graph-files.ts';
@@ -18,7 +19,6 @@ import type { ScopeView } from './scope-view.ts';
 const rebuildBelow = 0.85;
 /** Rows sent to the builder at once; a few hundred milliseconds of work. */
 const rowsPerMessage = 128;
-const serverDeathsMax = 3;
 /** A scope whose graph failed so often is scanned from then on. */
 const failuresMax = 3;
 
@@ -26,22 +26,17 @@ interface Kept {
   name: string;
   view: ScopeView;
   graph?: Graph | undefined;
-  /** The serving process's number for the graph; a newer graph of the scope has another. */
-  graphNumber?: number | undefined;
   busy: boolean;
   failures: number;
 }
 
-/** Owns the graph processes: one that serves all graphs, and one for the graph being built, one at a time. */
+/** Keeps the graphs, and the process that builds one, one at a time. */
 export class GraphKeeper {
   readonly #settings: WorkerSettings;
   readonly #report: (message: FromWorker) => void;
   readonly #kept = new Map<number, Kept>();
-  #server: GraphClient | undefined;
   #builder: GraphClient | undefined;
   #lastBuild: Promise<void> = Promise.resolve();
-  #serverDeaths = 0;
-  #graphsOpened = 0;
   #closed = false;
 
   constructor(settings: WorkerSettings, report: (message: FromWorker) => void) {
@@ -55,6 +50,10 @@ export class GraphKeeper {
     else kept.view = view;
   }
 
+  nameOf(scope: number): string | undefined {
+    return this.#kept.get(scope)?.name;
+  }
+
   of(scope: number): Graph | undefined {
     return this.#kept.get(scope)?.graph;
   }
@@ -64,7 +63,7 @@ export class GraphKeeper {
     const kept = this.#kept.get(scope);
     if (kept === undefined || kept.busy || this.#closed || kept.view.size <= this.#settings.flatMax) return;
     if (kept.graph !== undefined && kept.graph.shareOf(kept.view) >= rebuildBelow) return;
-    if (this.#serverDeaths >= serverDeathsMax || kept.failures >= failuresMax) return;
+    if (kept.failures >= failuresMax) return;
     kept.busy = true;
     try {
       if (kept.graph !== undefined || !(await this.#load(scope, kept))) await this.#queueBuild(scope, kept);
@@ -78,16 +77,14 @@ export class GraphKeeper {
   }
 
   async drop(scope: number, name: string): Promise<void> {
-    const graph = this.#kept.get(scope)?.graphNumber;
     this.#kept.delete(scope);
-    if (graph !== undefined) await this.#server?.ask({ kind: 'forget', graph }).catch(() => undefined);
     await removeFiles(pathsFor(this.#settings.dir, name));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#kept.clear();
-    await Promise.all([this.#server?.end(), this.#builder?.end()]);
+    await this.#builder?.end();
   }
 
   async #load(scope: number, kept: Kept): Promise<boolean> {
@@ -177,47 +174,10 @@ export class GraphKeeper {
   }
 
   async #open(scope: number, kept: Kept, rows: GraphRows, sha256: string): Promise<void> {
-    const server = this.#serving();
     const { graph: file } = pathsFor(this.#settings.dir, kept.name);
-    this.#graphsOpened += 1;
-    const graph = this.#graphsOpened;
-    await server.ask({ kind: 'open', graph, file, sha256, dims: kept.view.dims });
-    const before = kept.graphNumber;
-    kept.graphNumber = graph;
-    kept.graph = new Graph(rows, async (query, k) => {
-      const reply = await server.ask({ kind: 'search', graph, query, k });
-      return reply.ids ?? new Int32Array(0);
-    });
-    if (before !== undefined) void server.ask({ kind: 'forget', graph: before }).catch(() => undefined);
+    const links = await readGraph(file, sha256, rows.slots.length);
+    kept.graph = new Graph(links, kept.view, rows);
     this.#state(scope, 'ready');
-  }
-
-  #serving(): GraphClient {
-    if (this.#server !== undefined) return this.#server;
-    const server = new GraphClient(this.#settings.graphEntry);
-    this.#server = server;
-    void server.ended.then(() => this.#serverEnded(server));
-    return server;
-  }
-
-  /** Searches scan until the graphs are open again in a fresh process. */
-  #serverEnded(server: GraphClient): void {
-    if (this.#server === server) this.#server = undefined;
-    if (this.#closed) return;
-    this.#serverDeaths += 1;
-    this.#report({
-      kind: 'log',
-      level: 'warn',
-      facts: { deaths: this.#serverDeaths },
-      message: 'graph process ended',
-    });
-    for (const [scope, kept] of this.#kept) {
-      if (kept.graph === undefined) continue;
-      kept.graph = undefined;
-      kept.graphNumber = undefined;
-      this.#state(scope, 'none');
-      void this.settle(scope);
-    }
   }
 
   #state(scope: number, state: GraphState): void {

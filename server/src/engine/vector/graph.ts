@@ -1,4 +1,13 @@
-import { exactSearch, type Ranked, rankExactly, type SlotFilter, type Wanted } from './exact-search.ts';
+import {
+  exactSearch,
+  type Ranked,
+  rankExactly,
+  type SlotFilter,
+  spare,
+  type Wanted,
+} from './exact-search.ts';
+import type { GraphLinks } from './graph-links.ts';
+import { GraphWalk } from './graph-walk.ts';
 import type { ScopeView } from './scope-view.ts';
 
 /** Which vector stands behind each id of a graph, at the time the graph was made. */
@@ -9,22 +18,23 @@ export interface GraphRows {
   births: Int32Array;
 }
 
-type Walk = (query: Float32Array, k: number) => Promise<Int32Array>;
+/** A walk that keeps fewer of the nearest in sight loses its way too often. */
+const breadthMin = 32;
 
 /** A loaded graph, together with what it does not know. */
 export class Graph {
   readonly #rows: GraphRows;
   readonly #known: Int32Array;
-  readonly #walk: Walk;
+  readonly #walk: GraphWalk;
   #seenChanges = -1;
   #seenBlocks = -1;
   #unknown: SlotFilter = new Int32Array(0);
   #unknownCount = 0;
   #share = 0;
 
-  constructor(rows: GraphRows, walk: Walk) {
+  constructor(links: GraphLinks, view: ScopeView, rows: GraphRows) {
     this.#rows = rows;
-    this.#walk = walk;
+    this.#walk = new GraphWalk(links, view, rows.slots);
     this.#known = new Int32Array(rows.births.length).fill(-1);
     for (const slot of rows.slots) if (slot >= 0) this.#known[slot] = rows.births[slot] as number;
   }
@@ -35,20 +45,16 @@ export class Graph {
     return this.#share;
   }
 
-  /** @returns undefined when the walk leaves too few rows or cannot be made; then scan instead */
-  async search(
-    view: ScopeView,
-    wanted: Wanted,
-    fetch: number,
-    filter?: SlotFilter,
-  ): Promise<Ranked | undefined> {
-    const ids = await this.#walk(wanted.query, fetch).catch(() => undefined);
-    if (ids === undefined) return undefined;
+  /** @returns undefined when the walk leaves too few rows; then scan instead */
+  search(view: ScopeView, wanted: Wanted, fetch: number, filter?: SlotFilter): Ranked | undefined {
+    const ids = this.#walk.walk(view, wanted.query, Math.max(breadthMin, fetch));
     const found: number[] = [];
     for (const id of ids) {
       const slot = this.#rows.slots[id] ?? -1;
       if (slot >= 0 && this.#isKnown(view, slot) && view.isLive(slot) && allowed(filter, slot))
         found.push(slot);
+      // Near enough to each other to change places when they are scored exactly.
+      if (found.length === wanted.k + spare) break;
     }
     if (found.length < wanted.k) return undefined;
     this.#catchUp(view);

@@ -23,14 +23,23 @@ export interface ScoreRequest {
   candidates: Float64Array;
 }
 
+/** Writes all vectors of a scope into its file. */
+export interface KeepRequest {
+  kind: 'keep';
+  number: number;
+  scope: number;
+  label: string;
+}
+
+export type NumberedRequest = SearchRequest | ScoreRequest | KeepRequest;
+
 export type ToWorker =
   | { kind: 'arena'; index: number; arena: SharedArena }
   | { kind: 'scope'; scope: number; name: string; shared: SharedScope }
   | { kind: 'dropped'; scope: number; name: string }
   /** The scope grew or changed and now rests: see whether its graph should be loaded or built. */
   | { kind: 'settled'; scope: number }
-  | SearchRequest
-  | ScoreRequest
+  | NumberedRequest
   | { kind: 'close' };
 
 export type FromWorker =
@@ -42,6 +51,7 @@ export type FromWorker =
       way: 'nothing' | 'exact' | 'graph';
     }
   | { kind: 'scored'; number: number; scores: Float32Array }
+  | { kind: 'kept'; number: number }
   | { kind: 'failed'; number: number; message: string }
   | { kind: 'graph'; scope: number; state: GraphState }
   | { kind: 'log'; level: 'info' | 'warn'; facts: Record<string, unknown>; message: string }

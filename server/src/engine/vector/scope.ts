@@ -1,7 +1,9 @@
 import type { VectorPage } from '#domain/vector-store.ts';
 import type { ArenaPool } from './arena.ts';
 import { exactSearch, type Metric, markCandidates, type Ranked, scoreEach } from './exact-search.ts';
-import type { FromWorker, GraphState, ScoreRequest, SearchRequest, ToWorker } from './messages.ts';
+import { pathsFor } from './graph-files.ts';
+import type { FromWorker, GraphState, NumberedRequest, ToWorker } from './messages.ts';
+import { labelOf, readRows } from './row-file.ts';
 import { checkKey, ScopeWriter, squaredNorm } from './scope-writer.ts';
 import type { SearchOptions, SearchResult, VectorIndex } from './vector-index.ts';
 
@@ -13,7 +15,9 @@ export interface ScopeHost {
   /** Number of the oldest search still running; infinite when none is. */
   readonly oldestRunning: number;
   nextNumber(): number;
-  ask(request: SearchRequest | ScoreRequest): Promise<FromWorker>;
+  /** Where files of scopes are. */
+  readonly dir: string;
+  ask(request: NumberedRequest): Promise<FromWorker>;
   post(message: ToWorker): void;
   forget(scope: Scope): void;
 }
@@ -164,6 +168,24 @@ export class Scope implements VectorIndex {
     });
     if (reply.kind !== 'scored') throw new Error('vector scores: the thread answered something else');
     return reply.scores;
+  }
+
+  get isLarge(): boolean {
+    return this.size > this.#host.flatMax;
+  }
+
+  async keep(label: string): Promise<void> {
+    this.#checkOpen();
+    await this.#host.ask({ kind: 'keep', number: this.#host.nextNumber(), scope: this.number, label });
+  }
+
+  keptLabel(): Promise<string | undefined> {
+    return labelOf(pathsFor(this.#host.dir, this.name).vectors, this.dims);
+  }
+
+  loadKept(): Promise<boolean> {
+    const { vectors } = pathsFor(this.#host.dir, this.name);
+    return readRows(vectors, this.dims, (keys, rows) => this.upsert(keys, rows));
   }
 
   drop(): void {

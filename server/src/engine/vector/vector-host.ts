@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ArenaPool } from './arena.ts';
 import { entryUrl } from './entry.ts';
-import type { FromWorker, ScoreRequest, SearchRequest, ToWorker, WorkerSettings } from './messages.ts';
+import type { FromWorker, NumberedRequest, ToWorker, WorkerSettings } from './messages.ts';
 import { Scope, type ScopeHost } from './scope.ts';
 import type { VectorIndex } from './vector-index.ts';
 
@@ -29,7 +29,7 @@ export interface VectorHostOptions {
 }
 
 interface Running {
-  request: SearchRequest | ScoreRequest;
+  request: NumberedRequest;
   resolve: (message: FromWorker) => void;
   reject: (error: Error) => void;
   attempts: number;
@@ -69,6 +69,10 @@ class Host implements VectorHost, ScopeHost {
     return this.#settings.flatMax;
   }
 
+  get dir(): string {
+    return this.#settings.dir;
+  }
+
   get bytesHeld(): number {
     return this.#pool.bytesHeld;
   }
@@ -103,7 +107,7 @@ class Host implements VectorHost, ScopeHost {
   }
 
   /** Runs a request in the worker. */
-  ask(request: SearchRequest | ScoreRequest): Promise<FromWorker> {
+  ask(request: NumberedRequest): Promise<FromWorker> {
     if (this.#closed) return Promise.reject(new Error('the vector host is closed'));
     return new Promise((resolve, reject) => {
       this.#running.set(request.number, { request, resolve, reject, attempts: 1 });

@@ -32,6 +32,17 @@ export interface VectorIndex {
    * combine several queries. See SearchResult for the meaning by metric (default cosine).
    */
   scoreAll(query: Float32Array, candidates: Float64Array, metric?: Metric): Promise<Float32Array>;
-  /** Forgets all vectors and the graph file of this scope. */
+  /** Large enough for a graph, and for files beside it. */
+  readonly isLarge: boolean;
+  /**
+   * Writes all vectors into a file, so that they can be loaded after a restart. The file is a cache: what it says was
+   * true at some moment between the call and its end, for each vector.
+   */
+  keep(label: string): Promise<void>;
+  /** The label of the file that is there. */
+  keptLabel(): Promise<string | undefined>;
+  /** Adds what is in the file. @returns whether all of it could be read */
+  loadKept(): Promise<boolean>;
+  /** Forgets all vectors and the files of this scope. */
   drop(): void;
 }

@@ -1,9 +1,19 @@
+import { rm } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ArenaView } from './arena.ts';
 import { exactSearch, markCandidates, type Ranked, scoreEach } from './exact-search.ts';
+import { makeFolder, pathsFor } from './graph-files.ts';
 import { GraphKeeper } from './graph-keeper.ts';
-import type { FromWorker, ScoreRequest, SearchRequest, ToWorker, WorkerSettings } from './messages.ts';
+import type {
+  FromWorker,
+  KeepRequest,
+  ScoreRequest,
+  SearchRequest,
+  ToWorker,
+  WorkerSettings,
+} from './messages.ts';
 import { planSearch } from './plan.ts';
+import { writeRows } from './row-file.ts';
 import { ScopeView } from './scope-view.ts';
 
 /** The searching thread: scans shared memory, and keeps the graphs. Nothing here writes a vector. */
@@ -16,7 +26,7 @@ const scopes = new Map<number, ScopeView>();
 const settings = workerData as WorkerSettings;
 const graphs = new GraphKeeper(settings, reply);
 
-async function search(request: SearchRequest): Promise<void> {
+function search(request: SearchRequest): void {
   const view = scopes.get(request.scope);
   if (view === undefined) throw new Error('the scope was dropped');
   const marked = request.candidates === undefined ? undefined : markCandidates(view, request.candidates);
@@ -31,10 +41,10 @@ async function search(request: SearchRequest): Promise<void> {
   });
   let ranked: Ranked | undefined;
   if (plan.way === 'nothing') ranked = { slots: new Int32Array(0), scores: new Float64Array(0) };
-  // A graph that stopped, or gave too few, is not an error: the exact answer is always there.
-  if (plan.way === 'graph') ranked = await graph?.search(view, request, plan.fetch, marked?.filter);
+  // A graph that gave too few is not an error: the exact answer is always there.
+  if (plan.way === 'graph') ranked = graph?.search(view, request, plan.fetch, marked?.filter);
   const way = ranked === undefined ? 'exact' : plan.way;
-  ranked ??= exactSearch(scopes.get(request.scope) ?? view, request, marked?.filter);
+  ranked ??= exactSearch(view, request, marked?.filter);
   reply({ kind: 'found', number: request.number, way, ...ranked });
 }
 
@@ -43,6 +53,17 @@ function score(request: ScoreRequest): void {
   if (view === undefined) throw new Error('the scope was dropped');
   const scores = scoreEach(view, request.query, request.candidates, request.metric);
   reply({ kind: 'scored', number: request.number, scores });
+}
+
+async function keep({ scope, number, label }: KeepRequest): Promise<void> {
+  const name = graphs.nameOf(scope);
+  if (name === undefined) throw new Error('the scope was dropped');
+  const { vectors } = pathsFor(settings.dir, name);
+  await makeFolder(settings.dir);
+  await writeRows(vectors, label, () => scopes.get(scope) as ScopeView);
+  // Dropped meanwhile: its files are not wanted any more.
+  if (!scopes.has(scope)) await rm(vectors, { force: true });
+  reply({ kind: 'kept', number });
 }
 
 async function handle(message: ToWorker): Promise<void> {
@@ -59,6 +80,7 @@ async function handle(message: ToWorker): Promise<void> {
     case 'dropped':
       scopes.delete(message.scope);
       await graphs.drop(message.scope, message.name);
+      await rm(pathsFor(settings.dir, message.name).vectors, { force: true });
       return;
     case 'settled':
       await graphs.settle(message.scope);
@@ -67,6 +89,8 @@ async function handle(message: ToWorker): Promise<void> {
       return search(message);
     case 'score':
       return score(message);
+    case 'keep':
+      return keep(message);
     case 'close':
       await graphs.close();
       reply({ kind: 'closed' });

@@ -35,7 +35,7 @@ let catalog: VectorCatalog;
 let stored = 0;
 
 const openCatalog = () =>
-  openVectorCatalog({ db, memory: openMemoryIndexes(db, host), stores: [store], log: silentLog });
+  openVectorCatalog({ db, memory: openMemoryIndexes(db, host, silentLog), stores: [store], log: silentLog });
 
 /** Rows as indexing writes them, in one transaction. @returns keys of the embeddings */
 async function put(n: number): Promise<number[]> {
@@ -165,7 +165,7 @@ test('rows that were deleted are extra until a search or a repair removes them',
 });
 
 test('the memory is verified just so', async () => {
-  const memory = await openMemoryIndexes(db, host).open(grant, 1);
+  const memory = await openMemoryIndexes(db, host, silentLog).open(grant, 1);
   const options = {
     truth: {
       page: (after: number, limit: number) => truthPage(db, grant, 1, after, limit),

@@ -1,7 +1,10 @@
 import type { AppGrant } from '#domain/grant.ts';
+import { newId } from '#domain/ids.ts';
 import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
+import type { Log } from '#store/log.ts';
 import { copyOut, type Database } from '#store/postgres/index.ts';
 import { first, sql } from '#store/sql.ts';
+import { markOfFile, putFile } from './file-store.ts';
 
 /**
  * Indexes over the embeddings of each app and embedder in the memory of this process, caught up with the database before
@@ -18,6 +21,9 @@ interface Scope {
   /** Every transaction before this one was seen whole. */
   seenBefore: string;
   catchingUp: Promise<void> | undefined;
+  /** Read from rows since the file of vectors was written. */
+  changed: number;
+  keeping: boolean;
 }
 
 interface EmbeddingRow {
@@ -46,27 +52,67 @@ const allVectors = `copy (
     and xid >= current_setting('fovea.xid')::xid8
 ) to stdout (format binary)`;
 
-export function openMemoryIndexes(db: Database, host: VectorHost): MemoryIndexes {
+/** A file of vectors is written anew when so large a share of them has changed since. */
+const changedShareMax = 0.1;
+
+export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): MemoryIndexes {
   const scopes = new Map<string, Scope>();
 
   // Transactions still running now may commit later with an older id: next time starts from the oldest of them.
   async function catchUp(scope: Scope, grant: AppGrant, modelVersionKey: number): Promise<void> {
+    if (scope.seenBefore === '0') scope.seenBefore = (await loaded(scope, grant, modelVersionKey)) ?? '0';
     const owner = [grant.appKey, modelVersionKey, scope.seenBefore];
     type Change = { xmin: string; key: number | null; vector: Buffer };
     const found = await db.run<Change>(changes, [...owner, changesMax + 1]);
     if (found.length <= changesMax) {
-      put(
-        scope.index,
-        found.filter((row): row is Change & EmbeddingRow => row.key !== null),
-      );
+      const changed = found.filter((row): row is Change & EmbeddingRow => row.key !== null);
+      put(scope.index, changed);
+      scope.changed += changed.length;
       scope.seenBefore = (found[0] as Change).xmin;
     } else {
-      scope.seenBefore = await readAll(scope.index, owner);
+      const { mark, count } = await readAll(scope.index, owner);
+      scope.changed += count;
+      scope.seenBefore = mark;
+    }
+    if (scope.index.isLarge && !scope.keeping && scope.changed > changedShareMax * scope.index.size)
+      void keep(scope, grant, modelVersionKey);
+  }
+
+  /** Reads the file of an earlier life of this process. @returns the mark to go on from; undefined where there is none */
+  async function loaded(
+    { index }: Scope,
+    grant: AppGrant,
+    modelVersionKey: number,
+  ): Promise<string | undefined> {
+    const label = await index.keptLabel();
+    if (label === undefined) return undefined;
+    const mark = await markOfFile(db, grant, modelVersionKey, label);
+    return mark !== undefined && (await index.loadKept()) ? mark : undefined;
+  }
+
+  /** The file is believed once the database knows of it: one that was cut short, or of another database, is not. */
+  async function keep(scope: Scope, grant: AppGrant, modelVersionKey: number): Promise<void> {
+    const { seenBefore, changed, index } = scope;
+    const label = newId();
+    scope.keeping = true;
+    try {
+      await index.keep(label);
+      await putFile(db, grant, modelVersionKey, label, seenBefore);
+      scope.changed -= changed;
+    } catch (error) {
+      log.warn(
+        { error },
+        'vectors could not be written to their file; after a restart they are read from the database',
+      );
+      // Not tried again before as much has changed once more.
+      scope.changed = 0;
+    } finally {
+      scope.keeping = false;
     }
   }
 
-  /** @returns the mark for the next look */
-  function readAll(index: VectorIndex, owner: readonly unknown[]): Promise<string> {
+  /** @returns the mark for the next look, and how many there were */
+  function readAll(index: VectorIndex, owner: readonly unknown[]): Promise<{ mark: string; count: number }> {
     return db.transaction(
       async (tx) => {
         const mark = await first<{ xmin: string }>(
@@ -79,9 +125,13 @@ export function openMemoryIndexes(db: Database, host: VectorHost): MemoryIndexes
           owner.map(String),
         );
         const batch = new Batch(index);
-        await copyOut(tx.client, allVectors, ([key, vector]) => batch.add(key as Buffer, vector as Buffer));
+        let count = 0;
+        await copyOut(tx.client, allVectors, ([key, vector]) => {
+          count += 1;
+          batch.add(key as Buffer, vector as Buffer);
+        });
         batch.flush();
-        return (mark as { xmin: string }).xmin;
+        return { mark: (mark as { xmin: string }).xmin, count };
       },
       { isolation: 'repeatable read', readOnly: true, timeoutMs: 60_000 },
     );
@@ -102,6 +152,8 @@ export function openMemoryIndexes(db: Database, host: VectorHost): MemoryIndexes
           index: host.scope(name, sample.bytes / 4),
           seenBefore: '0',
           catchingUp: undefined,
+          changed: 0,
+          keeping: false,
         };
         scopes.set(name, scope);
       }
