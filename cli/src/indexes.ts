@@ -19,10 +19,16 @@ export const indexListCommand: Command = {
     const api = openApi(findConnection(call));
     const { ext } = await placeOf(call, api);
     const { indexes } = await api.json('GET', `${ext}/indexes`);
-    const rows = indexes.map((one: Json) => [one.model_id, String(one.vectors), one.store, one.why ?? '']);
+    const rows = indexes.map((one: Json) => [
+      one.model_id,
+      String(one.vectors),
+      one.store,
+      one.progress ? `${one.role} ${one.progress.done}/${one.progress.total}` : one.role,
+      one.why ?? '',
+    ]);
     call.out.result(
       { indexes },
-      indexes.length === 0 ? ['no indexes'] : table(['MODEL', 'VECTORS', 'STORE', ''], rows),
+      indexes.length === 0 ? ['no indexes'] : table(['MODEL', 'VECTORS', 'STORE', 'ROLE', ''], rows),
     );
     return undefined;
   },

@@ -52,7 +52,13 @@ import {
   openDirectory,
   openWelcome,
 } from '#resources/identity/index.ts';
-import { type IndexingDeps, indexingJobs, openPictureIndexer } from '#resources/indexing/index.ts';
+import {
+  askingForWalks,
+  changeOf,
+  type IndexingDeps,
+  indexingJobs,
+  openPictureIndexer,
+} from '#resources/indexing/index.ts';
 import {
   findInputs,
   framesRoute,
@@ -85,7 +91,7 @@ import {
   vectorPeriodicJobs,
 } from '#resources/vector-indexes/index.ts';
 import {
-  baseEmbedderOf,
+  findEmbedders,
   openRunTimes,
   runBaseWorkflow,
   runTimesRoute,
@@ -217,13 +223,15 @@ async function open(
   const platformGrant = await mainGrant();
   mayDie('builtins-due');
   if (platformGrant) await seedBuiltins(db, platformGrant, engine.builtins());
+  const embeddersOf = askingForWalks(db, findEmbedders);
   const indexing: IndexingDeps = {
     ...common,
     objects,
     engine,
     media,
     jobGrant,
-    baseEmbedderOf,
+    embeddersOf,
+    warmIndex: async (grant, modelVersionKey) => void (await vectors.open(grant, modelVersionKey)),
     runBaseWorkflow: (grant, inputKeys) =>
       runBaseWorkflow(workflowParts(serviceDeps, directory), grant, inputKeys),
   };
@@ -252,7 +260,7 @@ async function open(
     vectors,
     searchTimeoutMs: config.searchTimeoutMs,
     onSearched: metrics.searched,
-    baseEmbedderOf,
+    embeddersOf,
     keyGrant: async (secret, grant) => {
       const header = (name: string) => (name === 'authorization' ? `Key ${secret}` : undefined);
       return (await authorizer.authorize(ruleOf('PostInputs'), header, grant)).app as AppGrant;
@@ -291,7 +299,7 @@ async function open(
           log,
           vectors,
           jobGrant,
-          baseEmbedderOf,
+          servingEmbedderOf: async (reads, grant) => (await embeddersOf(reads, grant)).serving,
           putPrints,
           readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
         }),
@@ -305,7 +313,7 @@ async function open(
           engine,
           jobGrant,
           mainGrant,
-          baseEmbedderOf,
+          baseEmbedderOf: async (reads, grant) => (await embeddersOf(reads, grant)).base,
           readImageBytes: (grant, inputKey) => readImageBytes({ db, objects }, grant, inputKey),
         }),
       },
@@ -363,7 +371,7 @@ async function open(
         grantFor: async (rpc, header, userId, appId) =>
           (await authorizer.authorize(ruleOf(rpc), header, { userId, appId })).app as AppGrant,
       }),
-      ...indexRoutes({ db, vectors, grantFor }),
+      ...indexRoutes({ db, vectors, embeddersOf, changeOf, grantFor }),
       ...duplicateRoutes({ db, grantFor, findDatasetKeys }),
       ...beyondRoutes({
         db,

@@ -50,7 +50,7 @@ import {
 } from '#resources/evaluations/index.ts';
 import { type ExtractionDeps, extractionHandlers } from '#resources/extraction/index.ts';
 import { identityHandlers, type RememberedDirectory } from '#resources/identity/index.ts';
-import { type IndexingDeps, onAnnotated, reindexApp } from '#resources/indexing/index.ts';
+import { type IndexingDeps, onAnnotated, onWorkflowChanged, reindexApp } from '#resources/indexing/index.ts';
 import {
   findInputs,
   freeingJobs,
@@ -159,6 +159,7 @@ const isProfilePublic =
 export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory): WorkflowDeps => ({
   ...deps,
   isProfilePublic: isProfilePublic(directory),
+  onWorkflowChanged,
   heads: openHeads(deps.objects),
   onPredicted: openCollecting({
     ...deps,
@@ -275,7 +276,7 @@ export interface ServiceDeps
   readonly vectors: VectorCatalog;
   readonly searchTimeoutMs: SearchParts['searchTimeoutMs'];
   readonly onSearched: SearchParts['onSearched'];
-  readonly baseEmbedderOf: IndexingDeps['baseEmbedderOf'];
+  readonly embeddersOf: IndexingDeps['embeddersOf'];
 }
 
 export const modelFileParts = (deps: ServiceDeps): ModelFileDeps => ({ ...deps, workDir: deps.modelWorkDir });
@@ -423,6 +424,6 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...workflowHandlers(parts),
     ...searchHandlers(searchParts(deps)),
     ...searchMetricsHandlers(searchParts(deps)),
-    ...appHandlers({ db, directory, copyWorkflowIntoApp, reindexApp }),
+    ...appHandlers({ db, directory, copyWorkflowIntoApp, onWorkflowChanged, reindexApp }),
   } satisfies Service<Call>;
 }

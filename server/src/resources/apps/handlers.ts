@@ -38,6 +38,8 @@ export interface AppsParts {
     workflowId: string,
     toAppKey: number,
   ) => Promise<void>;
+  /** Told that the base workflow may be another one now: what searches look into follows it in the background. */
+  readonly onWorkflowChanged: (tx: Tx, grant: AppGrant) => Promise<void>;
   /** Runs the base workflow again over every input of the app. */
   readonly reindexApp: (tx: Tx, grant: AppGrant) => Promise<void>;
 }
@@ -230,7 +232,10 @@ export function appHandlers(parts: AppsParts): ServicePart<Call, Rpc> {
     }
     const metadata = metadataAfter(kept.metadata, sent.metadata, how.metadataAction);
     await updateApp(tx, grant, overwritten(before, sent, named, metadata));
-    if (workflow) await parts.copyWorkflowIntoApp(tx, workflow.grant, workflow.id, grant.appKey);
+    if (workflow) {
+      await parts.copyWorkflowIntoApp(tx, workflow.grant, workflow.id, grant.appKey);
+      await parts.onWorkflowChanged(tx, grant);
+    }
     if (how.reindex) await parts.reindexApp(tx, grant);
   }
 

@@ -33,7 +33,8 @@ export interface DuplicateJobParts {
   readonly log: Log;
   readonly vectors: VectorCatalog;
   readonly jobGrant: (appKey: number) => Promise<AppGrant | undefined>;
-  readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<{ modelVersionKey: number } | undefined>;
+  /** The embedder that searches of the app go by. */
+  readonly servingEmbedderOf: (db: Db, grant: AppGrant) => Promise<{ modelVersionKey: number } | undefined>;
   readonly readImageBytes: (grant: AppGrant, inputKey: number) => Promise<Buffer>;
   readonly putPrints: (
     db: Db,
@@ -206,13 +207,13 @@ async function samePictures(
 const copyScoreMin = 0.93;
 
 async function similarTo(
-  { vectors, baseEmbedderOf }: DuplicateJobParts,
+  { vectors, servingEmbedderOf }: DuplicateJobParts,
   tx: Tx,
   grant: AppGrant,
   search: DuplicateSearch,
   keys: readonly number[],
 ): Promise<{ one: number; other: number; score: number }[]> {
-  const embedder = await baseEmbedderOf(tx, grant);
+  const embedder = await servingEmbedderOf(tx, grant);
   const index = embedder && (await vectors.open(grant, embedder.modelVersionKey));
   if (!embedder || !index) return [];
   const minScore = 2 * Math.min(search.scoreMin, copyScoreMin) - 1;

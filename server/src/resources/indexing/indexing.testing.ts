@@ -9,6 +9,7 @@ import {
   PostAnnotationsRequestSchema,
   PostInputsRequestSchema,
 } from '@fovea/contract';
+import { appEmbedders } from '#domain/app-embedders.ts';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openEngine } from '#engine/index.ts';
@@ -62,7 +63,12 @@ export async function openIndexedApp() {
     objects,
     jobGrant,
   };
-  const indexing = { ...common, engine, media, baseEmbedderOf: async () => ({ ...chosen }) };
+  const indexing = {
+    ...common,
+    engine,
+    media,
+    embeddersOf: async () => appEmbedders({ ...chosen }, undefined, undefined),
+  };
   const deps = { ...common, fetcher, media, indexer: openPictureIndexer(indexing) };
   const jobs = await startJobs({ db, handlers: { ...inputJobs(deps), ...indexingJobs(indexing) } });
   const inputs = inputHandlers(deps);

@@ -1,25 +1,37 @@
 import { DataSchema } from '@fovea/contract';
+import type { Embedder } from '#domain/app-embedders.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { cropToBox } from '#engine/crop.ts';
 import { encodeFrame } from '#engine/media/index.ts';
-import type { Job, JobContext, JobHandler } from '#jobs/index.ts';
+import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
 import { unpackBody } from '../common/translate.ts';
 import { readImageBytes, streamMedium } from '../inputs/index.ts';
 import { boxOf, momentOf } from './box.ts';
-import type { BaseEmbedder, IndexingDeps } from './deps.ts';
+import type { IndexingDeps } from './deps.ts';
+import { embedderStep } from './embedder-change.ts';
+import { holdEmbedders } from './embedder-store.ts';
 import {
   type AnnotationsPayload,
   type AppPayload,
+  annotationJobs,
   annotationsKind,
   appKind,
+  embedderKind,
   type WorkflowPayload,
   workflowKind,
 } from './kinds.ts';
-import { reindexStep } from './reindex.ts';
+import { type IndexSome, reindexStep } from './reindex.ts';
 import { endReindex } from './reindex-store.ts';
-import { annotationsToIndex, dropEmbeddings, lockAnnotations, putEmbeddings, type ToIndex } from './store.ts';
+import {
+  annotationsToIndex,
+  dropEmbeddings,
+  dropOthers,
+  lockAnnotations,
+  putEmbeddings,
+  type ToIndex,
+} from './store.ts';
 import { packVector } from './vector.ts';
 import { embedVideo, frameEdgeMax, type IndexedFrame, storeVideoVectors } from './video.ts';
 
@@ -29,28 +41,32 @@ export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
     const grant = job.appKey === null ? undefined : await deps.jobGrant(job.appKey);
     if (grant) await work(grant);
   };
+  const byBase: IndexSome = (grant, annotationKeys, context) =>
+    indexAnnotations(deps, grant, annotationKeys, context, 'base');
   return {
     [annotationsKind]: {
       concurrency: 2,
       run: ([job], context) =>
         withGrant(job as Job, async (grant) => {
-          await indexAnnotations(deps, grant, (job as Job<AnnotationsPayload>).payload, context);
+          const { annotationKeys } = (job as Job<AnnotationsPayload>).payload;
+          await indexAnnotations(deps, grant, annotationKeys, context, 'all');
         }),
     },
     [appKind]: {
       concurrency: 2,
       run: ([job], context) =>
-        withGrant(job as Job, (grant) =>
-          reindexStep(
-            deps,
-            (owner, annotationKeys, during) => indexAnnotations(deps, owner, { annotationKeys }, during),
-            grant,
-            job as Job<AppPayload>,
-            context,
-          ),
-        ),
+        withGrant(job as Job, (grant) => reindexStep(deps, byBase, grant, job as Job<AppPayload>, context)),
       async onDead({ appKey, payload }, _error, tx) {
         if (appKey !== null) await endReindex(tx, appKey, (payload as AppPayload).generation, 'errors');
+      },
+    },
+    [embedderKind]: {
+      concurrency: 2,
+      run: ([job], context) =>
+        withGrant(job as Job, (grant) => embedderStep(deps, byBase, grant, job as Job, context)),
+      async onDead({ appKey }, error) {
+        // The old embedder goes on serving; the next search or input asks for the rest of the way.
+        deps.log.error({ appKey, error }, 'vectors of another embedder could not be made');
       },
     },
     [workflowKind]: {
@@ -63,35 +79,39 @@ export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
 }
 
 /**
- * Embeds annotations as they are now. Run twice, it writes the same vectors again; where an annotation changed
- * meanwhile its vector is left to the job of that change.
+ * Embeds annotations as they are now: with all embedders of the app where they are new or changed, with that of the
+ * base workflow alone on a walk over what others embedded. Run twice, it writes the same vectors again; where an
+ * annotation changed meanwhile its vector is left to the job of that change.
  *
  * @returns the inputs whose bytes could not be read
  */
 async function indexAnnotations(
   deps: IndexingDeps,
   grant: AppGrant,
-  payload: AnnotationsPayload,
+  annotationKeys: readonly number[],
   context: JobContext,
+  by: 'all' | 'base',
 ): Promise<ReadonlySet<number>> {
   const unread = new Set<number>();
-  const embedder = await deps.baseEmbedderOf(deps.db, grant);
-  if (!embedder) return unread;
-  const wanted = await annotationsToIndex(deps.db, grant, payload.annotationKeys);
-  const vectors = new Map<number, Buffer>();
-  const videos = new Map<number, IndexedFrame[]>();
+  const { base, making } = await deps.embeddersOf(deps.db, grant);
+  if (!base) return unread;
+  const embedders = by === 'base' ? [base] : making;
+  const wanted = await annotationsToIndex(deps.db, grant, annotationKeys);
+  const vectors: MadeVector[] = [];
+  const videos: MadeFrames[] = [];
   for (const inputKey of new Set(wanted.map((one) => one.inputKey))) {
     const own = wanted.filter((one) => one.inputKey === inputKey);
     const parts =
       own[0]?.kind === 'video'
-        ? await embedVideoParts(deps, grant, embedder, inputKey, own, context)
-        : await embedParts(deps, grant, embedder, inputKey, own, context);
+        ? await embedVideoParts(deps, grant, embedders, inputKey, own, context)
+        : await embedParts(deps, grant, embedders, inputKey, own, context);
     if (parts.isUnread) unread.add(inputKey);
-    for (const [key, vector] of parts.vectors) vectors.set(key, vector);
-    const whole = own.find(({ inputLevel }) => inputLevel);
-    if (whole && parts.frames) videos.set(whole.annotationKey, parts.frames);
+    vectors.push(...parts.vectors);
+    videos.push(...parts.frames);
   }
   await deps.db.transaction(async (tx) => {
+    await holdEmbedders(tx, grant);
+    const now = await deps.embeddersOf(tx, grant);
     const locked = new Map(
       (
         await lockAnnotations(
@@ -102,32 +122,49 @@ async function indexAnnotations(
       ).map((row) => [row.annotationKey, row]),
     );
     const same = wanted.filter((one) => isSamePlace(one.data, locked.get(one.annotationKey)?.data));
-    await putEmbeddings(
+    const keys = same.map(({ annotationKey }) => annotationKey);
+    const isSame = ({ annotationKey }: { annotationKey: number }) => keys.includes(annotationKey);
+    await putEmbeddings(tx, grant, vectors.filter(isSame));
+    for (const { frames, ...whose } of videos.filter(isSame))
+      await storeVideoVectors(tx, grant, whose, frames);
+    const embedded = new Set([...vectors, ...videos].map(({ annotationKey }) => annotationKey));
+    // What a walk cannot read any more keeps what others made of it: it did not change.
+    const gone = same.filter(
+      (one) => !embedded.has(one.annotationKey) && (by === 'all' || !unread.has(one.inputKey)),
+    );
+    const dropped = await dropEmbeddings(
       tx,
       grant,
-      same.flatMap(({ annotationKey, inputKey }) => {
-        const vector = vectors.get(annotationKey);
-        return vector ? [{ annotationKey, inputKey, modelVersionKey: embedder.modelVersionKey, vector }] : [];
-      }),
+      gone.map(({ annotationKey }) => annotationKey),
     );
-    for (const { annotationKey, inputKey } of same) {
-      const frames = videos.get(annotationKey);
-      const keys = { annotationKey, inputKey, modelVersionKey: embedder.modelVersionKey };
-      if (frames) await storeVideoVectors(tx, grant, keys, frames);
+    if (by === 'all') {
+      const used = [...embedders, ...now.making].map(({ modelVersionKey }) => modelVersionKey);
+      await dropOthers(tx, grant, keys, used);
+      // Embedders that the app did not have yet when this began.
+      const isMade = (key: number) => embedders.some(({ modelVersionKey }) => modelVersionKey === key);
+      if (now.making.some(({ modelVersionKey }) => !isMade(modelVersionKey)))
+        await enqueue(tx, annotationJobs(grant, keys));
     }
-    const without = same
-      .filter(({ annotationKey }) => !vectors.has(annotationKey) && !videos.has(annotationKey))
-      .map(({ annotationKey }) => annotationKey);
-    const dropped = await dropEmbeddings(tx, grant, without);
-    if (dropped > 0 || videos.size > 0) await bumpSearchRevision(tx, grant);
+    if (dropped > 0 || videos.length > 0) await bumpSearchRevision(tx, grant);
   });
   return unread;
 }
 
-/** Vectors by annotation, and the frames of a whole video. */
+interface MadeVector {
+  readonly annotationKey: number;
+  readonly inputKey: number;
+  readonly modelVersionKey: number;
+  readonly vector: Buffer;
+}
+
+/** What an embedder saw of a whole video. */
+interface MadeFrames extends Omit<MadeVector, 'vector'> {
+  readonly frames: readonly IndexedFrame[];
+}
+
 interface Embedded {
-  readonly vectors: Map<number, Buffer>;
-  readonly frames?: IndexedFrame[];
+  readonly vectors: readonly MadeVector[];
+  readonly frames: readonly MadeFrames[];
   readonly isUnread?: boolean;
 }
 
@@ -144,7 +181,7 @@ const isSamePlace = (before: Buffer, now: Buffer | undefined): boolean =>
 async function embedParts(
   deps: IndexingDeps,
   grant: AppGrant,
-  { builtin }: BaseEmbedder,
+  embedders: readonly Embedder[],
   inputKey: number,
   annotations: readonly ToIndex[],
   { signal }: JobContext,
@@ -153,23 +190,36 @@ async function embedParts(
     const box = one.inputLevel ? undefined : placeOf(one.data).box;
     return one.inputLevel || box ? [{ key: one.annotationKey, box }] : [];
   });
-  const vectors = new Map<number, Buffer>();
-  if (parts.length === 0) return { vectors };
+  const vectors: MadeVector[] = [];
+  if (parts.length === 0) return { vectors, frames: [] };
   try {
     const bytes = await readImageBytes(deps, grant, inputKey);
     for (const { key, box } of parts) {
       signal.throwIfAborted();
       const shown = box ? await cropToBox(bytes, box) : bytes;
-      vectors.set(
-        key,
-        packVector(await deps.engine.embed(builtin, { bytes: shown }, { background: true, signal })),
-      );
+      vectors.push(...(await vectorsOf(deps, embedders, { annotationKey: key, inputKey }, shown, signal)));
     }
-    return { vectors };
+    return { vectors, frames: [] };
   } catch (thrown) {
     passOver(deps, inputKey, thrown);
-    return { vectors, isUnread: true };
+    return { vectors, frames: [], isUnread: true };
   }
+}
+
+/** One vector by each embedder. */
+async function vectorsOf(
+  { engine }: IndexingDeps,
+  embedders: readonly Embedder[],
+  keys: { annotationKey: number; inputKey: number },
+  bytes: Buffer,
+  signal: AbortSignal,
+): Promise<MadeVector[]> {
+  const made: MadeVector[] = [];
+  for (const { builtin, modelVersionKey } of embedders) {
+    const vector = packVector(await engine.embed(builtin, { bytes }, { background: true, signal }));
+    made.push({ ...keys, modelVersionKey, vector });
+  }
+  return made;
 }
 
 /** Deleted meanwhile, or its bytes cannot be read any more: nothing to find. @throws what is worth another try */
@@ -182,37 +232,45 @@ function passOver(deps: IndexingDeps, inputKey: number, thrown: unknown): void {
 async function embedVideoParts(
   deps: IndexingDeps,
   grant: AppGrant,
-  embedder: BaseEmbedder,
+  embedders: readonly Embedder[],
   inputKey: number,
   annotations: readonly ToIndex[],
   { signal }: JobContext,
 ): Promise<Embedded> {
-  const vectors = new Map<number, Buffer>();
+  const vectors: MadeVector[] = [];
+  const frames: MadeFrames[] = [];
   const parts = annotations.flatMap(({ annotationKey, inputLevel, data }) => {
     const { box, moment } = placeOf(data);
     return inputLevel || !moment ? [] : [{ key: annotationKey, box, moment }];
   });
-  const isWhole = annotations.some(({ inputLevel }) => inputLevel);
-  if (parts.length === 0 && !isWhole) return { vectors };
+  const whole = annotations.find(({ inputLevel }) => inputLevel);
+  if (parts.length === 0 && !whole) return { vectors, frames };
   try {
     const source = () => streamMedium(deps, grant, inputKey);
     const options = { background: true, signal };
-    return await deps.media.withVideo(
+    await deps.media.withVideo(
       source,
       async (video) => {
         for (const { key, box, moment } of parts) {
           const png = await encodeFrame(await video.frameAt(moment, { edgeMax: frameEdgeMax, signal }));
           const bytes = box ? await cropToBox(png, box) : png;
-          vectors.set(key, packVector(await deps.engine.embed(embedder.builtin, { bytes }, options)));
+          vectors.push(
+            ...(await vectorsOf(deps, embedders, { annotationKey: key, inputKey }, bytes, signal)),
+          );
         }
-        return isWhole
-          ? { vectors, frames: await embedVideo(deps, grant, embedder, video, signal) }
-          : { vectors };
+        if (!whole) return;
+        const { annotationKey } = whole;
+        for (const embedder of embedders) {
+          const seen = await embedVideo(deps, grant, embedder, video, signal);
+          const { modelVersionKey } = embedder;
+          frames.push({ annotationKey, inputKey, modelVersionKey, frames: seen });
+        }
       },
       options,
     );
+    return { vectors, frames };
   } catch (thrown) {
     passOver(deps, inputKey, thrown);
-    return { vectors, isUnread: true };
+    return { vectors, frames, isUnread: true };
   }
 }

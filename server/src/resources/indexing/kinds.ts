@@ -3,6 +3,7 @@ import type { NewJob } from '#jobs/index.ts';
 
 export const annotationsKind = 'index.annotations';
 export const appKind = 'index.app';
+export const embedderKind = 'index.embedder';
 export const workflowKind = 'index.workflow';
 
 export interface AnnotationsPayload {
@@ -30,6 +31,15 @@ export function annotationJobs(grant: AppGrant, annotationKeys: readonly number[
     priority: -1,
   }));
 }
+
+/** The next step of a change of the embedder, if there is one: a single one waits at a time. */
+export const embedderJob = (grant: AppGrant, runAt?: Date): NewJob => ({
+  kind: embedderKind,
+  key: String(grant.appKey),
+  appKey: grant.appKey,
+  priority: -2,
+  ...(runAt && { runAt }),
+});
 
 /** The next step of a reindexing: one waits at a time, and those of an older generation never stand for it. */
 export const reindexStepJob = (grant: AppGrant, generation: number): NewJob => ({

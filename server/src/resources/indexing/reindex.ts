@@ -12,7 +12,7 @@ const inputsPerStep = 16;
 const annotationsPerLook = 256;
 const atOnce = 2;
 
-/** Embeds what is named; @returns the inputs whose bytes could not be read */
+/** Gives what is named vectors of the base workflow's embedder; @returns the inputs whose bytes could not be read */
 export type IndexSome = (
   grant: AppGrant,
   annotationKeys: readonly number[],
@@ -32,7 +32,8 @@ export async function reindexStep(
   context: JobContext,
 ): Promise<void> {
   const { generation } = job.payload;
-  const hasWork = (await deps.baseEmbedderOf(deps.db, grant)) || (await hasBaseWorkflow(deps.db, grant));
+  const { base } = await deps.embeddersOf(deps.db, grant);
+  const hasWork = base || (await hasBaseWorkflow(deps.db, grant));
   const keys = hasWork ? await takeChunk(deps.db, grant, generation, inputsPerStep) : [];
   if (keys.length === 0) return endReindex(deps.db, grant.appKey, generation, 'reindexed');
   mayDie('reindex-taken');
@@ -41,15 +42,9 @@ export async function reindexStep(
   const work = async () => {
     for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
       context.signal.throwIfAborted();
-      const isDone = await reindexInput(deps, indexSome, grant, key, context).catch((thrown) => {
-        // What was decided about its content stays so; else it is tried again, but not for ever: the others wait.
-        const isDecided = thrown instanceof Fault && thrown.kind !== 'unavailable';
-        const isLast = job.attempts >= job.maxAttempts;
-        if (isUnavailable(thrown) || context.signal.aborted || !(isDecided || isLast)) throw thrown;
-        deps.log.warn({ inputKey: key, cause: String(thrown) }, 'an input could not be reindexed');
-        return false;
-      });
-      if (!isDone) errors += 1;
+      const inputKey = key;
+      const work = () => reindexInput(deps, indexSome, grant, inputKey, context);
+      if (!(await tolerant(deps, inputKey, job, context, work))) errors += 1;
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
@@ -61,6 +56,30 @@ export async function reindexStep(
   });
 }
 
+/**
+ * Does the work on one input; the others do not wait for one that cannot be done. What was decided about its content
+ * stays so; else it is tried again, but not for ever.
+ *
+ * @returns whether it was done
+ */
+export async function tolerant(
+  { log }: Pick<IndexingDeps, 'log'>,
+  inputKey: number,
+  job: Job,
+  { signal }: JobContext,
+  work: () => Promise<boolean>,
+): Promise<boolean> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const isDecided = thrown instanceof Fault && thrown.kind !== 'unavailable';
+    const isLast = job.attempts >= job.maxAttempts;
+    if (isUnavailable(thrown) || signal.aborted || !(isDecided || isLast)) throw thrown;
+    log.warn({ inputKey, cause: String(thrown) }, 'an input could not be reindexed');
+    return false;
+  }
+}
+
 /** @returns false when its bytes could not be read */
 async function reindexInput(
   deps: IndexingDeps,
@@ -69,11 +88,11 @@ async function reindexInput(
   inputKey: number,
   context: JobContext,
 ): Promise<boolean> {
-  const embedder = await deps.baseEmbedderOf(deps.db, grant);
+  const { base } = await deps.embeddersOf(deps.db, grant);
   let isRead = true;
-  for (let after = 0, keys: number[]; embedder; after = keys.at(-1) as number) {
+  for (let after = 0, keys: number[]; base; after = keys.at(-1) as number) {
     keys = await annotationsWithout(deps.db, grant, {
-      modelVersionKey: embedder.modelVersionKey,
+      modelVersionKey: base.modelVersionKey,
       inputKey,
       afterKey: after,
       limit: annotationsPerLook,

@@ -48,6 +48,20 @@ export async function dropEmbeddings(
   return gone.length;
 }
 
+/** Removes the vectors that other embedders than these once made of annotations that show something else now. */
+export async function dropOthers(
+  db: Db,
+  grant: AppGrant,
+  annotationKeys: readonly number[],
+  modelVersionKeys: readonly number[],
+): Promise<void> {
+  await run(
+    db,
+    sql`delete from embeddings where app_key = ${grant.appKey} and annotation_key = any(${[...annotationKeys]}::bigint[])
+          and model_version_key <> all(${[...modelVersionKeys]}::bigint[])`,
+  );
+}
+
 /** Row keys of the input-level annotations of inputs. */
 export function inputLevelKeys(db: Db, grant: AppGrant, inputKeys: readonly number[]) {
   return rows<{ inputKey: number; annotationKey: number }>(
@@ -93,9 +107,14 @@ export function lockAnnotations(db: Db, grant: AppGrant, annotationKeys: readonl
 const placedKinds = annotationKind.box | annotationKind.polygon;
 
 /**
- * The next annotations of a processed picture or video that this model has no vector for, in key order. In videos
- * those that a model made are left out: the frames that the embedder itself looks at come with the whole video.
+ * Whether annotation `a` of input `i` shows a picture or a part of one. In videos those that a model made are left
+ * out: the frames that an embedder itself looks at come with the whole video.
  */
+export const isEmbeddable = sql`(a.input_level and i.kind in ('image', 'video')
+  or i.kind = 'image' and a.kinds & ${placedKinds} <> 0
+  or i.kind = 'video' and a.kinds & ${annotationKind.frame} <> 0 and a.worker_model_version_key is null)`;
+
+/** The next annotations of a processed picture or video that this model has no vector for, in key order. */
 export async function annotationsWithout(
   db: Db,
   grant: AppGrant,
@@ -110,10 +129,7 @@ export async function annotationsWithout(
     db,
     sql`select a.key from annotations a join inputs i on i.key = a.input_key
         where a.app_key = ${grant.appKey} and a.input_key = ${wanted.inputKey} and a.key > ${wanted.afterKey} and i.status_code = 30000
-          and (a.input_level and i.kind in ('image', 'video')
-            or i.kind = 'image' and a.kinds & ${placedKinds} <> 0
-            or i.kind = 'video' and a.kinds & ${annotationKind.frame} <> 0 and a.worker_model_version_key is null)
-          and not exists (
+          and ${isEmbeddable} and not exists (
             select from embeddings e where e.annotation_key = a.key and e.model_version_key = ${wanted.modelVersionKey})
         order by a.key limit ${wanted.limit}`,
   );

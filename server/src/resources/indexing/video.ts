@@ -1,9 +1,10 @@
+import type { Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { encodeFrame, type Frame, type Video } from '#engine/media/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { type LookedAt, replaceFrameAnnotations } from '../annotations/index.ts';
 import { sampleMsOf } from '../apps/index.ts';
-import type { BaseEmbedder, IndexingDeps } from './deps.ts';
+import type { IndexingDeps } from './deps.ts';
 import { putEmbeddings } from './store.ts';
 import { packVector } from './vector.ts';
 
@@ -19,7 +20,7 @@ export const frameEdgeMax = 1024;
 export async function embedVideo(
   { db, engine }: Pick<IndexingDeps, 'db' | 'engine'>,
   grant: AppGrant,
-  { builtin }: BaseEmbedder,
+  { builtin }: Embedder,
   video: Pick<Video, 'sampled'>,
   signal: AbortSignal,
 ): Promise<IndexedFrame[]> {

@@ -15,7 +15,7 @@ export { modelHandlers } from './model-handlers.ts';
 export { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 export { seedModels } from './seed.ts';
 export { lockModel, pinnedModels, touchModel } from './store.ts';
-export type { Embedder, TrainingDeps } from './training/deps.ts';
+export type { TrainingDeps } from './training/deps.ts';
 export { enqueueTraining, trainingJobs, trainingPeriodicJobs } from './training/jobs.ts';
 export { trainLogRoute } from './training/log-route.ts';
 export { keepPart } from './training/parts-store.ts';

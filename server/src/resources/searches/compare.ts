@@ -11,7 +11,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { openSearch } from './execute.ts';
 import { classificationFigures, detectionFigures } from './metrics-figures.ts';
 import { endMetrics, findMetrics } from './metrics-store.ts';
-import type { SearchParts } from './parts.ts';
+import { type SearchParts, steady } from './parts.ts';
 import { readSearch } from './read-query.ts';
 
 /** Compares the two searches of stored metrics; run twice, it writes the same again. */
@@ -24,9 +24,10 @@ export async function compareSearches(
   const row = await findMetrics(parts.db, grant, id);
   // Deleted while it waited.
   if (!row) return;
+  const own = steady(parts);
   const { groundTruth, searchToEval, data } = fromBinary(AnnotationSearchMetricsSchema, row.body);
   const open = (search: Search | undefined) =>
-    openSearch(parts, grant, 'annotation', readSearch(search as Search));
+    openSearch(own, grant, 'annotation', readSearch(search as Search));
   try {
     const figures =
       row.evaluationType === EvaluationType.Detection ? detectionFigures : classificationFigures;

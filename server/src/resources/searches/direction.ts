@@ -1,8 +1,9 @@
+import type { Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { FetchFault } from '#store/fetcher/index.ts';
 import { searchFault } from './faults.ts';
 import { storedEmbedder, vectorOfInput, vectorsLabelled } from './hit-store.ts';
-import type { Embedder, SearchParts } from './parts.ts';
+import type { SearchParts } from './parts.ts';
 import type { SimilarRank, VectorSource } from './query.ts';
 import type { Scene } from './scene.ts';
 
@@ -52,9 +53,9 @@ async function embedderOf(
     if (!stored) throw searchFault.unknownEmbedder(id);
     return stored;
   }
-  const embedder = await parts.baseEmbedderOf(parts.reads, grant);
-  if (!embedder) throw searchFault.nothingIndexes();
-  return embedder;
+  const { serving } = await parts.embeddersOf(parts.reads, grant);
+  if (!serving) throw searchFault.nothingIndexes();
+  return serving;
 }
 
 async function unitVectorOf(

@@ -13,10 +13,10 @@ import type { Database } from '#store/postgres/index.ts';
 import { showTime } from '../common/translate.ts';
 import { isStale, sampleMin } from './calibration.ts';
 import { type CalibrationRow, findCalibration, takeCalibration, versionIdOf } from './calibration-store.ts';
-import { keyOfHit, type Opened } from './execute.ts';
+import type { Opened } from './execute.ts';
 import { signalsOf } from './hit-store.ts';
 import { calibrationJob } from './job-kinds.ts';
-import type { Found } from './parts.ts';
+import { type Found, keyOfHit } from './parts.ts';
 import { conceptsAsked, isSimilar, type SimilarRank } from './query.ts';
 import { estimateOf } from './similar.ts';
 
@@ -52,16 +52,22 @@ export async function whyHits(searches: readonly Opened[], found: readonly Found
 async function explainSearch({ parts, scene, tree, trail }: Opened): Promise<FoveaExplain> {
   const { calibration } = trail;
   const embedder = trail.direction?.embedder;
+  const { base, serving } = await parts.embeddersOf(parts.reads, scene.grant);
+  const coming = base?.modelVersionKey === serving?.modelVersionKey ? undefined : base;
+  const versionId = embedder && (await versionIdOf(parts.reads, embedder.modelVersionKey));
   return create(FoveaExplainSchema, {
     way: trail.plan?.way ?? 'nothing',
     estimatedShare: trail.share ?? (await estimateOf(parts, scene, tree)),
     countedMatches: BigInt(trail.matches ?? 0),
     vectors: BigInt(trail.index?.size ?? 0),
     approximate: trail.usedGraph ?? false,
-    partial: trail.isPartial ?? false,
     looked: BigInt(trail.looked ?? 0),
     stages: [...trail.stages].map(([name, milliseconds]) => ({ name, milliseconds })),
     unknownConcepts: conceptsAsked(tree).flatMap((term) => (scene.idsOf(term).length === 0 ? term.name : [])),
+    ...(embedder ? { embedderVersionId: versionId } : {}),
+    ...(embedder && coming
+      ? { comingEmbedderVersionId: await versionIdOf(parts.reads, coming.modelVersionKey) }
+      : {}),
     ...(calibration && embedder
       ? {
           cutoff: {
@@ -70,7 +76,7 @@ async function explainSearch({ parts, scene, tree, trail }: Opened): Promise<Fov
             spread: calibration.spread,
             sampleSize: calibration.sampleSize,
             computedAt: showTime(calibration.computedAt),
-            modelVersionId: await versionIdOf(parts.reads, embedder.modelVersionKey),
+            modelVersionId: versionId,
           },
         }
       : {}),

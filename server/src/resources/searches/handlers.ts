@@ -20,7 +20,7 @@ import { readVisibility, showTime, showVisibility } from '../common/translate.ts
 import { countSearch, type Opened, openSearch, runSearches } from './execute.ts';
 import { explainSearches, whyHits } from './explain.ts';
 import { searchFault, windowMax } from './faults.ts';
-import type { Found, SearchParts } from './parts.ts';
+import { type Found, type SearchParts, steady } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
 import { readQuery, readSearch } from './read-query.ts';
 import {
@@ -133,7 +133,8 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
     const until = performance.now() + searchTimeoutMs;
     const opened: Opened[] = [];
     try {
-      for (const tree of trees) opened.push(await openSearch(parts, grant, kind, tree, until));
+      const own = steady(parts);
+      for (const tree of trees) opened.push(await openSearch(own, grant, kind, tree, until));
       if (onlyCount) {
         const hitCounts = [];
         for (const search of opened) hitCounts.push({ estimatedTotal: BigInt(await countSearch(search)) });

@@ -1,9 +1,10 @@
+import type { Embedder } from '#domain/app-embedders.ts';
 import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
 import { allOf } from '../common/paging.ts';
 import { type Condition, hitKey, hitRows } from './filter-sql.ts';
-import type { Embedder, Found } from './parts.ts';
+import type { Found } from './parts.ts';
 import type { ConceptRank, HitKind, SaidRank } from './query.ts';
 import { canBeAboveZero, foundWords, rankScore, saidScore, wordsFound } from './said-score.ts';
 import type { Scene } from './scene.ts';

@@ -1,15 +1,11 @@
 import type { Input } from '@fovea/contract';
+import type { AppEmbedders, Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Database } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { ShownAnnotation } from '../annotations/index.ts';
 import type { VectorCatalog } from '../vector-indexes/index.ts';
-
-/** The built-in network that makes vectors, and the model version it stands for. */
-export interface Embedder {
-  readonly modelVersionKey: number;
-  readonly builtin: string;
-}
+import type { HitKind } from './query.ts';
 
 /** A picture to search by. */
 export type Probe = { readonly url: string } | { readonly bytes: Uint8Array };
@@ -24,8 +20,8 @@ export interface SearchParts {
   readonly searchTimeoutMs: number;
   /** Told how each search of a caller went: how it was planned, and the milliseconds of its stages. */
   readonly onSearched: (way: string, stages: ReadonlyMap<string, number>) => void;
-  /** The embedder of the app's base workflow; undefined when it makes no embeddings. */
-  readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<Embedder | undefined>;
+  /** The embedders of the app; none serves where its base workflow makes no embeddings. */
+  readonly embeddersOf: (db: Db, grant: AppGrant) => Promise<AppEmbedders>;
   /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */
   readonly embedImage: (builtin: string, image: Probe) => Promise<Float32Array>;
   /** Vector of a text among the pictures of an embedder; undefined where it reads pictures only. */
@@ -44,6 +40,18 @@ export interface SearchParts {
   ) => Promise<readonly ShownAnnotation[]>;
 }
 
+/** The same for the time of one request: a change of the embedder in the middle of it changes nothing for it. */
+export function steady(parts: SearchParts): SearchParts {
+  let known: ReturnType<SearchParts['embeddersOf']> | undefined;
+  return {
+    ...parts,
+    embeddersOf(db, grant) {
+      known ??= parts.embeddersOf(db, grant);
+      return known;
+    },
+  };
+}
+
 /** A hit before it is shown. `annotationKey` is set for annotation hits, and for the best-matching one of an input. */
 export interface Found {
   readonly inputKey: number;
@@ -60,3 +68,6 @@ export interface Found {
   /** Position of the search that found it, of several. */
   readonly search?: number;
 }
+
+export const keyOfHit = (kind: HitKind, hit: Found): number =>
+  kind === 'input' ? hit.inputKey : (hit.annotationKey as number);

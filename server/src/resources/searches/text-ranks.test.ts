@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Embedder, SearchParts } from './parts.ts';
+import type { SearchParts } from './parts.ts';
 import type { Rank, SearchTree } from './query.ts';
 import { resolveTextRanks } from './text-ranks.ts';
 
@@ -17,7 +18,9 @@ const app = (base: string | undefined, stored?: string) =>
           : [],
       run: async () => [],
     },
-    baseEmbedderOf: async () => (base === undefined ? undefined : { modelVersionKey: 5, builtin: base }),
+    embeddersOf: async () => ({
+      serving: base === undefined ? undefined : { modelVersionKey: 5, builtin: base },
+    }),
     // What reads texts is called so.
     embedText: async ({ builtin }: Embedder) => (builtin.includes('text') ? vector : undefined),
   }) as unknown as SearchParts;

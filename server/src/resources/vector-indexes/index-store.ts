@@ -147,12 +147,20 @@ export interface IndexedVersion {
   readonly vectors: number;
 }
 
-/** The embedders whose vectors an app holds, and how many. */
-export const indexedVersions = (db: Db, grant: AppGrant): Promise<IndexedVersion[]> =>
+/** The embedders whose vectors an app holds, and how many; `also` those named, though they have none yet. */
+export const indexedVersions = (
+  db: Db,
+  grant: AppGrant,
+  also: readonly number[] = [],
+): Promise<IndexedVersion[]> =>
   rows<IndexedVersion>(
     db,
     sql`select v.key as "modelVersionKey", v.id as "modelVersionId", m.id as "modelId", e.n as vectors
-        from (select model_version_key, count(*) as n from embeddings where app_key = ${grant.appKey} group by 1) e
+        from (
+          select model_version_key, sum(n)::bigint as n from (
+            select model_version_key, count(*) as n from embeddings where app_key = ${grant.appKey} group by 1
+            union all select key, 0 from unnest(${[...also]}::bigint[]) as named(key)) counted
+          group by 1) e
         join model_versions v on v.key = e.model_version_key join models m on m.key = v.model_key order by v.key`,
   );
 

@@ -5,12 +5,7 @@ import type { Db } from '#store/sql.ts';
 import { workflowFault } from './faults.ts';
 import { findWorkflow, findWorkflowInApp, insertWorkflow, setDefaultWorkflow } from './store.ts';
 import { bodyOfWorkflow, wordsOfWorkflow } from './translate.ts';
-import {
-  findBaseEmbedder,
-  findWorkflowVersion,
-  insertWorkflowVersion,
-  newestVersions,
-} from './version-store.ts';
+import { findWorkflowVersion, insertWorkflowVersion, newestVersions } from './version-store.ts';
 import type { WorkflowVersionRow } from './workflow.ts';
 
 /**
@@ -53,9 +48,3 @@ async function copyVersion(
     body: version.body,
   });
 }
-
-/** The embedder that indexes an app's inputs: the first of its base workflow. Undefined where nothing is indexed. */
-export const baseEmbedderOf = (
-  db: Db,
-  grant: AppGrant,
-): Promise<{ modelVersionKey: number; builtin: string } | undefined> => findBaseEmbedder(db, grant);

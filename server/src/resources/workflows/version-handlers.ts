@@ -80,6 +80,7 @@ export function workflowVersionHandlers(deps: WorkflowDeps): ServicePart<Call, R
         const missing = req.workflowVersionIds.find((id) => !gone.has(id));
         if (missing !== undefined) throw workflowFault.missingVersion(req.workflowId, missing);
         await touchWorkflow(tx, call.app, row.key);
+        await deps.onWorkflowChanged(tx, call.app);
       });
       return {};
     },

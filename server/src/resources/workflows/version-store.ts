@@ -1,3 +1,4 @@
+import { type AppEmbedders, appEmbedders, type Embedder } from '#domain/app-embedders.ts';
 import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
@@ -121,14 +122,19 @@ export async function deleteWorkflowVersionRows(
 export const touchWorkflow = (db: Db, grant: AppGrant, key: number) =>
   run(db, sql`update workflows set modified_at = now() where app_key = ${grant.appKey} and key = ${key}`);
 
-/** Version of the first node of the app's base workflow that turns whole pictures into embeddings. */
-export async function findBaseEmbedder(
-  db: Db,
-  grant: AppGrant,
-): Promise<{ modelVersionKey: number; builtin: string } | undefined> {
-  const found = await first<{ modelVersionKey: number; builtin: string; headSha: Buffer | null }>(
+interface EmbedderRow {
+  readonly isKept: boolean;
+  readonly modelVersionKey: number;
+  readonly builtin: string;
+  readonly headSha: Buffer | null;
+  readonly comingKey: number | null;
+}
+
+/** Version of the first node of the app's base workflow that turns whole pictures into embeddings, and what serves. */
+export async function findEmbedders(db: Db, grant: AppGrant): Promise<AppEmbedders> {
+  const found = await rows<EmbedderRow>(
     db,
-    sql`select m.key as "modelVersionKey", m.builtin, m.head_sha as "headSha"
+    sql`(select false as "isKept", m.key as "modelVersionKey", m.builtin, m.head_sha as "headSha", null::bigint as "comingKey"
         from apps a
         join lateral (
           select model_version_keys from workflow_versions
@@ -138,9 +144,17 @@ export async function findBaseEmbedder(
         join models o on o.key = m.model_key
         where a.key = ${grant.appKey} and m.builtin is not null and o.type_id = 'visual-embedder'
           and (m.head_sha is not null or o.use_cases @> '{image-embedding}')
-        order by pinned.position limit 1`,
+        order by pinned.position limit 1)
+        union all
+        select true, m.key, m.builtin, m.head_sha, s.coming_key
+        from app_embedders s join model_versions m on m.key = s.serving_key
+        where s.app_key = ${grant.appKey} and m.builtin is not null`,
   );
-  return (
-    found && { modelVersionKey: found.modelVersionKey, builtin: embedderName(found.builtin, found.headSha) }
-  );
+  const [base, kept] = [found.find((row) => !row.isKept), found.find((row) => row.isKept)];
+  return appEmbedders(base && embedderOf(base), kept && embedderOf(kept), kept?.comingKey ?? undefined);
 }
+
+const embedderOf = ({ modelVersionKey, builtin, headSha }: EmbedderRow): Embedder => ({
+  modelVersionKey,
+  builtin: embedderName(builtin, headSha),
+});

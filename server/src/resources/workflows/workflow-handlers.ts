@@ -198,10 +198,9 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
     const pinned = await pinNodes(tx, call, wanted);
     const same = JSON.stringify(pinned.nodes.map(nodeJson)) === JSON.stringify(old.map(nodeJson));
     if (same && newest) return { row, version: newest };
-    return {
-      row: row === before ? await keep(tx, call, before) : row,
-      version: await addVersion(tx, call, before, wanted),
-    };
+    const version = await addVersion(tx, call, before, wanted);
+    await deps.onWorkflowChanged(tx, call.app);
+    return { row: row === before ? await keep(tx, call, before) : row, version };
   }
 
   async function patchFields(

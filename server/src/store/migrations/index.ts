@@ -31,6 +31,7 @@ import { vectorIndexes } from './0049-vector-indexes.ts';
 import { duplicates } from './0050-duplicates.ts';
 import { appReindexes } from './0052-app-reindexes.ts';
 import { appData } from './0055-app-data.ts';
+import { appEmbedders } from './0061-app-embedders.ts';
 import { vectorFiles } from './0062-vector-files.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
@@ -67,5 +68,6 @@ export const migrations: readonly Migration[] = [
   duplicates,
   appReindexes,
   appData,
+  appEmbedders,
   vectorFiles,
 ];

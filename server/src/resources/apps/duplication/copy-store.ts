@@ -311,6 +311,13 @@ export async function copyVectors(
         where e.annotation_key = any(${[...annotationKeys]}::bigint[]) order by d.key
         on conflict (annotation_key, model_version_key) do nothing`,
   );
+  // Vectors of a change that is not at its end do not serve in the copy either.
+  await run(
+    db,
+    sql`insert into app_embedders (app_key, serving_key) select ${destAppKey}, serving_key from app_embedders
+        where app_key = (select app_key from annotations where key = any(${[...annotationKeys]}::bigint[]) limit 1)
+        on conflict do nothing`,
+  );
   // The words of the inputs' own texts; those of annotations were written with the copies.
   await run(
     db,

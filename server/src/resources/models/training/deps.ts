@@ -1,3 +1,4 @@
+import type { Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
@@ -17,10 +18,4 @@ export interface TrainingDeps extends Deps {
   /** Original bytes of an input. @throws Fault when they are missing */
   readonly readImageBytes: (grant: AppGrant, inputKey: number) => Promise<Buffer>;
   readonly baseEmbedderOf: (db: Db, grant: AppGrant) => Promise<Embedder | undefined>;
-}
-
-/** The frozen network that a head stands on. */
-export interface Embedder {
-  readonly modelVersionKey: number;
-  readonly builtin: string;
 }

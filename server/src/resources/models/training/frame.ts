@@ -8,6 +8,7 @@ import {
   OutputInfoSchema,
   StatusCode,
 } from '@fovea/contract';
+import type { Embedder } from '#domain/app-embedders.ts';
 import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { settleConcepts } from '../concept-names.ts';
@@ -21,7 +22,7 @@ import {
   type InputKind,
   labelledConcepts,
 } from './data-store.ts';
-import type { Embedder, TrainingDeps } from './deps.ts';
+import type { TrainingDeps } from './deps.ts';
 import { type NamedModel, readTrainingSettings, type TrainingSettings } from './settings.ts';
 import { TrainingTrouble } from './trouble.ts';
 

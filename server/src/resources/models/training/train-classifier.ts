@@ -1,11 +1,12 @@
 import { type Concept, StatusCode } from '@fovea/contract';
+import type { Embedder } from '#domain/app-embedders.ts';
 import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { encodeHead, type TrainRequest, trainHead } from '#engine/training/index.ts';
 import { packVersion } from '../translate.ts';
 import type { TrainingResult } from '../version-store.ts';
 import { unlabelledVectors } from './data-store.ts';
-import type { Embedder, TrainingDeps } from './deps.ts';
+import type { TrainingDeps } from './deps.ts';
 import { judge } from './evaluate.ts';
 import {
   checkTolerance,

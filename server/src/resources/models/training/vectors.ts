@@ -1,11 +1,12 @@
 import { DataSchema } from '@fovea/contract';
+import type { Embedder } from '#domain/app-embedders.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { cropToBox } from '#engine/crop.ts';
 import type { Vectors } from '#engine/training/index.ts';
 import { unpackBody } from '../../common/translate.ts';
 import { type InputKind, labelPages, regionData, vectorsOf } from './data-store.ts';
-import type { Embedder, TrainingDeps } from './deps.ts';
+import type { TrainingDeps } from './deps.ts';
 import type { Frame } from './frame.ts';
 import { openSamples, type Samples, samplesWhere } from './problem.ts';
 import type { VectorStore } from './vector-store.ts';
