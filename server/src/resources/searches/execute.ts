@@ -1,9 +1,10 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { firstPosition, type Page } from '#domain/page.ts';
+import { allOf } from '../common/paging.ts';
 import { windowMax } from './faults.ts';
 import { type Condition, hitCondition } from './filter-sql.ts';
-import { countBySaid, countEmbedded, countHits, hitsBySaid, hitsInOrder, saidScores } from './hit-store.ts';
-import type { Found, SearchParts } from './parts.ts';
+import { countBySaid, countEmbedded, countHits, hitsBySaid, hitsInOrder } from './hit-store.ts';
+import { type Found, keyOfHit, type SearchParts } from './parts.ts';
 import {
   type HitKind,
   isSaid,
@@ -12,10 +13,12 @@ import {
   type SearchTree,
   type SimilarRank,
 } from './query.ts';
+import { wordsFound } from './said-score.ts';
 import { openScene, type Scene } from './scene.ts';
-import { allBySimilarity, hitsBySimilarity, openLook } from './similar.ts';
+import { hitsBySimilarity, openLook } from './similar.ts';
 import { resolveTextRanks } from './text-ranks.ts';
 import { newTrail, type Trail, timed } from './trail.ts';
+import { hitsByBoth } from './two-signals.ts';
 
 /** Scores are single precision on the wire; a hit at the threshold is not lost to rounding. */
 const tolerance = 1e-6;
@@ -97,27 +100,12 @@ async function findHits(search: Opened, wanted: number, from: number): Promise<F
   }
   // With a second signal, the score that counts is known only after both had their say.
   const ownMin = said.length === 0 ? minScore : 0;
-  const look = await openLook(parts, scene, kind, tree, similar, condition, wanted, ownMin, trail);
+  const meeting = allOf([condition, wordsFound(scene, kind, said)]);
+  const look = await openLook(parts, scene, kind, tree, similar, meeting, wanted, ownMin, trail);
   if (!look) return [];
-  if (said.length === 0) return (await hitsBySimilarity(look)).slice(from);
-  const near = await allBySimilarity(look, windowMax);
-  const keyOf = (hit: Found) => keyOfHit(kind, hit);
-  const scores = await timed(trail, 'matches', () =>
-    saidScores(parts.reads, scene, kind, near.map(keyOf), said),
-  );
-  return near
-    .flatMap((hit) => {
-      const byName = scores.get(keyOf(hit));
-      if (byName === undefined) return [];
-      const score = (hit.score * similar.length + byName * said.length) / tree.ranks.length;
-      return score >= minScore ? [{ ...hit, score }] : [];
-    })
-    .sort((a, b) => b.score - a.score || keyOf(a) - keyOf(b))
-    .slice(from, wanted);
+  const found = said.length === 0 ? await hitsBySimilarity(look) : await hitsByBoth(look, said, minScore);
+  return found.slice(from);
 }
-
-export const keyOfHit = (kind: HitKind, hit: Found): number =>
-  kind === 'input' ? hit.inputKey : (hit.annotationKey as number);
 
 /** One page of several searches: each on its own, joined, best first, every hit once. */
 export async function runSearches(searches: readonly Opened[], page: Page): Promise<Found[]> {

@@ -13,7 +13,7 @@ import {
   type InputTerms,
   isEmpty,
 } from './query.ts';
-import { earthRadiusKm } from './read-geo.ts';
+import { type Box, boxAround, earthRadiusKm } from './read-geo.ts';
 import type { Scene } from './scene.ts';
 
 export type Condition = Sql<unknown>;
@@ -23,7 +23,6 @@ const anyOf = (conditions: readonly Condition[]): Condition =>
     conditions.map((c) => sql`(${c})`),
     sql` or `,
   );
-const kmPerDegree = 111.195;
 
 /** Rows that hits are made of: `i` (inputs) and, for annotation hits, `a` (annotations). */
 export const hitRows = ({ annotations }: Scene, kind: HitKind): Condition =>
@@ -136,22 +135,21 @@ function labelCondition(scene: Scene, concepts: readonly ConceptTerm[]): Conditi
 }
 
 function geoCondition(geo: GeoTerm): Condition {
-  if (geo.kind === 'box') {
-    const { south, north, west, east } = geo;
-    const between =
-      west <= east
-        ? sql`a.longitude between ${west} and ${east}`
-        : sql`(a.longitude >= ${west} or a.longitude <= ${east})`;
-    return sql`a.latitude between ${south} and ${north} and ${between}`;
-  }
+  if (geo.kind === 'box') return boxCondition(geo);
   const { centre, radiusKm } = geo;
-  // The latitude band lets the index cut most rows before the haversine is computed.
-  const bandDegrees = radiusKm / kmPerDegree + 0.01;
-  return sql`a.latitude between ${centre.latitude - bandDegrees} and ${centre.latitude + bandDegrees}
-    and 2 * ${earthRadiusKm}::float8 * asin(least(1, sqrt(
+  // The box lets the index cut most rows before the haversine is computed.
+  return sql`${boxCondition(boxAround(centre, radiusKm))} and 2 * ${earthRadiusKm}::float8 * asin(least(1, sqrt(
       power(sin(radians(a.latitude - ${centre.latitude}::float8) / 2), 2)
       + cos(radians(${centre.latitude}::float8)) * cos(radians(a.latitude))
         * power(sin(radians(a.longitude - ${centre.longitude}::float8) / 2), 2)))) <= ${radiusKm}::float8`;
+}
+
+function boxCondition({ south, north, west, east }: Box): Condition {
+  const between =
+    west <= east
+      ? sql`a.longitude between ${west} and ${east}`
+      : sql`(a.longitude >= ${west} or a.longitude <= ${east})`;
+  return sql`a.latitude between ${south} and ${north} and ${between}`;
 }
 
 function inputCondition({ grant, members }: Scene, terms: InputTerms): Condition {

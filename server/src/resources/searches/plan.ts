@@ -40,6 +40,8 @@ export const fewMax = 4_000;
 /** Matches that are read at all. The scan of so many takes about 30 ms on one core (docs/decisions/0005). */
 export const candidatesMax = 200_000;
 
+/** Of the nearest all are hits, but for those that belong to one that was nearer. */
+const nearestMin = 32;
 const lookMin = 256;
 const lookMax = 2_000;
 
@@ -54,7 +56,7 @@ export function planSearch({ isFiltered, ranks, exact, size, matches, wanted }: 
   // Two signals: a hit far down in one may lead by the other, so all matches are scored by both.
   if (ranks === 'both')
     return matches <= candidatesMax ? { way: 'filter_then_score', look: 0 } : { way: 'scan', look: 0 };
-  if (!isFiltered) return exact ? { way: 'scan', look: 0 } : { way: 'nearest', look: lookOf(wanted, 1) };
+  if (!isFiltered) return exact ? { way: 'scan', look: 0 } : { way: 'nearest', look: Math.max(nearestMin, Math.ceil(1.5 * wanted)) };
   if (matches <= fewMax) return { way: 'filter_then_score', look: 0 };
   if (exact)
     return matches <= candidatesMax ? { way: 'filter_then_score', look: 0 } : { way: 'scan', look: 0 };

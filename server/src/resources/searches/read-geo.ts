@@ -35,6 +35,30 @@ function boxOf(a: Place, b: Place): GeoTerm {
   return { kind: 'box', south, north, west: onEarth(west), east: onEarth(east) };
 }
 
+/** Degrees; where `west` is the greater, the box crosses the antimeridian. */
+export interface Box {
+  readonly south: number;
+  readonly north: number;
+  readonly west: number;
+  readonly east: number;
+}
+
+/** Degrees by which a box is wider than it has to be, so that rounding leaves nothing out. */
+const slack = 0.01;
+const degreesPerRadian = 180 / Math.PI;
+
+/** A box that holds a circle on the sphere; all the way round where the circle holds a pole. */
+export function boxAround({ latitude, longitude }: Place, radiusKm: number): Box {
+  const radius = radiusKm / earthRadiusKm;
+  const high = radius * degreesPerRadian + slack;
+  const [south, north] = [latitude - high, latitude + high];
+  const round = { south, north, west: -180, east: 180 };
+  if (south <= -90 || north >= 90) return round;
+  const wide = Math.asin(Math.sin(radius) / Math.cos(latitude / degreesPerRadian)) * degreesPerRadian + slack;
+  if (!(wide < 180)) return round;
+  return { south, north, west: onEarth(longitude - wide), east: onEarth(longitude + wide) };
+}
+
 /** The same meridian as a number from -180 to 180. */
 function onEarth(longitude: number): number {
   if (longitude > 180) return longitude - 360;

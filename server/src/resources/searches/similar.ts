@@ -2,7 +2,7 @@ import type { VectorCollection } from '#domain/vector-store.ts';
 import { type Direction, directionOf } from './direction.ts';
 import { searchFault } from './faults.ts';
 import type { Condition } from './filter-sql.ts';
-import { candidateKeys, ownersOf, statisticsOf } from './near-store.ts';
+import { candidateKeys, type Owner, ownersOf, statisticsOf } from './near-store.ts';
 import type { Found, SearchParts } from './parts.ts';
 import { candidatesMax, fewMax, type Plan, planSearch } from './plan.ts';
 import { conceptsAsked, type HitKind, type SearchTree, type SimilarRank } from './query.ts';
@@ -64,20 +64,7 @@ export async function hitsBySimilarity(look: Look): Promise<Found[]> {
     : walk(look, plan);
 }
 
-/** All matches with their scores, for searches that have more to say of them; the nearest 10,000 where they are too many. */
-export async function allBySimilarity(look: Look, atMost: number): Promise<Found[]> {
-  const plan = await planOf(look, 'both');
-  if (plan.way === 'nothing') return [];
-  const keys = await matching(look, candidatesMax + 1);
-  if (keys.length > candidatesMax) {
-    look.trail.plan = { way: 'scan', look: 0 };
-    look.trail.isPartial = true;
-    return walk({ ...look, wanted: atMost }, look.trail.plan);
-  }
-  return keys.length === 0 ? [] : (await nearest(look, keys.length + 1, plan, keys)).found;
-}
-
-async function planOf(look: Look, ranks: 'vectors' | 'both'): Promise<Plan> {
+export async function planOf(look: Look, ranks: 'vectors' | 'both'): Promise<Plan> {
   const { parts, scene, tree, index, wanted, trail } = look;
   const filtered = isFiltered(look);
   const share = filtered ? await timed(trail, 'estimate', () => estimateOf(parts, scene, tree)) : 1;
@@ -105,7 +92,7 @@ export async function estimateOf(
   return estimateShare(tree.filters, await statisticsOf(parts.reads, grant, conceptIds, datasetIds), idsOf);
 }
 
-const matching = ({ parts, scene, kind, condition, direction, trail }: Look, limit: number) =>
+export const matching = ({ parts, scene, kind, condition, direction, trail }: Look, limit: number) =>
   timed(trail, 'matches', () =>
     candidateKeys(parts.reads, scene, direction.embedder.modelVersionKey, kind, condition, limit),
   );
@@ -158,31 +145,15 @@ async function walk(look: Look, plan: Plan, candidates?: Float64Array): Promise<
  * when there are no more vectors; before that, hits as near as the last one looked at may have equals behind it, and
  * are left out.
  */
-async function nearest(
+export async function nearest(
   look: Look,
   k: number,
   plan: Plan,
   candidates?: Float64Array,
 ): Promise<{ found: Found[]; isAll: boolean }> {
-  const { parts, scene, kind, condition, index, direction, minCosine, trail } = look;
-  const near = await timed(trail, 'vectors', () =>
-    index.search(direction.vector, k, {
-      metric: 'cosine',
-      candidates,
-      minScore: minCosine,
-      exact: plan.way === 'scan' || plan.way === 'filter_then_score',
-    }),
-  );
-  trail.usedGraph ||= near.way === 'graph';
-  trail.looked = near.keys.length;
-  const filtered = isFiltered(look);
-  const known = await timed(trail, 'owners', () =>
-    ownersOf(parts.reads, scene, near.keys, filtered ? condition : undefined),
-  );
-  const owners = new Map(known.map((owner) => [owner.key, owner]));
-  // Without a condition, what has no owner was deleted; with one it may only be no hit.
-  if (!filtered && owners.size < near.keys.length)
-    await index.remove(near.keys.filter((key) => !owners.has(key)));
+  const { kind, direction } = look;
+  const near = await nearestVectors(look, k, plan, candidates);
+  const owners = await ownersAmong(look, near.keys);
   const isAll = near.keys.length < k;
   const floor = isAll ? Number.NEGATIVE_INFINITY : (near.scores.at(-1) as number);
   const found = new Map<number, Found>();
@@ -197,5 +168,34 @@ async function nearest(
   return { found: hits.map(([, hit]) => hit), isAll };
 }
 
-const scoreOf = (cosine: number, length: number): number =>
+/** The `k` nearest vectors, hits or not, nearest first. */
+export async function nearestVectors(look: Look, k: number, plan: Plan, candidates?: Float64Array) {
+  const { index, direction, minCosine, trail } = look;
+  const near = await timed(trail, 'vectors', () =>
+    index.search(direction.vector, k, {
+      metric: 'cosine',
+      candidates,
+      minScore: minCosine,
+      exact: plan.way === 'scan' || plan.way === 'filter_then_score',
+    }),
+  );
+  trail.usedGraph ||= near.way === 'graph';
+  trail.looked = near.keys.length;
+  return near;
+}
+
+/** Of these vectors, whose those of hits are. */
+export async function ownersAmong(look: Look, keys: readonly number[]): Promise<Map<number, Owner>> {
+  const { parts, scene, condition, index, trail } = look;
+  const filtered = isFiltered(look);
+  const known = await timed(trail, 'owners', () =>
+    ownersOf(parts.reads, scene, keys, filtered ? condition : undefined),
+  );
+  const owners = new Map(known.map((owner) => [owner.key, owner]));
+  // Without a condition, what has no owner was deleted; with one it may only be no hit.
+  if (!filtered && owners.size < keys.length) await index.remove(keys.filter((key) => !owners.has(key)));
+  return owners;
+}
+
+export const scoreOf = (cosine: number, length: number): number =>
   Math.min(1, Math.max(0, (1 + length * cosine) / 2));

@@ -40,8 +40,6 @@ export interface Trail {
   matches?: number;
   /** An approximate index took part. */
   usedGraph?: boolean;
-  /** More matched than are scored by two signals: the nearest of them were. */
-  isPartial?: boolean;
   calibration?: CalibrationRow | undefined;
   direction?: Direction;
   index?: VectorCollection;
