@@ -75,6 +75,20 @@ export function memoryOf(pid: number): { pssMb: number; processes: number } {
   return { pssMb: kilobytes / 1024, processes: tree.length };
 }
 
+/** Holds a process still at fixed times, as work on its event loop would. @returns lets it go for good */
+export function heldStill(pid: number, { forMs, everyMs }: { forMs: number; everyMs: number }): () => void {
+  let going: NodeJS.Timeout | undefined;
+  const holding = setInterval(() => {
+    signal(pid, 'SIGSTOP');
+    going = setTimeout(() => signal(pid, 'SIGCONT'), forMs);
+  }, everyMs);
+  return () => {
+    clearInterval(holding);
+    clearTimeout(going);
+    signal(pid, 'SIGCONT');
+  };
+}
+
 /** Ends all children of this process, and waits until what descends from them is gone; at most 20 s, then by force. */
 export async function endChildren(): Promise<void> {
   const children = treeOf(process.pid).filter(({ parent }) => parent === process.pid);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync, readSync, statSync } from 'node:fs';
 import {
   openVectorHost,
   type SearchResult,
@@ -52,6 +52,23 @@ function floatsIn(file: string): Float32Array {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }
 
+function rowsKept(file: string, dims: number): (first: number, end: number) => Float32Array {
+  const floats = kept(file);
+  return (first, end) => floats.subarray(first * dims, end * dims);
+}
+
+/** Larger files are read piece by piece: what is measured is the memory of the engine. */
+const keptBytesMax = 2 ** 29;
+
+function streamed(file: string, dims: number): (first: number, end: number) => Float32Array {
+  const handle = openSync(file, 'r');
+  return (first, end) => {
+    const floats = new Float32Array((end - first) * dims);
+    readSync(handle, floats, 0, floats.byteLength, first * dims * 4);
+    return floats;
+  };
+}
+
 let last: { file: string; floats: Float32Array } | undefined;
 /** The file read last stays: reading it is not what is measured. */
 function kept(file: string): Float32Array {
@@ -69,12 +86,12 @@ async function upsert({
 }: Extract<VectorQuestion, { kind: 'upsert' }>) {
   const index = scopes.get(scope) ?? (host as VectorHost).scope(scope, dims);
   scopes.set(scope, index);
-  const floats = kept(file);
+  const rowsOf = statSync(file).size > keptBytesMax ? streamed(file, dims) : rowsKept(file, dims);
   const before = process.cpuUsage();
   for (let row = from; row < until; row += rowsPerStep) {
     const end = Math.min(until, row + rowsPerStep);
     const keys = Array.from({ length: end - row }, (_, i) => firstKey + row + i);
-    index.upsert(keys, floats.subarray(row * dims, end * dims));
+    index.upsert(keys, rowsOf(row, end));
   }
   const { user, system } = process.cpuUsage(before);
   return { size: index.size, cpuMs: (user + system) / 1000 };
