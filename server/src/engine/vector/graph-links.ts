@@ -64,7 +64,8 @@ function isSound({ count, entry, levels, base, aboveAt, above }: GraphLinks): bo
     for (let i = at + 1; i < end; i += 1) {
       const other = above[i] as number;
       // Whoever is linked at a level has links of its own there.
-      if (!isNode(other) || (other >= 0 && levelsOf(other) <= Math.floor((i - at - 1) / linksAbove))) return false;
+      if (!isNode(other) || (other >= 0 && levelsOf(other) <= Math.floor((i - at - 1) / linksAbove)))
+        return false;
     }
   }
   return true;

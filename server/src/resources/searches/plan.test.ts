@@ -16,7 +16,12 @@ test.each<[string, Partial<Facts>, string, number]>([
   ['labels and words are scored by the database', { ranks: 'said' }, 'score_in_database', 0],
   ['an empty index has nothing', { size: 0, matches: 0 }, 'nothing', 0],
   ['without filters the nearest are the hits', { isFiltered: false }, 'nearest', 32],
-  ['some more than are wanted, for those that belong to a nearer one', { isFiltered: false, wanted: 100 }, 'nearest', 150],
+  [
+    'some more than are wanted, for those that belong to a nearer one',
+    { isFiltered: false, wanted: 100 },
+    'nearest',
+    150,
+  ],
   ['unless all are to be looked at', { isFiltered: false, exact: true }, 'scan', 0],
   ['no matches are read at once', { matches: 0 }, 'filter_then_score', 0],
   ['few matches are read', { matches: fewMax }, 'filter_then_score', 0],

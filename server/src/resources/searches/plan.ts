@@ -56,7 +56,10 @@ export function planSearch({ isFiltered, ranks, exact, size, matches, wanted }: 
   // Two signals: a hit far down in one may lead by the other, so all matches are scored by both.
   if (ranks === 'both')
     return matches <= candidatesMax ? { way: 'filter_then_score', look: 0 } : { way: 'scan', look: 0 };
-  if (!isFiltered) return exact ? { way: 'scan', look: 0 } : { way: 'nearest', look: Math.max(nearestMin, Math.ceil(1.5 * wanted)) };
+  if (!isFiltered)
+    return exact
+      ? { way: 'scan', look: 0 }
+      : { way: 'nearest', look: Math.max(nearestMin, Math.ceil(1.5 * wanted)) };
   if (matches <= fewMax) return { way: 'filter_then_score', look: 0 };
   if (exact)
     return matches <= candidatesMax ? { way: 'filter_then_score', look: 0 } : { way: 'scan', look: 0 };
