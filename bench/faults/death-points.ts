@@ -43,6 +43,12 @@ const patienceMs = 90_000;
 const pointsPerWorld = 20;
 /** Passed only while nobody works on what waits. */
 const withoutWorkers = (point: Point) => point.startsWith('cancel') || point === 'statuses-half';
+/** What a point needs of the server that passes it. */
+const environmentFor = (point: Point): NodeJS.ProcessEnv => ({
+  ...(withoutWorkers(point) ? { FOVEA_ROLES: 'api' } : {}),
+  // Otherwise it would be passed in twelve hours.
+  ...(point === 'versions-erased' ? { FOVEA_DELETED_MINUTES: '0' } : {}),
+});
 
 async function run(context: Context, outcome: Outcome): Promise<void> {
   const times = sized(context, 1, 20);
@@ -141,12 +147,7 @@ async function dieUnderLoad(
       const lead = () => drive(victim, subject, point, troupes);
       if (afterDeath.includes(point)) await startArmed(victim, 'inputs-digested', lead);
       const failpoint = `${point}@${passageOf(context, point, troupes)}`;
-      const isReached = await startArmed(
-        victim,
-        failpoint,
-        lead,
-        withoutWorkers(point) ? { FOVEA_ROLES: 'api' } : {},
-      );
+      const isReached = await startArmed(victim, failpoint, lead, environmentFor(point));
       if (!isReached) missed.push(failpoint);
       context.say(isReached ? failpoint : `${failpoint} was not reached`);
       outcome.kills += 1;
@@ -195,6 +196,10 @@ async function drive(
 function mixtureFor(point: Point): ((lane: Lane) => Write) | undefined {
   const orMixed = (own: (lane: Lane) => Write) => (lane: Lane) =>
     lane.inputIds().length > 30 && lane.isWilling() ? own(lane) : lane.next();
+  if (point === 'versions-erased')
+    return orMixed((lane) =>
+      lane.isWilling() && Math.random() < 0.5 ? lane.postVersion() : lane.deleteInputs(lane.inputIds()),
+    );
   if (point.startsWith('snapshot')) return orMixed((lane) => lane.postVersion());
   if (point.startsWith('delete') || point.startsWith('media') || point === 'object-deleted')
     return orMixed((lane) => lane.deleteInputs(lane.inputIds()));

@@ -50,7 +50,7 @@ export async function check(
     found.lost.push(`the app ${world.appId} and all that was in it`);
     return found;
   }
-  const { truth, appKey, shas } = there;
+  const { truth, appKey, shas, hidden } = there;
   found.other.push(...ledger.settle(truth, options.decided));
   add(found, ledger.compare(truth));
   found.other.push(...(await victim.sql((db) => auditApp(db, appKey, world.isIndexed))));
@@ -58,7 +58,7 @@ export async function check(
   add(
     found,
     options.media === 'api'
-      ? await readMedia(victim.wire, world, shas, seen)
+      ? await readMedia(victim.wire, world, new Set([...shas].filter((sha) => !hidden.has(sha))), seen)
       : await checkMedia(victim.dataDir, shas, ledger.freed, seen),
   );
   if (options.throughApi) {

@@ -21,8 +21,9 @@ const statements = {
     join inputs i on i.key = m.input_key where m.app_key = $1`,
   versions: `select d.id as dataset, v.id, v.status_code as status from dataset_versions v join datasets d on d.key = v.dataset_key
     where v.app_key = $1`,
-  kept: `select distinct encode(i.media_sha, 'hex') as sha from dataset_chunk_inputs i join dataset_chunks c on c.key = i.chunk_key
-    where c.app_key = $1 and i.media_sha is not null`,
+  kept: `select encode(i.media_sha, 'hex') as sha, bool_and(i.deleted_at is not null) as "isDeleted"
+    from dataset_chunk_inputs i join dataset_chunks c on c.key = i.chunk_key
+    where c.app_key = $1 and i.media_sha is not null group by 1`,
   jobs: `select id, (pending_count + in_progress_count)::int as open, (success_count + failed_count)::int as done
     from inputs_add_jobs where app_key = $1`,
 };
@@ -31,9 +32,12 @@ const statements = {
 export async function readTruth(
   db: pg.Client,
   appId: string,
-): Promise<{ truth: Map<string, string>; appKey: string; shas: Set<string> } | undefined> {
+): Promise<
+  { truth: Map<string, string>; appKey: string; shas: Set<string>; hidden: Set<string> } | undefined
+> {
   const truth = new Map<string, string>();
   const shas = new Set<string>();
+  const hidden = new Set<string>();
   const app = (await db.query(statements.app, [appId])).rows[0];
   if (app === undefined) return undefined;
   const all = async (name: keyof typeof statements) => (await db.query(statements[name], [app.key])).rows;
@@ -43,8 +47,11 @@ export async function readTruth(
     truth.set(keyOf.input(id), stateText.input({ sha: sha ?? '', labels, metadata }));
     if (sha) shas.add(sha);
   }
-  // Versions keep the media of inputs that are gone.
-  for (const { sha } of await all('kept')) shas.add(sha);
+  // Versions keep the media of inputs that are gone for a while, and show them to nobody.
+  for (const { sha, isDeleted } of await all('kept')) {
+    if (isDeleted && !shas.has(sha)) hidden.add(sha);
+    shas.add(sha);
+  }
   for (const { id, inputId, concepts } of await all('annotations'))
     truth.set(keyOf.annotation(inputId, id), stateText.annotation(concepts));
   for (const { dataset, input } of await all('members'))
@@ -52,7 +59,7 @@ export async function readTruth(
   for (const { dataset, id, status } of await all('versions'))
     truth.set(keyOf.version(dataset, id), status === 64015 ? stateText.version : `${status}`);
   for (const { id, open, done } of await all('jobs')) truth.set(keyOf.job(id), stateText.job(open + done));
-  return { truth, appKey: app.key, shas };
+  return { truth, appKey: app.key, shas, hidden };
 }
 
 /** Each counts what is wrong in an app; an example comes along. */

@@ -290,6 +290,13 @@ export const variables = {
     read: wholeNumber(1, 365 * 24 * 3600),
     fallback: String(7 * 24 * 3600),
   },
+  FOVEA_DELETED_MINUTES: {
+    group: 'Limits',
+    about:
+      'How long dataset versions keep what they hold of deleted inputs, in minutes: until then a restore brings them back, then it is erased. Nobody can reach it meanwhile. 0 erases at once.',
+    read: wholeNumber(0, 365 * 24 * 60),
+    fallback: String(12 * 60),
+  },
   FOVEA_ARCHIVE_BYTES_MAX: {
     group: 'Limits',
     about: 'What the archives of one extraction job may unpack to, in bytes.',

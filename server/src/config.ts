@@ -198,6 +198,7 @@ function arrange(
     programFolders,
     imagePixelsMax: values.FOVEA_IMAGE_PIXELS_MAX,
     searchTimeoutMs: 1000 * values.FOVEA_SEARCH_SECONDS_MAX,
+    deletedKeptMs: 60_000 * values.FOVEA_DELETED_MINUTES,
     archives: {
       bytesMax: values.FOVEA_ARCHIVE_BYTES_MAX,
       entriesMax: values.FOVEA_ARCHIVE_ENTRIES_MAX,

@@ -81,7 +81,13 @@ import {
 import { trainingJobs, trainingPeriodicJobs, trainLogRoute } from '#resources/models/index.ts';
 import { backendRoute, openAiRoutes, openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
 import { searchJobs } from '#resources/searches/index.ts';
-import { callFor, freeTransfersOfApp, transferJobs, transferRoutes } from '#resources/transfers/index.ts';
+import {
+  callFor,
+  dropArchivesOfInputs,
+  freeTransfersOfApp,
+  transferJobs,
+  transferRoutes,
+} from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import {
   indexRoutes,
@@ -238,6 +244,8 @@ async function open(
   const deps: InputDeps = {
     ...common,
     addJobHooks: addJobHooks(common),
+    archiveHooks: { onDelete: dropArchivesOfInputs },
+    deletedKeptMs: config.deletedKeptMs,
     objects,
     fetcher,
     media,

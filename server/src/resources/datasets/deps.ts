@@ -10,6 +10,8 @@ import type { KeptInput } from './version-rows.ts';
 
 export interface DatasetParts extends Deps {
   readonly objects: ObjectStore;
+  /** How long versions keep what they hold of deleted inputs, so that a restore can bring them back. */
+  readonly deletedKeptMs: number;
   readonly findInputs: FindInputs;
   /** Inputs as the contract shows them; those that are gone are left out. */
   readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<readonly Input[]>;

@@ -140,8 +140,8 @@ async function copyChunks(
   );
   await run(
     tx,
-    sql`insert into dataset_chunk_inputs (chunk_key, input_key, input_id, kind, split, url, media_sha, media, settings)
-        select n.key, i.input_key, i.input_id, i.kind, i.split, i.url, i.media_sha, i.media, i.settings
+    sql`insert into dataset_chunk_inputs (chunk_key, input_key, input_id, kind, split, url, media_sha, media, settings, deleted_at, erased)
+        select n.key, i.input_key, i.input_id, i.kind, i.split, i.url, i.media_sha, i.media, i.settings, i.deleted_at, i.erased
         from unnest(${made.map(({ bucket }) => bucket)}::bigint[], ${made.map(({ key }) => key)}::bigint[]) n(bucket, key)
         join dataset_version_chunks l on l.version_key = ${versionKey} and l.bucket = n.bucket
         join dataset_chunk_inputs i on i.chunk_key = l.chunk_key order by i.input_key`,

@@ -1,5 +1,6 @@
 export { beyondRoutes } from './beyond/routes.ts';
 export type { DatasetParts } from './deps.ts';
+export { deleteFromVersions } from './erase.ts';
 export {
   addPredictionsVersion,
   addTrainingVersion,

@@ -1,6 +1,7 @@
 import type { JobHandler } from '#jobs/index.ts';
 import { workHandler, workKind } from './beyond/work-jobs.ts';
 import type { DatasetParts } from './deps.ts';
+import { eraseHandler, eraseKind } from './erase.ts';
 import {
   exportHandler,
   exportKind,
@@ -18,9 +19,13 @@ export const datasetJobs = (parts: DatasetParts): Record<string, JobHandler> => 
   [freeChunksKind]: freeChunksHandler(parts),
   [exportKind]: exportHandler(parts),
   [workKind]: workHandler(parts),
+  [eraseKind]: eraseHandler(parts),
   [freeArchivesKind]: freeArchivesHandler(parts),
   [sweepArchivesKind]: sweepArchivesHandler(parts),
 });
 
 /** Jobs of this family that are due again and again. */
-export const datasetPeriodicJobs = [{ kind: sweepArchivesKind, everyMs: 24 * 3_600_000 }];
+export const datasetPeriodicJobs = [
+  { kind: sweepArchivesKind, everyMs: 24 * 3_600_000 },
+  { kind: eraseKind, everyMs: 3_600_000 },
+];

@@ -35,13 +35,17 @@ export async function splitsOf(db: Db, versionKey: number): Promise<string[]> {
   return found.map(({ split }) => split);
 }
 
-/** The next inputs of one split in the order of their keys; all splits where `split` is undefined. */
+/**
+ * The next inputs of one split in the order of their keys; all splits where `split` is undefined. Deleted ones are left
+ * out unless they are asked for; of an erased one nobody has anything.
+ */
 export function inputsAfter(
   db: Db,
   versionKey: number,
   split: string | undefined,
   afterKey: number,
   limit: number,
+  withDeleted = false,
 ): Promise<KeptInput[]> {
   // Chunks are of 1,024 neighbouring keys, so walking them in order walks the inputs in order.
   return rows<KeptInput>(
@@ -54,6 +58,7 @@ export function inputsAfter(
           join dataset_chunk_inputs c on c.chunk_key = l.chunk_key
           where l.version_key = ${versionKey} and l.bucket >= ${Math.floor(Math.max(0, afterKey) / 1024)}
             and c.input_key > ${afterKey} ${split === undefined ? sql`` : sql`and c.split = ${split}`}
+            ${withDeleted ? sql`and not c.erased` : sql`and c.deleted_at is null`}
           order by l.bucket, c.input_key limit ${limit}) n
         join dataset_chunk_inputs i on i.chunk_key = n.chunk_key and i.input_key = n.input_key
         order by i.input_key`,

@@ -69,7 +69,7 @@ export async function openIndexedApp() {
     media,
     embeddersOf: async () => appEmbedders({ ...chosen }, undefined, undefined),
   };
-  const deps = { ...common, fetcher, media, indexer: openPictureIndexer(indexing) };
+  const deps = { ...common, fetcher, media, indexer: openPictureIndexer(indexing), deletedKeptMs: 0 };
   const jobs = await startJobs({ db, handlers: { ...inputJobs(deps), ...indexingJobs(indexing) } });
   const inputs = inputHandlers(deps);
   const annotations = annotationHandlers({ ...common, fetcher, findInputs, pictureSizes, onAnnotated });

@@ -2,6 +2,7 @@ import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
+import { deleteFromVersions } from '../datasets/index.ts';
 import { shiftCounts } from './add-jobs-store.ts';
 import type { InputDeps } from './deps.ts';
 import { freeingJobs } from './free-media.ts';
@@ -12,7 +13,8 @@ import { deleteInputRows, findInputs, lockInputs } from './store.ts';
 const inputsPerCommit = 1000;
 
 /**
- * Deletes inputs with all that hangs on them; ids that do not exist are ignored. Their media are freed by a job.
+ * Deletes inputs with all that hangs on them; ids that do not exist are ignored. Their media are freed by a job, those
+ * that a dataset version holds once its time to keep them is over.
  */
 export async function deleteInputs(deps: InputDeps, grant: AppGrant, ids: readonly string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += inputsPerCommit) {
@@ -31,11 +33,12 @@ function deleteSome(deps: InputDeps, grant: AppGrant, ids: readonly string[]): P
     if (locked.length === 0) return;
     await shiftCounts(tx, grant, shiftsOf(locked.map((input) => ({ ...input, to: undefined }))));
     mayDie('delete-counted');
-    await deleteInputRows(
-      tx,
-      grant,
-      locked.map(({ key }) => key),
-    );
+    const keys = locked.map(({ key }) => key);
+    // Before the rows go: they say which datasets had them.
+    await deps.archiveHooks?.onDelete(tx, grant, keys);
+    await deleteFromVersions(tx, grant, keys, deps.deletedKeptMs);
+    mayDie('delete-versions');
+    await deleteInputRows(tx, grant, keys);
     await bumpSearchRevision(tx, grant);
     mayDie('delete-done');
     await enqueue(tx, freeingJobs(locked.map(({ mediaSha }) => mediaSha)));

@@ -43,7 +43,16 @@ export interface AddJobHooks {
   onCancelled(tx: Tx, grant: AppGrant, addJobKey: number): Promise<boolean>;
 }
 
+/** Archives that hold inputs. Declared here because transfers build on inputs, not the other way round. */
+export interface ArchiveHooks {
+  /** Inputs are about to be deleted: archives that hold them have to go. Called in the transaction that deletes them. */
+  onDelete(tx: Tx, grant: AppGrant, inputKeys: readonly number[]): Promise<void>;
+}
+
 export interface InputDeps extends Deps {
+  readonly archiveHooks?: ArchiveHooks;
+  /** How long dataset versions keep what they hold of deleted inputs. */
+  readonly deletedKeptMs: number;
   readonly addJobHooks?: AddJobHooks;
   readonly objects: ObjectStore;
   /** The one guarded way to URLs that users give. */

@@ -16,7 +16,7 @@ export { type AddOptions, addInputs } from './add-inputs.ts';
 export { showAddJobs } from './add-job-handlers.ts';
 export { addJobByKey, insertAddJob, shiftCounts } from './add-jobs-store.ts';
 export type { Wanted } from './conflicts.ts';
-export type { AddJobHooks, Indexed, InputDeps, PictureIndexer } from './deps.ts';
+export type { AddJobHooks, ArchiveHooks, Indexed, InputDeps, PictureIndexer } from './deps.ts';
 export { framesRoute } from './frames-route.ts';
 export { freeingJobs } from './free-media.ts';
 export { inputHandlers } from './handlers.ts';

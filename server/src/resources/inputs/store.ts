@@ -1,6 +1,6 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { firstPosition, type Page } from '#domain/page.ts';
-import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { InputKind } from './input.ts';
 import type { InputRow } from './rows.ts';
@@ -27,8 +27,9 @@ export interface NewInput {
  * @returns those stored; one whose id was taken is missing from them
  */
 export function insertInputs(db: Db, grant: AppGrant, addJobKey: number | null, inputs: readonly NewInput[]) {
-  return rows<InputRow>(
+  return preparedRows<InputRow>(
     db,
+    'inputs-insert',
     sql`insert into inputs as i (app_key, add_job_key, status_code, id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings)
         select ${grant.appKey}, ${addJobKey}::bigint, 30001, n.id, n.kind, n.url, n.allow_duplicate_url, n.media_sha, n.media_size, n.media, n.settings
         from unnest(
@@ -67,8 +68,9 @@ export async function takenUrls(db: Db, grant: AppGrant, urls: readonly string[]
 /** Makes uploads of the same URL to the same app follow each other. Locks in ascending order of the number. */
 export async function lockUrls(db: Db, grant: AppGrant, urls: readonly string[]): Promise<void> {
   if (urls.length === 0) return;
-  await run(
+  await preparedRows(
     db,
+    'inputs-lock-urls',
     sql`select pg_advisory_xact_lock(n) from (
           select distinct hashtextextended(url, ${grant.appKey}) as n from unnest(${[...urls]}::text[]) as url order by 1
         ) as ordered`,
@@ -292,7 +294,7 @@ export async function unusedMedia(db: Db, shas: readonly Buffer[]): Promise<Buff
 
 /**
  * An input that shows this medium, a processed one before others; undefined when the app has none. Dataset versions
- * show theirs after the input is gone.
+ * show theirs where a model made them of inputs that are there still.
  */
 export function inputOfMedium(db: Db, grant: AppGrant, kind: InputKind, sha: Buffer) {
   return first<Pick<InputRow, 'kind' | 'statusCode' | 'media'>>(
@@ -301,7 +303,7 @@ export function inputOfMedium(db: Db, grant: AppGrant, kind: InputKind, sha: Buf
         where app_key = ${grant.appKey} and media_sha = ${sha} and kind = ${kind}
         union all
         select i.kind, 30002, i.media from dataset_chunk_inputs i join dataset_chunks c on c.key = i.chunk_key
-        where c.app_key = ${grant.appKey} and i.media_sha = ${sha} and i.kind = ${kind}
+        where c.app_key = ${grant.appKey} and i.media_sha = ${sha} and i.kind = ${kind} and i.deleted_at is null
         order by 2 limit 1`,
   );
 }

@@ -1,4 +1,4 @@
 export { callFor } from './call.ts';
 export type { TransferParts } from './deps.ts';
-export { freeTransfersOfApp, transferJobs } from './jobs.ts';
+export { dropArchivesOfInputs, freeTransfersOfApp, transferJobs } from './jobs.ts';
 export { type TransferRoute, type TransferRouteParts, transferRoutes } from './routes.ts';

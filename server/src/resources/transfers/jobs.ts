@@ -5,7 +5,7 @@ import type { Queryable } from '#store/postgres/index.ts';
 import type { TransferParts } from './deps.ts';
 import { runExport } from './export-job.ts';
 import { type ImportRun, runImport, TransferCancelled, TransferRefused } from './import-job.ts';
-import { archivesOfApp, takeStep, transferByKey } from './store.ts';
+import { archivesOfApp, dropArchivesWith, takeStep, transferByKey } from './store.ts';
 import { isOpen } from './transfer.ts';
 
 const runKind = 'transfers.run';
@@ -38,6 +38,19 @@ export function enqueueTransfer(
 /** For the transaction in which an app's rows go: what it wrote follows. */
 export async function freeTransfersOfApp(tx: Queryable, appKey: number): Promise<void> {
   const objectKeys = await archivesOfApp(tx, appKey);
+  if (objectKeys.length > 0) await enqueue(tx, { kind: freeKind, payload: { objectKeys }, priority: -10 });
+}
+
+/**
+ * For the transaction that deletes inputs, before their rows go: archives of datasets that held them go too, and one
+ * that is being written ends.
+ */
+export async function dropArchivesOfInputs(
+  tx: Queryable,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+): Promise<void> {
+  const objectKeys = await dropArchivesWith(tx, grant, inputKeys);
   if (objectKeys.length > 0) await enqueue(tx, { kind: freeKind, payload: { objectKeys }, priority: -10 });
 }
 

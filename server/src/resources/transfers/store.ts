@@ -138,3 +138,31 @@ export async function archivesOfApp(db: Db, appKey: number): Promise<string[]> {
   );
   return found.map(({ key }) => key);
 }
+
+/**
+ * Takes the archives away from exports of datasets that hold these inputs or ever held them, and ends those that are
+ * being written. @returns where the archives lie in the object store
+ */
+export async function dropArchivesWith(
+  db: Db,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+): Promise<string[]> {
+  const found = await rows<{ key: string }>(
+    db,
+    sql`with held as (
+          select d.id from datasets d where d.app_key = ${grant.appKey} and d.key in (
+            select dataset_key from dataset_inputs where input_key = any(${[...inputKeys]}::bigint[])
+            union select dataset_key from dataset_input_versions where input_key = any(${[...inputKeys]}::bigint[]))
+        ), old as (
+          select key, object_key from transfers
+          where app_key = ${grant.appKey} and kind = 'export' and dataset_id in (select id from held)
+            and (object_key <> '' or state = 'running') order by key for update
+        )
+        update transfers t set object_key = '', size_bytes = 0, modified_at = now(),
+          state = case t.state when 'running' then 'failed' else t.state end,
+          reason = 'Inputs that the archive held were deleted since; export again.'
+        from old where t.key = old.key returning old.object_key as key`,
+  );
+  return found.map(({ key }) => key).filter((key) => key !== '');
+}

@@ -33,6 +33,7 @@ import { appReindexes } from './0052-app-reindexes.ts';
 import { appData } from './0055-app-data.ts';
 import { appEmbedders } from './0061-app-embedders.ts';
 import { vectorFiles } from './0062-vector-files.ts';
+import { erasure } from './0070-erasure.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -70,4 +71,5 @@ export const migrations: readonly Migration[] = [
   appData,
   appEmbedders,
   vectorFiles,
+  erasure,
 ];

@@ -127,7 +127,7 @@ async function begin(tx: Tx, grant: AppGrant, work: WorkRow): Promise<Next> {
 
 async function restoreStep(tx: Tx, grant: AppGrant, work: WorkRow): Promise<Next> {
   if (work.step === 'members') return dropStrangers(tx, grant, work);
-  const kept = await inputsAfter(tx, work.versionKey, undefined, work.afterKey, inputsPerStep);
+  const kept = await inputsAfter(tx, work.versionKey, undefined, work.afterKey, inputsPerStep, true);
   const last = kept.at(-1);
   if (last) await restoreInputs(tx, grant, work, kept);
   const done = work.done + kept.length;

@@ -1,5 +1,6 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { markRestored } from '../erase-store.ts';
 
 export const workStatus = { queued: 64000, running: 64001, completed: 64002, failed: 64003 } as const;
 
@@ -97,20 +98,25 @@ export async function versionState(
   );
 }
 
-/** Makes inputs anew that a version holds and that are gone, unless their id is taken by another. */
+/** Makes inputs anew, with the keys they had, that a version holds and that are gone, unless their id is taken by another. */
 export async function reviveInputs(
   db: Db,
   grant: AppGrant,
   kept: readonly { chunkKey: number; inputKey: number }[],
 ) {
-  await run(
+  const revived = await rows<{ key: number }>(
     db,
-    sql`insert into inputs (app_key, id, kind, status_code, url, media_sha, media, settings)
-        select ${grant.appKey}, i.input_id, i.kind, 30000, i.url, i.media_sha, i.media, i.settings
+    sql`insert into inputs (key, app_key, id, kind, status_code, url, media_sha, media, settings) overriding system value
+        select i.input_key, ${grant.appKey}, i.input_id, i.kind, 30000, i.url, i.media_sha, i.media, i.settings
         from unnest(${kept.map((k) => k.chunkKey)}::bigint[], ${kept.map((k) => k.inputKey)}::bigint[]) as n(chunk_key, input_key)
         join dataset_chunk_inputs i on i.chunk_key = n.chunk_key and i.input_key = n.input_key
         where i.media_sha is not null and not exists (select from inputs x where x.key = i.input_key)
-        order by i.input_key on conflict (app_key, id) do nothing`,
+        order by i.input_key on conflict do nothing returning key`,
+  );
+  await markRestored(
+    db,
+    grant,
+    revived.map(({ key }) => key),
   );
 }
 
@@ -190,7 +196,7 @@ export async function findSameMedia(
         select ${work.key}, i.input_key, o.input_key, i.input_id, i.split, o.input_id, o.split, true
         from unnest(${kept.map((k) => k.chunkKey)}::bigint[], ${kept.map((k) => k.inputKey)}::bigint[]) as n(chunk_key, input_key)
         join dataset_chunk_inputs i on i.chunk_key = n.chunk_key and i.input_key = n.input_key
-        join dataset_chunk_inputs o on o.media_sha = i.media_sha
+        join dataset_chunk_inputs o on o.media_sha = i.media_sha and o.deleted_at is null
         join dataset_version_chunks l on l.chunk_key = o.chunk_key and l.version_key = ${other}
         where ${elsewhere} on conflict do nothing`,
   );
