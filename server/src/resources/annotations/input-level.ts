@@ -13,6 +13,7 @@ import {
   bumpSearchRevision,
   inputLevelRows,
   insertAnnotations,
+  insertBareInputLevels,
   lockInputLevels,
   updateAnnotations,
 } from './store.ts';
@@ -42,15 +43,25 @@ export async function insertInputLevelAnnotations(
   grant: AppGrant,
   items: readonly InputLevelItem[],
 ): Promise<void> {
+  const isBare = ({ data: { concepts, metadata, geo } }: InputLevelItem) =>
+    concepts.length === 0 && metadata === undefined && geo === undefined;
+  const bare = items.filter(isBare);
+  await insertBareInputLevels(
+    tx,
+    grant,
+    bare.map(({ inputKey, inputId }) => ({ inputKey, inputId, id: newId() })),
+    bare.map(({ workerUserKey }) => workerUserKey),
+  );
+  const labelled = items.filter((item) => !isBare(item));
   const settled = await settleLabels(
     tx,
     grant,
-    items.map(({ data }) => inputLevelPart(data)),
+    labelled.map(({ data }) => inputLevelPart(data)),
   );
   await insertAnnotations(
     tx,
     grant,
-    items.map((item, i) => ({
+    labelled.map((item, i) => ({
       id: newId(),
       inputKey: item.inputKey,
       inputId: item.inputId,

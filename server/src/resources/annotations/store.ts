@@ -2,7 +2,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { type Data, DataSchema } from '@fovea/contract';
 import { kindsOf } from '#domain/annotation-kinds.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
 import { actingAs } from '../common/acting.ts';
 import type { AnnotationRow, NewAnnotation } from './annotation.ts';
 import { annotationsAsOf, type Moment } from './history-store.ts';
@@ -108,8 +108,9 @@ export async function insertAnnotations(
   if (wanted.length === 0) return [];
   const column = <T>(read: (annotation: NewAnnotation) => T): T[] => wanted.map(read);
   const packed = packAll(wanted);
-  const stored = await rows<StoredAnnotation>(
+  const stored = await preparedRows<StoredAnnotation>(
     db,
+    'annotations-insert',
     sql`insert into annotations (app_key, input_key, input_id, id, input_level, trusted, status_code, worker_user_key,
           worker_model_version_key, worker_workflow_version_key, task_id, kinds, metadata, latitude, longitude,
           annotation_info, consensus_info, data, changed_by)
@@ -143,6 +144,27 @@ export async function insertAnnotations(
   await putLabels(db, grant, labelled);
   await putSearchTerms(db, grant, labelled);
   return stored;
+}
+
+/** The annotations as a whole of inputs of which nothing is said yet: most of what is uploaded. */
+export async function insertBareInputLevels(
+  db: Db,
+  grant: AppGrant,
+  wanted: readonly Pick<NewAnnotation, 'inputKey' | 'inputId' | 'id'>[],
+  workerUserKeys: readonly number[],
+): Promise<void> {
+  if (wanted.length === 0) return;
+  await preparedRows(
+    db,
+    'annotations-insert-bare',
+    sql`insert into annotations (app_key, input_key, input_id, id, input_level, worker_user_key, changed_by)
+        select ${grant.appKey}, n.input_key, n.input_id, n.id, true, n.user_key, ${grant.caller.userKey}
+        from unnest(
+          ${wanted.map((a) => a.inputKey)}::bigint[], ${wanted.map((a) => a.inputId)}::text[],
+          ${wanted.map((a) => a.id)}::text[], ${[...workerUserKeys]}::bigint[])
+          with ordinality as n(input_key, input_id, id, user_key, position)
+        order by n.position`,
+  );
 }
 
 interface Labelled {
@@ -242,44 +264,62 @@ export interface AnnotationChange {
 }
 
 /**
- * Puts new data in place of the old, labels included. The annotations and their inputs have to be
- * locked by `lock…` before, and none named twice.
+ * Puts new data in place of the old, labels included; one that is as it was stays untouched, so that a request that comes
+ * twice leaves one state in the history. The annotations and their inputs have to be locked by `lock…` before, and none
+ * named twice.
  */
 export async function updateAnnotations(
   db: Db,
   grant: AppGrant,
-  changes: readonly AnnotationChange[],
+  wanted: readonly AnnotationChange[],
 ): Promise<void> {
+  const changed = await changeRows(db, grant, wanted);
+  const changes = wanted.filter(({ key }) => changed.has(key));
   if (changes.length === 0) return;
-  const column = <T>(read: (change: AnnotationChange) => T): T[] => changes.map(read);
-  const packed = packAll(changes);
-  await run(
-    db,
-    sql`update annotations a set
-          data = substring(${packed.blob}::bytea from n.start for n.length), kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
-          status_code = coalesce(n.status_code, a.status_code), task_id = coalesce(n.task_id, a.task_id),
-          annotation_info = coalesce(n.annotation_info, a.annotation_info),
-          consensus_info = coalesce(n.consensus_info, a.consensus_info), modified_at = now()
-        from unnest(
-          ${column((c) => c.key)}::bigint[], ${packed.starts}::int[], ${packed.lengths}::int[],
-          ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
-          ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
-          ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
-          ${column((c) => json(c.annotationInfo))}::jsonb[], ${column((c) => json(c.consensusInfo))}::jsonb[])
-          as n(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info, consensus_info)
-        where a.app_key = ${grant.appKey} and a.key = n.key and ${actingAs(grant)}`,
-  );
   const kept = changes.flatMap(({ key, data }) =>
     labelsOf(data).map(({ conceptId }) => ({ key, conceptId })),
   );
   await run(
     db,
     sql`delete from annotation_concepts c
-        where c.annotation_key = any(${column(({ key }) => key)}::bigint[]) and (c.annotation_key, c.concept_id) not in (
+        where c.annotation_key = any(${changes.map(({ key }) => key)}::bigint[]) and (c.annotation_key, c.concept_id) not in (
           select * from unnest(${kept.map(({ key }) => key)}::bigint[], ${kept.map(({ conceptId }) => conceptId)}::text[]))`,
   );
   await putLabels(db, grant, changes);
   await replaceSearchTerms(db, grant, changes);
+}
+
+/** @returns the keys of those that are not as they were */
+async function changeRows(
+  db: Db,
+  grant: AppGrant,
+  changes: readonly AnnotationChange[],
+): Promise<Set<number>> {
+  if (changes.length === 0) return new Set();
+  const column = <T>(read: (change: AnnotationChange) => T): T[] => changes.map(read);
+  const packed = packAll(changes);
+  const changed = await rows<{ key: number }>(
+    db,
+    sql`update annotations a set
+          data = n.data, kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
+          status_code = coalesce(n.status_code, a.status_code), task_id = coalesce(n.task_id, a.task_id),
+          annotation_info = coalesce(n.annotation_info, a.annotation_info),
+          consensus_info = coalesce(n.consensus_info, a.consensus_info), modified_at = now()
+        from (
+          select p.*, substring(${packed.blob}::bytea from p.start for p.length) as data from unnest(
+            ${column((c) => c.key)}::bigint[], ${packed.starts}::int[], ${packed.lengths}::int[],
+            ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
+            ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
+            ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
+            ${column((c) => json(c.annotationInfo))}::jsonb[], ${column((c) => json(c.consensusInfo))}::jsonb[])
+            as p(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info, consensus_info)) n
+        where a.app_key = ${grant.appKey} and a.key = n.key
+          and (a.data, a.status_code, a.task_id, a.annotation_info, a.consensus_info) is distinct from
+            (n.data, coalesce(n.status_code, a.status_code), coalesce(n.task_id, a.task_id),
+             coalesce(n.annotation_info, a.annotation_info), coalesce(n.consensus_info, a.consensus_info))
+          and ${actingAs(grant)} returning a.key`,
+  );
+  return new Set(changed.map(({ key }) => key));
 }
 
 /** Locks inputs until the commit, in key order, as every writer of labels takes them. */
@@ -291,9 +331,14 @@ export async function lockInputs(db: Db, grant: AppGrant, keys: readonly number[
   );
 }
 
+const revised = {
+  name: 'apps-revise-searches',
+  text: 'update apps set search_revision = search_revision + 1 where key = $1',
+};
+
 /** Tells searches that what they may have remembered is old. The last statement of a transaction: it locks the app's row. */
 export async function bumpSearchRevision(db: Db, grant: AppGrant): Promise<void> {
-  await run(db, sql`update apps set search_revision = search_revision + 1 where key = ${grant.appKey}`);
+  await db.run(revised, [grant.appKey]);
 }
 
 /**

@@ -34,6 +34,7 @@ import { appData } from './0055-app-data.ts';
 import { appEmbedders } from './0061-app-embedders.ts';
 import { vectorFiles } from './0062-vector-files.ts';
 import { erasure } from './0070-erasure.ts';
+import { batchedReferences } from './0071-batched-references.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -72,4 +73,5 @@ export const migrations: readonly Migration[] = [
   appEmbedders,
   vectorFiles,
   erasure,
+  batchedReferences,
 ];
