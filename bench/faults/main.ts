@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { atExit, removeFolder } from './at-exit.ts';
 import { deathPointScenarios } from './death-points.ts';
+import { diskScenarios } from './disk.ts';
 import { jobScenarios } from './jobs.ts';
 import { killScenarios } from './kills.ts';
 import { lifecycleScenarios } from './lifecycle.ts';
@@ -19,6 +20,7 @@ const scenarios: readonly Scenario[] = [
   ...jobScenarios,
   ...requestScenarios,
   ...surroundingScenarios,
+  ...diskScenarios,
   ...lifecycleScenarios,
 ];
 
