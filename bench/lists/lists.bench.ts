@@ -14,6 +14,7 @@ import { openPeer, socketOf } from '../harness/peer.ts';
 import { cpuDuring } from '../harness/processes.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { failedEvery } from '../harness/rows.ts';
+import { changeGoals, changes } from './changes.ts';
 import { growth, growthGoals } from './growth.ts';
 
 const pageSize = 128;
@@ -56,6 +57,7 @@ const lists: Bench = {
       record: 1.1,
     },
     ...growthGoals,
+    ...changeGoals,
   ],
   run,
 };
@@ -68,6 +70,7 @@ async function run(context: BenchContext): Promise<void> {
   await walk(context, apps);
   await counts(context, apps);
   await growth(context, apps);
+  await changes(context, apps);
 }
 
 async function checkCounts(context: BenchContext, { load, server, large }: BigApps): Promise<void> {

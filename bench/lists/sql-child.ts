@@ -7,6 +7,14 @@ import protobuf from 'protobufjs';
 
 type Question =
   | { kind: 'page'; socketDir: string; appKey: number; pages: number; size: number }
+  | {
+      kind: 'filtered';
+      socketDir: string;
+      appKey: number;
+      by: keyof typeof filters;
+      pages: number;
+      size: number;
+    }
   | { kind: 'copy'; socketDir: string; appKey: number };
 
 const pageSql = {
@@ -15,6 +23,22 @@ const pageSql = {
     from inputs i left join annotations a on a.input_key = i.key and a.input_level
     where i.app_key = $1 order by i.key desc limit $2`,
 };
+
+/** Inputs that one thing is true of, in the order in which the API shows them. */
+const filters = {
+  status: 'select key from inputs where app_key = $1 and status_code = 30100 order by key desc limit $2',
+  concept: `select input_key as key from annotation_concepts
+    where app_key = $1 and concept_id = 'rare' and trusted and value >= 0.5 order by input_key limit $2`,
+  metadata: `select a.input_key as key from annotations a
+    where a.app_key = $1 and a.metadata @> '{"shelf": "rare"}' order by a.input_key limit $2`,
+};
+
+const filteredSql = (by: keyof typeof filters) => ({
+  name: `filtered-${by}`,
+  text: `select i.id, i.url, i.status_code, i.media, i.created_at, i.modified_at, a.data
+    from (${filters[by]}) f join inputs i on i.key = f.key left join annotations a on a.input_key = i.key and a.input_level
+    order by i.key ${by === 'status' ? 'desc' : 'asc'}`,
+});
 
 let client: pg.Client | undefined;
 let replyType: protobuf.Type | undefined;
@@ -43,12 +67,13 @@ async function multiInputResponse(): Promise<protobuf.Type> {
 
 const time = (at: Date) => ({ seconds: Math.floor(at.getTime() / 1000), nanos: (at.getTime() % 1000) * 1e6 });
 
-async function pages(question: Question & { kind: 'page' }): Promise<{ ids: string[] }> {
+async function pages(question: Question & { kind: 'page' | 'filtered' }): Promise<{ ids: string[] }> {
+  const statement = question.kind === 'page' ? pageSql : filteredSql(question.by);
   const [db, type] = [await connected(question.socketDir), await multiInputResponse()];
   const dataType = type.root.lookupType('clarifai.api.Data');
   let ids: string[] = [];
   for (let n = 0; n < question.pages; n++) {
-    const { rows } = await db.query({ ...pageSql, values: [question.appKey, question.size] });
+    const { rows } = await db.query({ ...statement, values: [question.appKey, question.size] });
     const inputs = rows.map((row) => {
       const data = dataType.decode(row.media) as unknown as Record<string, { url?: string }>;
       (data['image'] as { url?: string }).url = row.url;
@@ -81,7 +106,7 @@ async function copied({ socketDir, appKey }: Question & { kind: 'copy' }): Promi
 }
 
 process.on('message', (question: Question) => {
-  const answer = question.kind === 'page' ? pages(question) : copied(question);
+  const answer = question.kind === 'copy' ? copied(question) : pages(question);
   answer.then(
     (found) => process.send?.(found),
     (error) => process.send?.({ error: String(error) }),

@@ -1,13 +1,13 @@
-import { type Dataset, encodePng, formatNamed, writeDataset, zipTo } from '@fovea/formats';
-import { rest, until } from '../harness/api.ts';
+import { type Dataset, encodePng } from '@fovea/formats';
+import { rest } from '../harness/api.ts';
 import { type Bench, type BenchContext, scaled } from '../harness/bench.ts';
 import { memoryOf } from '../harness/processes.ts';
 import { ratios } from '../harness/rounds.ts';
 import { makeApp } from '../harness/rows.ts';
-import { type BenchServer, pat, startServer, userId } from '../harness/server.ts';
+import { type BenchServer, startServer } from '../harness/server.ts';
+import { ended, extensions, startImport, upload, zipOf } from './import.ts';
 
 const appId = 'bench-transfers';
-const ext = `/v2/ext/fovea/users/${userId}/apps/${appId}`;
 const boxesPerImage = 7;
 
 /**
@@ -123,67 +123,28 @@ const setOf = (count: number, name: string): Dataset => ({
 
 /** From the first byte to the end of the job, in milliseconds. */
 async function importOf(server: BenchServer, count: number, dataset: string): Promise<number> {
-  const parts: Uint8Array[] = [];
-  const zip = zipTo(async (bytes) => void parts.push(bytes));
-  const coco = formatNamed('coco');
-  if (!coco) throw new Error('COCO is not known');
-  await writeDataset(setOf(count, dataset), coco, zip, { report: () => {} });
-  await zip.finish();
-  const body = Buffer.concat(parts);
+  const body = await zipOf(setOf(count, dataset));
   const began = performance.now();
-  const uploads = [{ id: dataset, content_name: 'set.zip', content_length: body.length }];
-  await rest(server, 'POST', `/v2/users/${userId}/apps/${appId}/uploads`, { uploads });
-  const partBytes = 8 * 2 ** 20;
-  for (let at = 0, n = 1; at < body.length; at += partBytes, n++) {
-    const sent = await fetch(`${server.url}${ext}/uploads/${dataset}/content_parts/${n}?range_start=${at}`, {
-      method: 'PUT',
-      headers: { authorization: `Key ${pat}` },
-      body: new Blob([new Uint8Array(body.subarray(at, at + partBytes))]),
-    });
-    if (!sent.ok) throw new Error(`part ${n}: ${sent.status}`);
-    await sent.body?.cancel();
-  }
-  const { transfer } = await rest<{ transfer: Shown }>(server, 'POST', `${ext}/imports`, {
-    upload_id: dataset,
-    dataset_id: dataset,
-  });
-  const done = await ended(server, transfer.id, () => {});
+  await upload(server, appId, dataset, body);
+  const { progress } = await ended(server, appId, await startImport(server, appId, dataset, dataset));
   const ms = performance.now() - began;
-  const { inputs_added, annotations_added } = done.progress;
+  const { inputs_added, annotations_added } = progress;
   if (inputs_added !== count || annotations_added !== count * boxesPerImage)
     throw new Error(`imported ${inputs_added} pictures and ${annotations_added} boxes of ${count}`);
   return ms;
-}
-
-interface Shown {
-  readonly id: string;
-  readonly state: string;
-  readonly reason: string;
-  readonly report: { readonly annotations: number };
-  readonly progress: Readonly<Record<string, number>>;
-}
-
-async function ended(server: BenchServer, id: string, look: () => void): Promise<Shown> {
-  let last: Shown | undefined;
-  const isOver = async () => {
-    look();
-    last = (await rest<{ transfer: Shown }>(server, 'GET', `${ext}/transfers/${id}`)).transfer;
-    return !['pending', 'running'].includes(last.state);
-  };
-  await until(`transfer ${id}`, isOver, 1_800_000);
-  if (last?.state !== 'done') throw new Error(`${last?.state}: ${last?.reason}`);
-  return last;
 }
 
 async function exportOf(context: BenchContext, server: BenchServer, count: number, dataset: string) {
   const before = memoryOf(server.pid).pssMb;
   let peak = before;
   const began = performance.now();
-  const { transfer } = await rest<{ transfer: Shown }>(server, 'POST', `${ext}/exports`, {
-    dataset_id: dataset,
-    format: 'coco',
-  });
-  const done = await ended(server, transfer.id, () => {
+  const { transfer } = await rest<{ transfer: { id: string } }>(
+    server,
+    'POST',
+    `${extensions(appId)}/exports`,
+    { dataset_id: dataset, format: 'coco' },
+  );
+  const done = await ended(server, appId, transfer.id, () => {
     peak = Math.max(peak, memoryOf(server.pid).pssMb);
   });
   const ms = performance.now() - began;
