@@ -10,16 +10,21 @@ Ends with 0 when all that went in is there, byte for byte, and nothing else.
 import csv
 import hashlib
 import io
+import json
 import os
+import shutil
+import subprocess
 import tarfile
 import tempfile
 import time
 import uuid
 import zipfile
 
+import requests
 from clarifai.client.app import App
 from clarifai.client.dataset import Dataset
 from clarifai.client.user import User
+from clarifai.datasets.export.inputs_annotations import DatasetExportReader
 from clarifai.datasets.upload.base import ClarifaiDataLoader
 from clarifai.datasets.upload.features import VisualClassificationFeatures
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
@@ -42,7 +47,7 @@ def main() -> None:
     user = User(**auth)
     app = user.create_app(app_id=app_id, base_workflow='Empty')
     try:
-        for step in (folders, csv_files, texts, loader, archive_in_parts):
+        for step in (folders, csv_files, csv_of_files, texts, videos, loader, coco, clean_up, archive_in_parts):
             step(app)
             print(step.__name__, 'ok')
     finally:
@@ -94,6 +99,56 @@ def csv_files(app: App) -> None:
         assert (one.geo.geo_point.longitude, one.geo.geo_point.latitude) == (i + 0.5, i)
 
 
+def csv_of_files(app: App) -> None:
+    """Rows of a CSV that name files: pictures byte for byte."""
+    dataset = app.create_dataset(dataset_id='csv-files')
+    sent = {f'file{i}': picture(600 + i) for i in range(6)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = f'{folder}/rows.csv'
+        with open(path, 'w', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(['inputid', 'input', 'concepts'])
+            for id, data in sent.items():
+                with open(f'{folder}/{id}.png', 'wb') as out:
+                    out.write(data)
+                writer.writerow([id, f'{folder}/{id}.png', 'filed'])
+        dataset.upload_from_csv(path, input_type='image', csv_type='file_path', labels=True)
+    found = inputs_of(app, 'csv-files')
+    assert {one.id for one in found} == set(sent), [one.id for one in found]
+    assert all([c.name for c in one.data.concepts] == ['filed'] for one in found)
+    got = {hashlib.md5(one).hexdigest() for one in app.inputs().download_inputs(found)}
+    assert got == {hashlib.md5(one).hexdigest() for one in sent.values()}
+
+
+def videos(app: App) -> None:
+    """A video from a file: what it is, and its very bytes. Without an ffmpeg here there is none to send."""
+    if shutil.which('ffmpeg') is None:
+        print('videos: no ffmpeg to make one with')
+        return
+    app.create_dataset(dataset_id='videos')
+    with tempfile.TemporaryDirectory() as folder:
+        path = f'{folder}/clip.mp4'
+        made = 'ffmpeg -v error -f lavfi -i testsrc=size=64x48:rate=10:duration=2 -pix_fmt yuv420p'
+        subprocess.run([*made.split(), path], check=True)
+        with open(path, 'rb') as file:
+            sent = file.read()
+        app.inputs().upload_from_file(input_id='clip', video_file=path, dataset_id='videos', labels=['moving'])
+    deadline = time.time() + 60
+    while time.time() < deadline:
+        clip = app.inputs().get_input(input_id='clip')
+        if clip.status.code == 30000:
+            break
+        time.sleep(0.2)
+    assert clip.status.code == 30000, clip.status
+    info = clip.data.video.video_info
+    assert (info.width, info.height, info.frame_count) == (64, 48, 20), info
+    assert [c.name for c in clip.data.concepts] == ['moving']
+    hosted = clip.data.video.hosted
+    session = requests.Session()
+    session.headers.update({'Authorization': f"Key {os.environ['CLARIFAI_PAT']}"})
+    assert session.get(f'{hosted.prefix}/orig/{hosted.suffix}').content == sent
+
+
 def texts(app: App) -> None:
     """A folder of texts, and one text by itself; what cannot come in is taken away again by the SDK, and nothing else."""
     dataset = app.create_dataset(dataset_id='texts')
@@ -142,6 +197,106 @@ def loader(app: App) -> None:
         assert first == sorted(f'loader-{i}' for i in range(40)), first
         dataset.upload_dataset(dataloader=data, batch_size=16)
     assert sorted(one.id for one in inputs_of(app, 'loader')) == first
+
+
+COCO_SIZE = 48
+
+
+def coco(app: App) -> None:
+    """A COCO set by the SDK's own loader, and out again as a version by its own reader: every box where it was."""
+    try:
+        from clarifai.datasets.upload.loaders.coco_detection import COCODetectionDataLoader
+    except ImportError:
+        print('coco: pycocotools is not installed')
+        return
+    dataset: Dataset = app.create_dataset(dataset_id='coco')
+    boxes = {
+        id: [[(id + k) % 20, 3 * k, 8 + k, 10.5] for k in range(id % 4)] for id in range(1, 25)
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for id in boxes:
+            file = io.BytesIO()
+            Image.new('RGB', (COCO_SIZE, COCO_SIZE), (id * 9, 255 - id, id)).save(file, 'PNG')
+            with open(f'{folder}/{id}.png', 'wb') as out:
+                out.write(file.getvalue())
+        images = [{'id': id, 'file_name': f'{id}.png', 'width': COCO_SIZE, 'height': COCO_SIZE} for id in boxes]
+        annotations = [
+            {'image_id': id, 'category_id': 1 + k % 2, 'bbox': bbox, 'area': bbox[2] * bbox[3], 'iscrowd': 0}
+            for id, own in boxes.items()
+            for k, bbox in enumerate(own)
+        ]
+        for n, one in enumerate(annotations):
+            one['id'] = n + 1
+        with open(f'{folder}/labels.json', 'w') as file:
+            json.dump(
+                {
+                    'images': images,
+                    'annotations': annotations,
+                    'categories': [{'id': 1, 'name': 'Red Car'}, {'id': 2, 'name': 'tree'}],
+                },
+                file,
+            )
+        data = COCODetectionDataLoader(folder, f'{folder}/labels.json')
+        dataset.upload_dataset(dataloader=data, batch_size=8)
+    assert {one.id for one in inputs_of(app, 'coco')} == {f'coco-{id}' for id in boxes}
+    version = dataset.create_version(description='out again')
+    auth = dict(user_id=os.environ['CLARIFAI_USER_ID'], pat=os.environ['CLARIFAI_PAT'])
+    ready = Dataset(
+        dataset_id='coco',
+        dataset_version_id=version.version.id,
+        app_id=app.id,
+        base_url=os.environ['CLARIFAI_API_BASE'],
+        **auth,
+    )
+    session = requests.Session()
+    session.headers.update({'Authorization': f"Key {auth['pat']}"})
+    with DatasetExportReader(session=session, archive_url=ready.archive_zip()) as reader:
+        read = {one.id: one.data for one in reader}
+    assert read.keys() == {f'coco-{id}' for id in boxes}, sorted(read)
+    for id, own in boxes.items():
+        found = sorted(
+            (*(round(x * COCO_SIZE, 2) for x in (b.left_col, b.top_row, b.right_col, b.bottom_row)), name)
+            for region in read[f'coco-{id}'].regions
+            for b, name in [(region.region_info.bounding_box, region.data.concepts[0].name)]
+        )
+        wanted = sorted(
+            (x, y, x + w, y + h, 'tree' if k % 2 else 'red-car') for k, (x, y, w, h) in enumerate(own)
+        )
+        assert len(found) == len(wanted), (id, found, wanted)
+        for got, want in zip(found, wanted):
+            assert got[4] == want[4] and all(abs(a - b) < 0.02 for a, b in zip(got[:4], want[:4])), (id, got, want)
+
+
+class SomeBroken(Pictures):
+    """Three files of these are no pictures."""
+
+    broken = {3, 11, 17}
+
+    def load_data(self) -> None:
+        super().load_data()
+        for i in self.broken:
+            with open(f'{self.folder}/{i}.png', 'wb') as file:
+                file.write(b'no picture at all')
+
+
+def clean_up(app: App) -> None:
+    """What cannot be processed is tried again and taken away by the SDK; what is good stays, and so does what was there."""
+    dataset: Dataset = app.create_dataset(dataset_id='cleaned')
+    good = {f'cleaned-{i}' for i in range(20) if i not in SomeBroken.broken}
+    with tempfile.TemporaryDirectory() as folder:
+        data = SomeBroken(folder, 20)
+        data.load_data()
+        dataset.upload_dataset(dataloader=data, batch_size=8)
+        assert {one.id for one in inputs_of(app, 'cleaned')} == good
+        everywhere = {one.id for one in app.inputs().list_inputs()}
+        assert not {f'cleaned-{i}' for i in SomeBroken.broken} & everywhere, everywhere
+        # Mended, the same set adds what was missing and touches nothing else.
+        before = {one.id: one.created_at.ToNanoseconds() for one in inputs_of(app, 'cleaned')}
+        Pictures.load_data(data)
+        dataset.upload_dataset(dataloader=data, batch_size=8)
+        after = {one.id: one.created_at.ToNanoseconds() for one in inputs_of(app, 'cleaned')}
+    assert set(after) == {f'cleaned-{i}' for i in range(20)}, sorted(after)
+    assert all(after[id] == at for id, at in before.items())
 
 
 def archive_in_parts(app: App) -> None:
