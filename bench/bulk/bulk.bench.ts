@@ -133,9 +133,7 @@ async function operate(server: BenchServer, app: Place): Promise<void> {
     'POST',
     `${pathOf(app)}/bulk_operations`,
     {
-      bulk_operations: [
-        { input_source: { dataset: { id: 'from' } }, operation: { add_to_dataset: { dataset_id: 'to' } } },
-      ],
+      bulk_operations: [{ dataset: { id: 'from' }, operation: { add_to_dataset: { dataset_id: 'to' } } }],
     },
   );
   const id = made.bulk_operation[0]?.id;

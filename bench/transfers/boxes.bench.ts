@@ -149,7 +149,7 @@ async function rows(context: BenchContext, server: BenchServer, db: pg.Client, p
   );
 }
 
-const copyFile = 'bench-copy';
+const copies = { a: 'bench-copy-annotations', l: 'bench-copy-labels' };
 
 /** Tables as the server's, without what it adds to them: triggers and references. */
 async function makeCopies(db: pg.Client): Promise<void> {
@@ -166,31 +166,26 @@ async function copyCost(
   count: number,
 ): Promise<number> {
   const own = `select key from annotations where not input_level order by key desc limit ${count}`;
-  // A file in its own folder is what PostgreSQL may always write and read.
+  // Its own folder is where PostgreSQL may always write and read, and where what it starts begins.
   await db.query(
-    `copy (select a.* from annotations a where a.key in (${own}) order by a.key) to '${fileOf(server, 'a')}' (format binary)`,
+    `copy (select a.* from annotations a where a.key in (${own}) order by a.key) to program 'cat > ${copies.a}' (format binary)`,
   );
   await db.query(
     `copy (select l.* from annotation_concepts l where l.annotation_key in (${own}) order by l.annotation_key)
-     to '${fileOf(server, 'l')}' (format binary)`,
+     to program 'cat > ${copies.l}' (format binary)`,
   );
   await db.query('truncate raw.annotations, raw.annotation_concepts');
   let copied = 0;
   const { tree } = await cpuDuring(server.pid, async () => {
     await db.query('begin');
+    copied += (await db.query(`copy raw.annotations from '${copies.a}' (format binary)`)).rowCount ?? 0;
     copied +=
-      (await db.query(`copy raw.annotations from '${fileOf(server, 'a')}' (format binary)`)).rowCount ?? 0;
-    copied +=
-      (await db.query(`copy raw.annotation_concepts from '${fileOf(server, 'l')}' (format binary)`))
-        .rowCount ?? 0;
+      (await db.query(`copy raw.annotation_concepts from '${copies.l}' (format binary)`)).rowCount ?? 0;
     await db.query('commit');
   });
   context.sameAnswer('rows copied', copied, 2 * count);
   return Math.max(10, tree);
 }
-
-const fileOf = ({ dataDir }: BenchServer, name: string): string =>
-  join(dataDir, 'postgres', 'cluster', `${copyFile}-${name}`);
 
 /** What the same rows cost when each is committed by itself. */
 async function oneByOne(db: pg.Client, serverPid: number, pictures: number): Promise<number> {
