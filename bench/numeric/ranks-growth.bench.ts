@@ -13,15 +13,25 @@ import { openLoad } from '../harness/load.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { type BenchApp, makeApp, settle } from '../harness/rows.ts';
 import { startServer } from '../harness/server.ts';
+import { joinedRanks } from './joined-ranks.ts';
 
 const bar = { unit: 'x', better: 'lower', pass: 1.5, record: 1.2 } as const;
 
 const ranks: Bench = {
   name: 'search-ranks',
-  about: 'whether ranks by words and circles on the map grow with what matches, not with the app',
+  about:
+    'whether ranks by words and circles on the map grow with what matches, and two ranks are joined rightly',
   goals: [
     { id: 'B text rank', what: 'ten best by a word that 100 texts hold: 500,000 / 50,000 inputs', ...bar },
     { id: 'B geo rank', what: 'ten in a circle that holds 100: 500,000 / 50,000 inputs', ...bar },
+    {
+      id: 'joined ranks',
+      what: 'likeness and a label over 250,000 matches: right hits among the best 20',
+      unit: '',
+      better: 'higher',
+      pass: 1,
+      record: 1,
+    },
   ],
   run,
 };
@@ -102,6 +112,8 @@ async function run(context: BenchContext): Promise<void> {
     `${ms(costs.geoLarge)} and ${ms(costs.geoSmall)}`,
   );
   context.control('B geo rank', 'counts all of the earth', ratios(costs.allGeoLarge, costs.allGeoSmall));
+  // Last: the server goes on to build a graph of these vectors.
+  await joinedRanks(context, server, db);
 }
 
 const byWord = (app: BenchApp, raw: string): Request => ({

@@ -23,7 +23,7 @@ export interface Ranked {
  * Rows taken beyond k before scores are recomputed in double precision: the scan sums in single precision,
  * so rows closer than its rounding could otherwise be cut off in the wrong order.
  */
-export const spare = 16;
+const spare = 16;
 
 /** Bits, one per slot, that a search may return. */
 export type SlotFilter = Int32Array;
@@ -174,7 +174,7 @@ export function exactScore(query: Float32Array, row: Float32Array, metric: Metri
   return cosineOf(query, squaredLength(query), row);
 }
 
-function squaredLength(vector: Float32Array): number {
+export function squaredLength(vector: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < vector.length; i += 1) {
     const value = vector[i] as number;

@@ -101,7 +101,9 @@ export async function readContents(
 export async function readGraph(file: string, graphSha256: string, count: number): Promise<GraphLinks> {
   const bytes = await readFile(file);
   if (sha256(bytes) !== graphSha256) throw new Error('the graph file does not match its checksum');
-  const links = unpackLinks(bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes));
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  const links = unpackLinks(shared);
   if (links.count !== count) throw new Error('the graph file is of other rows');
   return links;
 }

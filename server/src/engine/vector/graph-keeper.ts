@@ -1,4 +1,4 @@
-import { Graph, type GraphRows } from './graph.ts';
+import { Graph, type GraphRows, sharedGraph } from './graph.ts';
 import { GraphClient } from './graph-client.ts';
 import {
   type GraphContents,
@@ -176,8 +176,9 @@ export class GraphKeeper {
   async #open(scope: number, kept: Kept, rows: GraphRows, sha256: string): Promise<void> {
     const { graph: file } = pathsFor(this.#settings.dir, kept.name);
     const links = await readGraph(file, sha256, rows.slots.length);
-    kept.graph = new Graph(links, kept.view, rows);
-    this.#state(scope, 'ready');
+    const shared = sharedGraph(links, kept.view, rows);
+    kept.graph = new Graph(shared);
+    this.#report({ kind: 'graph', scope, state: 'ready', shared });
   }
 
   #state(scope: number, state: GraphState): void {

@@ -3,6 +3,32 @@ import { type GraphLinks, linksAbove, linksPerNode } from './graph-links.ts';
 import { Heap } from './heap.ts';
 import { normsBytes, type ScopeView } from './scope-view.ts';
 
+/** A graph, and where the row of each of its nodes lies: rows never move. In shared memory, for all who walk. */
+export interface Places {
+  readonly links: GraphLinks;
+  /** By graph id. */
+  readonly address: Int32Array;
+  readonly arena: Uint8Array;
+  /** 1 / length of each row, as it was when the graph was opened; NaN where there is no row. */
+  readonly scale: Float32Array;
+}
+
+/** @param slots by graph id, -1 where the vector is gone */
+export function placesOf(links: GraphLinks, view: ScopeView, slots: Int32Array): Places {
+  const { count } = links;
+  const address = new Int32Array(new SharedArrayBuffer(count * 4));
+  const arena = new Uint8Array(new SharedArrayBuffer(count));
+  const scale = new Float32Array(new SharedArrayBuffer(count * 4)).fill(Number.NaN);
+  for (let id = 0; id < count; id += 1) {
+    const slot = slots[id] as number;
+    if (slot < 0) continue;
+    address[id] = view.addressOf(slot);
+    arena[id] = view.arenaOf(slot);
+    scale[id] = view.inverseNormOf(slot);
+  }
+  return { links, address, arena, scale };
+}
+
 /**
  * Finds near vectors by walking from neighbour to neighbour (HNSW, Malkov and Yashunin 2016), over the vectors where
  * they lie: nothing is copied. A node whose row was given up since leads by whatever lies there now; whoever asks
@@ -10,10 +36,8 @@ import { normsBytes, type ScopeView } from './scope-view.ts';
  */
 export class GraphWalk {
   readonly #links: GraphLinks;
-  /** By graph id: where its row lies. Rows never move. */
   readonly #address: Int32Array;
   readonly #arena: Uint8Array;
-  /** 1 / length of each row, as it was when the graph was opened; NaN where there is no row. */
   readonly #scale: Float32Array;
   /** One bit for each node that was looked at; empty between walks. */
   readonly #seen: Int32Array;
@@ -25,24 +49,16 @@ export class GraphWalk {
   readonly #batch = new Int32Array(rowsPerCall);
   readonly #scores = new Float64Array(rowsPerCall);
 
-  /** @param slots by graph id, -1 where the vector is gone */
-  constructor(links: GraphLinks, view: ScopeView, slots: Int32Array) {
+  constructor({ links, address, arena, scale }: Places) {
     this.#links = links;
-    this.#address = new Int32Array(links.count);
-    this.#arena = new Uint8Array(links.count);
-    this.#scale = new Float32Array(links.count).fill(Number.NaN);
+    this.#address = address;
+    this.#arena = arena;
+    this.#scale = scale;
     this.#seen = new Int32Array((links.count + 31) >>> 5);
-    for (let id = 0; id < links.count; id += 1) {
-      const slot = slots[id] as number;
-      if (slot < 0) continue;
-      this.#address[id] = view.addressOf(slot);
-      this.#arena[id] = view.arenaOf(slot);
-      this.#scale[id] = view.inverseNormOf(slot);
-    }
   }
 
-  /** @returns graph ids of about the `breadth` nearest by cosine, nearest first */
-  walk(view: ScopeView, query: Float32Array, breadth: number): Int32Array {
+  /** @returns graph ids of about the `breadth` nearest by cosine, nearest first, and their cosines times the query's length */
+  walk(view: ScopeView, query: Float32Array, breadth: number): { ids: Int32Array; scores: Float64Array } {
     for (const arena of view.arenas) arena.query.fill(0, 0, view.stride).set(query);
     this.#ahead.clear();
     this.#best.clear();

@@ -3,11 +3,11 @@ import {
   type Ranked,
   rankExactly,
   type SlotFilter,
-  spare,
+  squaredLength,
   type Wanted,
 } from './exact-search.ts';
 import type { GraphLinks } from './graph-links.ts';
-import { GraphWalk } from './graph-walk.ts';
+import { GraphWalk, type Places, placesOf } from './graph-walk.ts';
 import type { ScopeView } from './scope-view.ts';
 
 /** Which vector stands behind each id of a graph, at the time the graph was made. */
@@ -18,43 +18,98 @@ export interface GraphRows {
   births: Int32Array;
 }
 
+/** A graph as threads share it. */
+export interface SharedGraph {
+  readonly places: Places;
+  /** Slot per graph id, -1 where there is none. */
+  readonly slots: Int32Array;
+  /** Per slot how often it had been written when it got its vector; -1 where the graph knows none of it. */
+  readonly known: Int32Array;
+}
+
+export function sharedGraph(links: GraphLinks, view: ScopeView, rows: GraphRows): SharedGraph {
+  const known = new Int32Array(new SharedArrayBuffer(rows.births.length * 4)).fill(-1);
+  const slots = new Int32Array(new SharedArrayBuffer(rows.slots.length * 4));
+  slots.set(rows.slots);
+  for (const slot of slots) if (slot >= 0) known[slot] = rows.births[slot] as number;
+  return { places: placesOf(links, view, slots), slots, known };
+}
+
 /** A walk that keeps fewer of the nearest in sight loses its way too often. */
 const breadthMin = 32;
+/** Cosines that are summed in single precision are right to far less than this. */
+const rounding = 5e-5;
+/** Rows that a walk looks at for each one that it keeps in sight, about. */
+const rowsPerBreadth = 12;
 
 /** A loaded graph, together with what it does not know. */
 export class Graph {
-  readonly #rows: GraphRows;
+  readonly #slots: Int32Array;
   readonly #known: Int32Array;
   readonly #walk: GraphWalk;
   #seenChanges = -1;
   #seenBlocks = -1;
   #unknown: SlotFilter = new Int32Array(0);
   #unknownCount = 0;
-  #share = 0;
+  #live = 0;
+  #isFollowed = false;
 
-  constructor(links: GraphLinks, view: ScopeView, rows: GraphRows) {
-    this.#rows = rows;
-    this.#walk = new GraphWalk(links, view, rows.slots);
-    this.#known = new Int32Array(rows.births.length).fill(-1);
-    for (const slot of rows.slots) if (slot >= 0) this.#known[slot] = rows.births[slot] as number;
+  constructor({ places, slots, known }: SharedGraph) {
+    this.#slots = slots;
+    this.#known = known;
+    this.#walk = new GraphWalk(places);
+  }
+
+  /** From now on the writer tells of every change, and nothing is looked through for it any more. */
+  follow(view: ScopeView): void {
+    this.#catchUp(view);
+    this.#isFollowed = true;
+  }
+
+  written(slot: number): void {
+    const block = slot >>> 5;
+    if (block >= this.#unknown.length) {
+      const larger = new Int32Array(Math.max(block + 1, this.#unknown.length * 2));
+      larger.set(this.#unknown);
+      this.#unknown = larger;
+    }
+    this.#unknown[block] = (this.#unknown[block] as number) | (1 << (slot & 31));
+    this.#unknownCount += 1;
+  }
+
+  gone(slot: number): void {
+    const bits = this.#unknown[slot >>> 5] ?? 0;
+    if (((bits >>> (slot & 31)) & 1) === 0) return;
+    this.#unknown[slot >>> 5] = bits & ~(1 << (slot & 31));
+    this.#unknownCount -= 1;
+  }
+
+  /** Rows that a search looks at, about. */
+  costOf(view: ScopeView, fetch: number): number {
+    this.#catchUp(view);
+    return Math.max(breadthMin, fetch) * rowsPerBreadth + this.#unknownCount;
   }
 
   /** Share of the scope's vectors, 0..1, that the graph knows as they are now. */
   shareOf(view: ScopeView): number {
     this.#catchUp(view);
-    return this.#share;
+    const live = this.#isFollowed ? view.size : this.#live;
+    return live === 0 ? 0 : 1 - this.#unknownCount / live;
   }
 
   /** @returns undefined when the walk leaves too few rows; then scan instead */
   search(view: ScopeView, wanted: Wanted, fetch: number, filter?: SlotFilter): Ranked | undefined {
-    const ids = this.#walk.walk(view, wanted.query, Math.max(breadthMin, fetch));
+    const { ids, scores } = this.#walk.walk(view, wanted.query, Math.max(breadthMin, fetch));
+    const closeTo = rounding * Math.sqrt(squaredLength(wanted.query));
+    let floor = Number.NEGATIVE_INFINITY;
     const found: number[] = [];
-    for (const id of ids) {
-      const slot = this.#rows.slots[id] ?? -1;
-      if (slot >= 0 && this.#isKnown(view, slot) && view.isLive(slot) && allowed(filter, slot))
-        found.push(slot);
-      // Near enough to each other to change places when they are scored exactly.
-      if (found.length === wanted.k + spare) break;
+    for (const [n, id] of ids.entries()) {
+      // What is farther than the last one wanted by more than rounding changes no place when it is scored exactly.
+      if ((scores[n] as number) < floor) break;
+      const slot = this.#slots[id] ?? -1;
+      if (slot < 0 || !this.#isKnown(view, slot) || !view.isLive(slot) || !allowed(filter, slot)) continue;
+      found.push(slot);
+      if (found.length === wanted.k) floor = (scores[n] as number) - closeTo;
     }
     if (found.length < wanted.k) return undefined;
     this.#catchUp(view);
@@ -71,6 +126,7 @@ export class Graph {
 
   #catchUp(view: ScopeView): void {
     const { changes, blockCount } = view;
+    if (this.#isFollowed) return;
     if (changes === this.#seenChanges && blockCount === this.#seenBlocks) return;
     this.#seenChanges = changes;
     this.#seenBlocks = blockCount;
@@ -89,7 +145,7 @@ export class Graph {
       }
     }
     this.#unknownCount = unknown;
-    this.#share = live === 0 ? 0 : 1 - unknown / live;
+    this.#live = live;
   }
 }
 

@@ -13,10 +13,14 @@ export class Heap {
   }
 
   /** Takes all out, the greatest score first. */
-  drained(): Int32Array {
+  drained(): { ids: Int32Array; scores: Float64Array } {
     const ids = new Int32Array(this.size);
-    for (let at = this.size - 1; at >= 0; at -= 1) ids[at] = this.pop();
-    return ids;
+    const scores = new Float64Array(this.size);
+    for (let at = this.size - 1; at >= 0; at -= 1) {
+      scores[at] = this.topScore;
+      ids[at] = this.pop();
+    }
+    return { ids, scores };
   }
 
   push(id: number, score: number): void {

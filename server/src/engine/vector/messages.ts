@@ -1,5 +1,6 @@
 import type { SharedArena } from './arena.ts';
 import type { Metric } from './exact-search.ts';
+import type { SharedGraph } from './graph.ts';
 import type { SharedScope } from './scope-view.ts';
 
 export interface SearchRequest {
@@ -53,7 +54,8 @@ export type FromWorker =
   | { kind: 'scored'; number: number; scores: Float32Array }
   | { kind: 'kept'; number: number }
   | { kind: 'failed'; number: number; message: string }
-  | { kind: 'graph'; scope: number; state: GraphState }
+  /** With a graph that is ready, it comes along. */
+  | { kind: 'graph'; scope: number; state: GraphState; shared?: SharedGraph }
   | { kind: 'log'; level: 'info' | 'warn'; facts: Record<string, unknown>; message: string }
   | { kind: 'closed' };
 

@@ -7,7 +7,7 @@ test.each<[string, Partial<PlanFacts>, string]>([
   ['nothing left by the filter', { candidates: 0 }, 'nothing'],
   ['an empty scope', { size: 0 }, 'nothing'],
   ['no filter, no graph', { graphShare: 0 }, 'exact all'],
-  ['no filter, a graph', {}, 'graph 35'],
+  ['no filter, a graph', {}, 'graph 30'],
   ['no filter, a graph that misses a third', { graphShare: 0.66 }, 'exact all'],
   ['a small scope with a graph left over', { size: 4000 }, 'exact all'],
   ['8,000 candidates', { candidates: 8_000 }, 'exact candidates'],

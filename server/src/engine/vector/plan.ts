@@ -36,6 +36,6 @@ export function planSearch({ size, candidates, k, flatMax, graphShare }: PlanFac
   if (graphShare < graphShareMin || matching <= Math.min(exactCandidatesMax, flatMax)) return exact;
   const share = matching / size;
   if (share < exactShareMax) return exact;
-  const fetch = Math.ceil(candidates === undefined ? k * 1.5 + 20 : (k / share) * 2 + 20);
+  const fetch = Math.ceil(candidates === undefined ? k * 1.3 + 17 : (k / share) * 2 + 20);
   return fetch > graphFetchMax ? exact : { way: 'graph', fetch };
 }

@@ -14,6 +14,8 @@ const grown = (buffer: SharedArrayBuffer, bytes: number): SharedArrayBuffer => {
  */
 export class ScopeWriter {
   view: ScopeView;
+  /** Told of every slot that is written or given up. */
+  follower: { written(slot: number): void; gone(slot: number): void } | undefined;
   readonly dims: number;
   readonly #pool: ArenaPool;
   readonly #table: KeyTable;
@@ -72,6 +74,7 @@ export class ScopeWriter {
     const before = this.#table.find(key);
     Atomics.or(this.view.live, slot >>> 5, 1 << (slot & 31));
     this.#table.set(key, slot);
+    this.follower?.written(slot);
     if (before >= 0) this.#giveUp(before, searchIssued);
     else Atomics.store(this.view.counts, 1, this.#table.size);
   }
@@ -109,6 +112,7 @@ export class ScopeWriter {
   #giveUp(slot: number, searchIssued: number): void {
     Atomics.and(this.view.live, slot >>> 5, ~(1 << (slot & 31)));
     this.#waiting.push({ slot, afterSearch: searchIssued });
+    this.follower?.gone(slot);
   }
 
   #takeSlot(): number {

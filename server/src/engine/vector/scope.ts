@@ -1,8 +1,17 @@
 import type { VectorPage } from '#domain/vector-store.ts';
 import type { ArenaPool } from './arena.ts';
-import { exactSearch, type Metric, markCandidates, type Ranked, scoreEach } from './exact-search.ts';
+import {
+  exactSearch,
+  type Metric,
+  markCandidates,
+  type Ranked,
+  scoreEach,
+  type Wanted,
+} from './exact-search.ts';
+import { Graph, type SharedGraph } from './graph.ts';
 import { pathsFor } from './graph-files.ts';
 import type { FromWorker, GraphState, NumberedRequest, ToWorker } from './messages.ts';
+import { planSearch } from './plan.ts';
 import { labelOf, readRows } from './row-file.ts';
 import { checkKey, ScopeWriter, squaredNorm } from './scope-writer.ts';
 import type { SearchOptions, SearchResult, VectorIndex } from './vector-index.ts';
@@ -36,6 +45,7 @@ export class Scope implements VectorIndex {
   graphState: GraphState = 'none';
   readonly #host: ScopeHost;
   readonly #writer: ScopeWriter;
+  #graph: Graph | undefined;
   #settling: NodeJS.Timeout | undefined;
   #dropped = false;
 
@@ -50,6 +60,15 @@ export class Scope implements VectorIndex {
 
   get size(): number {
     return this.#writer.size;
+  }
+
+  /** The thread has opened a graph of this scope, or has none any more. */
+  takeGraph(state: GraphState, shared: SharedGraph | undefined): void {
+    this.graphState = state;
+    if (shared === undefined && state === 'ready') return;
+    this.#graph = shared && new Graph(shared);
+    this.#graph?.follow(this.#writer.view);
+    this.#writer.follower = this.#graph;
   }
 
   /** Tells the worker where this scope lies now. */
@@ -131,6 +150,8 @@ export class Scope implements VectorIndex {
       const marked = candidates === undefined ? undefined : markCandidates(view, candidates);
       return this.#show(exactSearch(view, wanted, marked?.filter), 'exact');
     }
+    const walked = candidates === undefined && !exact ? this.#walkHere(wanted) : undefined;
+    if (walked) return this.#show(walked, 'graph');
     for (let attempt = 1; ; attempt += 1) {
       const number = this.#host.nextNumber();
       const reply = await this.#host.ask({
@@ -200,6 +221,17 @@ export class Scope implements VectorIndex {
       else setTimeout(release, 50).unref();
     };
     release();
+  }
+
+  /** What the graph says, where a walk is so short that asking the thread would cost as much. */
+  #walkHere(wanted: Wanted): Ranked | undefined {
+    const { view } = this.#writer;
+    if (this.#graph === undefined || wanted.metric !== 'cosine') return undefined;
+    const graphShare = this.#graph.shareOf(view);
+    const plan = planSearch({ size: this.size, k: wanted.k, flatMax: this.#host.flatMax, graphShare });
+    if (plan.way !== 'graph') return undefined;
+    if (this.#graph.costOf(view, plan.fetch) * view.stride > inlineFloatsMax) return undefined;
+    return this.#graph.search(view, wanted, plan.fetch);
   }
 
   #show(ranked: Ranked, way: SearchResult['way']): SearchResult {

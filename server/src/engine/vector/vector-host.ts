@@ -190,7 +190,7 @@ class Host implements VectorHost, ScopeHost {
     }
     if (message.kind === 'graph') {
       for (const scope of this.#scopes.values())
-        if (scope.number === message.scope) scope.graphState = message.state;
+        if (scope.number === message.scope) scope.takeGraph(message.state, message.shared);
       return;
     }
     const running = this.#running.get(message.number);
