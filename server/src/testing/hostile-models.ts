@@ -19,6 +19,7 @@ interface NodeOptions {
   domain?: string;
   ints?: Record<string, number>;
   graph?: ProtoWriter;
+  tensor?: ProtoWriter;
 }
 
 function node(
@@ -34,6 +35,8 @@ function node(
   for (const [name, value] of Object.entries(options.ints ?? {}))
     out.message(5, new ProtoWriter().text(1, name).int(3, value).int(20, 2));
   if (options.graph) out.message(5, new ProtoWriter().text(1, 'body').message(6, options.graph).int(20, 5));
+  if (options.tensor)
+    out.message(5, new ProtoWriter().text(1, 'value').message(5, options.tensor).int(20, 4));
   if (options.domain) out.text(7, options.domain);
   return out;
 }
@@ -60,18 +63,23 @@ const int64s = (name: string, values: readonly number[]): ProtoWriter =>
 function modelOf(parts: {
   nodes: readonly ProtoWriter[];
   weights?: readonly ProtoWriter[];
+  sparse?: readonly ProtoWriter[];
   inputs?: readonly ProtoWriter[];
   outputs?: readonly ProtoWriter[];
+  /** The ports stand in a second graph; readers of protobuf put the two together. */
+  isSplit?: boolean;
 }): Uint8Array {
   const graph = new ProtoWriter();
+  const ports = parts.isSplit ? new ProtoWriter() : graph;
   for (const one of parts.nodes) graph.message(1, one);
   graph.text(2, 'hostile');
   for (const one of parts.weights ?? []) graph.message(5, one);
-  for (const one of parts.inputs ?? [port('pixel_values', 1, [1, 3, 8, 8])]) graph.message(11, one);
-  for (const one of parts.outputs ?? [port('logits', 1, [1, 3])]) graph.message(12, one);
-  return new ProtoWriter()
-    .int(1, 8)
-    .message(7, graph)
+  for (const one of parts.sparse ?? []) graph.message(15, one);
+  for (const one of parts.inputs ?? [port('pixel_values', 1, [1, 3, 8, 8])]) ports.message(11, one);
+  for (const one of parts.outputs ?? [port('logits', 1, [1, 3])]) ports.message(12, one);
+  const model = new ProtoWriter().int(1, 8).message(7, graph);
+  if (parts.isSplit) model.message(7, ports);
+  return model
     .message(8, new ProtoWriter().text(1, '').int(2, 17))
     .message(8, new ProtoWriter().text(1, 'evil.ops').int(2, 1))
     .finish();
@@ -82,10 +90,10 @@ const channelMeans = [
   node('Flatten', ['pooled'], ['means'], { ints: { axis: 1 } }),
 ];
 
-/** Weights that lie in a file named by `location`. */
-export function externalNetwork(location: string, length = 12): Uint8Array {
+/** Three floats, called `outside`, that lie in a file named by `location`. */
+function outside(location: string, length: number): ProtoWriter {
   const pair = (key: string, value: string) => new ProtoWriter().text(1, key).text(2, value);
-  const outside = new ProtoWriter()
+  return new ProtoWriter()
     .int(1, 3)
     .int(2, 1)
     .text(8, 'outside')
@@ -93,11 +101,39 @@ export function externalNetwork(location: string, length = 12): Uint8Array {
     .message(13, pair('offset', '0'))
     .message(13, pair('length', String(length)))
     .int(14, 1);
-  return modelOf({
-    nodes: [...channelMeans, node('Add', ['means', 'outside'], ['logits'])],
-    weights: [outside],
-  });
 }
+
+const withOutside = node('Add', ['means', 'outside'], ['logits']);
+
+/** Weights that lie in a file named by `location`. */
+export const externalNetwork = (location: string, length = 12): Uint8Array =>
+  modelOf({ nodes: [...channelMeans, withOutside], weights: [outside(location, length)] });
+
+/** The same with the weights as the value of a constant, inside of an operator. */
+export const externalConstant = (location: string): Uint8Array =>
+  modelOf({
+    nodes: [
+      ...channelMeans,
+      node('Constant', [], ['outside'], { tensor: outside(location, 12) }),
+      withOutside,
+    ],
+  });
+
+/** The same with sparse weights: their values lie outside, and where they go stands here. */
+export const externalSparse = (location: string): Uint8Array =>
+  modelOf({
+    nodes: [...channelMeans, withOutside],
+    sparse: [
+      new ProtoWriter()
+        .message(1, outside(location, 12))
+        .message(2, int64s('places', [0, 1, 2]))
+        .int(3, 3),
+    ],
+  });
+
+/** The same with the weights in the first of two graphs. */
+export const externalSplit = (location: string): Uint8Array =>
+  modelOf({ nodes: [...channelMeans, withOutside], weights: [outside(location, 12)], isSplit: true });
 
 export const customNetwork = (): Uint8Array =>
   modelOf({ nodes: [...channelMeans, node('Exec', ['means'], ['logits'], { domain: 'evil.ops' })] });

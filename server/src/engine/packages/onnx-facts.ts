@@ -141,8 +141,11 @@ function readModel(file: ProtoFile, folder: string): OnnxFacts {
   for (const field of file.fields(0, file.size)) {
     if (field.number === 1) irVersion = field.value;
     else if (field.number === 2) producer = file.text(field, 65_536).slice(0, 100);
-    else if (field.number === 7) graph = field;
-    else if (field.number === 8) {
+    else if (field.number === 7) {
+      // Readers of protobuf put two of them together; what was looked at would not be what runs.
+      if (graph) throw new OnnxRefused('the file holds two graphs');
+      graph = field;
+    } else if (field.number === 8) {
       const { domain, version } = readOpset(file, field);
       if (domain === '' || domain === 'ai.onnx') opset = version;
     } else if (field.number === 25) functionDomains.push(readFunction(file, field, folder, found));
@@ -205,6 +208,7 @@ function readGraph(file: ProtoFile, at: ProtoField, folder: string, found: Found
     else if (field.number === 5) weights.add(readTensor(file, field, folder, found));
     else if (field.number === 11) inputs.push(readPort(file, field));
     else if (field.number === 12) outputs.push(readPort(file, field));
+    else if (field.number === 15) weights.add(readSparse(file, field, folder, found));
   }
   return { inputs, outputs, weights };
 }
@@ -228,7 +232,18 @@ function readAttribute(file: ProtoFile, at: ProtoField, folder: string, found: F
     if (field.wire !== 2) continue;
     if (field.number === 5 || field.number === 10) readTensor(file, field, folder, found);
     else if (field.number === 6 || field.number === 11) readGraph(file, field, folder, found, depth + 1);
+    else if (field.number === 22 || field.number === 23) readSparse(file, field, folder, found);
   }
+}
+
+/** Weights of which most are nothing: two tensors, the values and where they go. @returns the name of the values */
+function readSparse(file: ProtoFile, at: ProtoField, folder: string, found: Found): string {
+  let name = '';
+  for (const field of file.fields(at.start, at.end)) {
+    if (field.number === 1) name = readTensor(file, field, folder, found);
+    else if (field.number === 2) readTensor(file, field, folder, found);
+  }
+  return name;
 }
 
 /** Checks one tensor of weights. @returns its name */

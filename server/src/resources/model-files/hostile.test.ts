@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openClient } from '#testing/client.ts';
 import {
   customNetwork,
+  externalConstant,
   externalNetwork,
+  externalSparse,
+  externalSplit,
   hugeWeights,
   hungryNetwork,
   loopNetwork,
@@ -93,6 +96,21 @@ describe('models that are not what they should be are refused, with words for th
       'weights in the working folder',
       () => ({ 'model.onnx': externalNetwork('canary.bin') }),
       /not in the package/,
+    ],
+    [
+      'a constant that lies in a folder above',
+      () => ({ 'model.onnx': externalConstant('../../../canary.bin') }),
+      /outside of the package/,
+    ],
+    [
+      'sparse weights in a folder above',
+      () => ({ 'model.onnx': externalSparse('../../../canary.bin') }),
+      /outside of the package/,
+    ],
+    [
+      'weights in the first of two graphs',
+      () => ({ 'model.onnx': externalSplit('../../../canary.bin') }),
+      /two graphs/,
     ],
     [
       'weights beyond the end',
