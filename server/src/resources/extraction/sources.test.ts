@@ -200,6 +200,17 @@ test('credentials of another service are refused; an address that is not public 
   expect((await bring(alice, 'gs://photos/', lured)).job?.status).toMatchObject({ code: 66000 });
 });
 
+test('a host that is not there ends in 66000 for its owner, and in no error of the server', async () => {
+  const alice = await person();
+  // The discard port; nobody listens there.
+  const { job } = await bring(alice, 'http://127.0.0.1:9/folder/');
+  expect(job?.status).toMatchObject({
+    code: 66000,
+    details: expect.stringMatching(/several tries.*127\.0\.0\.1.*ECONNREFUSED/),
+  });
+  expect(server.output()).not.toMatch(/"level":50.*extraction\.extract/);
+});
+
 test('no credential is shown, logged, or kept when the job is over', async () => {
   const alice = await person();
   const secret = 'wJalrXUtnFEMIsecret';

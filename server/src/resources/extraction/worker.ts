@@ -2,6 +2,7 @@ import { toJson } from '@bufbuild/protobuf';
 import { InputsAddJobSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
+import { FetchFault } from '#store/fetcher/index.ts';
 import { addJobByKey, showAddJobs } from '../inputs/index.ts';
 import { partsOf } from './add-job-parts.ts';
 import type { Run } from './batch.ts';
@@ -48,7 +49,14 @@ function extractHandler(deps: ExtractionDeps): JobHandler<KeyPayload> {
     if (!grant) return;
     const { jobKey } = job.payload;
     const until = Date.now() + turnMsMax;
-    while (Date.now() < until) if (!(await step(deps, grant, jobKey, context.signal))) return;
+    try {
+      while (Date.now() < until) if (!(await step(deps, grant, jobKey, context.signal))) return;
+    } catch (thrown) {
+      // A host that nobody reaches is the owner's to mend: they are told, and the queue has nothing to give up.
+      if (!(thrown instanceof FetchFault) || job.attempts < job.maxAttempts) throw thrown;
+      const statusCode = (row: JobRow) => (isListing(row) ? jobStatus.listingFailed : jobStatus.failed);
+      return end(deps, grant, jobKey, statusCode, `It was given up after several tries. ${thrown.message}`);
+    }
     await deps.db.transaction(async (tx) => {
       await context.complete(tx, [job]);
       await startJob(tx, grant, jobKey);
@@ -65,12 +73,9 @@ function extractHandler(deps: ExtractionDeps): JobHandler<KeyPayload> {
     const row = grant && (await lockJob(tx, grant, job.payload.jobKey));
     if (!grant || !row || isOver(row.statusCode)) return;
     deps.log.error({ kind: extractKind, job: row.id, error }, 'inputs could not be extracted');
-    const isSource = row.source !== null && !row.isListed;
-    const words = error.startsWith('FetchFault: ')
-      ? error.slice('FetchFault: '.length)
-      : 'The log of the server says why.';
-    const code = isSource ? jobStatus.listingFailed : jobStatus.failed;
-    await endThem(tx, grant, [row], code, `It was given up after several tries. ${words}`);
+    const code = isListing(row) ? jobStatus.listingFailed : jobStatus.failed;
+    const words = 'It was given up after several tries. The log of the server says why.';
+    await endThem(tx, grant, [row], code, words);
   }
 
   return { concurrency: 2, run, onDead };
@@ -97,9 +102,9 @@ async function step(
     await finish(deps, grant, jobKey);
   } catch (thrown) {
     if (thrown instanceof ListingFailed)
-      await end(deps, grant, jobKey, jobStatus.listingFailed, thrown.message);
+      await end(deps, grant, jobKey, () => jobStatus.listingFailed, thrown.message);
     else if (thrown instanceof TooMuch)
-      await end(deps, grant, jobKey, jobStatus.archiveFailed, thrown.message);
+      await end(deps, grant, jobKey, () => jobStatus.archiveFailed, thrown.message);
     else throw thrown;
   }
   return false;
@@ -116,14 +121,17 @@ function end(
   deps: ExtractionDeps,
   grant: AppGrant,
   jobKey: number,
-  statusCode: number,
+  statusCode: (row: JobRow) => number,
   details: string,
 ): Promise<void> {
   return deps.db.transaction(async (tx) => {
     const locked = await lockJob(tx, grant, jobKey);
-    if (locked && !isOver(locked.statusCode)) await endThem(tx, grant, [locked], statusCode, details);
+    if (locked && !isOver(locked.statusCode)) await endThem(tx, grant, [locked], statusCode(locked), details);
   });
 }
+
+/** What is at a source is not known yet. */
+const isListing = (row: JobRow): boolean => row.source !== null && !row.isListed;
 
 function finish(deps: ExtractionDeps, grant: AppGrant, jobKey: number): Promise<void> {
   return deps.db.transaction(async (tx) => {
