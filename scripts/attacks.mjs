@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ensureInstalled } from './lib/install.mjs';
 import { requireNode } from './lib/node-version.mjs';
 import { root } from './lib/paths.mjs';
 
-// npm run attacks [-- NAME…] [--seed N] [--full] [--no-controls] [--main FILE] [--json FILE]
+// npm run attacks [-- NAME…] [--seed N] [--full] [--no-controls | --only-controls] [--main FILE] [--json FILE]
 // Attacks a server of its own, made for this and thrown away, over loopback alone. A run of all attacks writes
 // docs/ATTACKS.md.
 requireNode([20, 9], 'npm run attacks');
@@ -18,11 +18,19 @@ if (given < 0) {
   const { build } = await import('./build.mjs');
   await build();
 }
-const main = given < 0 ? join(root, 'server', 'dist', 'main.js') : resolve(words[given + 1] ?? '');
+const built = given < 0 ? join(root, 'server', 'dist', 'main.js') : resolve(words[given + 1] ?? '');
+if (!existsSync(built)) throw new Error(`There is no server at ${built}.`);
 const rest = given < 0 ? words : words.toSpliced(given, 2);
 const folder = join(root, 'node_modules', '.fovea-attacks');
-mkdirSync(folder, { recursive: true });
-const outfile = join(folder, `attacks-${process.pid}.mjs`);
+const own = join(folder, `${process.pid}`);
+process.on('exit', () => rmSync(own, { recursive: true, force: true }));
+mkdirSync(own, { recursive: true });
+// A copy, for servers are started again and again, and somebody may build meanwhile.
+cpSync(dirname(built), join(own, 'dist'), {
+  recursive: true,
+  filter: (path) => !path.endsWith('node_modules'),
+});
+const outfile = join(own, 'attacks.mjs');
 
 const sources = {
   name: 'sources',
@@ -58,7 +66,7 @@ const child = spawn(
     '--enable-source-maps',
     outfile,
     '--main',
-    main,
+    join(own, 'dist', basename(built)),
     ...(hasJson ? [] : ['--json', join(folder, 'latest.json')]),
     '--doc',
     join(root, 'docs', 'ATTACKS.md'),
@@ -68,6 +76,5 @@ const child = spawn(
 );
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 child.on('close', (code) => {
-  rmSync(outfile, { force: true });
   process.exitCode = code ?? 1;
 });

@@ -5,15 +5,21 @@ import { plainTable } from '../harness/tables.ts';
 import { openArena } from './arena.ts';
 import type { Attack } from './attack.ts';
 import { authorityAttacks } from './authority.ts';
+import { connectionAttacks } from './connections.ts';
 import { exposureAttacks, lastAttacks } from './exposure.ts';
 import { fetchingAttacks } from './fetching.ts';
 import { fileAttacks } from './files.ts';
 import { fuzzAttacks } from './fuzz.ts';
 import { mediaAttacks } from './media.ts';
 import { nestedAttacks } from './nested.ts';
+import { oracleAttacks } from './oracles.ts';
+import { originAttacks } from './origins.ts';
+import { packageAttacks } from './packages.ts';
 import { pageAttacks } from './page.ts';
 import { protocolAttacks } from './protocol.ts';
 import { showTable, type Verdict, verdictOf } from './report.ts';
+import { sessionAttacks } from './sessions.ts';
+import { siteAttacks } from './sites.ts';
 import { strangerAttacks } from './strangers.ts';
 
 const attacks: readonly Attack[] = [
@@ -21,12 +27,18 @@ const attacks: readonly Attack[] = [
   ...nestedAttacks,
   ...authorityAttacks,
   ...fetchingAttacks,
+  ...siteAttacks,
   ...fuzzAttacks,
   ...protocolAttacks,
+  ...connectionAttacks,
   ...mediaAttacks,
   ...fileAttacks,
+  ...packageAttacks,
+  ...oracleAttacks,
+  ...sessionAttacks,
   ...exposureAttacks,
   ...pageAttacks,
+  ...originAttacks,
   ...lastAttacks,
 ];
 
@@ -39,16 +51,19 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     doc: { type: 'string' },
     controls: { type: 'boolean', default: true },
+    'only-controls': { type: 'boolean', default: false },
   },
   allowNegative: true,
 });
 
+const parts = values['only-controls'] ? 'controls' : values.controls ? 'both' : 'attacks';
 const wanted = positionals.map((name) => name.toUpperCase());
 const chosen = attacks.filter(
   (attack) =>
-    wanted.length === 0 ||
-    wanted.includes(attack.id.toUpperCase()) ||
-    wanted.some((word) => attack.name.toUpperCase().includes(word)),
+    (parts !== 'controls' || attack.control) &&
+    (wanted.length === 0 ||
+      wanted.includes(attack.id.toUpperCase()) ||
+      wanted.some((word) => attack.name.toUpperCase().includes(word))),
 );
 if (chosen.length === 0) {
   console.error(
@@ -73,7 +88,7 @@ let lost: string | undefined;
 try {
   for (const attack of chosen) {
     stage.during(attack.id);
-    const verdict = await Promise.race([verdictOf(attack, stage.arena, values.controls), stage.lost]);
+    const verdict = await Promise.race([verdictOf(attack, stage.arena, parts), stage.lost]);
     if (typeof verdict === 'string') {
       lost = `during ${attack.id} ${verdict}`;
       console.log(`  ${lost}`);
@@ -101,7 +116,8 @@ if (values.json) {
   mkdirSync(dirname(values.json), { recursive: true });
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
-if (values.doc && wanted.length === 0 && lost === undefined) writeFileSync(values.doc, showTable(report));
+if (values.doc && wanted.length === 0 && parts === 'both' && lost === undefined)
+  writeFileSync(values.doc, showTable(report));
 const bad = verdicts.filter((one) => one.verdict === 'FAIL');
 const rows = verdicts.map((one) => [
   one.id,

@@ -5,8 +5,8 @@ import { pngChunk } from '../../server/src/testing/png.ts';
 import type { Arena, Ground } from './arena.ts';
 import { type Attack, ledger } from './attack.ts';
 import { keyHeader, say, settle } from './cast.ts';
-import { rssOf } from './fetching.ts';
 import { isAlive, trouble } from './fuzz.ts';
+import { rssOf } from './memory.ts';
 import { hugePng } from './templates.ts';
 import type { Answer, Headers, Json } from './wire.ts';
 
