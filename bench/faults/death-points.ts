@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deathPoints } from '../../server/src/domain/failpoints.ts';
 import { migrations } from '../../server/src/store/migrations/index.ts';
+import { ffmpegPath } from '../../server/src/testing/clips.ts';
 import { openHarbour } from './harbour.ts';
 import { newSubjects } from './kills.ts';
 import type { Write } from './ledger.ts';
@@ -11,6 +12,7 @@ import { type Context, type Outcome, report, type Scenario, sized } from './scen
 import { openSchool } from './school.ts';
 import type { Point, Troupe } from './troupe.ts';
 import { openVictim, type Victim } from './victim.ts';
+import { openWorkshop } from './workshop.ts';
 import type { Lane } from './world.ts';
 
 const startPoints: readonly Point[] = [
@@ -53,7 +55,10 @@ const environmentFor = (point: Point): NodeJS.ProcessEnv => ({
 async function run(context: Context, outcome: Outcome): Promise<void> {
   const times = sized(context, 1, 20);
   const missed: string[] = [];
-  const isChosen = (point: Point) => context.points.length === 0 || context.points.includes(point);
+  const isChosen = (point: Point) =>
+    (context.points.length === 0 || context.points.includes(point)) &&
+    // Nothing is followed where no video can be read.
+    (point !== 'track-followed' || ffmpegPath !== undefined);
   for (let time = 0; time < times; time++) {
     for (const point of startPoints.filter(isChosen)) {
       for (const passage of passagesOfStart(context, point, time))
@@ -134,7 +139,11 @@ async function dieUnderLoad(
   try {
     await victim.ready();
     const subjects: Subject[] = [];
-    const troupes = [await openSchool(victim, random.fork()), await openHarbour(victim, random.fork())];
+    const troupes = [
+      await openSchool(victim, random.fork()),
+      await openHarbour(victim, random.fork()),
+      await openWorkshop(victim, random.fork()),
+    ];
     closing.push(...troupes);
     for (const [at, point] of Array.from({ length: times }, () => points)
       .flat()

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ import { jobScenarios } from './jobs.ts';
 import { killScenarios } from './kills.ts';
 import { lifecycleScenarios } from './lifecycle.ts';
 import { randomFrom } from './random.ts';
-import { cellsOf, pageOf, plainTable, type Row } from './report.ts';
+import { cellsOf, mergedRows, pageOf, plainTable, type Row, type Run } from './report.ts';
 import { requestScenarios } from './requests.ts';
 import { isClean, newOutcome, type Scenario } from './scenario.ts';
 import { surroundingScenarios } from './surroundings.ts';
@@ -34,7 +34,8 @@ const { values, positionals } = parseArgs({
     main: { type: 'string' },
     'job-worker': { type: 'string' },
     json: { type: 'string' },
-    docs: { type: 'string' },
+    page: { type: 'string' },
+    docs: { type: 'boolean', default: false },
     port: { type: 'string', default: '18220' },
     keep: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
@@ -105,16 +106,19 @@ for (const scenario of chosen) {
         : isClean(outcome.found)
           ? 'pass'
           : 'FAIL';
-  rows.push({ id, name, seed, verdict, broken, elapsedMs: Date.now() - startedMs, ...outcome });
+  const elapsedMs = Date.now() - startedMs;
+  const recoveriesMs = outcome.recoveriesMs.map(Math.round);
+  const at = new Date(startedMs).toISOString();
+  rows.push({ id, name, seed, verdict, broken, elapsedMs, at, ...outcome, recoveriesMs });
   if (verdict === 'FAIL')
     for (const words of [...outcome.found.lost, ...outcome.found.stuck, ...outcome.found.other].slice(0, 8))
       console.log(`    ${words}`);
-  console.log(`  ${verdict.padEnd(10)} ${id} ${name} (${Math.round((Date.now() - startedMs) / 1000)} s)`);
+  console.log(`  ${verdict.padEnd(10)} ${id} ${name} (${Math.round(elapsedMs / 1000)} s)`);
   if (!values.keep) removeFolder(own);
 }
 if (values.keep) console.log(`  kept in ${folder}`);
 
-const run = {
+const run: Run = {
   at: new Date().toISOString(),
   machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.versions.node}`,
   seed,
@@ -128,22 +132,27 @@ const isGood = rows.every(({ verdict }) => verdict === 'pass' || verdict === 'ca
 console.log(
   `  ${isGood ? 'all as it must be' : `NOT GOOD; repeat with --seed ${seed}`}; ${Math.round(run.elapsedMs / 1000)} s`,
 );
-const json = `${JSON.stringify(run, null, 2)}\n`;
 if (values.json) {
   mkdirSync(dirname(values.json), { recursive: true });
-  writeFileSync(values.json, json);
+  writeFileSync(values.json, jsonOf(run));
 }
-if (values.docs && wanted.length === 0 && scale === 1 && values.points === '') {
-  const page = join(values.docs, 'FAULTS.md');
-  writeFileSync(page, pageOf(textOf(page), run));
-  writeFileSync(join(values.docs, 'faults.json'), json);
+const isWhole = wanted.length === 0;
+if (values.page && scale === 1 && values.points === '' && (isWhole || values.docs)) {
+  const file = join(dirname(values.page), values.full ? 'faults-full.json' : 'faults.json');
+  const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Run).rows : [];
+  const kept: Run = {
+    ...run,
+    rows: mergedRows(
+      before,
+      rows,
+      scenarios.map(({ id }) => id),
+    ),
+  };
+  writeFileSync(values.page, pageOf(readFileSync(values.page, 'utf8'), kept));
+  writeFileSync(file, jsonOf(kept));
 }
 process.exitCode = isGood ? 0 : 1;
 
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '# Faults\n';
-  }
+function jsonOf(value: Run): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

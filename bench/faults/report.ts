@@ -8,6 +8,8 @@ export interface Row extends Outcome {
   readonly verdict: string;
   readonly broken?: string | undefined;
   readonly elapsedMs: number;
+  /** When it began, as ISO 8601. */
+  readonly at: string;
 }
 
 export interface Run {
@@ -42,56 +44,71 @@ export function cellsOf(rows: readonly Row[]): string[][] {
       'max s',
       'verdict',
       'seed',
+      'day',
+      'minutes',
       'aside',
     ],
-    ...rows.map(({ id, name, kills, acknowledged, found, recoveriesMs, verdict, seed, aside }) => [
-      id,
-      name,
-      String(kills),
-      String(acknowledged),
-      String(found.lost.length),
-      String(found.stuck.length),
-      String(found.other.length),
-      ...recovery(recoveriesMs),
-      verdict,
-      String(seed),
-      aside,
-    ]),
+    ...rows.map(
+      ({ id, name, kills, acknowledged, found, recoveriesMs, verdict, seed, at, elapsedMs, aside }) => [
+        id,
+        name,
+        String(kills),
+        String(acknowledged),
+        String(found.lost.length),
+        String(found.stuck.length),
+        String(found.other.length),
+        ...recovery(recoveriesMs),
+        verdict,
+        String(seed),
+        at.slice(0, 10),
+        (elapsedMs / 60_000).toFixed(1),
+        aside,
+      ],
+    ),
   ];
 }
 
 export { plainTable } from '../harness/tables.ts';
 
-const begins = '<!-- written by npm run faults: begin -->';
-const ends = '<!-- written by npm run faults: end -->';
+/** Whatever a mode's table held before, with the rows of this run in place of older ones, in the order of `ids`. */
+export function mergedRows(before: readonly Row[], now: readonly Row[], ids: readonly string[]): Row[] {
+  const rows = new Map([...before, ...now].map((row) => [row.id, row]));
+  return ids.flatMap((id) => rows.get(id) ?? []);
+}
 
-/** The page with its table renewed; what people wrote around it stays. */
-export function pageOf(page: string, run: Run): string {
-  const kills = run.rows
-    .filter(({ id }) => ['R1', 'R2', 'R3'].includes(id))
-    .reduce((sum, row) => sum + row.kills, 0);
-  const acknowledged = run.rows.reduce(
-    (sum, row) => sum + (row.verdict === 'caught' ? 0 : row.acknowledged),
-    0,
-  );
-  const broken = run.rows.flatMap(({ id, found, verdict }) =>
+/** The page keeps a table for each mode. */
+const edgeOf = (kind: string, edge: 'begin' | 'end') =>
+  `<!-- written by npm run faults, ${kind} mode: ${edge} -->`;
+
+const killIds: readonly string[] = ['R1', 'R2', 'R3'];
+
+/** The page with the table of a mode renewed; what people wrote around it stays. */
+export function pageOf(page: string, { rows, isFull, machine }: Run): string {
+  const kind = isFull ? 'full' : 'short';
+  const kills = rows.filter(({ id }) => killIds.includes(id)).reduce((sum, row) => sum + row.kills, 0);
+  const acknowledged = rows.reduce((sum, row) => sum + (row.verdict === 'caught' ? 0 : row.acknowledged), 0);
+  const minutes = Math.round(rows.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) / 60_000);
+  const broken = rows.flatMap(({ id, found, verdict, broken: why }) =>
     verdict === 'FAIL'
       ? [...found.lost, ...found.stuck, ...found.other].slice(0, 5).map((words) => `- ${id}: ${words}`)
-      : [],
+      : why !== undefined
+        ? [`- ${id} broke: ${why.split('\n')[0]}`]
+        : [],
   );
+  const [begin, end] = [edgeOf(kind, 'begin'), edgeOf(kind, 'end')];
   const text = [
-    begins,
+    begin,
     '',
-    `Run ${run.at.slice(0, 10)}, ${run.isFull ? 'full' : 'short'} mode, ${Math.round(run.elapsedMs / 60_000)} minutes, on ${run.machine}. ` +
+    `The latest run of each scenario in the ${kind} mode, ${minutes} minutes in all, the last on ${machine}. ` +
       `${kills} kills in R1 to R3; ${acknowledged} acknowledged writes outside the controls.`,
     '',
-    markdownTable(cellsOf(run.rows)),
+    markdownTable(cellsOf(rows)),
     '',
     ...(broken.length > 0 ? ['What was found, the first of each:', '', ...broken, ''] : []),
-    ends,
+    end,
   ].join('\n');
-  const [from, to] = [page.indexOf(begins), page.indexOf(ends)];
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   return from < 0 || to < 0
     ? `${page.trimEnd()}\n\n${text}\n`
-    : page.slice(0, from) + text + page.slice(to + ends.length);
+    : page.slice(0, from) + text + page.slice(to + end.length);
 }
