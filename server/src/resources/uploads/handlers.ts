@@ -60,19 +60,24 @@ export function uploadHandlers(deps: UploadDeps): ServicePart<Call, Rpc> {
       return { uploads: rows.map((row) => show(row, call.app)) };
     },
 
-    /** One in progress is canceled and still shown as such until it expires; any other is deleted. All or nothing. */
+    /**
+     * One in progress is canceled and still shown as such until it expires, however often that is asked for; any other
+     * is deleted. All or nothing.
+     */
     async deleteUploads(req, call) {
       await db.transaction(async (tx) => {
         const found = await lockUploads(tx, call.app, req.ids);
         const missing = req.ids.find((id) => !found.some((row) => row.id === id));
         if (missing !== undefined) throw uploadFault.missing(missing);
+        const going = found.filter((row) => row.statusCode !== uploadStatus.canceled);
+        if (going.length === 0) return;
         const keysWhere = (isWanted: (row: UploadRow) => boolean) =>
-          found.filter(isWanted).map(({ key }) => key);
+          going.filter(isWanted).map(({ key }) => key);
         const isOpen = (row: UploadRow) => row.statusCode === uploadStatus.inProgress;
         await deps.onGone?.(
           tx,
           call.app,
-          found.map(({ key }) => key),
+          going.map(({ key }) => key),
           'was deleted',
         );
         await endUploads(tx, call.app, keysWhere(isOpen), uploadStatus.canceled);
@@ -81,11 +86,10 @@ export function uploadHandlers(deps: UploadDeps): ServicePart<Call, Rpc> {
           call.app,
           keysWhere((row) => !isOpen(row)),
         );
-        if (found.length > 0)
-          await enqueue(
-            tx,
-            found.map(({ folder }) => freeingJob(folder)),
-          );
+        await enqueue(
+          tx,
+          going.map(({ folder }) => freeingJob(folder)),
+        );
       });
       return {};
     },
