@@ -1,3 +1,5 @@
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { splitTensors, stackTensors } from './batch.ts';
 import type { InferenceWorkerData, ItemResult, Tensors, WorkerReply, WorkerRequest } from './messages.ts';
@@ -6,7 +8,9 @@ import { Sessions } from './sessions.ts';
 
 if (parentPort === null) throw new Error('inference-worker runs as a worker thread');
 const port = parentPort;
-const sessions = new Sessions((workerData as InferenceWorkerData).sessionsMax);
+const { sessionsMax, niceness } = workerData as InferenceWorkerData;
+const sessions = new Sessions(sessionsMax);
+stepBack();
 type RunRequest = Extract<WorkerRequest, { kind: 'run' }>;
 
 // One after another: closing must wait for the run before it.
@@ -14,6 +18,16 @@ let last = Promise.resolve();
 port.on('message', (request: WorkerRequest) => {
   last = last.then(() => answer(request));
 });
+
+/** Leaves the processor to threads that answer or wait for an answer; where the system cannot say which thread this is, not. */
+function stepBack(): void {
+  try {
+    // On Linux priorities are those of threads: `<process>/task/<thread>`.
+    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), niceness);
+  } catch {
+    // Another system.
+  }
+}
 
 async function answer(request: WorkerRequest): Promise<void> {
   if (request.kind === 'close') {

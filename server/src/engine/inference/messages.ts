@@ -43,4 +43,6 @@ export type WorkerReply =
 
 export interface InferenceWorkerData {
   sessionsMax: number;
+  /** 0 as all others, up to 19: how far it lets other threads go first. */
+  niceness: number;
 }

@@ -23,6 +23,9 @@ export interface PoolOptions {
   sessionsMax?: number;
 }
 
+/** Long runs must not keep the thread that answers everybody, nor quick networks, from the processor. */
+const niceness = 5;
+
 export interface RunOptions {
   /** Names of the wanted outputs; all when absent. */
   outputs?: readonly string[];
@@ -71,14 +74,14 @@ export class InferencePool {
   readonly #turns = new Turns();
   readonly #threadsMax: number;
   readonly #queueMax: number;
-  readonly #workerData: InferenceWorkerData;
+  readonly #sessionsMax: number;
   #nextId = 1;
   #closed = false;
 
   constructor(options: PoolOptions = {}) {
     this.#threadsMax = Math.max(1, options.threads ?? availableParallelism());
     this.#queueMax = options.queueMax ?? 1024;
-    this.#workerData = { sessionsMax: options.sessionsMax ?? 16 };
+    this.#sessionsMax = options.sessionsMax ?? 16;
   }
 
   get threads(): number {
@@ -210,7 +213,10 @@ export class InferencePool {
 
   #spawn(isExpress: boolean): Thread {
     const worker = new Worker(entryUrl('inference-worker', import.meta.url), {
-      workerData: this.#workerData,
+      workerData: {
+        sessionsMax: this.#sessionsMax,
+        niceness: isExpress ? 0 : niceness,
+      } satisfies InferenceWorkerData,
       name: 'inference',
     });
     const thread: Thread = {
