@@ -11,7 +11,8 @@ import { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
 import { type FoundFormat, formatHeadBytes, readMediaFormat } from './media-format.ts';
 import { fileName, type OpenFile } from './probe.ts';
 import { openTools } from './tools.ts';
-import { readVideo, type Video } from './video.ts';
+import { indexVideo, openFrames, type Video } from './video.ts';
+import { VideoIndexes } from './video-indexes.ts';
 
 export type { Audio, AudioFacts } from './audio.ts';
 export type { Frame } from './frame-reader.ts';
@@ -28,6 +29,8 @@ export interface OpenMediumOptions {
   /** Waits behind those that a person waits for. */
   readonly background?: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Tells these bytes from all others: what was found out about them once is then not read again. */
+  readonly hash?: Uint8Array;
 }
 
 /** Decodes videos and sounds in child processes. */
@@ -70,6 +73,8 @@ export interface MediaDecoderOptions {
 }
 
 const waitingMax = 1024;
+/** Frames of all videos whose times are remembered; some 60 bytes each. */
+const framesKnownMax = 500_000;
 /** A folder this old belongs to a process that is gone. */
 const leftoverAgeMs = 6 * 3_600_000;
 
@@ -77,6 +82,7 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
   const { dir } = options;
   const tools = openTools(options.programFolders ?? [], options.ffmpeg);
   const gate = new Gate(options.atOnce ?? Math.max(2, availableParallelism()), waitingMax);
+  const indexes = new VideoIndexes(framesKnownMax);
   let prepared: Promise<void> | undefined;
 
   async function makeFolder() {
@@ -106,18 +112,24 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
     }
   }
 
+  async function readVideo(file: OpenFile, sizeBytes: number, { hash, signal }: OpenMediumOptions) {
+    const found = indexes.get(hash) ?? (await indexVideo(file, sizeBytes, signal));
+    indexes.set(hash, found);
+    return openFrames(file, found);
+  }
+
   async function use<Opened, Result>(
     kind: MediumKind,
     source: MediumSource,
     asked: OpenMediumOptions,
-    read: (file: OpenFile, sizeBytes: number, signal?: AbortSignal) => Promise<Opened>,
+    read: (file: OpenFile, sizeBytes: number, asked: OpenMediumOptions) => Promise<Opened>,
     work: (opened: Opened) => Promise<Result>,
   ): Promise<Result> {
     return gate.pass(
       async () => {
         const { file, sizeBytes, remove } = await lay(kind, source, asked);
         try {
-          return await work(await read(file, sizeBytes, asked.signal));
+          return await work(await read(file, sizeBytes, asked));
         } finally {
           await remove();
         }
@@ -129,7 +141,8 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
   return {
     isAvailable: async () => (await tools()) !== undefined,
     withVideo: (source, work, asked = {}) => use('video', source, asked, readVideo, work),
-    withAudio: (source, work, asked = {}) => use('audio', source, asked, readAudio, work),
+    withAudio: (source, work, asked = {}) =>
+      use('audio', source, asked, (file, sizeBytes, { signal }) => readAudio(file, sizeBytes, signal), work),
     async scratch(work) {
       const { folder, remove } = await makeFolder();
       try {
@@ -143,7 +156,7 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
         async () => {
           const { file, sizeBytes, remove } = await lay('video', source, asked);
           try {
-            return { ...(await readVideo(file, sizeBytes, asked.signal)), close: remove };
+            return { ...(await readVideo(file, sizeBytes, asked)), close: remove };
           } catch (error) {
             await remove();
             throw error;

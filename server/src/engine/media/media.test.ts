@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -174,6 +175,21 @@ withFfmpeg('frames are scaled to the edge asked for, and encoded without loss', 
     expect((await encodeFrame(frame)).subarray(1, 4).toString()).toBe('PNG');
     await expect(frameAt({ number: 20 })).rejects.toMatchObject({ code: 30104 });
   });
+});
+
+withFfmpeg('what is known of a video by its hash gives the same frames', async () => {
+  const clip = await numberedClip({ ending: 'mp4', frames: 30, timesMs: unevenMs.slice(0, 30) });
+  const hash = createHash('sha256').update(clip).digest();
+  for (const n of [0, 12, 29])
+    await decoder.withVideo(
+      clip,
+      async ({ times, frameAt, facts }) => {
+        expect(facts.frameCount).toBe(30);
+        expect(numberIn(await frameAt({ number: n }))).toBe(n);
+        expect(numberIn(await frameAt({ timeMs: times.timeMsOf(n) }))).toBe(n);
+      },
+      { hash },
+    );
 });
 
 describe('sounds', () => {

@@ -50,16 +50,22 @@ export interface Video {
   close(): Promise<void>;
 }
 
+/** What is read of a video before its first frame is decoded: dear to find, and always the same for the same bytes. */
+export interface VideoIndex {
+  readonly facts: VideoFacts;
+  readonly index: FrameIndex;
+}
+
 /**
  * Reads what a video is and when its frames are shown.
  *
  * @throws Fault 30101 without a picture track · 30105 over a limit · 30300 unreadable
  */
-export async function readVideo(
+export async function indexVideo(
   file: OpenFile,
   sizeBytes: number,
   signal?: AbortSignal,
-): Promise<Omit<Video, 'close'>> {
+): Promise<VideoIndex> {
   const probed = await probe(file, signal);
   const stream = probed.streams.find(
     (one) => one.codec_type === 'video' && one.disposition?.attached_pic !== 1,
@@ -85,7 +91,7 @@ export async function readVideo(
     frameCount: index.count,
     durationSeconds,
   };
-  return openFrames(file, facts, index);
+  return { facts, index };
 }
 
 function checkLimits({ limits }: OpenFile, { durationSeconds }: Probe, width: number, height: number): void {
@@ -121,7 +127,8 @@ function fpsOf(index: FrameIndex, averageRate: string | undefined): number {
   return Number.isFinite(fps) ? Math.round(fps * 1000) / 1000 : 0;
 }
 
-function openFrames(file: OpenFile, facts: VideoFacts, index: FrameIndex): Omit<Video, 'close'> {
+/** The frames of a video that is laid down as a file. */
+export function openFrames(file: OpenFile, { facts, index }: VideoIndex): Omit<Video, 'close'> {
   const known = (number: number) => {
     if (!Number.isInteger(number) || number < 0 || number >= index.count)
       throw mediaFault.noFrame(number, index.count);

@@ -66,6 +66,6 @@ async function timesOf(
       duration_ms: times.durationMs,
       times_ms: Array.from({ length: times.count }, (_, number) => times.timeMsOf(number)),
     }),
-    { signal },
+    { signal, hash: sha },
   );
 }

@@ -138,7 +138,7 @@ async function sendFrame(
     const jpeg = await deps.media.withVideo(
       () => streamOriginal(deps.objects, grant, sha),
       async (video) => encodeJpeg(await video.frameAt(moment, { signal: gone.signal })),
-      { signal: gone.signal },
+      { signal: gone.signal, hash: sha },
     );
     response.writeHead(200, { ...always, etag, 'content-type': 'image/jpeg', 'content-length': jpeg.length });
     response.end(request.method === 'HEAD' ? undefined : jpeg);
