@@ -2,9 +2,17 @@ import type { Annotation, Data, FrameInfo, Region } from '@fovea/contract/rest';
 import { hostedPath } from '../api/media.ts';
 import { base64Of } from '../upload/files.ts';
 import type { FrameClock } from './frames.ts';
+import { type Home, isPlain, shownConcept } from './homes.ts';
 import { bitsOf, type Mask, maskFrom } from './mask.ts';
 import type { ConceptRef, Geometry, Mark, Shape } from './shapes.ts';
 import type { Size } from './view.ts';
+
+export interface WritingOptions {
+  readonly order?: number | undefined;
+  readonly clock?: FrameClock | undefined;
+  /** The server has it already, and what is not said would stay as it is there. */
+  readonly isKnown?: boolean;
+}
 
 /**
  * Shapes as annotations, one each: the contract keeps edges and corners as fractions of the picture, and masks as
@@ -15,7 +23,7 @@ export async function annotationOf(
   item: Shape | Mark,
   inputId: string,
   size: Size,
-  { order, clock }: { order?: number | undefined; clock?: FrameClock | undefined } = {},
+  { order, clock, isKnown }: WritingOptions = {},
 ): Promise<Annotation> {
   if (!('geometry' in item)) return { id: item.id, input_id: inputId, data: dataOfMark(item) };
   const shape = item;
@@ -39,7 +47,7 @@ export async function annotationOf(
           ],
         };
   const info = {
-    ...(shape.isLocked ? { locked: true } : {}),
+    ...(shape.isLocked || isKnown ? { locked: shape.isLocked } : {}),
     ...(shape.frame === undefined ? {} : { outside_after: shape.outsideAfter ?? false }),
     ...(order === undefined ? {} : { order }),
   };
@@ -60,22 +68,46 @@ function dataOfMark({ id, kind, from, to, concept }: Mark): Data {
 
 /** Labelled stretches among annotations, in order. */
 export function marksOf(annotations: readonly Annotation[]): Mark[] {
-  const found = annotations.flatMap(({ id = '', data }): (Mark | undefined)[] => [
-    ...(data?.time_segments ?? []).map(({ time_info, data: inner }) =>
-      markOf(id, 'segment', time_info?.begin_time, time_info?.end_time, inner),
-    ),
-    ...(data?.regions ?? []).map(({ region_info, data: inner }) =>
-      region_info?.span
-        ? markOf(id, 'span', region_info.span.char_start, region_info.span.char_end, inner)
-        : undefined,
-    ),
-  ]);
+  const found = annotations.flatMap((annotation): (Mark | undefined)[] => {
+    const { data } = annotation;
+    return [
+      ...(data?.time_segments ?? []).map(({ id = '', time_info, data: inner }) =>
+        markOf(annotation, { list: 'time_segments', segment: id }, inner, {
+          kind: 'segment',
+          from: time_info?.begin_time ?? 0,
+          to: time_info?.end_time ?? 0,
+        }),
+      ),
+      ...(data?.regions ?? []).map(({ id = '', region_info, data: inner }) =>
+        region_info?.span
+          ? markOf(annotation, { list: 'regions', region: id }, inner, {
+              kind: 'span',
+              from: region_info.span.char_start ?? 0,
+              to: region_info.span.char_end ?? 0,
+            })
+          : undefined,
+      ),
+    ];
+  });
   return found.filter((mark) => mark !== undefined).toSorted((a, b) => a.from - b.from || a.to - b.to);
 }
 
-function markOf(id: string, kind: Mark['kind'], from = 0, to = 0, data?: Data): Mark | undefined {
-  const concept = data?.concepts?.[0];
-  return concept && { id, kind, from, to, concept: conceptRefOf(concept) };
+function markOf(
+  annotation: Annotation,
+  part: Home['part'],
+  data: Data | undefined,
+  where: Pick<Mark, 'kind' | 'from' | 'to'>,
+): Mark | undefined {
+  const concept = shownConcept(data?.concepts);
+  return concept && { ...placeOf(annotation, part), ...where, concept: conceptRefOf(concept) };
+}
+
+/** The id of a part of an annotation, and its home where it has to go back into one. */
+function placeOf(annotation: Annotation, part: Home['part']): { id: string; home?: Home } {
+  const { id = '' } = annotation;
+  if (isPlain(annotation)) return { id };
+  const name = part.list === 'time_segments' ? part.segment : part.region;
+  return { id: `${id} ${name}`, home: { annotation, part } };
 }
 
 async function regionInfoOf(geometry: Geometry, { width, height }: Size): Promise<Region['region_info']> {
@@ -126,7 +158,10 @@ interface Info {
 const frameNumber = (info: FrameInfo | undefined, clock: FrameClock | undefined): number =>
   info?.number || (info?.time && clock ? clock.at(info.time) : 0);
 
-/** Shapes of annotations, in drawing order. Annotations without a place are left out. */
+/**
+ * Shapes of annotations as the server lists them, the newest first, in drawing order: the newest on top where nobody
+ * said otherwise. Annotations without a place are left out.
+ */
 export async function shapesOf(
   annotations: readonly Annotation[],
   size: Size,
@@ -135,36 +170,50 @@ export async function shapesOf(
   const found: { shape: Shape; order: number }[] = [];
   for (const [i, annotation] of annotations.entries()) {
     const info = (annotation.annotation_info?.['fovea'] ?? {}) as Info;
-    const frames = annotation.data?.frames ?? [];
-    const regions = [
-      ...(annotation.data?.regions ?? []).map((region) => ({ region, frame: undefined })),
-      ...frames.flatMap((frame) =>
-        (frame.data?.regions ?? []).map((region) => ({
-          region,
-          frame: frameNumber(frame.frame_info, clock),
-        })),
-      ),
-    ];
-    for (const { region, frame } of regions) {
+    for (const { region, frame, part } of placesIn(annotation, clock)) {
       const geometry = await geometryOf(region, size);
       if (!geometry) continue;
-      const concept = region.data?.concepts?.[0];
+      const concept = shownConcept(region.data?.concepts);
       found.push({
-        order: info.order ?? i,
+        order: info.order ?? annotations.length - i,
         shape: {
-          id: annotation.id ?? '',
+          ...placeOf(annotation, part),
           geometry,
-          concept: concept ? conceptRefOf(concept) : undefined,
+          concept: concept && conceptRefOf(concept),
           isLocked: info.locked ?? false,
           frame,
           trackId: region.track_id || undefined,
           ...(info.outside_after ? { outsideAfter: true } : {}),
+          ...(info.order === undefined ? {} : { order: info.order }),
+          ...(region.data?.text?.raw ? { text: region.data.text.raw } : {}),
         },
       });
     }
   }
   return found.toSorted((a, b) => a.order - b.order).map(({ shape }) => shape);
 }
+
+interface Place {
+  readonly region: Region;
+  readonly frame: number | undefined;
+  readonly part: Home['part'];
+}
+
+/** The regions of an annotation, those in frames too. */
+const placesIn = ({ data }: Annotation, clock: FrameClock | undefined): Place[] => [
+  ...(data?.regions ?? []).map(
+    (region): Place => ({ region, frame: undefined, part: { list: 'regions', region: region.id ?? '' } }),
+  ),
+  ...(data?.frames ?? []).flatMap(({ frame_info, data: inner }) =>
+    (inner?.regions ?? []).map(
+      (region): Place => ({
+        region,
+        frame: frameNumber(frame_info, clock),
+        part: { list: 'frames', region: region.id ?? '' },
+      }),
+    ),
+  ),
+];
 
 export const conceptRefOf = (concept: { readonly id?: string; readonly name?: string }): ConceptRef => ({
   id: concept.id ?? '',

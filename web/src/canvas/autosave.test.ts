@@ -20,7 +20,7 @@ test('only what differs is told to the server', () => {
   expect(changesBetween(from, to)).toEqual({
     added: [c],
     changed: [{ ...a, isLocked: true }],
-    removed: ['b'],
+    removed: [b],
     labelsAdded: [dog],
     labelsRemoved: [cat],
   });

@@ -1,3 +1,4 @@
+import type { Annotation } from '@fovea/contract/rest';
 import { rpc } from '../api/client.ts';
 import { type AppName, refresh } from '../api/queries.ts';
 import { onServerState } from '../api/server-state.ts';
@@ -5,6 +6,7 @@ import { code, Trouble } from '../api/trouble.ts';
 import { annotationOf } from './annotations.ts';
 import { forgetDraft, keepDraft } from './drafts.ts';
 import type { FrameClock } from './frames.ts';
+import { isEmptied, withoutParts, withPart } from './homes.ts';
 import { type ConceptRef, type Drawing, itemsOf, type Mark, type Shape } from './shapes.ts';
 import { tracksOf } from './tracks.ts';
 import type { Size } from './view.ts';
@@ -28,7 +30,7 @@ export interface VideoParts {
 export interface Changes {
   readonly added: readonly (Shape | Mark)[];
   readonly changed: readonly (Shape | Mark)[];
-  readonly removed: readonly string[];
+  readonly removed: readonly (Shape | Mark)[];
   readonly labelsAdded: readonly ConceptRef[];
   readonly labelsRemoved: readonly ConceptRef[];
 }
@@ -42,7 +44,7 @@ export function changesBetween(from: Drawing, to: Drawing): Changes {
   return {
     added: items.filter(({ id }) => !before.has(id)),
     changed: items.filter((item) => before.has(item.id) && before.get(item.id) !== item),
-    removed: [...before.keys()].filter((id) => !after.has(id)),
+    removed: [...before.values()].filter(({ id }) => !after.has(id)),
     labelsAdded: to.labels.filter(({ id }) => !labelsBefore.has(id)),
     labelsRemoved: from.labels.filter(({ id }) => !labelsAfter.has(id)),
   };
@@ -71,6 +73,8 @@ export class Autosave {
   readonly #changed: (state: SaveState) => void;
   readonly #stopListening: () => void;
   readonly #video: VideoParts | undefined;
+  /** Places among the shapes, as the server has them. */
+  readonly #orders: Map<string, number>;
   #saved: Drawing;
   #wanted: Drawing;
   #isRunning = false;
@@ -90,6 +94,9 @@ export class Autosave {
     this.#size = size;
     this.#saved = saved;
     this.#wanted = saved;
+    this.#orders = new Map(
+      saved.shapes.flatMap(({ id, order }) => (order === undefined ? [] : [[id, order] as const])),
+    );
     this.#changed = changed;
     this.#stopListening = onServerState((isLost) => {
       if (!isLost) void this.flush();
@@ -137,6 +144,59 @@ export class Autosave {
     if (this.isDirty) void this.flush();
   }
 
+  /** What is drawn, as an annotation. */
+  #message(item: Shape | Mark, isKnown = false): Promise<Annotation> {
+    return annotationOf(item, this.#inputId, this.#size, {
+      order: this.#orders.get(item.id),
+      clock: this.#video?.clock,
+      isKnown,
+    });
+  }
+
+  async #overwrite(items: readonly (Shape | Mark)[]): Promise<void> {
+    const annotations = await Promise.all(items.map((item) => this.#message(item, true)));
+    await rpc('PatchAnnotations', { user_app_id: this.#app, action: 'overwrite', annotations });
+  }
+
+  async #delete(ids: readonly string[]): Promise<void> {
+    const input_ids = ids.map(() => this.#inputId);
+    await rpc('DeleteAnnotations', { user_app_id: this.#app, ids, input_ids });
+  }
+
+  /** Brings parts back into annotations that say more than what is drawn of them, as those are at the server now. */
+  async #sendHome(
+    target: Drawing,
+    kept: readonly (Shape | Mark)[],
+    removed: readonly (Shape | Mark)[],
+  ): Promise<void> {
+    const homes = new Map(
+      [...kept, ...removed].flatMap(({ home }) => (home ? [[home.annotation.id ?? '', home] as const] : [])),
+    );
+    for (const ids of chunks([...homes.keys()])) {
+      const there = await readAgain(this.#app, this.#inputId, ids);
+      const posted: Annotation[] = [];
+      const patched: Annotation[] = [];
+      const emptied: string[] = [];
+      for (const id of ids) {
+        const known = there.get(id);
+        // One that is gone is made again of what is drawn of it now.
+        let next = known ?? withoutParts(homes.get(id)?.annotation ?? {});
+        for (const { home } of removed)
+          if (home?.annotation.id === id) next = withPart(next, home, undefined);
+        for (const item of known ? kept : itemsOf(target))
+          if (item.home?.annotation.id === id)
+            next = withPart(next, item.home, await this.#message(item, true));
+        if (isEmptied(next)) emptied.push(...(known ? [id] : []));
+        else (known ? patched : posted).push(asSent(next));
+      }
+      const user_app_id = this.#app;
+      if (posted.length > 0) await rpc('PostAnnotations', { user_app_id, annotations: posted });
+      if (patched.length > 0)
+        await rpc('PatchAnnotations', { user_app_id, action: 'overwrite', annotations: patched });
+      if (emptied.length > 0) await this.#delete(emptied);
+    }
+  }
+
   /** Tracks, which say between which frames the server works out what lies between keyframes. */
   async #sendTracks({ clock, tracks }: VideoParts, target: Drawing): Promise<void> {
     const before = trackFacts(this.#saved, clock);
@@ -174,27 +234,18 @@ export class Autosave {
 
   async #send(target: Drawing): Promise<void> {
     const { added, changed, removed, labelsAdded, labelsRemoved } = changesBetween(this.#saved, target);
-    const orders = new Map(
-      isReordered(this.#saved, target) ? target.shapes.map(({ id }, i) => [id, i] as const) : [],
-    );
+    const isMoved = isReordered(this.#saved, target);
+    if (isMoved) for (const [i, { id }] of target.shapes.entries()) this.#orders.set(id, i);
     const reordered = target.shapes.filter(
-      (shape) => orders.has(shape.id) && !added.includes(shape) && !changed.includes(shape),
+      (shape) => isMoved && !added.includes(shape) && !changed.includes(shape),
     );
-    const message = (item: Shape | Mark) =>
-      annotationOf(item, this.#inputId, this.#size, {
-        order: orders.get(item.id),
-        clock: this.#video?.clock,
-      });
     const user_app_id = this.#app;
-    for (const some of chunks(added)) {
-      const annotations = await Promise.all(some.map(message));
+    for (const some of chunks(added.filter(({ home }) => !home))) {
+      const annotations = await Promise.all(some.map((item) => this.#message(item)));
       // An answer that was lost may have been a success: what is there already is brought to this state instead.
       const reply = await rpc('PostAnnotations', { user_app_id, annotations }, { mixedIsFine: true });
-      const again = annotations.filter((_, i) =>
-        /duplicate/i.test(reply.annotations?.[i]?.status?.details ?? ''),
-      );
-      if (again.length > 0)
-        await rpc('PatchAnnotations', { user_app_id, action: 'overwrite', annotations: again });
+      const again = some.filter((_, i) => /duplicate/i.test(reply.annotations?.[i]?.status?.details ?? ''));
+      if (again.length > 0) await this.#overwrite(again);
       const refused = reply.annotations?.find(
         ({ status }) =>
           status?.code !== 24150 && status?.code !== 10000 && !/duplicate/i.test(status?.details ?? ''),
@@ -206,12 +257,11 @@ export class Autosave {
           requestId: reply.status?.req_id ?? '',
         });
     }
-    for (const some of chunks([...changed, ...reordered])) {
-      const annotations = await Promise.all(some.map(message));
-      await rpc('PatchAnnotations', { user_app_id, action: 'overwrite', annotations });
-    }
-    for (const ids of chunks(removed))
-      await rpc('DeleteAnnotations', { user_app_id, ids, input_ids: ids.map(() => this.#inputId) });
+    for (const some of chunks([...changed, ...reordered].filter(({ home }) => !home)))
+      await this.#overwrite(some);
+    for (const some of chunks(removed.filter(({ home }) => !home)))
+      await this.#delete(some.map(({ id }) => id));
+    await this.#sendHome(target, [...added, ...changed, ...reordered], removed);
     if (this.#video) await this.#sendTracks(this.#video, target);
     const label = (concepts: readonly ConceptRef[], action: 'merge' | 'remove') =>
       rpc('PatchInputs', {
@@ -266,3 +316,25 @@ function trackFacts(
 function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
   for (let from = 0; from < items.length; from += perRequest) yield items.slice(from, from + perRequest);
 }
+
+/** Annotations as they are now; those that are gone are left out. */
+async function readAgain(
+  user_app_id: AppName,
+  inputId: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Annotation>> {
+  const { annotations = [] } = await rpc(
+    'ListAnnotations',
+    { user_app_id, ids, input_ids: ids.map(() => inputId), per_page: perRequest },
+    { quiet: true },
+  );
+  return new Map(annotations.map((annotation) => [annotation.id ?? '', annotation]));
+}
+
+/** What of an annotation is the caller's to say. */
+const asSent = ({ id = '', input_id = '', data = {}, annotation_info = {} }: Annotation): Annotation => ({
+  id,
+  input_id,
+  data,
+  annotation_info,
+});

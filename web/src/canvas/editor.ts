@@ -2,6 +2,7 @@ import { History } from './history.ts';
 import { bitsOf, emptyMask, type Mask, maskFrom, paint } from './mask.ts';
 import { type Adjustments, cornersOf, paintPicture, paintShapes, plain, shapeColor } from './painter.ts';
 import {
+  anew,
   boxBetween,
   boxOf,
   type ConceptRef,
@@ -163,7 +164,7 @@ export class Editor {
       const place = `${track.id} ${frame}`;
       const id = this.#idsToBe.get(place) ?? newId();
       this.#idsToBe.set(place, id);
-      found.set(id, { ...one.shape, id, frame, outsideAfter: false });
+      found.set(id, anew(one.shape, { id, frame, outsideAfter: false }));
     }
     this.#between = { shapes: drawing.shapes, frame, found };
     return found;
@@ -298,7 +299,7 @@ export class Editor {
     const nearest = own.toSorted(
       (a, b) => Math.abs((a.frame ?? 0) - frame) - Math.abs((b.frame ?? 0) - frame),
     )[0];
-    const from = between ?? (nearest && { ...nearest, id: newId(), frame, outsideAfter: false });
+    const from = between ?? (nearest && anew(nearest, { id: newId(), frame, outsideAfter: false }));
     if (!from) return;
     const made = { ...from, geometry: rounded(from.geometry) };
     this.#do({ ...drawing, shapes: [...drawing.shapes, made] }, { selected: [made.id] });
@@ -398,15 +399,16 @@ export class Editor {
 
   #addCopies(shapes: readonly Shape[], by: Point): void {
     if (shapes.length === 0) return;
-    const copies = shapes.map((shape) => ({
-      ...shape,
-      id: newId(),
-      isLocked: false,
-      frame: this.#state.frame,
-      trackId: this.#newTrack(),
-      outsideAfter: false,
-      geometry: moved(shape.geometry, by, this.size),
-    }));
+    const copies = shapes.map((shape) =>
+      anew(shape, {
+        id: newId(),
+        isLocked: false,
+        frame: this.#state.frame,
+        trackId: this.#newTrack(),
+        outsideAfter: false,
+        geometry: moved(shape.geometry, by, this.size),
+      }),
+    );
     const { drawing } = this.#state;
     this.#do(
       { ...drawing, shapes: [...drawing.shapes, ...copies] },

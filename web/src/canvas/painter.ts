@@ -1,6 +1,6 @@
 import { colorOf } from '../gallery/colors.ts';
 import { bitsOf, boundsOf, type Mask } from './mask.ts';
-import { boxOf, type Geometry, handles, type Point, type Shape } from './shapes.ts';
+import { boxOf, type Geometry, handles, namesOf, type Point, type Shape } from './shapes.ts';
 import type { Size, View } from './view.ts';
 import { toScreen } from './view.ts';
 
@@ -156,9 +156,12 @@ export function paintShapes(context: CanvasRenderingContext2D, scene: Scene): vo
   for (const shape of scene.suggestions)
     if (isInView(shape)) paintOfOneColor(context, view, [shape], shapeColor(shape));
   context.setLineDash([]);
-  for (const shape of shown)
-    if (scene.selected.has(shape.id) || shape.id === scene.hovered)
-      paintMarked(context, view, shape, scene.selected.has(shape.id));
+  const isMarked = ({ id }: Shape): boolean => scene.selected.has(id) || id === scene.hovered;
+  const marked = shown.filter(isMarked);
+  for (const shape of marked) paintMarked(context, view, shape, scene.selected.has(shape.id));
+  // Names of a few are a help; of hundreds they would hide the picture.
+  for (const shape of shown.length <= namesMax ? shown : marked)
+    paintName(context, view, shape, isMarked(shape));
   if (scene.draft) paintDraft(context, view, scene.draft, scene.draftColor);
   if (scene.crosshair) paintCrosshair(context, scene.crosshair);
   if (scene.brush) {
@@ -224,6 +227,38 @@ function paintOfOneColor(
   context.fillStyle = `${color}22`;
   context.fill();
   strokeTwice(context, color, 2);
+}
+
+const namesMax = 40;
+
+/** What a shape is said to be, and what is written there, as far as its own width goes unless it is marked. */
+function paintName(context: CanvasRenderingContext2D, view: View, shape: Shape, isMarked: boolean): void {
+  const name = namesOf(shape).join(' ');
+  if (name === '') return;
+  const { left, top, right } = boxOf(shape.geometry);
+  const { x, y } = toScreen(view, { x: left, y: top });
+  const room = Math.max(isMarked ? 240 : 0, (right - left) * view.scale);
+  if (room < 28) return;
+  context.font = '600 12px system-ui, sans-serif';
+  context.textBaseline = 'middle';
+  const words = shortened(context, name, room - 10);
+  const width = context.measureText(words).width + 10;
+  const above = y >= 19 ? y - 19 : y + 1;
+  context.fillStyle = 'rgb(15 17 22 / 78%)';
+  context.beginPath();
+  context.roundRect(x - 1, above, width, 18, 3);
+  context.fill();
+  context.fillStyle = shapeColor(shape);
+  context.fillRect(x - 1, above + 3, 3, 12);
+  context.fillStyle = '#ffffff';
+  context.fillText(words, x + 5, above + 9.5);
+}
+
+function shortened(context: CanvasRenderingContext2D, words: string, room: number): string {
+  if (context.measureText(words).width <= room) return words;
+  const letters = [...words];
+  while (letters.length > 1 && context.measureText(`${letters.join('')}…`).width > room) letters.pop();
+  return `${letters.join('')}…`;
 }
 
 /** A dark line under the coloured one: seen on any picture. */

@@ -1,3 +1,4 @@
+import type { Home } from './homes.ts';
 import { boundsOf, isOn, type Mask } from './mask.ts';
 
 export interface Point {
@@ -27,7 +28,7 @@ export interface ConceptRef {
 }
 
 export interface Shape {
-  /** Also the id of its annotation. */
+  /** Also the id of its annotation, unless it has a home. */
   readonly id: string;
   readonly geometry: Geometry;
   readonly concept: ConceptRef | undefined;
@@ -38,6 +39,12 @@ export interface Shape {
   readonly trackId: string | undefined;
   /** On a keyframe: the object is out of sight from the next frame on, until its next keyframe. */
   readonly outsideAfter?: boolean;
+  /** Its place among the shapes as the server has it, where somebody changed that. */
+  readonly order?: number | undefined;
+  /** What its annotation says beyond what is drawn. */
+  readonly home?: Home | undefined;
+  /** What was read there. */
+  readonly text?: string | undefined;
 }
 
 /**
@@ -45,12 +52,13 @@ export interface Shape {
  * the first that no longer belongs to it).
  */
 export interface Mark {
-  /** Also the id of its annotation. */
+  /** Also the id of its annotation, unless it has a home. */
   readonly id: string;
   readonly kind: 'segment' | 'span';
   readonly from: number;
   readonly to: number;
   readonly concept: ConceptRef;
+  readonly home?: Home | undefined;
 }
 
 /** What is drawn on one input, and the labels of the whole of it. Shapes lie in drawing order, the last on top. */
@@ -61,6 +69,21 @@ export interface Drawing {
 }
 
 export const itemsOf = ({ shapes, marks = [] }: Drawing): readonly (Shape | Mark)[] => [...shapes, ...marks];
+
+/** What a shape is called: its concept, and what was read there. */
+export const namesOf = ({ concept, text }: Shape): string[] => [
+  ...(concept ? [concept.name] : []),
+  ...(text ? [`“${text}”`] : []),
+];
+
+/** A shape to be drawn again elsewhere: one of its own, of which the server knows nothing yet. */
+export const anew = (shape: Shape, changes: Partial<Shape> & { readonly id: string }): Shape => ({
+  ...shape,
+  home: undefined,
+  text: undefined,
+  order: undefined,
+  ...changes,
+});
 
 export const emptyDrawing: Drawing = { shapes: [], labels: [] };
 

@@ -4,7 +4,7 @@ import { conceptName } from '../../api/media.ts';
 import { useAppName, useRpc } from '../../api/queries.ts';
 import { conceptRefOf } from '../../canvas/annotations.ts';
 import type { Editor, EditorState } from '../../canvas/editor.ts';
-import { boxOf, type ConceptRef, type Shape } from '../../canvas/shapes.ts';
+import { boxOf, type ConceptRef, namesOf, type Shape } from '../../canvas/shapes.ts';
 import { colorOf } from '../../gallery/colors.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { Icon, type IconName } from '../../ui/icon.tsx';
@@ -188,10 +188,11 @@ function RowOfShape({
   const { t } = useTranslation();
   const { id, geometry, concept, isLocked } = shape;
   const one = new Set([id]);
+  const name = namesOf(shape).join(' ') || t('label.noConcept');
   const { left, top, right, bottom } = boxOf(geometry);
   const words = t('label.shape', {
     kind: t(`tools.${geometry.kind === 'mask' ? 'brush' : geometry.kind}`),
-    concept: concept?.name ?? t('label.noConcept'),
+    concept: name,
     left,
     top,
     width: right - left,
@@ -237,7 +238,7 @@ function RowOfShape({
       >
         <Icon name={icons[geometry.kind]} size={15} />
         <Swatch id={concept?.id ?? ''} />
-        <span className="grow">{concept?.name ?? t('label.noConcept')}</span>
+        <span className="grow">{name}</span>
         {isBetween && <span className="quiet small">{t('video.between')}</span>}
       </Button>
       <IconButton
