@@ -4,11 +4,10 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc, useUser } from '../../api/queries.ts';
 import { formatDate } from '../../i18n/format.ts';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { Select, TextField } from '../../ui/fields.tsx';
-import { sayTrouble } from '../../ui/notices.tsx';
 import { Loaded, TroubleNote } from '../../ui/states.tsx';
-import { MadeToken } from '../settings/tokens.tsx';
+import { MadeToken, RevokeButton } from '../settings/tokens.tsx';
 import { type Role, roles, scopesOf } from './roles.ts';
 
 /** Keys that open this app alone: for programs that should see nothing else. */
@@ -61,11 +60,7 @@ export function AppKeys() {
                 <span>{key.description || key.id?.slice(0, 6)}</span>
                 <span className="row small quiet">
                   {formatDate(key.created_at)}
-                  <IconButton
-                    icon="trash"
-                    label={t('tokens.revoke', { name: key.description })}
-                    onPress={() => void revoke(key).catch(sayTrouble)}
-                  />
+                  <RevokeButton name={key.description || (key.id ?? '')} revoke={() => revoke(key)} />
                 </span>
               </li>
             ))}

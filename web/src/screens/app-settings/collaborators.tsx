@@ -5,7 +5,7 @@ import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { Select, TextField } from '../../ui/fields.tsx';
-import { sayTrouble } from '../../ui/notices.tsx';
+import { say, sayTrouble } from '../../ui/notices.tsx';
 import { Loaded, TroubleNote } from '../../ui/states.tsx';
 import { type Role, roleOf, roles, scopesOf } from './roles.ts';
 
@@ -18,33 +18,44 @@ export function Collaborators() {
   const [role, setRole] = useState<Role>('label');
   const [trouble, setTrouble] = useState<unknown>();
   const choices = roles.map((id) => ({ id, label: t(`role.${id}`), detail: t(`role.${id}Words`) }));
+  const put = async (id: string, scopes: readonly string[]) => {
+    const collaborator = { app: { id: app.app_id, user_id: app.user_id }, user: { id }, scopes };
+    await rpc('PostCollaborators', { user_app_id: app, collaborators: [collaborator] });
+    await refresh('ListCollaborators');
+  };
   const add = async (event: FormEvent) => {
     event.preventDefault();
     setTrouble(undefined);
     try {
-      await rpc('PostCollaborators', {
-        user_app_id: app,
-        collaborators: [
-          { app: { id: app.app_id, user_id: app.user_id }, user: { id: userId }, scopes: scopesOf(role) },
-        ],
-      });
-      await refresh('ListCollaborators');
+      await put(userId, scopesOf(role));
       setUserId('');
     } catch (thrown) {
       setTrouble(thrown);
     }
   };
-  const change = async (collaborator: Collaborator, next: Role) => {
+  const change = async (collaborator: Collaborator, scopes: readonly string[]) => {
     await rpc('PatchCollaborators', {
       user_app_id: app,
       action: 'overwrite',
-      collaborators: [{ id: collaborator.id ?? '', scopes: scopesOf(next) }],
+      collaborators: [{ id: collaborator.id ?? '', scopes }],
     });
     await refresh('ListCollaborators');
+  };
+  const changeAndSay = async (collaborator: Collaborator, next: Role) => {
+    const before = collaborator.scopes ?? [];
+    await change(collaborator, scopesOf(next));
+    say(t('people.changed', { name: collaborator.user?.id, role: t(`role.${next}`) }), {
+      label: t('common.undo'),
+      act: () => void change(collaborator, before).catch(sayTrouble),
+    });
   };
   const remove = async (collaborator: Collaborator) => {
     await rpc('DeleteCollaborators', { user_app_id: app, collaborator_ids: [collaborator.id ?? ''] });
     await refresh('ListCollaborators');
+    say(t('people.removed', { name: collaborator.user?.id }), {
+      label: t('common.undo'),
+      act: () => void put(collaborator.user?.id ?? '', collaborator.scopes ?? []).catch(sayTrouble),
+    });
   };
   return (
     <section className="card stack">
@@ -61,7 +72,7 @@ export function Collaborators() {
                     hideLabel
                     choices={choices}
                     value={roleOf(collaborator.scopes ?? [])}
-                    onChange={(next) => void change(collaborator, next as Role).catch(sayTrouble)}
+                    onChange={(next) => void changeAndSay(collaborator, next as Role).catch(sayTrouble)}
                   />
                   <IconButton
                     icon="trash"

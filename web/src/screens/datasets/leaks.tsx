@@ -7,6 +7,7 @@ import { Link } from '../../app/link.tsx';
 import { pathTo } from '../../app/place.ts';
 import { Button } from '../../ui/button.tsx';
 import { Empty, TroubleNote } from '../../ui/states.tsx';
+import { Table } from '../../ui/table.tsx';
 import { datasetPath, startWork, type Work, waitForWork } from './works.ts';
 
 interface Leak {
@@ -62,25 +63,21 @@ export function Leaks({ datasetId, version }: { datasetId: string; version: Data
       {trouble !== undefined && <TroubleNote thrown={trouble} />}
       {leaks?.length === 0 && <Empty icon="check" title={t('leaks.none')} />}
       {leaks && leaks.length > 0 && (
-        <div className="scroll-x">
-          <table className="table">
-            <tbody>
-              {leaks.map(({ kind, input, other }) => (
-                <tr key={`${input.id} ${other.id}`}>
-                  <td>
-                    <span className="badge">{t(`leaks.${kind}`)}</span>
-                  </td>
-                  <td>
-                    {link(input.id)} <span className="quiet">{input.split}</span>
-                  </td>
-                  <td>
-                    {link(other.id)} <span className="quiet">{other.split}</span>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table>
+          {leaks.map(({ kind, input, other }) => (
+            <tr key={`${input.id} ${other.id}`}>
+              <td>
+                <span className="badge">{t(`leaks.${kind}`)}</span>
+              </td>
+              <td>
+                {link(input.id)} <span className="quiet">{input.split}</span>
+              </td>
+              <td>
+                {link(other.id)} <span className="quiet">{other.split}</span>
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </div>
   );

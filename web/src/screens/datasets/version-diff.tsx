@@ -9,6 +9,7 @@ import { pathTo } from '../../app/place.ts';
 import { formatNumber } from '../../i18n/format.ts';
 import { Select } from '../../ui/fields.tsx';
 import { Loaded } from '../../ui/states.tsx';
+import { numberColumn, Table } from '../../ui/table.tsx';
 import { nameOf } from './version-name.ts';
 import { datasetPath } from './works.ts';
 
@@ -68,30 +69,21 @@ export function VersionDiff({
               ))}
             </ul>
             {concepts.length > 0 && (
-              <div className="scroll-x">
-                <table className="table">
-                  <thead>
-                    <tr>
-                      <th scope="col">{t('evaluation.concept')}</th>
-                      <th scope="col" className="number">
-                        {t('datasets.change.added')}
-                      </th>
-                      <th scope="col" className="number">
-                        {t('datasets.change.removed')}
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {concepts.map((concept) => (
-                      <tr key={concept.id}>
-                        <th scope="row">{concept.id}</th>
-                        <td className="number">{formatNumber(concept.added ?? 0)}</td>
-                        <td className="number">{formatNumber(concept.removed ?? 0)}</td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <Table
+                columns={[
+                  t('evaluation.concept'),
+                  numberColumn(t('datasets.change.added')),
+                  numberColumn(t('datasets.change.removed')),
+                ]}
+              >
+                {concepts.map((concept) => (
+                  <tr key={concept.id}>
+                    <th scope="row">{concept.id}</th>
+                    <td className="number">{formatNumber(concept.added ?? 0)}</td>
+                    <td className="number">{formatNumber(concept.removed ?? 0)}</td>
+                  </tr>
+                ))}
+              </Table>
             )}
             <ul className="plain">
               {inputs.slice(0, 200).map(({ id, change }) => (

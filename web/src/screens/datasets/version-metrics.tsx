@@ -5,6 +5,7 @@ import { useAppName, useRpc } from '../../api/queries.ts';
 import { go, pathTo } from '../../app/place.ts';
 import { formatNumber } from '../../i18n/format.ts';
 import { Loaded, Waiting } from '../../ui/states.tsx';
+import { Table } from '../../ui/table.tsx';
 
 const Chart = lazy(() => import('../../ui/chart.tsx'));
 
@@ -125,26 +126,22 @@ function GroupChart({
       />
       <details>
         <summary className="small">{t('datasets.asTable')}</summary>
-        <div className="scroll-x">
-          <table className="table">
-            <tbody>
-              {sorted.map(({ value, metrics }) => (
-                <tr key={textOf(value)}>
-                  <th scope="row">
-                    {open ? (
-                      <button type="button" className="as-link" onClick={() => open(textOf(value))}>
-                        {textOf(value)}
-                      </button>
-                    ) : (
-                      textOf(value)
-                    )}
-                  </th>
-                  <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table>
+          {sorted.map(({ value, metrics }) => (
+            <tr key={textOf(value)}>
+              <th scope="row">
+                {open ? (
+                  <button type="button" className="as-link" onClick={() => open(textOf(value))}>
+                    {textOf(value)}
+                  </button>
+                ) : (
+                  textOf(value)
+                )}
+              </th>
+              <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
+            </tr>
+          ))}
+        </Table>
       </details>
     </section>
   );

@@ -159,7 +159,12 @@ export default function Inputs() {
       {ids.length > 0 && (
         <SelectionBar
           ids={ids}
+          dataset={query.datasets.length === 1 ? query.datasets[0] : undefined}
           onChanged={(inputs) => void replaced(inputs)}
+          onMoved={() => {
+            clear();
+            void refetch().then(() => grid.current?.refresh());
+          }}
           onDeleted={() => {
             clear();
             void refetch().then(() => grid.current?.refresh());

@@ -1,3 +1,4 @@
+import type { Search } from '@fovea/contract/rest';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
@@ -46,9 +47,17 @@ export function SavedSearches({ query, onClose }: { query: Query; onClose: () =>
     setRenamed(undefined);
     await changed();
   };
-  const remove = async (id: string) => {
-    await rpc('DeleteSearch', { user_app_id: app, id });
+  const remove = async (one: Search, label: string) => {
+    await rpc('DeleteSearch', { user_app_id: app, id: one.id ?? '' });
     await changed();
+    const back = async () => {
+      await rpc('PostInputsSearches', { user_app_id: app, searches: [{ ...one, save: true }] });
+      await changed();
+    };
+    say(t('saved.deleted', { name: label }), {
+      label: t('common.undo'),
+      act: () => void back().catch(sayTrouble),
+    });
   };
   const run = (chosen: Query) => {
     onClose();
@@ -122,7 +131,7 @@ export function SavedSearches({ query, onClose }: { query: Query; onClose: () =>
                           <IconButton
                             icon="trash"
                             label={t('saved.delete', { name: label })}
-                            onPress={() => void remove(id).catch(sayTrouble)}
+                            onPress={() => void remove(one, label).catch(sayTrouble)}
                           />
                         </>
                       )}

@@ -9,16 +9,18 @@ import { wordsOf } from '../../api/trouble.ts';
 import { Link } from '../../app/link.tsx';
 import { go, pathTo, setQuery, usePlace } from '../../app/place.ts';
 import { formatAgo, formatDate, formatNumber } from '../../i18n/format.ts';
-import { Button, IconButton } from '../../ui/button.tsx';
-import { Dialog } from '../../ui/dialog.tsx';
-import { say, sayTrouble } from '../../ui/notices.tsx';
+import { Button } from '../../ui/button.tsx';
+import { DeleteButton } from '../../ui/delete-button.tsx';
+import { say } from '../../ui/notices.tsx';
 import { Loaded } from '../../ui/states.tsx';
+import { numberColumn, Table } from '../../ui/table.tsx';
+import { Compare } from './compare.tsx';
 import { Evaluations } from './evaluations.tsx';
 import { TrainDialog } from './train-dialog.tsx';
 import { TryIt } from './try-it.tsx';
 import { isTrained, isTraining, VersionBadge } from './version-badge.tsx';
 
-const tabs = ['overview', 'evaluation', 'try', 'versions'] as const;
+const tabs = ['overview', 'evaluation', 'compare', 'try', 'versions'] as const;
 
 /** One model: what it is, how good it is, what it says of a picture, and its versions. */
 export default function Model() {
@@ -57,6 +59,9 @@ export default function Model() {
               <TabPanel id="evaluation">
                 <Evaluations model={model} />
               </TabPanel>
+              <TabPanel id="compare">
+                <Compare model={model} />
+              </TabPanel>
               <TabPanel id="try">
                 <TryIt model={model} />
               </TabPanel>
@@ -79,16 +84,11 @@ function Header({ model }: { model: ModelMessage }) {
     ({ id, trainable }) => id === model.model_type_id && trainable,
   );
   const [isTrainOpen, setTrainOpen] = useState(false);
-  const [isDeleting, setDeleting] = useState(false);
   const remove = async () => {
-    try {
-      await rpc('DeleteModel', { user_app_id: app, model_id: model.id ?? '' });
-      await refresh('ListModels', 'GetResourceCounts');
-      say(t('model.deleted', { name: model.name || model.id }));
-      go(pathTo(app.user_id, app.app_id, 'models'));
-    } catch (thrown) {
-      sayTrouble(thrown);
-    }
+    await rpc('DeleteModel', { user_app_id: app, model_id: model.id ?? '' });
+    await refresh('ListModels', 'GetResourceCounts');
+    say(t('model.deleted', { name: model.name || model.id }));
+    go(pathTo(app.user_id, app.app_id, 'models'));
   };
   return (
     <header className="page-header">
@@ -105,7 +105,13 @@ function Header({ model }: { model: ModelMessage }) {
             {t('model.trainAgain')}
           </Button>
         )}
-        <IconButton icon="trash" label={t('common.delete')} onPress={() => setDeleting(true)} />
+        <DeleteButton
+          label={t('common.delete')}
+          title={t('model.deleteTitle', { name: model.name || model.id })}
+          act={remove}
+        >
+          <p>{t('model.deleteWords')}</p>
+        </DeleteButton>
       </div>
       <TrainDialog
         isOpen={isTrainOpen}
@@ -113,22 +119,6 @@ function Header({ model }: { model: ModelMessage }) {
         modelId={model.id ?? ''}
         modelTypeId={model.model_type_id ?? ''}
       />
-      <Dialog
-        title={t('model.deleteTitle', { name: model.name || model.id })}
-        isOpen={isDeleting}
-        onClose={() => setDeleting(false)}
-        size="small"
-        actions={
-          <>
-            <Button onPress={() => setDeleting(false)}>{t('common.cancel')}</Button>
-            <Button look="danger" onPress={() => void remove()}>
-              {t('common.delete')}
-            </Button>
-          </>
-        }
-      >
-        <p>{t('model.deleteWords')}</p>
-      </Dialog>
     </header>
   );
 }
@@ -230,50 +220,41 @@ function Versions({ model }: { model: ModelMessage }) {
   return (
     <Loaded query={found}>
       {({ model_versions = [] }) => (
-        <div className="scroll-x">
-          <table className="table">
-            <thead>
-              <tr>
-                <th scope="col">{t('model.version')}</th>
-                <th scope="col">{t('model.state')}</th>
-                <th scope="col">{t('common.created')}</th>
-                <th scope="col" className="number">
-                  F1
-                </th>
-                <th scope="col" className="number">
-                  ROC AUC
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {model_versions.map((version) => (
-                <tr key={version.id}>
-                  <td>
-                    <Link
-                      href={pathTo(
-                        app.user_id,
-                        app.app_id,
-                        'models',
-                        model.id ?? '',
-                        'versions',
-                        version.id ?? '',
-                      )}
-                    >
-                      <code>{version.id?.slice(0, 10)}</code>
-                    </Link>{' '}
-                    {version.description}
-                  </td>
-                  <td>
-                    <VersionBadge version={version} />
-                  </td>
-                  <td>{formatAgo(version.created_at)}</td>
-                  <td className="number">{shown(version.metrics?.summary?.macro_avg_f1_score)}</td>
-                  <td className="number">{shown(version.metrics?.summary?.macro_avg_roc_auc)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          columns={[
+            t('model.version'),
+            t('model.state'),
+            t('common.created'),
+            numberColumn('F1'),
+            numberColumn('ROC AUC'),
+          ]}
+        >
+          {model_versions.map((version) => (
+            <tr key={version.id}>
+              <td>
+                <Link
+                  href={pathTo(
+                    app.user_id,
+                    app.app_id,
+                    'models',
+                    model.id ?? '',
+                    'versions',
+                    version.id ?? '',
+                  )}
+                >
+                  <code>{version.id?.slice(0, 10)}</code>
+                </Link>{' '}
+                {version.description}
+              </td>
+              <td>
+                <VersionBadge version={version} />
+              </td>
+              <td>{formatAgo(version.created_at)}</td>
+              <td className="number">{shown(version.metrics?.summary?.macro_avg_f1_score)}</td>
+              <td className="number">{shown(version.metrics?.summary?.macro_avg_roc_auc)}</td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Loaded>
   );

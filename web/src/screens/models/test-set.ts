@@ -11,12 +11,16 @@ const has = (entry: EvalTestSetEntry, conceptId: string): boolean =>
 const scoreOf = (entry: EvalTestSetEntry, conceptId: string): number =>
   predictedValue((entry.predicted_concepts ?? []).find(({ id }) => id === conceptId) ?? {});
 
-const bestOf = (entry: EvalTestSetEntry): string | undefined =>
+/** What is said first of an entry. */
+export const bestOf = (entry: EvalTestSetEntry): string | undefined =>
   (entry.predicted_concepts ?? []).reduce<Concept | undefined>(
     (best, concept) =>
       best === undefined || predictedValue(concept) > predictedValue(best) ? concept : best,
     undefined,
   )?.id;
+
+/** Whether what is said first is there. */
+export const isRight = (entry: EvalTestSetEntry): boolean => has(entry, bestOf(entry) ?? '');
 
 /** Inputs of a test set by what a threshold makes of one concept. */
 export function countsAt(entries: readonly EvalTestSetEntry[], conceptId: string, threshold: number) {

@@ -4,12 +4,14 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { refresh, useRpc, useUser } from '../../api/queries.ts';
 import { formatDate } from '../../i18n/format.ts';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { CopyButton } from '../../ui/copy.tsx';
+import { DeleteButton } from '../../ui/delete-button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { TextField } from '../../ui/fields.tsx';
-import { say, sayTrouble } from '../../ui/notices.tsx';
+import { say } from '../../ui/notices.tsx';
 import { Empty, Loaded, TroubleNote } from '../../ui/states.tsx';
+import { Table } from '../../ui/table.tsx';
 
 /** Personal access tokens: made here, shown once, revoked here. */
 export function Tokens() {
@@ -39,39 +41,38 @@ export function Tokens() {
           keys.length === 0 ? (
             <Empty icon="key" title={t('tokens.none')} />
           ) : (
-            <div className="scroll-x">
-              <table className="table">
-                <thead>
-                  <tr>
-                    <th scope="col">{t('common.description')}</th>
-                    <th scope="col">{t('tokens.scopes')}</th>
-                    <th scope="col">{t('common.created')}</th>
-                    <td />
-                  </tr>
-                </thead>
-                <tbody>
-                  {keys.map((key) => (
-                    <tr key={key.id}>
-                      <td>{key.description || <code>{key.id?.slice(0, 6)}…</code>}</td>
-                      <td>{(key.scopes ?? []).slice(0, 3).join(', ')}</td>
-                      <td>{formatDate(key.created_at)}</td>
-                      <td>
-                        <IconButton
-                          icon="trash"
-                          label={t('tokens.revoke', { name: key.description || key.id })}
-                          onPress={() => void revoke(key).catch(sayTrouble)}
-                        />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table columns={[t('common.description'), t('tokens.scopes'), t('common.created'), undefined]}>
+              {keys.map((key) => (
+                <tr key={key.id}>
+                  <td>{key.description || <code>{key.id?.slice(0, 6)}…</code>}</td>
+                  <td>{(key.scopes ?? []).slice(0, 3).join(', ')}</td>
+                  <td>{formatDate(key.created_at)}</td>
+                  <td>
+                    <RevokeButton name={key.description || (key.id ?? '')} revoke={() => revoke(key)} />
+                  </td>
+                </tr>
+              ))}
+            </Table>
           )
         }
       </Loaded>
       <NewToken isOpen={isMaking} onClose={() => setMaking(false)} onMade={setMade} />
     </section>
+  );
+}
+
+/** Takes a token or a key out of use, after a question: it cannot be brought back. */
+export function RevokeButton({ name, revoke }: { name: string; revoke: () => Promise<unknown> }) {
+  const { t } = useTranslation();
+  return (
+    <DeleteButton
+      label={t('tokens.revoke', { name })}
+      title={t('tokens.revokeTitle', { name })}
+      verb={t('tokens.revokeDo')}
+      act={revoke}
+    >
+      <p>{t('tokens.revokeWords')}</p>
+    </DeleteButton>
   );
 }
 

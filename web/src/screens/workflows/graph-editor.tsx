@@ -18,6 +18,7 @@ import { formatNumber } from '../../i18n/format.ts';
 import { IconButton } from '../../ui/button.tsx';
 import { Checkbox, Select } from '../../ui/fields.tsx';
 import { say } from '../../ui/notices.tsx';
+import { Table } from '../../ui/table.tsx';
 import { closesRing, fits, freeNodeId, type Graph, type GraphNode, kindsOf, withoutNode } from './graph.ts';
 
 const size = { width: 220, height: 96 };
@@ -193,66 +194,52 @@ function NodeList({
   return (
     <details className="card" open={selected !== undefined}>
       <summary>{t('workflow.table')}</summary>
-      <div className="scroll-x">
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">{t('workflow.node')}</th>
-              <th scope="col">{t('workflow.takesFrom')}</th>
-              <th scope="col">{t('workflow.shown')}</th>
-              <td />
-            </tr>
-          </thead>
-          <tbody>
-            {graph.nodes.map((node) => (
-              <tr key={node.id} className={node.id === selected ? 'selected' : ''}>
-                <th scope="row">
-                  {node.id} <span className="quiet small">{node.model.name}</span>
-                </th>
-                <td className="row">
-                  {graph.nodes
-                    .filter(
-                      (other) =>
-                        other.id !== node.id &&
-                        (node.inputs.includes(other.id) ||
-                          (!closesRing(graph.nodes, other.id, node.id) &&
-                            fits(types.get(other.model.typeId), types.get(node.model.typeId)))),
-                    )
-                    .map((other) => (
-                      <Checkbox
-                        key={other.id}
-                        label={other.id}
-                        isSelected={node.inputs.includes(other.id)}
-                        onChange={(on) =>
-                          change(node.id, {
-                            inputs: on
-                              ? [...node.inputs, other.id]
-                              : node.inputs.filter((id) => id !== other.id),
-                          })
-                        }
-                      />
-                    ))}
-                </td>
-                <td>
+      <Table columns={[t('workflow.node'), t('workflow.takesFrom'), t('workflow.shown'), undefined]}>
+        {graph.nodes.map((node) => (
+          <tr key={node.id} className={node.id === selected ? 'selected' : ''}>
+            <th scope="row">
+              {node.id} <span className="quiet small">{node.model.name}</span>
+            </th>
+            <td className="row">
+              {graph.nodes
+                .filter(
+                  (other) =>
+                    other.id !== node.id &&
+                    (node.inputs.includes(other.id) ||
+                      (!closesRing(graph.nodes, other.id, node.id) &&
+                        fits(types.get(other.model.typeId), types.get(node.model.typeId)))),
+                )
+                .map((other) => (
                   <Checkbox
-                    label={t('workflow.shown')}
-                    isSelected={!node.isSuppressed}
-                    onChange={(on) => change(node.id, { isSuppressed: !on })}
+                    key={other.id}
+                    label={other.id}
+                    isSelected={node.inputs.includes(other.id)}
+                    onChange={(on) =>
+                      change(node.id, {
+                        inputs: on ? [...node.inputs, other.id] : node.inputs.filter((id) => id !== other.id),
+                      })
+                    }
                   />
-                </td>
-                <td>
-                  <IconButton
-                    icon="trash"
-                    label={t('workflow.removeNode', { name: node.id })}
-                    isDisabled={graph.nodes.length === 1}
-                    onPress={() => onChange({ ...graph, nodes: withoutNode(graph.nodes, node.id) })}
-                  />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+                ))}
+            </td>
+            <td>
+              <Checkbox
+                label={t('workflow.shown')}
+                isSelected={!node.isSuppressed}
+                onChange={(on) => change(node.id, { isSuppressed: !on })}
+              />
+            </td>
+            <td>
+              <IconButton
+                icon="trash"
+                label={t('workflow.removeNode', { name: node.id })}
+                isDisabled={graph.nodes.length === 1}
+                onPress={() => onChange({ ...graph, nodes: withoutNode(graph.nodes, node.id) })}
+              />
+            </td>
+          </tr>
+        ))}
+      </Table>
     </details>
   );
 }

@@ -6,9 +6,11 @@ import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
 import { go, pathTo, usePlace } from '../../app/place.ts';
 import { formatAgo } from '../../i18n/format.ts';
-import { Button, IconButton } from '../../ui/button.tsx';
-import { say, sayTrouble } from '../../ui/notices.tsx';
+import { Button } from '../../ui/button.tsx';
+import { DeleteButton } from '../../ui/delete-button.tsx';
+import { say } from '../../ui/notices.tsx';
 import { Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
+import { Table } from '../../ui/table.tsx';
 import { type Graph, graphOf, workflowOf } from './graph.ts';
 import { RunPreview } from './run-preview.tsx';
 import { useModels } from './use-models.ts';
@@ -57,14 +59,10 @@ function Editor({ workflow }: { workflow: WorkflowMessage }) {
     }
   };
   const remove = async () => {
-    try {
-      await rpc('DeleteWorkflow', { user_app_id: app, workflow_id: graph.id });
-      await refresh('ListWorkflows', 'GetResourceCounts');
-      say(t('model.deleted', { name: graph.id }));
-      go(pathTo(app.user_id, app.app_id, 'workflows'));
-    } catch (thrown) {
-      sayTrouble(thrown);
-    }
+    await rpc('DeleteWorkflow', { user_app_id: app, workflow_id: graph.id });
+    await refresh('ListWorkflows', 'GetResourceCounts');
+    say(t('model.deleted', { name: graph.id }));
+    go(pathTo(app.user_id, app.app_id, 'workflows'));
   };
   return (
     <>
@@ -87,7 +85,13 @@ function Editor({ workflow }: { workflow: WorkflowMessage }) {
           >
             {t('common.save')}
           </Button>
-          <IconButton icon="trash" label={t('common.delete')} onPress={() => void remove()} />
+          <DeleteButton
+            label={t('common.delete')}
+            title={t('model.deleteTitle', { name: graph.id })}
+            act={remove}
+          >
+            <p>{t('workflow.deleteWords')}</p>
+          </DeleteButton>
         </div>
       </header>
       {trouble !== undefined && <TroubleNote thrown={trouble} />}
@@ -123,24 +127,20 @@ function Versions({ workflowId }: { workflowId: string }) {
   return (
     <Loaded query={found}>
       {({ workflow_versions = [] }) => (
-        <div className="scroll-x">
-          <table className="table">
-            <tbody>
-              {workflow_versions.map((version) => (
-                <tr key={version.id}>
-                  <th scope="row">
-                    <code>{version.id?.slice(0, 12)}</code>
-                  </th>
-                  <td>{t('workflow.nodes', { count: version.nodes?.length ?? 0 })}</td>
-                  <td>{formatAgo(version.created_at)}</td>
-                  <td>
-                    {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table>
+          {workflow_versions.map((version) => (
+            <tr key={version.id}>
+              <th scope="row">
+                <code>{version.id?.slice(0, 12)}</code>
+              </th>
+              <td>{t('workflow.nodes', { count: version.nodes?.length ?? 0 })}</td>
+              <td>{formatAgo(version.created_at)}</td>
+              <td>
+                {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Loaded>
   );
