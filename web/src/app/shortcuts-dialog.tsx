@@ -29,7 +29,7 @@ const groups: readonly { readonly title: string; readonly keys: readonly Shortcu
   {
     title: 'shortcuts.labelling',
     keys: [
-      ['V R P B E K', 'shortcuts.tools'],
+      ['V R P B E K S', 'shortcuts.tools'],
       ['N', 'shortcuts.lastTool'],
       ['Shift+N', 'shortcuts.newBox'],
       ['1 … 9', 'shortcuts.digit'],
@@ -48,6 +48,7 @@ const groups: readonly { readonly title: string; readonly keys: readonly Shortcu
       ['Del Backspace', 'shortcuts.delete'],
       ['H Shift+H', 'shortcuts.hide'],
       ['L Shift+L', 'shortcuts.lock'],
+      ['PageUp PageDown', 'shortcuts.order'],
       ['[ ]', 'shortcuts.brush'],
       ['+ −', 'shortcuts.zoom'],
       ['0 Shift+1', 'shortcuts.fit'],

@@ -30,9 +30,7 @@ export async function annotationOf(
   const region: Region = {
     id: shape.id,
     region_info: await regionInfoOf(shape.geometry, size),
-    ...(shape.concept
-      ? { data: { concepts: [{ id: shape.concept.id, name: shape.concept.name, value: 1 }] } }
-      : {}),
+    ...(shape.concept || shape.text ? { data: dataOfShape(shape) } : {}),
     ...(shape.trackId === undefined ? {} : { track_id: shape.trackId }),
   };
   const data =
@@ -58,6 +56,11 @@ export async function annotationOf(
     ...(Object.keys(info).length > 0 ? { annotation_info: { fovea: info } } : {}),
   };
 }
+
+const dataOfShape = ({ concept, text }: Shape): Data => ({
+  ...(concept ? { concepts: [{ id: concept.id, name: concept.name, value: 1 }] } : {}),
+  ...(text ? { text: { raw: text } } : {}),
+});
 
 function dataOfMark({ id, kind, from, to, concept }: Mark): Data {
   const data = { concepts: [{ id: concept.id, name: concept.name, value: 1 }] };

@@ -1,123 +1,60 @@
+import { type EditorState, firstState } from './editor-state.ts';
 import { History } from './history.ts';
-import { bitsOf, emptyMask, type Mask, maskFrom, paint } from './mask.ts';
-import { type Adjustments, cornersOf, paintPicture, paintShapes, plain, shapeColor } from './painter.ts';
+import { Betweens, withKeyframeToggled } from './keyframes.ts';
+import { type Adjustments, shapeColor } from './painter.ts';
+import { Pointer, type Surface, type Tool } from './pointer.ts';
 import {
   anew,
   boxBetween,
   boxOf,
   type ConceptRef,
   type Drawing,
-  distanceToLine,
   type Geometry,
+  grown,
   isSolid,
   type Mark,
   moved,
+  newId,
   type Point,
   type Shape,
-  shapeAt,
   snap,
-  withCorner,
 } from './shapes.ts';
-import { betweenAt, rounded, tracksOf } from './tracks.ts';
-import { fit, pan, type Size, toPicture, toScreen, type View, zoom } from './view.ts';
-
-export const tools = ['select', 'box', 'polygon', 'brush', 'eraser', 'point', 'pan'] as const;
-export type Tool = (typeof tools)[number];
-
-/** What the panels around the canvas show. Made anew whenever something in it changes. */
-export interface EditorState {
-  readonly drawing: Drawing;
-  readonly selected: ReadonlySet<string>;
-  readonly hidden: ReadonlySet<string>;
-  readonly hovered: string | undefined;
-  readonly suggestions: readonly Shape[];
-  readonly tool: Tool;
-  readonly concept: ConceptRef | undefined;
-  readonly brushRadius: number;
-  readonly adjustments: Adjustments;
-  readonly canUndo: boolean;
-  readonly canRedo: boolean;
-  readonly scale: number;
-  /** On videos: the frame that is shown, and the object that keys speak of, seen in this frame or not. */
-  readonly frame: number | undefined;
-  readonly track: string | undefined;
-}
-
-type Gesture =
-  | { readonly kind: 'pan'; readonly from: Point; readonly view: View }
-  | { readonly kind: 'box'; readonly from: Point }
-  | { readonly kind: 'move'; readonly from: Point; readonly before: Drawing; readonly base: Drawing }
-  | {
-      readonly kind: 'corner';
-      readonly shape: Shape;
-      readonly corner: number;
-      readonly before: Drawing;
-      /** As before, with what is moved made into a keyframe. */
-      readonly base: Drawing;
-    }
-  | {
-      readonly kind: 'paint';
-      readonly shape: Shape | undefined;
-      bits: Uint8Array;
-      last: Point;
-      readonly on: boolean;
-    };
-
-const slackOnScreen = 6;
-const newId = (): string => crypto.randomUUID().replaceAll('-', '');
+import { type OnStage, Stage } from './stage.ts';
+import { rounded } from './tracks.ts';
+import type { Size } from './view.ts';
 
 /**
  * The drawing of one picture, or of one frame of a video, and everything that changes it. Knows nothing of the
  * server and nothing of React: panels subscribe, and whoever saves it is told of every change.
  */
-export class Editor {
+export class Editor implements Surface {
   readonly size: Size;
+  readonly stage: Stage;
+  readonly pointer: Pointer;
   readonly #history: History;
   readonly #changed: (drawing: Drawing) => void;
   readonly #listeners = new Set<() => void>();
-  #picture: CanvasImageSource | undefined;
-  #pictureContext: CanvasRenderingContext2D | undefined;
-  #shapeContext: CanvasRenderingContext2D | undefined;
-  #view: View = { scale: 1, left: 0, top: 0 };
-  #screen: Size = { width: 1, height: 1 };
-  /** Until somebody zooms or moves it, the picture fits into whatever there is of a window. */
-  #isFitted = true;
-  #drawing: 'none' | 'shapes' | 'all' = 'none';
-  #gesture: Gesture | undefined;
-  #draft: Geometry | undefined;
-  #pointer: Point | undefined;
-  #isSpaceDown = false;
   #copied: readonly Shape[] = [];
   #lastTool: Tool = 'box';
-  #between: { shapes?: readonly Shape[]; frame?: number | undefined; found: ReadonlyMap<string, Shape> } = {
-    found: new Map(),
-  };
-  readonly #idsToBe = new Map<string, string>();
+  readonly #between = new Betweens();
   /** Told of the frame in which something changed by going back and forth. */
   onFrame: ((frame: number) => void) | undefined;
+  /** Told of a place at which somebody asks a model what is there. */
+  onPoint: ((at: Point, isAdding: boolean) => void) | undefined;
   #state: EditorState;
 
   /** @param changed told of every drawing that comes to be, by a change or by going back and forth */
   constructor(size: Size, first: Drawing, changed: (drawing: Drawing) => void, frame?: number) {
     this.size = size;
+    this.stage = new Stage(
+      size,
+      () => this.#onStage(),
+      (scale) => this.#set({ scale }),
+    );
+    this.pointer = new Pointer(this);
     this.#history = new History(first);
     this.#changed = changed;
-    this.#state = {
-      drawing: first,
-      selected: new Set(),
-      hidden: new Set(),
-      hovered: undefined,
-      suggestions: [],
-      tool: 'select',
-      concept: undefined,
-      brushRadius: Math.max(2, Math.round(Math.min(size.width, size.height) / 40)),
-      adjustments: plain,
-      canUndo: false,
-      canRedo: false,
-      scale: 1,
-      frame,
-      track: undefined,
-    };
+    this.#state = firstState(size, first, frame);
   }
 
   // What the panels need
@@ -131,7 +68,7 @@ export class Editor {
   #set(changes: Partial<EditorState>): void {
     this.#state = { ...this.#state, ...changes };
     for (const listener of this.#listeners) listener();
-    this.#redraw('shapes');
+    this.stage.redraw('shapes');
   }
 
   /** Shapes that can be seen and reached now: on a video, those of the present frame. */
@@ -155,23 +92,11 @@ export class Editor {
    */
   get between(): ReadonlyMap<string, Shape> {
     const { drawing, frame } = this.#state;
-    const known = this.#between;
-    if (known.shapes === drawing.shapes && known.frame === frame) return known.found;
-    const found = new Map<string, Shape>();
-    for (const track of frame === undefined ? [] : tracksOf(drawing.shapes)) {
-      const one = betweenAt(track, frame as number);
-      if (!one) continue;
-      const place = `${track.id} ${frame}`;
-      const id = this.#idsToBe.get(place) ?? newId();
-      this.#idsToBe.set(place, id);
-      found.set(id, anew(one.shape, { id, frame, outsideAfter: false }));
-    }
-    this.#between = { shapes: drawing.shapes, frame, found };
-    return found;
+    return this.#between.find(drawing.shapes, frame);
   }
 
   /** The drawing with what is chosen between keyframes made into keyframes. */
-  #keyed(ids: ReadonlySet<string>): Drawing {
+  keyed(ids: ReadonlySet<string>): Drawing {
     const { drawing } = this.#state;
     const made = [...this.between.values()]
       .filter(({ id }) => ids.has(id))
@@ -214,11 +139,9 @@ export class Editor {
   }
 
   undo(): void {
-    this.#cancelGesture();
-    if (this.#draft?.kind === 'polygon') {
-      this.#dropVertex();
-      return;
-    }
+    this.pointer.cancelGesture();
+    // While a polygon is drawn its last corner is the last thing that was done.
+    if (this.pointer.dropVertex()) return;
     this.#travel(() => this.#history.undo());
   }
 
@@ -248,20 +171,20 @@ export class Editor {
 
   /** A box in the middle of what is in view: where the keyboard begins. */
   addByKeyboard(): void {
-    const middle = toPicture(this.#view, { x: this.#screen.width / 2, y: this.#screen.height / 2 });
+    const { middle } = this.stage;
     const half = Math.max(4, Math.round(Math.min(this.size.width, this.size.height) / 8));
     const a = snap({ x: middle.x - half, y: middle.y - half }, this.size);
     const b = snap({ x: middle.x + half, y: middle.y + half }, this.size);
     this.add({ kind: 'box', box: boxBetween(a, b) });
   }
 
-  #change(ids: ReadonlySet<string>, change: (shape: Shape) => Shape, merge?: string): void {
-    const drawing = this.#keyed(ids);
+  change(ids: ReadonlySet<string>, change: (shape: Shape) => Shape, merge?: string): void {
+    const drawing = this.keyed(ids);
     const shapes = drawing.shapes.map((shape) => (ids.has(shape.id) ? change(shape) : shape));
     this.#do({ ...drawing, shapes }, merge === undefined ? {} : { merge });
   }
 
-  /** As `#change`, for what is true of an object in all frames. */
+  /** As `change`, for what is true of an object in all frames. */
   #changeObjects(ids: ReadonlySet<string>, change: (shape: Shape) => Shape): void {
     const { drawing } = this.#state;
     const tracks = new Set(
@@ -273,7 +196,7 @@ export class Editor {
     this.#do({ ...drawing, shapes });
   }
 
-  #unlocked(): ReadonlySet<string> {
+  unlocked(): ReadonlySet<string> {
     const { drawing, selected } = this.#state;
     return new Set(
       [...drawing.shapes, ...this.between.values()]
@@ -288,21 +211,8 @@ export class Editor {
   toggleKeyframe(): void {
     const { drawing, track, frame } = this.#state;
     if (track === undefined || frame === undefined) return;
-    const own = drawing.shapes.filter((shape) => shape.trackId === track);
-    const here = own.find((shape) => shape.frame === frame);
-    if (own.some(({ isLocked }) => isLocked)) return;
-    if (here) {
-      this.#do({ ...drawing, shapes: drawing.shapes.filter((shape) => shape !== here) });
-      return;
-    }
-    const between = [...this.between.values()].find(({ trackId }) => trackId === track);
-    const nearest = own.toSorted(
-      (a, b) => Math.abs((a.frame ?? 0) - frame) - Math.abs((b.frame ?? 0) - frame),
-    )[0];
-    const from = between ?? (nearest && anew(nearest, { id: newId(), frame, outsideAfter: false }));
-    if (!from) return;
-    const made = { ...from, geometry: rounded(from.geometry) };
-    this.#do({ ...drawing, shapes: [...drawing.shapes, made] }, { selected: [made.id] });
+    const next = withKeyframeToggled(drawing, { track, frame }, [...this.between.values()]);
+    if (next) this.#do(next.drawing, next.made ? { selected: [next.made.id] } : {});
   }
 
   /** Says that the chosen object is out of sight after this frame, or takes that back. */
@@ -310,7 +220,7 @@ export class Editor {
     const { track } = this.#state;
     const here = this.allHere.find(({ trackId }) => track !== undefined && trackId === track);
     if (here && !here.isLocked)
-      this.#change(new Set([here.id]), (shape) => ({ ...shape, outsideAfter: !shape.outsideAfter }));
+      this.change(new Set([here.id]), (shape) => ({ ...shape, outsideAfter: !shape.outsideAfter }));
   }
 
   chooseTrack(track: string | undefined): void {
@@ -342,7 +252,7 @@ export class Editor {
   /** The concept of what is selected, and of what is drawn next. */
   setConcept(concept: ConceptRef): void {
     this.#set({ concept });
-    const ids = this.#unlocked();
+    const ids = this.unlocked();
     if (ids.size > 0) this.#changeObjects(ids, (shape) => ({ ...shape, concept }));
   }
 
@@ -351,7 +261,7 @@ export class Editor {
   }
 
   delete(): void {
-    const ids = this.#unlocked();
+    const ids = this.unlocked();
     const { drawing } = this.#state;
     const shapes = drawing.shapes.filter(({ id }) => !ids.has(id));
     if (shapes.length === drawing.shapes.length) return;
@@ -359,8 +269,8 @@ export class Editor {
   }
 
   nudge(by: Point): void {
-    this.#change(
-      this.#unlocked(),
+    this.change(
+      this.unlocked(),
       (shape) => ({ ...shape, geometry: moved(shape.geometry, by, this.size) }),
       'nudge',
     );
@@ -368,15 +278,9 @@ export class Editor {
 
   /** Moves the bottom right corner of boxes. */
   grow(by: Point): void {
-    this.#change(
-      this.#unlocked(),
-      (shape) => {
-        if (shape.geometry.kind !== 'box') return shape;
-        const { left, top, right, bottom } = shape.geometry.box;
-        const corner = snap({ x: right + by.x, y: bottom + by.y }, this.size);
-        const box = { left, top, right: Math.max(left + 1, corner.x), bottom: Math.max(top + 1, corner.y) };
-        return { ...shape, geometry: { kind: 'box', box } };
-      },
+    this.change(
+      this.unlocked(),
+      (shape) => ({ ...shape, geometry: grown(shape.geometry, by, this.size) }),
       'grow',
     );
   }
@@ -390,7 +294,7 @@ export class Editor {
   }
 
   duplicate(): void {
-    const by = Math.max(2, Math.round(10 / this.#view.scale));
+    const by = Math.max(2, Math.round(10 / this.stage.view.scale));
     this.#addCopies(
       this.allHere.filter(({ id }) => this.#state.selected.has(id)),
       { x: by, y: by },
@@ -424,6 +328,7 @@ export class Editor {
   /** To the top (1) or to the bottom (-1) of the shapes. */
   order(direction: 1 | -1): void {
     const { drawing, selected } = this.#state;
+    if (selected.size === 0) return;
     const chosen = drawing.shapes.filter(({ id }) => selected.has(id));
     const others = drawing.shapes.filter(({ id }) => !selected.has(id));
     this.#do({ ...drawing, shapes: direction === 1 ? [...others, ...chosen] : [...chosen, ...others] });
@@ -455,10 +360,11 @@ export class Editor {
   // What is not part of the drawing
 
   setTool(tool: Tool): void {
-    this.#finishPolygon();
+    this.pointer.finish();
     if (tool !== 'select' && tool !== 'pan') this.#lastTool = tool;
-    this.#set({ tool });
-    this.#showCursor();
+    // What was offered was offered to that tool.
+    this.#set({ tool, ...(this.#state.tool === 'segment' ? { suggestions: [] } : {}) });
+    this.pointer.showCursor();
   }
 
   takeLastTool(): void {
@@ -497,25 +403,19 @@ export class Editor {
 
   setAdjustments(adjustments: Adjustments): void {
     this.#set({ adjustments });
-    this.#redraw('all');
+    this.stage.adjust(adjustments);
   }
 
   setFrame(frame: number | undefined, picture: CanvasImageSource): void {
     if (frame !== this.#state.frame) {
-      this.#cancelGesture();
-      this.#finishPolygon();
+      this.pointer.cancelGesture();
+      this.pointer.finish();
     }
-    this.#picture = picture;
     const { track } = this.#state;
     this.#state = { ...this.#state, frame };
     const ids = this.allHere.filter(({ trackId }) => track !== undefined && trackId === track);
     this.#set({ selected: new Set(ids.map(({ id }) => id)), hovered: undefined });
-    this.#redraw('all');
-  }
-
-  fit(): void {
-    this.#setView(fit({ left: 0, top: 0, right: this.size.width, bottom: this.size.height }, this.#screen));
-    this.#isFitted = true;
+    this.stage.setPicture(picture);
   }
 
   fitSelected(): void {
@@ -523,375 +423,69 @@ export class Editor {
       .filter(({ id }) => this.#state.selected.has(id))
       .map(({ geometry }) => boxOf(geometry));
     if (boxes.length === 0) {
-      this.fit();
+      this.stage.fit();
       return;
     }
-    this.#setView(
-      fit(
-        {
-          left: Math.min(...boxes.map(({ left }) => left)),
-          top: Math.min(...boxes.map(({ top }) => top)),
-          right: Math.max(...boxes.map(({ right }) => right)),
-          bottom: Math.max(...boxes.map(({ bottom }) => bottom)),
-        },
-        this.#screen,
-      ),
-    );
+    this.stage.fitBox({
+      left: Math.min(...boxes.map(({ left }) => left)),
+      top: Math.min(...boxes.map(({ top }) => top)),
+      right: Math.max(...boxes.map(({ right }) => right)),
+      bottom: Math.max(...boxes.map(({ bottom }) => bottom)),
+    });
   }
-
-  zoomBy(factor: number, at: Point = { x: this.#screen.width / 2, y: this.#screen.height / 2 }): void {
-    this.#setView(zoom(this.#view, factor, at));
-  }
-
-  /** One pixel of the picture on one of the screen. */
-  zoomToFull(): void {
-    this.zoomBy(1 / this.#view.scale);
-  }
-
-  panBy(by: Point): void {
-    this.#setView(pan(this.#view, by));
-  }
-
-  #setView(view: View): void {
-    this.#isFitted = false;
-    this.#view = view;
-    // Moving alone changes nothing that is said beside the canvas.
-    if (view.scale !== this.#state.scale) this.#set({ scale: view.scale });
-    this.#redraw('all');
-  }
-
-  // Drawing
 
   attach(picture: HTMLCanvasElement, shapes: HTMLCanvasElement): void {
-    this.#pictureContext = picture.getContext('2d') ?? undefined;
-    this.#shapeContext = shapes.getContext('2d') ?? undefined;
-    this.#showCursor();
+    this.stage.attach(picture, shapes);
+    this.pointer.showCursor();
   }
 
-  get picture(): CanvasImageSource | undefined {
-    return this.#picture;
-  }
-
-  setPicture(picture: CanvasImageSource): void {
-    this.#picture = picture;
-    this.#redraw('all');
-  }
-
-  resize(screen: Size): void {
-    this.#screen = screen;
-    for (const context of [this.#pictureContext, this.#shapeContext]) {
-      if (!context) continue;
-      context.canvas.width = Math.round(screen.width * devicePixelRatio);
-      context.canvas.height = Math.round(screen.height * devicePixelRatio);
-    }
-    if (this.#isFitted && screen.width > 1) this.fit();
-    this.#redraw('all');
-  }
-
-  #redraw(what: 'shapes' | 'all'): void {
-    const isDue = this.#drawing !== 'none';
-    if (this.#drawing !== 'all') this.#drawing = what;
-    if (!isDue) requestAnimationFrame(() => this.#paint());
-  }
-
-  #paint(): void {
-    const what = this.#drawing;
-    this.#drawing = 'none';
-    if (what === 'all' && this.#pictureContext && this.#picture)
-      paintPicture(this.#pictureContext, this.#picture, this.size, this.#view, this.#state.adjustments);
-    if (!this.#shapeContext) return;
+  #onStage(): OnStage {
     const { selected, hovered, tool, brushRadius, concept, suggestions } = this.#state;
+    const { at, draft, isDrawing } = this.pointer;
     const isBrush = tool === 'brush' || tool === 'eraser';
-    const isAiming = (tool === 'box' || tool === 'polygon' || tool === 'point') && !this.#gesture;
-    paintShapes(this.#shapeContext, {
-      view: this.#view,
+    const isAiming = (tool === 'box' || tool === 'polygon' || tool === 'point') && !isDrawing;
+    return {
       shapes: this.shapesHere,
       dotted: new Set(this.between.keys()),
       suggestions,
       selected,
       hovered,
-      draft: this.#draft,
+      draft,
       draftColor: shapeColor({ concept }),
-      brush: isBrush && this.#pointer ? { at: this.#pointer, radius: brushRadius } : undefined,
-      crosshair: isAiming ? this.#pointer : undefined,
-    });
+      brush: isBrush && at ? { at, radius: brushRadius } : undefined,
+      crosshair: isAiming ? at : undefined,
+    };
   }
 
-  #showCursor(): void {
-    const canvas = this.#shapeContext?.canvas;
-    if (!canvas) return;
-    const { tool } = this.#state;
-    canvas.style.cursor =
-      this.#isSpaceDown || tool === 'pan'
-        ? 'grab'
-        : tool === 'select'
-          ? 'default'
-          : tool === 'brush' || tool === 'eraser'
-            ? 'none'
-            : 'crosshair';
+  // What the pointer does
+
+  preview(drawing: Drawing): void {
+    this.#set({ drawing });
   }
 
-  // The pointer
-
-  setSpace(isDown: boolean): void {
-    this.#isSpaceDown = isDown;
-    this.#showCursor();
+  commit(): void {
+    this.#do(this.#state.drawing);
   }
 
-  down(at: Point, event: { button: number; shiftKey: boolean }): void {
-    this.#pointer = at;
-    const { tool } = this.#state;
-    const here = toPicture(this.#view, at);
-    if (event.button === 1 || this.#isSpaceDown || tool === 'pan') {
-      this.#gesture = { kind: 'pan', from: at, view: this.#view };
-      return;
-    }
-    if (event.button !== 0) return;
-    if (tool === 'select') this.#downToSelect(at, here, event.shiftKey);
-    else if (tool === 'box') this.#gesture = { kind: 'box', from: snap(here, this.size) };
-    else if (tool === 'point') this.add({ kind: 'point', point: snap(here, this.size) });
-    else if (tool === 'polygon') this.#addVertex(at, here);
-    else this.#startStroke(here, tool === 'brush');
+  pointed(at: Point, isAdding: boolean): void {
+    this.onPoint?.(at, isAdding);
   }
 
-  #downToSelect(at: Point, here: Point, isAdding: boolean): void {
-    const { drawing, selected } = this.#state;
-    for (const shape of this.shapesHere) {
-      if (!selected.has(shape.id) || shape.isLocked) continue;
-      const corner = cornersOf(shape.geometry).findIndex((point) => {
-        const { x, y } = toScreen(this.#view, point);
-        return Math.hypot(x - at.x, y - at.y) <= slackOnScreen + 3;
-      });
-      if (corner < 0) continue;
-      this.#gesture = {
-        kind: 'corner',
-        shape: { ...shape, geometry: rounded(shape.geometry) },
-        corner,
-        before: drawing,
-        base: this.#keyed(new Set([shape.id])),
-      };
-      return;
-    }
-    const found = shapeAt(this.shapesHere, here, slackOnScreen / this.#view.scale);
-    if (!found) {
-      if (!isAdding) this.select([]);
-      this.#gesture = { kind: 'pan', from: at, view: this.#view };
-      return;
-    }
-    if (isAdding) {
-      const ids = new Set(selected);
-      if (!ids.delete(found.id)) ids.add(found.id);
-      this.select(ids);
-    } else if (!selected.has(found.id)) this.select([found.id]);
-    if (!found.isLocked)
-      this.#gesture = { kind: 'move', from: here, before: drawing, base: this.#keyed(this.#unlocked()) };
-  }
-
-  move(at: Point): void {
-    this.#pointer = at;
-    const here = toPicture(this.#view, at);
-    const gesture = this.#gesture;
-    switch (gesture?.kind) {
-      case undefined:
-        if (this.#state.tool === 'select')
-          this.hover(shapeAt(this.shapesHere, here, slackOnScreen / this.#view.scale)?.id);
-        if (this.#draft?.kind === 'polygon') this.#draft = { ...this.#draft };
-        break;
-      case 'pan':
-        this.#setView(pan(gesture.view, { x: at.x - gesture.from.x, y: at.y - gesture.from.y }));
-        return;
-      case 'box':
-        this.#draft = { kind: 'box', box: boxBetween(gesture.from, snap(here, this.size)) };
-        break;
-      case 'move': {
-        const by = { x: here.x - gesture.from.x, y: here.y - gesture.from.y };
-        const ids = this.#unlocked();
-        const shapes = gesture.base.shapes.map((shape) =>
-          ids.has(shape.id) ? { ...shape, geometry: moved(shape.geometry, by, this.size) } : shape,
-        );
-        this.#set({ drawing: { ...gesture.base, shapes } });
-        return;
-      }
-      case 'corner': {
-        const to = snap(here, this.size);
-        const geometry = cornerMoved(gesture.shape.geometry, gesture.corner, to);
-        const shapes = gesture.base.shapes.map((shape) =>
-          shape.id === gesture.shape.id ? { ...shape, geometry } : shape,
-        );
-        this.#set({ drawing: { ...gesture.base, shapes } });
-        return;
-      }
-      case 'paint':
-        this.#paintTo(gesture, here);
-        break;
-    }
-    this.#redraw('shapes');
-  }
-
-  up(): void {
-    const gesture = this.#gesture;
-    this.#gesture = undefined;
-    switch (gesture?.kind) {
-      case 'box': {
-        const draft = this.#draft;
-        this.#draft = undefined;
-        if (draft) this.add(draft);
-        break;
-      }
-      case 'move':
-      case 'corner':
-        if (this.#state.drawing !== gesture.before) this.#do(this.#state.drawing);
-        break;
-      case 'paint':
-        this.#endStroke(gesture);
-        break;
-      default:
-        break;
-    }
-    this.#redraw('shapes');
-  }
-
-  leave(): void {
-    this.#pointer = undefined;
-    this.#redraw('shapes');
-  }
-
-  /** A double click ends a polygon, or takes away or adds a vertex of a selected one. */
-  doubleClick(at: Point): void {
-    if (this.#state.tool === 'polygon') this.#finishPolygon();
-    if (this.#state.tool !== 'select') return;
-    const here = toPicture(this.#view, at);
-    const slack = (slackOnScreen + 3) / this.#view.scale;
-    for (const shape of this.shapesHere) {
-      if (!this.#state.selected.has(shape.id) || shape.isLocked || shape.geometry.kind !== 'polygon')
-        continue;
-      const points = vertexToggled(shape.geometry.points, here, slack, this.size);
-      if (!points) continue;
-      this.#change(new Set([shape.id]), (one) => ({ ...one, geometry: { kind: 'polygon', points } }));
-      return;
-    }
-  }
-
-  /** Ends what is being drawn: a polygon is kept if it has three corners. */
+  /** Ends what is being drawn, or takes what is offered: a polygon is kept if it has three corners. */
   finish(): void {
-    this.#finishPolygon();
+    this.pointer.finish();
+    const { tool, suggestions } = this.#state;
+    if (tool === 'segment') this.accept(new Set(suggestions.map(({ id }) => id)));
   }
 
-  /** Gives up what is being drawn, or else what is selected, or else the tool. @returns whether there was something */
+  /** Gives up what is being drawn or offered, or else what is selected, or else the tool. @returns whether there was any */
   cancel(): boolean {
-    if (this.#draft || this.#gesture) {
-      this.#cancelGesture();
-      this.#draft = undefined;
-      this.#redraw('shapes');
-      return true;
-    }
-    if (this.#state.selected.size > 0) {
-      this.select([]);
-      return true;
-    }
-    if (this.#state.tool !== 'select') {
-      this.setTool('select');
-      return true;
-    }
-    return false;
+    if (this.pointer.cancel()) return true;
+    const { tool, suggestions, selected } = this.#state;
+    if (tool === 'segment' && suggestions.length > 0) this.suggest([]);
+    else if (selected.size > 0) this.select([]);
+    else if (tool !== 'select') this.setTool('select');
+    else return false;
+    return true;
   }
-
-  #cancelGesture(): void {
-    const gesture = this.#gesture;
-    this.#gesture = undefined;
-    if (gesture?.kind === 'move' || gesture?.kind === 'corner') this.#set({ drawing: gesture.before });
-    if (gesture) this.#draft = undefined;
-  }
-
-  #addVertex(at: Point, here: Point): void {
-    const points = this.#draft?.kind === 'polygon' ? this.#draft.points : [];
-    const [first] = points;
-    if (first && points.length >= 3) {
-      const { x, y } = toScreen(this.#view, first);
-      if (Math.hypot(x - at.x, y - at.y) <= slackOnScreen + 4) {
-        this.#finishPolygon();
-        return;
-      }
-    }
-    const point = snap(here, this.size);
-    const last = points.at(-1);
-    if (last && last.x === point.x && last.y === point.y) return;
-    this.#draft = { kind: 'polygon', points: [...points, point] };
-    this.#redraw('shapes');
-  }
-
-  /** Undo while a polygon is drawn takes back its last corner. */
-  #dropVertex(): void {
-    if (this.#draft?.kind !== 'polygon') return;
-    const points = this.#draft.points.slice(0, -1);
-    this.#draft = points.length > 0 ? { kind: 'polygon', points } : undefined;
-    this.#redraw('shapes');
-  }
-
-  #finishPolygon(): void {
-    if (this.#draft?.kind !== 'polygon') return;
-    const draft = this.#draft;
-    this.#draft = undefined;
-    this.add(draft);
-    this.#redraw('shapes');
-  }
-
-  #startStroke(here: Point, on: boolean): void {
-    const { selected, concept } = this.#state;
-    const shape = this.allHere.find(
-      ({ id, geometry, isLocked }) => selected.has(id) && geometry.kind === 'mask' && !isLocked,
-    );
-    if (!shape && !on) return;
-    const mask =
-      shape?.geometry.kind === 'mask' ? shape.geometry.mask : emptyMask(this.size.width, this.size.height);
-    // Another concept chosen meanwhile means another mask.
-    const isOther = shape && on && concept && shape.concept?.id !== concept.id;
-    const target = isOther ? undefined : shape;
-    const bits = bitsOf(target ? mask : emptyMask(this.size.width, this.size.height));
-    const gesture: Gesture = { kind: 'paint', shape: target, bits, last: here, on };
-    this.#gesture = gesture;
-    this.#paintTo(gesture, here);
-  }
-
-  #paintTo(gesture: Extract<Gesture, { kind: 'paint' }>, here: Point): void {
-    const { width, height } = this.size;
-    const stroke = { from: gesture.last, to: here, radius: this.#state.brushRadius, on: gesture.on };
-    paint(gesture.bits, width, height, stroke);
-    gesture.last = here;
-    this.#draft = { kind: 'mask', mask: maskFrom(gesture.bits, width, height) };
-    this.#redraw('shapes');
-  }
-
-  #endStroke({ shape, bits }: Extract<Gesture, { kind: 'paint' }>): void {
-    this.#draft = undefined;
-    const mask: Mask = maskFrom(bits, this.size.width, this.size.height);
-    const geometry: Geometry = { kind: 'mask', mask };
-    if (!shape) this.add(geometry);
-    else if (isSolid(geometry)) this.#change(new Set([shape.id]), (one) => ({ ...one, geometry }));
-    else this.delete();
-  }
-}
-
-function cornerMoved(geometry: Geometry, corner: number, to: Point): Geometry {
-  if (geometry.kind === 'box') {
-    const box = withCorner(geometry.box, corner, to);
-    return box.right > box.left && box.bottom > box.top ? { kind: 'box', box } : geometry;
-  }
-  if (geometry.kind !== 'polygon') return geometry;
-  return { kind: 'polygon', points: geometry.points.map((point, i) => (i === corner ? to : point)) };
-}
-
-/** A polygon without the corner at a place, or with a new one on the edge there; undefined where neither is. */
-function vertexToggled(
-  points: readonly Point[],
-  at: Point,
-  slack: number,
-  size: Size,
-): readonly Point[] | undefined {
-  const corner = points.findIndex(({ x, y }) => Math.hypot(x - at.x, y - at.y) <= slack);
-  if (corner >= 0) return points.length > 3 ? points.filter((_, i) => i !== corner) : undefined;
-  const edge = points.findIndex(
-    (a, i) => distanceToLine(a, points[(i + 1) % points.length] as Point, at) <= slack,
-  );
-  return edge < 0 ? undefined : points.toSpliced(edge + 1, 0, snap(at, size));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { areaOf, bitsOf, boundsOf, emptyMask, isOn, maskFrom, paint } from './mask.ts';
+import { areaOf, bitsOf, boundsOf, emptyMask, isOn, joined, maskFrom, paint, partAt } from './mask.ts';
 
 /** A repeatable source of numbers in 0..1. Source: Mulberry32. */
 function random(seed: number): () => number {
@@ -51,4 +51,22 @@ test('a stroke covers the pixels near its way, and erasing takes just those away
   expect(bits[10 * 40 + 35]).toBe(0);
   paint(bits, 40, 30, { ...stroke, on: false });
   expect(bits.some((bit) => bit === 1)).toBe(false);
+});
+
+test('the part under a pixel is what hangs together with it, and parts can be joined', () => {
+  const drawn = ['##..#', '#..##', '.....', '###..'];
+  const mask = maskFrom(
+    Uint8Array.from(drawn.join(''), (letter) => (letter === '#' ? 1 : 0)),
+    5,
+    4,
+  );
+  const words = (part: typeof mask | undefined) =>
+    part && [...bitsOf(part)].map((bit) => (bit === 1 ? '#' : '.')).join('');
+  expect(words(partAt(mask, 0.5, 1.9))).toBe('##...#..............');
+  expect(words(partAt(mask, 4, 0))).toBe('....#...##..........');
+  expect(partAt(mask, 2, 0)).toBeUndefined();
+  expect(partAt(mask, -1, 0)).toBeUndefined();
+  expect(partAt(mask, 5, 0)).toBeUndefined();
+  const both = joined(partAt(mask, 0, 0) as typeof mask, partAt(mask, 1, 3) as typeof mask);
+  expect(words(both)).toBe('##...#.........###..');
 });

@@ -115,3 +115,34 @@ export function paint(
     }
   }
 }
+
+/** The connected part of a mask that a pixel belongs to, by its four neighbours; undefined where it is off. */
+export function partAt(mask: Mask, x: number, y: number): Mask | undefined {
+  const { width, height } = mask;
+  const bits = bitsOf(mask);
+  const start = Math.floor(y) * width + Math.floor(x);
+  if (x < 0 || y < 0 || x >= width || y >= height || bits[start] !== 1) return undefined;
+  const found = new Uint8Array(width * height);
+  const waiting = [start];
+  found[start] = 1;
+  const visit = (at: number): void => {
+    if (bits[at] !== 1 || found[at] === 1) return;
+    found[at] = 1;
+    waiting.push(at);
+  };
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    const column = at % width;
+    if (column > 0) visit(at - 1);
+    if (column < width - 1) visit(at + 1);
+    if (at >= width) visit(at - width);
+    if (at < width * (height - 1)) visit(at + width);
+  }
+  return maskFrom(found, width, height);
+}
+
+/** What is on in one of two masks of the same size. */
+export function joined(a: Mask, b: Mask): Mask {
+  const bits = bitsOf(a);
+  for (const [i, bit] of bitsOf(b).entries()) if (bit === 1) bits[i] = 1;
+  return maskFrom(bits, a.width, a.height);
+}

@@ -76,6 +76,8 @@ export const namesOf = ({ concept, text }: Shape): string[] => [
   ...(text ? [`“${text}”`] : []),
 ];
 
+export const newId = (): string => crypto.randomUUID().replaceAll('-', '');
+
 /** A shape to be drawn again elsewhere: one of its own, of which the server knows nothing yet. */
 export const anew = (shape: Shape, changes: Partial<Shape> & { readonly id: string }): Shape => ({
   ...shape,
@@ -164,6 +166,15 @@ export const handles = [
   ['right', 'bottom'],
   ['left', 'bottom'],
 ] as const;
+
+/** A box whose bottom right corner is moved, as far as the picture reaches; other shapes stay as they are. */
+export function grown(geometry: Geometry, by: Point, size: { width: number; height: number }): Geometry {
+  if (geometry.kind !== 'box') return geometry;
+  const { left, top, right, bottom } = geometry.box;
+  const corner = snap({ x: right + by.x, y: bottom + by.y }, size);
+  const box = { left, top, right: Math.max(left + 1, corner.x), bottom: Math.max(top + 1, corner.y) };
+  return { kind: 'box', box };
+}
 
 /** A box with one corner put elsewhere; corners may pass each other. */
 export function withCorner(box: Box, corner: number, to: Point): Box {

@@ -48,6 +48,7 @@ const paths = {
   refresh: 'M20 11a8 8 0 1 0-2 6M20 4v7h-7',
   save: 'M5 4h11l3 3v13H5zM8 4v5h7V4M8 20v-6h8v6',
   search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l5 5',
+  segment: 'M4 14c0-5 4-9 8-9s6 3 6 6M9 11l4 10 2-4 4-1zM4 14c0 3 1 4 3 5',
   select: 'M5 3l6 17 2.5-6.5L20 11z',
   settings:
     'M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM12 2v3M12 19v3M4.9 4.9 7 7M17 17l2.1 2.1M2 12h3M19 12h3M4.9 19.1 7 17M17 7l2.1-2.1',
@@ -56,6 +57,8 @@ const paths = {
   stepOn: 'M7 5l9 7-9 7zM18 5v14',
   stop: 'M6 6h12v12H6z',
   theme: 'M20 14A8 8 0 1 1 10 4a7 7 0 0 0 10 10z',
+  toBack: 'M12 4v12M7 11l5 5 5-5M5 20h14',
+  toFront: 'M12 20V8M7 13l5-5 5 5M5 4h14',
   trash: 'M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5',
   undo: 'M5 8h9a5 5 0 0 1 0 10h-4M9 4 5 8l4 4',
   upload: 'M12 16V5M7 9l5-5 5 5M5 20h14',

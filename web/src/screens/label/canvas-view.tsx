@@ -12,7 +12,7 @@ export function Canvas({ editor, label }: { editor: Editor; label: string }) {
     const element = holder.current as HTMLDivElement;
     const top = shapes.current as HTMLCanvasElement;
     editor.attach(picture.current as HTMLCanvasElement, top);
-    const measure = () => editor.resize({ width: element.clientWidth, height: element.clientHeight });
+    const measure = () => editor.stage.resize({ width: element.clientWidth, height: element.clientHeight });
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
@@ -22,26 +22,26 @@ export function Canvas({ editor, label }: { editor: Editor; label: string }) {
     };
     const wheel = (event: WheelEvent) => {
       event.preventDefault();
-      if (event.shiftKey) editor.panBy({ x: -event.deltaY, y: -event.deltaX });
-      else editor.zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), at(event));
+      if (event.shiftKey) editor.stage.panBy({ x: -event.deltaY, y: -event.deltaX });
+      else editor.stage.zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), at(event));
     };
     const down = (event: PointerEvent) => {
       top.setPointerCapture(event.pointerId);
       top.focus({ preventScroll: true });
-      editor.down(at(event), event);
+      editor.pointer.down(at(event), event);
     };
     const move = (event: PointerEvent) => {
-      for (const step of event.getCoalescedEvents?.() ?? []) editor.move(at(step));
-      editor.move(at(event));
+      for (const step of event.getCoalescedEvents?.() ?? []) editor.pointer.move(at(step));
+      editor.pointer.move(at(event));
     };
     const listeners: readonly (readonly [string, (event: never) => void])[] = [
       ['wheel', wheel],
       ['pointerdown', down],
       ['pointermove', move],
-      ['pointerup', () => editor.up()],
-      ['pointercancel', () => editor.up()],
-      ['pointerleave', () => editor.leave()],
-      ['dblclick', (event: MouseEvent) => editor.doubleClick(at(event))],
+      ['pointerup', () => editor.pointer.up()],
+      ['pointercancel', () => editor.pointer.up()],
+      ['pointerleave', () => editor.pointer.leave()],
+      ['dblclick', (event: MouseEvent) => editor.pointer.doubleClick(at(event))],
     ];
     for (const [name, listener] of listeners)
       top.addEventListener(name, listener as EventListener, { passive: false });

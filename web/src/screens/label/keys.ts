@@ -1,6 +1,7 @@
 import { useEffect } from 'react';
 import { isTyping } from '../../app/is-typing.ts';
-import type { Editor, Tool } from '../../canvas/editor.ts';
+import type { Editor } from '../../canvas/editor.ts';
+import type { Tool } from '../../canvas/pointer.ts';
 import { digitConcepts } from './digits.ts';
 
 const toolKeys: Readonly<Record<string, Tool>> = {
@@ -10,6 +11,7 @@ const toolKeys: Readonly<Record<string, Tool>> = {
   b: 'brush',
   e: 'eraser',
   k: 'point',
+  s: 'segment',
 };
 
 const arrows: Readonly<Record<string, { x: number; y: number }>> = {
@@ -38,7 +40,7 @@ export function useLabelKeys(
       if (first(event) || press(editor, ways, event)) event.preventDefault();
     };
     const up = (event: KeyboardEvent) => {
-      if (event.key === ' ') editor.setSpace(false);
+      if (event.key === ' ') editor.pointer.setSpace(false);
     };
     document.addEventListener('keydown', down);
     document.addEventListener('keyup', up);
@@ -74,7 +76,8 @@ function press(
       case 's':
         return done(ways.save());
       case 'c':
-        return done(editor.copy());
+        // Words that are selected are what is meant to be copied.
+        return getSelection()?.isCollapsed === false ? false : done(editor.copy());
       case 'v':
         return done(editor.paste());
       case 'd':
@@ -110,23 +113,27 @@ function press(
       );
     case 'l':
       return done(editor.toggleLock(event.shiftKey ? new Set(editor.allHere.map(({ id }) => id)) : selected));
+    case 'PageUp':
+      return done(editor.order(1));
+    case 'PageDown':
+      return done(editor.order(-1));
     case '[':
       return done(editor.setBrushRadius(brushRadius / 1.2));
     case ']':
       return done(editor.setBrushRadius(brushRadius * 1.2));
     case '0':
-      return done(editor.fit());
+      return done(editor.stage.fit());
     case '!':
-      return done(editor.zoomToFull());
+      return done(editor.stage.zoomToFull());
     case '+':
     case '=':
-      return done(editor.zoomBy(1.25));
+      return done(editor.stage.zoomBy(1.25));
     case '-':
-      return done(editor.zoomBy(1 / 1.25));
+      return done(editor.stage.zoomBy(1 / 1.25));
     case 'z':
       return done(editor.fitSelected());
     case ' ':
-      return done(editor.setSpace(true));
+      return done(editor.pointer.setSpace(true));
     case 'Enter':
       return done(editor.finish());
     case 'Escape':

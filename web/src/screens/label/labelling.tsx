@@ -6,7 +6,8 @@ import { type AppName, refresh } from '../../api/queries.ts';
 import { Link } from '../../app/link.tsx';
 import { go, pathTo } from '../../app/place.ts';
 import { Autosave, type SaveState, type VideoParts } from '../../canvas/autosave.ts';
-import { Editor, type EditorState } from '../../canvas/editor.ts';
+import { Editor } from '../../canvas/editor.ts';
+import type { EditorState } from '../../canvas/editor-state.ts';
 import type { Drawing } from '../../canvas/shapes.ts';
 import type { Size } from '../../canvas/view.ts';
 import { formatPercent } from '../../i18n/format.ts';
@@ -73,7 +74,7 @@ export function useLabelling({ app, input, size, saved, draft, video, frame }: O
   const leave = useCallback(
     async (id: string | undefined) => {
       if (id === undefined) return;
-      editor.finish();
+      editor.pointer.finish();
       await autosave.flush();
       go(pathTo(app.user_id, app.app_id, 'inputs', id), { replace: true });
     },
@@ -141,17 +142,22 @@ export function ZoomButtons({ editor, scale }: { editor: Editor; scale: number }
         icon="zoomOut"
         label={t('label.zoomOut')}
         shortcut="-"
-        onPress={() => editor.zoomBy(1 / 1.25)}
+        onPress={() => editor.stage.zoomBy(1 / 1.25)}
       />
       <Button
         look="ghost"
         aria-label={`${formatPercent(scale, 0)} · ${t('label.zoomFull')}`}
-        onPress={() => editor.zoomToFull()}
+        onPress={() => editor.stage.zoomToFull()}
       >
         {formatPercent(scale, 0)}
       </Button>
-      <IconButton icon="zoomIn" label={t('label.zoomIn')} shortcut="+" onPress={() => editor.zoomBy(1.25)} />
-      <IconButton icon="fit" label={t('label.fit')} shortcut="0" onPress={() => editor.fit()} />
+      <IconButton
+        icon="zoomIn"
+        label={t('label.zoomIn')}
+        shortcut="+"
+        onPress={() => editor.stage.zoomBy(1.25)}
+      />
+      <IconButton icon="fit" label={t('label.fit')} shortcut="0" onPress={() => editor.stage.fit()} />
     </>
   );
 }

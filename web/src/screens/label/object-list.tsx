@@ -3,7 +3,8 @@ import { useTranslation } from 'react-i18next';
 import { conceptName } from '../../api/media.ts';
 import { useAppName, useRpc } from '../../api/queries.ts';
 import { conceptRefOf } from '../../canvas/annotations.ts';
-import type { Editor, EditorState } from '../../canvas/editor.ts';
+import type { Editor } from '../../canvas/editor.ts';
+import type { EditorState } from '../../canvas/editor-state.ts';
 import { boxOf, type ConceptRef, namesOf, type Shape } from '../../canvas/shapes.ts';
 import { colorOf } from '../../gallery/colors.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -33,9 +34,27 @@ export function ObjectList({ editor, state }: { editor: Editor; state: EditorSta
       <section>
         <div className="row between">
           <h2>{t('label.shapesTitle', { count: shapes.length })}</h2>
-          <Button isSmall icon="add" onPress={() => editor.addByKeyboard()}>
-            {t('label.addBox')}
-          </Button>
+          <span className="row">
+            {state.selected.size > 0 && (
+              <>
+                <IconButton
+                  icon="toFront"
+                  label={t('label.toFront')}
+                  shortcut="PageUp"
+                  onPress={() => editor.order(1)}
+                />
+                <IconButton
+                  icon="toBack"
+                  label={t('label.toBack')}
+                  shortcut="PageDown"
+                  onPress={() => editor.order(-1)}
+                />
+              </>
+            )}
+            <Button isSmall icon="add" onPress={() => editor.addByKeyboard()}>
+              {t('label.addBox')}
+            </Button>
+          </span>
         </div>
         <ul className="plain object-list" aria-label={t('label.shapesLabel')}>
           {shapes.slice(0, 400).map((shape) => (

@@ -8,8 +8,10 @@ import {
   SliderTrack,
 } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
-import type { Editor, EditorState, Tool } from '../../canvas/editor.ts';
+import type { Editor } from '../../canvas/editor.ts';
+import type { EditorState } from '../../canvas/editor-state.ts';
 import { plain } from '../../canvas/painter.ts';
+import type { Tool } from '../../canvas/pointer.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { Switch } from '../../ui/fields.tsx';
 import type { IconName } from '../../ui/icon.tsx';
@@ -21,25 +23,37 @@ const buttons: readonly (readonly [Tool, IconName, string])[] = [
   ['brush', 'brush', 'B'],
   ['eraser', 'eraser', 'E'],
   ['point', 'point', 'K'],
+  ['segment', 'segment', 'S'],
   ['pan', 'hand', 'Space'],
 ];
 
 /** What the pointer does on the canvas, and how the picture is shown. */
-export function Toolbar({ editor, state }: { editor: Editor; state: EditorState }) {
+export function Toolbar({
+  editor,
+  state,
+  canSegment,
+}: {
+  editor: Editor;
+  state: EditorState;
+  /** Whether there is a model to ask. */
+  canSegment: boolean;
+}) {
   const { t } = useTranslation();
   const isBrush = state.tool === 'brush' || state.tool === 'eraser';
   return (
     <div className="toolbar" role="toolbar" aria-label={t('tools.label')} aria-orientation="vertical">
-      {buttons.map(([tool, icon, shortcut]) => (
-        <IconButton
-          key={tool}
-          icon={icon}
-          label={t(`tools.${tool}`)}
-          shortcut={shortcut}
-          aria-pressed={state.tool === tool}
-          onPress={() => editor.setTool(tool)}
-        />
-      ))}
+      {buttons
+        .filter(([tool]) => tool !== 'segment' || canSegment)
+        .map(([tool, icon, shortcut]) => (
+          <IconButton
+            key={tool}
+            icon={icon}
+            label={t(`tools.${tool}`)}
+            shortcut={shortcut}
+            aria-pressed={state.tool === tool}
+            onPress={() => editor.setTool(tool)}
+          />
+        ))}
       {isBrush && (
         <Slider
           className="brush-size"

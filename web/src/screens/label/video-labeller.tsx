@@ -2,19 +2,22 @@ import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 
 import { useTranslation } from 'react-i18next';
 import { framePath, hostedPath, nameOf } from '../../api/media.ts';
 import type { VideoParts } from '../../canvas/autosave.ts';
-import type { Editor, EditorState } from '../../canvas/editor.ts';
+import type { Editor } from '../../canvas/editor.ts';
+import type { EditorState } from '../../canvas/editor-state.ts';
 import { timecode } from '../../canvas/frames.ts';
 import type { Mark } from '../../canvas/shapes.ts';
 import { keyframeBeside, stretchesOf, tracksOf } from '../../canvas/tracks.ts';
 import { formatNumber } from '../../i18n/format.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { TroubleNote } from '../../ui/states.tsx';
+import { useModelsOf } from './ask-model.ts';
 import { Canvas } from './canvas-view.tsx';
 import { useLabelKeys } from './keys.ts';
 import { LabelHeader, type Opened, useLabelling, ZoomButtons } from './labelling.tsx';
 import { MarkList } from './mark-list.tsx';
 import { ObjectList } from './object-list.tsx';
 import { Player, type PlayerState } from './player.ts';
+import { Segmenting, SegmentingHint, segmenterTypes } from './segmenting.tsx';
 import { Suggestions } from './suggestions.tsx';
 import { type Lane, laneColor, Timeline } from './timeline.tsx';
 import { Toolbar } from './toolbar.tsx';
@@ -22,11 +25,12 @@ import { Toolbar } from './toolbar.tsx';
 /** A video on the canvas, frame by frame, with its objects and stretches on a line of time below. */
 export function VideoLabeller({ video, ...opened }: Opened & { video: VideoParts }) {
   const { t } = useTranslation();
-  const { app, input, size } = opened;
+  const { app, input } = opened;
   const { clock } = video;
   const [frameAtFirst] = useState(() => startFrame(clock.count));
   const labelling = useLabelling({ ...opened, video, frame: frameAtFirst });
   const { editor, state } = labelling;
+  const segmenters = useModelsOf(app, segmenterTypes);
   const player = useMemo(
     () =>
       new Player(editor, clock, {
@@ -62,12 +66,13 @@ export function VideoLabeller({ video, ...opened }: Opened & { video: VideoParts
       <LabelHeader labelling={labelling}>
         <ZoomButtons editor={editor} scale={state.scale} />
       </LabelHeader>
-      <Toolbar editor={editor} state={state} />
+      <Toolbar editor={editor} state={state} canSegment={segmenters.models.length > 0} />
       <Canvas editor={editor} label={nameOf(input)} />
       <aside className="labeller-side" aria-label={t('label.objects')}>
         {playing.trouble !== undefined && (
           <TroubleNote thrown={playing.trouble} retry={() => player.seek(frame)} />
         )}
+        <Segmenting editor={editor} state={state} app={app} segmenters={segmenters} />
         <ObjectList editor={editor} state={state} />
         <MarkList
           editor={editor}
@@ -79,7 +84,8 @@ export function VideoLabeller({ video, ...opened }: Opened & { video: VideoParts
             player.seek(framesOf(mark).from);
           }}
         />
-        <Suggestions editor={editor} state={state} app={app} inputId={input.id ?? ''} size={size} />
+        <Suggestions editor={editor} state={state} app={app} />
+        <SegmentingHint app={app} state={state} segmenters={segmenters} />
       </aside>
       <div className="labeller-time">
         <Controls
