@@ -201,10 +201,21 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
     }
   });
 
-  test('jobs of all kinds stand on one page', async () => {
+  test('jobs stand on one page, and one that failed is tried again from there', async () => {
+    await api(user, 'POST', `apps/${app}/models`, {
+      models: [{ id: 'hopeless', model_type_id: 'embedding-classifier' }],
+    });
+    const train = { output_info: { data: { concepts: [{ id: 'nowhere' }, { id: 'neither' }] } } };
+    await api(user, 'POST', `apps/${app}/models/hopeless/versions`, { model_versions: [train] });
+    const versions = async () =>
+      (await api<{ model_versions?: object[] }>(user, 'GET', `apps/${app}/models/hopeless/versions`))
+        .model_versions?.length ?? 0;
+    const before = await versions();
     await at('jobs', async ({ page }) => {
-      await page.getByRole('heading', { name: 'Jobs' }).waitFor();
-      await expect.poll(() => page.locator('.job').count(), soon).toBeGreaterThanOrEqual(0);
+      const job = page.locator('.job', { hasText: 'hopeless' });
+      await job.getByText('Failed').waitFor({ timeout: 60_000 });
+      await job.getByRole('button', { name: 'Try again' }).click();
+      await expect.poll(versions, soon).toBe(before + 1);
     });
   });
 });

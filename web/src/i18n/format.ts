@@ -32,6 +32,16 @@ export function formatAgo(when: string | undefined, nowMs = Date.now()): string 
   );
 }
 
+/** "3 minutes", in the unit that fits. */
+export function formatLength(seconds: number): string {
+  const [unit, size] = steps.find(([, size]) => seconds >= size) ?? ['second', 1];
+  return formatNumber(Math.max(1, Math.round(seconds / size)), {
+    style: 'unit',
+    unit,
+    unitDisplay: 'long',
+  });
+}
+
 const sizeUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 
 export function formatBytes(bytes: number): string {
