@@ -30,6 +30,8 @@ export interface Transfer {
   readonly kind: 'import' | 'export';
   readonly state: 'pending' | 'running' | 'done' | 'failed' | 'cancelled';
   readonly dataset_id: string;
+  /** Of an export of a kept version. */
+  readonly dataset_version_id?: string;
   readonly format: FormatId | '';
   readonly dry_run?: boolean;
   readonly size?: number;

@@ -149,7 +149,7 @@ export default function Dataset() {
         </TabPanel>
         <TabPanel id="export">
           <div className="stack">
-            <OtherFormats datasetId={id} />
+            <OtherFormats datasetId={id} versions={ready} />
             {chosen && (
               <>
                 <h2>{t('datasets.exportVersion')}</h2>

@@ -1,9 +1,11 @@
+import type { DatasetVersion } from '@fovea/contract/rest';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useAppName } from '../../api/queries.ts';
 import { formatAgo, formatBytes, formatPercent } from '../../i18n/format.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
+import { DeleteButton } from '../../ui/delete-button.tsx';
 import { Checkbox, Select } from '../../ui/fields.tsx';
 import { sayTrouble } from '../../ui/notices.tsx';
 import {
@@ -18,14 +20,25 @@ import {
   type Transfer,
   transferPath,
 } from '../../upload/transfers.ts';
+import { nameOf } from './version-name.ts';
 
 const everyMs = 800;
+/** Stands for no version: the dataset as it is. */
+const now = 'now';
 
 /** Archives of a dataset in the formats of other tools, written in the background. */
-export function OtherFormats({ datasetId }: { datasetId: string }) {
+export function OtherFormats({
+  datasetId,
+  versions,
+}: {
+  datasetId: string;
+  /** Kept versions that are ready. */
+  versions: readonly DatasetVersion[];
+}) {
   const { t } = useTranslation();
   const app = useAppName();
   const [format, setFormat] = useState<FormatId>('coco');
+  const [versionId, setVersionId] = useState(now);
   const [withImages, setWithImages] = useState(true);
   const listed = useQuery({
     queryKey: ['transfers', app, datasetId],
@@ -54,13 +67,31 @@ export function OtherFormats({ datasetId }: { datasetId: string }) {
           onChange={(id) => setFormat(id as FormatId)}
           choices={formatIds.map((id) => ({ id, label: formatNames[id] }))}
         />
+        <Select
+          label={t('datasets.exportState')}
+          value={versionId}
+          onChange={setVersionId}
+          choices={[
+            { id: now, label: t('datasets.asItIs') },
+            ...versions.map((version) => ({
+              id: version.id ?? '',
+              label: nameOf(version),
+              detail: formatAgo(version.created_at),
+            })),
+          ]}
+        />
         <Checkbox label={t('datasets.withImages')} isSelected={withImages} onChange={setWithImages} />
         <Button
           look="primary"
           icon="download"
           onPress={() =>
             void change(
-              startTransfer(app, 'exports', { dataset_id: datasetId, format, with_images: withImages }),
+              startTransfer(app, 'exports', {
+                dataset_id: datasetId,
+                format,
+                with_images: withImages,
+                ...(versionId === now ? {} : { dataset_version_id: versionId }),
+              }),
             )
           }
         >
@@ -72,8 +103,9 @@ export function OtherFormats({ datasetId }: { datasetId: string }) {
           <Export
             key={transfer.id}
             transfer={transfer}
+            version={versions.find(({ id }) => id === transfer.dataset_version_id)}
             path={`${transferPath(app, transfer.id)}/content`}
-            end={() => void change(endTransfer(app, transfer.id))}
+            end={() => change(endTransfer(app, transfer.id))}
           />
         ))}
       </ul>
@@ -81,7 +113,18 @@ export function OtherFormats({ datasetId }: { datasetId: string }) {
   );
 }
 
-function Export({ transfer, path, end }: { transfer: Transfer; path: string; end: () => void }) {
+function Export({
+  transfer,
+  version,
+  path,
+  end,
+}: {
+  transfer: Transfer;
+  /** What it holds, where that is a version. */
+  version: DatasetVersion | undefined;
+  path: string;
+  end: () => Promise<unknown>;
+}) {
   const { t } = useTranslation();
   const { format, state, size = 0, reason, report } = transfer;
   const name = format === '' ? transfer.id : formatNames[format];
@@ -89,7 +132,7 @@ function Export({ transfer, path, end }: { transfer: Transfer; path: string; end
   return (
     <li className="card row between wrap">
       <span>
-        <span className="strong">{name}</span>{' '}
+        <span className="strong">{name}</span> {version && <span className="badge">{nameOf(version)}</span>}{' '}
         <span className="quiet small">{formatAgo(transfer.created_at)}</span>
       </span>
       {!isOver(transfer) && (
@@ -116,11 +159,13 @@ function Export({ transfer, path, end }: { transfer: Transfer; path: string; end
             {t('datasets.download', { size: formatBytes(size) })}
           </a>
         )}
-        <IconButton
-          icon={isOver(transfer) ? 'trash' : 'stop'}
-          label={t(isOver(transfer) ? 'common.delete' : 'common.cancel')}
-          onPress={end}
-        />
+        {isOver(transfer) ? (
+          <DeleteButton label={t('common.delete')} title={t('datasets.deleteExport', { name })} act={end}>
+            <p>{t('datasets.deleteExportWords')}</p>
+          </DeleteButton>
+        ) : (
+          <IconButton icon="stop" label={t('common.cancel')} onPress={() => void end()} />
+        )}
       </span>
     </li>
   );
