@@ -1,11 +1,14 @@
 import type { Page } from 'playwright-core';
-import { api, makeApp, type User } from './browser.ts';
+import { ffmpegPath, numberedClip, toneClip } from '../../server/src/testing/clips.ts';
+import { api, file, makeApp, postMedia, type User } from './browser.ts';
 
 /** What the screens are shown for: the sample app, and one with nothing in it. */
 export interface Ground {
   readonly user: User;
   readonly app: string;
   readonly emptyApp: string;
+  /** Videos, sounds, texts and places. */
+  readonly mediaApp: string;
   readonly inputId: string;
   readonly modelId: string;
 }
@@ -30,10 +33,56 @@ const inEmpty =
   (rest: string) =>
   ({ user, emptyApp }: Ground): string =>
     `/${user.id}/${emptyApp}${rest}`;
+const inMedia =
+  (rest: string) =>
+  ({ user, mediaApp }: Ground): string =>
+    `/${user.id}/${mediaApp}${rest}`;
 const press = (selector: string) => async (page: Page) => page.locator(selector).first().click();
 /** Buttons are found by what they look like, not by their words: the same list serves every language. */
 const withIcon = (icon: string): string => `.button:has(path[d^="${icon}"])`;
-const icons = { code: 'M8 7l-5 5', add: 'M12 5v14', trash: 'M4 7h16' };
+const icons = {
+  add: 'M12 5v14',
+  box: 'M4 6h16v12',
+  clock: 'M12 3a9 9 0 1 0',
+  code: 'M8 7l-5 5',
+  map: 'M9 4 3 6',
+  save: 'M5 4h11',
+  trash: 'M4 7h16',
+};
+/** Nobody can watch or hear anything where there is no ffmpeg. */
+const moving: readonly Screen[] = ffmpegPath
+  ? [
+      {
+        name: 'labeller-video',
+        path: inMedia('/inputs/clip?frame=12'),
+        ready: '[data-frame="12"][data-waiting="false"]',
+        isOfCanvas: true,
+      },
+      {
+        name: 'labeller-audio',
+        path: inMedia('/inputs/tone'),
+        ready: '.mark-list li',
+        isOfCanvas: true,
+      },
+      {
+        name: 'preview-video',
+        path: inMedia('/inputs?kind=video'),
+        ready: '.preview video',
+        open: async (page) => {
+          await page.locator('.grid-cell[tabindex="0"]').focus();
+          await page.keyboard.press(' ');
+        },
+      },
+    ]
+  : [];
+
+const readyOfTab = {
+  overview: '.facts',
+  evaluation: '.confusion',
+  compare: '.chart canvas',
+  try: '.try-drop, .card',
+  versions: 'table',
+};
 
 /** Every screen, with what is in it open or not. */
 export const screens: readonly Screen[] = [
@@ -86,6 +135,67 @@ export const screens: readonly Screen[] = [
     ready: '.object-list li',
     isOfCanvas: true,
   },
+  {
+    name: 'labeller-no-segmenter',
+    path: (ground) => inApp(`/inputs/${ground.inputId}`)(ground),
+    ready: '.labeller-side pre',
+    open: async (page) => {
+      await page.locator('.object-list li').first().waitFor();
+      await page.keyboard.press('s');
+    },
+    isOfCanvas: true,
+  },
+  {
+    name: 'labeller-adjust',
+    path: (ground) => inApp(`/inputs/${ground.inputId}`)(ground),
+    ready: '.dialog.adjust',
+    open: press('.toolbar .button:last-child'),
+    isOfCanvas: true,
+  },
+  ...moving,
+  { name: 'labeller-text', path: inMedia('/inputs/words'), ready: '.mark-list li' },
+  { name: 'gallery-media', path: inMedia('/inputs'), ready: '.grid-cell img' },
+  {
+    name: 'map',
+    path: inMedia('/inputs'),
+    ready: '.dialog svg path',
+    open: press(`.gallery-header ${withIcon(icons.map)}`),
+  },
+  {
+    name: 'as-of',
+    path: inApp('/inputs'),
+    ready: '.dialog input',
+    open: press(`.gallery-header ${withIcon(icons.clock)}`),
+  },
+  {
+    name: 'saved-searches',
+    path: inApp('/inputs?concept=boat'),
+    ready: '.dialog .saved-search',
+    open: press(`.gallery-header ${withIcon(icons.save)}`),
+  },
+  {
+    name: 'search-region',
+    path: inApp('/inputs'),
+    ready: '.region-picture img',
+    open: async (page) => {
+      await page.locator('.grid-cell[tabindex="0"]').focus();
+      await page.keyboard.press(' ');
+      await page.locator(`.dialog ${withIcon(icons.box)}`).click();
+    },
+  },
+  {
+    name: 'gallery-delete',
+    path: inApp('/inputs'),
+    ready: '.dialog .what-goes img',
+    open: async (page) => {
+      for (const at of [0, 2, 3])
+        await page
+          .locator('.grid-cell')
+          .nth(at)
+          .click({ modifiers: ['ControlOrMeta'] });
+      await page.locator(`.selection-bar ${withIcon(icons.trash)}`).click();
+    },
+  },
   { name: 'datasets', path: inApp('/datasets'), ready: '.card' },
   { name: 'datasets-empty', path: inEmpty('/datasets'), ready: '.empty' },
   ...(['versions', 'charts', 'diff', 'leaks', 'export'] as const).map((tab) => ({
@@ -100,10 +210,10 @@ export const screens: readonly Screen[] = [
     ready: '.dialog .concept-ticks label',
     open: press('.page-header .button.primary'),
   },
-  ...(['overview', 'evaluation', 'try', 'versions'] as const).map((tab) => ({
+  ...(['overview', 'evaluation', 'compare', 'try', 'versions'] as const).map((tab) => ({
     name: `model-${tab}`,
     path: (ground: Ground) => inApp(`/models/${ground.modelId}?tab=${tab}`)(ground),
-    ready: `[role=tabpanel] :is(${tab === 'evaluation' ? '.confusion' : '.facts, table, .try-drop, .card'})`,
+    ready: `[role=tabpanel] :is(${readyOfTab[tab]})`,
   })),
   {
     name: 'model-evaluation-inputs',
@@ -186,6 +296,109 @@ export async function furnish(user: User, app: string): Promise<Ground> {
     'GET',
     `apps/${app}/inputs?per_page=100`,
   );
+  await evaluateAgain(user, app, modelId);
+  await furnishMedia(user);
   const boat = inputs.find(({ data }) => data.concepts?.some(({ id }) => id === 'boat')) ?? inputs[0];
-  return { user, app, emptyApp: 'empty', inputId: boat?.id ?? '', modelId };
+  return { user, app, emptyApp: 'empty', mediaApp: 'media', inputId: boat?.id ?? '', modelId };
+}
+
+/** A second evaluation, to compare with the first. */
+async function evaluateAgain(user: User, app: string, modelId: string): Promise<void> {
+  const named = { user_id: user.id, app_id: app };
+  await api(user, 'POST', `apps/${app}/evaluations`, {
+    eval_metrics: [
+      { id: 'again', model: { id: modelId, ...named }, ground_truth_dataset: { id: 'train', ...named } },
+    ],
+  });
+  for (let tries = 0; tries < 300; tries++) {
+    const { eval_metrics } = await api<{ eval_metrics?: { status?: { code?: number } } }>(
+      user,
+      'GET',
+      `apps/${app}/evaluations/again`,
+    );
+    if (eval_metrics?.status?.code === 21300) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error('the second evaluation was not there within a minute');
+}
+
+const words =
+  'The lighthouse at Cape Grey was lit for the first time in 1871. Its keeper, Ada Holm, wrote down every ship that ' +
+  'passed: their names, their flags, and the weather. Ships from Bergen came in spring, those from Lisbon in autumn.';
+
+/** An app with something of every kind, labelled, some of it at places of the world. */
+async function furnishMedia(user: User): Promise<void> {
+  const app = 'media';
+  await makeApp(user, app);
+  const places = [
+    ['bergen', 60.39, 5.32],
+    ['lisbon', 38.72, -9.14],
+    ['nairobi', -1.29, 36.82],
+  ] as const;
+  const pictures = await Promise.all(
+    places.map(async ([id, latitude, longitude], i) => ({
+      id,
+      data: {
+        image: { base64: (await file('circle', i)).buffer.toString('base64') },
+        geo: { geo_point: { latitude, longitude } },
+      },
+    })),
+  );
+  const clips = ffmpegPath
+    ? [
+        {
+          id: 'clip',
+          data: { video: { base64: (await numberedClip({ ending: 'mp4', frames: 60 })).toString('base64') } },
+        },
+        { id: 'tone', data: { audio: { base64: (await toneClip('wav', 4)).toString('base64') } } },
+      ]
+    : [];
+  const text = { id: 'words', data: { text: { raw: words } } };
+  await postMedia(user, app, [...pictures, ...clips, text]);
+  const concept = (id: string) => ({ concepts: [{ id, value: 1 }] });
+  const span = (word: string, id: string) => {
+    const at = words.indexOf(word);
+    const region_info = { span: { char_start: at, char_end: at + word.length } };
+    return { input_id: 'words', data: { regions: [{ region_info, data: concept(id) }] } };
+  };
+  const stretch = (input_id: string, from: number, to: number, id: string) => ({
+    input_id,
+    data: { time_segments: [{ time_info: { begin_time: from, end_time: to }, data: concept(id) }] },
+  });
+  const keyframe = (number: number, left: number) => ({
+    input_id: 'clip',
+    data: {
+      frames: [
+        {
+          frame_info: { number, time: number * 40 },
+          data: {
+            regions: [
+              {
+                track_id: 'ferry',
+                region_info: {
+                  bounding_box: { top_row: 0.25, bottom_row: 0.75, left_col: left, right_col: left + 0.3 },
+                },
+                data: concept('ship'),
+              },
+            ],
+          },
+        },
+      ],
+    },
+  });
+  const marks = ffmpegPath
+    ? [
+        stretch('tone', 500, 1500, 'horn'),
+        stretch('tone', 2000, 3600, 'wind'),
+        stretch('clip', 400, 1200, 'arrival'),
+        ...[keyframe(0, 0.05), keyframe(20, 0.35), keyframe(40, 0.6)],
+      ]
+    : [];
+  if (ffmpegPath)
+    await api(user, 'POST', `apps/${app}/inputs/clip/annotation_tracks`, {
+      annotation_tracks: [{ id: 'ferry', concept: { id: 'ship' }, start_frame_nr: 0, end_frame_nr: 40 }],
+    });
+  await api(user, 'POST', `apps/${app}/annotations`, {
+    annotations: [span('Ada Holm', 'person'), span('Bergen', 'place'), span('Lisbon', 'place'), ...marks],
+  });
 }

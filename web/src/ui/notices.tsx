@@ -12,6 +12,8 @@ interface Notice {
 }
 
 const staysMs = 6_000;
+/** With a way back, which somebody has to read, think about, and reach. */
+const staysToUndoMs = 20_000;
 let notices: readonly Notice[] = [];
 let nextId = 1;
 const listeners = new Set<() => void>();
@@ -27,7 +29,7 @@ const drop = (id: number): void => set(notices.filter((notice) => notice.id !== 
 export function say(words: string, undo?: { label: string; act: () => unknown }): void {
   const id = nextId++;
   set([...notices, { id, words, undo }].slice(-4));
-  setTimeout(() => drop(id), staysMs);
+  setTimeout(() => drop(id), undo ? staysToUndoMs : staysMs);
 }
 
 /** Shows a trouble that no screen has a place for. It stays until it is closed. */
