@@ -1,5 +1,6 @@
 import { call } from '../api/client.ts';
 import type { AppName } from '../api/queries.ts';
+import { Trouble } from '../api/trouble.ts';
 import { pathTo } from '../app/place.ts';
 
 /** Formats of other tools by their ids, as the server names them (docs/EXTENSIONS.md), and by their names. */
@@ -75,6 +76,17 @@ export async function startTransfer(
   body: object,
 ): Promise<Transfer> {
   return (await call<{ transfer: Transfer }>('POST', `${base(app)}/${kind}`, body)).transfer;
+}
+
+/** @throws Trouble where the server would export another state than the version that was asked for */
+export async function startExport(
+  app: AppName,
+  body: { dataset_id: string; format: string; with_images?: boolean; dataset_version_id?: string },
+): Promise<Transfer> {
+  const transfer = await startTransfer(app, 'exports', body);
+  if (!body.dataset_version_id || transfer.dataset_version_id === body.dataset_version_id) return transfer;
+  await endTransfer(app, transfer.id);
+  throw new Trouble('trouble.unreadable', { advice: 'advice.unreadable', isKey: true });
 }
 
 export const transferPath = (app: AppName, id: string): string =>

@@ -16,7 +16,7 @@ import {
   fractionOf,
   isOver,
   listTransfers,
-  startTransfer,
+  startExport,
   type Transfer,
   transferPath,
 } from '../../upload/transfers.ts';
@@ -86,7 +86,7 @@ export function OtherFormats({
           icon="download"
           onPress={() =>
             void change(
-              startTransfer(app, 'exports', {
+              startExport(app, {
                 dataset_id: datasetId,
                 format,
                 with_images: withImages,

@@ -10,7 +10,7 @@ import {
   fractionOf,
   isOver,
   listTransfers,
-  startTransfer,
+  startExport,
 } from '../../upload/transfers.ts';
 import { isTraining } from '../models/version-badge.tsx';
 
@@ -237,7 +237,7 @@ export function useJobs() {
         ...(kind === 'export'
           ? {
               retry: async () => {
-                await startTransfer(app, 'exports', {
+                await startExport(app, {
                   dataset_id,
                   format,
                   ...(dataset_version_id ? { dataset_version_id } : {}),
