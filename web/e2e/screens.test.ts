@@ -192,6 +192,10 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
       await page.getByRole('button', { name: 'I have kept it' }).click();
       expect(await page.getByText(secret).count()).toBe(0);
       await page.getByRole('button', { name: 'Revoke laptop' }).click();
+      await page
+        .getByRole('dialog', { name: 'Revoke laptop?' })
+        .getByRole('button', { name: 'Revoke' })
+        .click();
       await page.getByText('laptop is revoked.').waitFor();
       expect(
         (await api<{ status: { code: number } }>({ id: 'me', pat: secret }, 'GET', '')).status.code,

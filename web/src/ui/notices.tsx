@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from 'react';
+import { createPortal } from 'react-dom';
 import { useTranslation } from 'react-i18next';
 import { asTrouble, wasAborted } from '../api/trouble.ts';
 import { Button, IconButton } from './button.tsx';
@@ -47,8 +48,14 @@ export function Notices() {
     },
     () => notices,
   );
-  return (
-    <section className="notices" aria-label={t('common.notices')} aria-live="polite">
+  // Above dialogs, which make all that is under them unreachable: what is said there may offer a way back.
+  return createPortal(
+    <section
+      className="notices"
+      aria-label={t('common.notices')}
+      aria-live="polite"
+      data-react-aria-top-layer="true"
+    >
       {shown.map(({ id, words, thrown, undo }) => (
         <div key={id} className="notice">
           {thrown === undefined ? <p>{words}</p> : <TroubleNote thrown={thrown} />}
@@ -66,6 +73,7 @@ export function Notices() {
           <IconButton icon="close" label={t('common.close')} onPress={() => drop(id)} />
         </div>
       ))}
-    </section>
+    </section>,
+    document.body,
   );
 }
