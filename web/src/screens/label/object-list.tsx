@@ -211,7 +211,8 @@ function RowOfShape({
   const { left, top, right, bottom } = boxOf(geometry);
   const words = t('label.shape', {
     kind: t(`tools.${geometry.kind === 'mask' ? 'brush' : geometry.kind}`),
-    concept: name,
+    // What is seen in the row is part of what it is called.
+    concept: isBetween ? `${name} ${t('video.between')}` : name,
     left,
     top,
     width: right - left,
@@ -257,7 +258,7 @@ function RowOfShape({
       >
         <Icon name={icons[geometry.kind]} size={15} />
         <Swatch id={concept?.id ?? ''} />
-        <span className="grow">{name}</span>
+        <span className="grow">{name}</span>{' '}
         {isBetween && <span className="quiet small">{t('video.between')}</span>}
       </Button>
       <IconButton

@@ -74,8 +74,12 @@ export function Compare({ model }: { model: Model }) {
   );
 }
 
-const nameOf = ({ model }: EvalMetrics): string =>
-  `${model?.name || model?.id} · ${model?.model_version?.id?.slice(0, 8)}`;
+const nameOf = ({ model, ground_truth_dataset }: EvalMetrics): string =>
+  [
+    model?.name || model?.id,
+    model?.model_version?.id?.slice(0, 8),
+    ...(ground_truth_dataset?.id ? [ground_truth_dataset.id] : []),
+  ].join(' · ');
 
 const whereOf = (one: EvalMetrics, t: (key: string) => string): string =>
   [
