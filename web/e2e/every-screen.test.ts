@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ffmpegPath, numberedClip, toneClip } from '../../server/src/testing/clips.ts';
 import {
   axe,
   goSignedIn,
@@ -13,12 +14,14 @@ import {
   withAxe,
   withoutBrowser,
 } from './browser.ts';
-import { furnish, type Ground, type Screen, screens } from './screens.ts';
+import { type Clips, furnish, type Ground, type Screen, screens } from './screens.ts';
 
 /** `npm run screens` names a folder; the walk then leaves a picture of every screen in every look there. */
 const folder = process.env.FOVEA_SCREENS;
 const only = process.env.FOVEA_SCREENS_ONLY?.split(',');
-const chosen = screens.filter(({ name }) => !only || only.some((part) => name.startsWith(part)));
+const chosen = screens
+  .filter(({ name }) => !only || only.some((part) => name.startsWith(part)))
+  .filter(({ needsClips }) => !needsClips || ffmpegPath);
 const widths = [1440, 390] as const;
 const themes = ['light', 'dark'] as const;
 
@@ -38,7 +41,7 @@ describe.skipIf(withoutBrowser)('every screen', { timeout: 600_000 }, () => {
     await inEveryLook(page, 'first-run', [], undefined);
     await page.locator('.first-run .button.primary').click();
     await page.locator('.checklist').waitFor({ timeout: 240_000 });
-    ground = await furnish(user, 'sample');
+    ground = await furnish(user, 'sample', ffmpegPath ? await makeClips() : undefined);
     await visited.context.close();
   }, 300_000);
   afterAll(async () => browser?.close());
@@ -83,6 +86,11 @@ describe.skipIf(withoutBrowser)('every screen', { timeout: 600_000 }, () => {
       await visited.context.close();
     }
   });
+});
+
+const makeClips = async (): Promise<Clips> => ({
+  video: await numberedClip({ ending: 'mp4', frames: 60 }),
+  sound: await toneClip('wav', 4),
 });
 
 async function open({ page }: Visit, screen: Screen): Promise<void> {

@@ -1,5 +1,4 @@
 import type { Page } from 'playwright-core';
-import { ffmpegPath, numberedClip, toneClip } from '../../server/src/testing/clips.ts';
 import { api, file, makeApp, postMedia, type User } from './browser.ts';
 
 /** What the screens are shown for: the sample app, and one with nothing in it. */
@@ -13,6 +12,12 @@ export interface Ground {
   readonly modelId: string;
 }
 
+/** A video of 60 frames at 25 a second, and a sound of four seconds. */
+export interface Clips {
+  readonly video: Buffer;
+  readonly sound: Buffer;
+}
+
 export interface Screen {
   readonly name: string;
   readonly path: (ground: Ground) => string;
@@ -21,6 +26,8 @@ export interface Screen {
   /** What a person does to get there from the path. */
   readonly open?: (page: Page) => Promise<unknown>;
   readonly isSignedOut?: boolean;
+  /** Whether it shows a video or a sound, which there are only where there is an ffmpeg. */
+  readonly needsClips?: boolean;
   /** Where it is laid out by what is in it and may be wider than the window: canvases. */
   readonly isOfCanvas?: boolean;
 }
@@ -49,32 +56,33 @@ const icons = {
   save: 'M5 4h11',
   trash: 'M4 7h16',
 };
-/** Nobody can watch or hear anything where there is no ffmpeg. */
-const moving: readonly Screen[] = ffmpegPath
-  ? [
-      {
-        name: 'labeller-video',
-        path: inMedia('/inputs/clip?frame=12'),
-        ready: '[data-frame="12"][data-waiting="false"]',
-        isOfCanvas: true,
-      },
-      {
-        name: 'labeller-audio',
-        path: inMedia('/inputs/tone'),
-        ready: '.mark-list li',
-        isOfCanvas: true,
-      },
-      {
-        name: 'preview-video',
-        path: inMedia('/inputs?kind=video'),
-        ready: '.preview video',
-        open: async (page) => {
-          await page.locator('.grid-cell[tabindex="0"]').focus();
-          await page.keyboard.press(' ');
-        },
-      },
-    ]
-  : [];
+/** What is watched and heard. */
+const moving: readonly Screen[] = [
+  {
+    name: 'labeller-video',
+    needsClips: true,
+    path: inMedia('/inputs/clip?frame=12'),
+    ready: '[data-frame="12"][data-waiting="false"]',
+    isOfCanvas: true,
+  },
+  {
+    name: 'labeller-audio',
+    needsClips: true,
+    path: inMedia('/inputs/tone'),
+    ready: '.mark-list li',
+    isOfCanvas: true,
+  },
+  {
+    name: 'preview-video',
+    needsClips: true,
+    path: inMedia('/inputs?kind=video'),
+    ready: '.preview video',
+    open: async (page) => {
+      await page.locator('.grid-cell[tabindex="0"]').focus();
+      await page.keyboard.press(' ');
+    },
+  },
+];
 
 const readyOfTab = {
   overview: '.facts',
@@ -268,7 +276,7 @@ export const screens: readonly Screen[] = [
 ];
 
 /** Fills what the walk looks at beyond the sample: a workflow, a second version, an app with nothing in it. */
-export async function furnish(user: User, app: string): Promise<Ground> {
+export async function furnish(user: User, app: string, clips: Clips | undefined): Promise<Ground> {
   await makeApp(user, 'empty');
   const { models = [] } = await api<{ models?: { id: string }[] }>(user, 'GET', `apps/${app}/models`);
   const modelId = models[0]?.id ?? '';
@@ -297,7 +305,7 @@ export async function furnish(user: User, app: string): Promise<Ground> {
     `apps/${app}/inputs?per_page=100`,
   );
   await evaluateAgain(user, app, modelId);
-  await furnishMedia(user);
+  await furnishMedia(user, clips);
   const boat = inputs.find(({ data }) => data.concepts?.some(({ id }) => id === 'boat')) ?? inputs[0];
   return { user, app, emptyApp: 'empty', mediaApp: 'media', inputId: boat?.id ?? '', modelId };
 }
@@ -327,7 +335,7 @@ const words =
   'passed: their names, their flags, and the weather. Ships from Bergen came in spring, those from Lisbon in autumn.';
 
 /** An app with something of every kind, labelled, some of it at places of the world. */
-async function furnishMedia(user: User): Promise<void> {
+async function furnishMedia(user: User, clips: Clips | undefined): Promise<void> {
   const app = 'media';
   await makeApp(user, app);
   const places = [
@@ -344,17 +352,14 @@ async function furnishMedia(user: User): Promise<void> {
       },
     })),
   );
-  const clips = ffmpegPath
+  const moving = clips
     ? [
-        {
-          id: 'clip',
-          data: { video: { base64: (await numberedClip({ ending: 'mp4', frames: 60 })).toString('base64') } },
-        },
-        { id: 'tone', data: { audio: { base64: (await toneClip('wav', 4)).toString('base64') } } },
+        { id: 'clip', data: { video: { base64: clips.video.toString('base64') } } },
+        { id: 'tone', data: { audio: { base64: clips.sound.toString('base64') } } },
       ]
     : [];
   const text = { id: 'words', data: { text: { raw: words } } };
-  await postMedia(user, app, [...pictures, ...clips, text]);
+  await postMedia(user, app, [...pictures, ...moving, text]);
   const concept = (id: string) => ({ concepts: [{ id, value: 1 }] });
   const span = (word: string, id: string) => {
     const at = words.indexOf(word);
@@ -386,7 +391,7 @@ async function furnishMedia(user: User): Promise<void> {
       ],
     },
   });
-  const marks = ffmpegPath
+  const marks = clips
     ? [
         stretch('tone', 500, 1500, 'horn'),
         stretch('tone', 2000, 3600, 'wind'),
@@ -394,7 +399,7 @@ async function furnishMedia(user: User): Promise<void> {
         ...[keyframe(0, 0.05), keyframe(20, 0.35), keyframe(40, 0.6)],
       ]
     : [];
-  if (ffmpegPath)
+  if (clips)
     await api(user, 'POST', `apps/${app}/inputs/clip/annotation_tracks`, {
       annotation_tracks: [{ id: 'ferry', concept: { id: 'ship' }, start_frame_nr: 0, end_frame_nr: 40 }],
     });
