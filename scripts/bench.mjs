@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build, sourceImports } from './build.mjs';
+import { build, buildContract, sourceImports } from './build.mjs';
 import { ensureInstalled } from './lib/install.mjs';
 import { root } from './lib/paths.mjs';
 import { filesBelow } from './lib/stamp.mjs';
@@ -79,6 +79,7 @@ async function main() {
   });
   if (values.help) return console.log(usage);
   await ensureInstalled({ dev: true });
+  await buildContract();
   const outDir = join(root, 'node_modules', `.fovea-bench-${process.pid}`);
   process.on('exit', () => rmSync(outDir, { recursive: true, force: true }));
   const found = await load(outDir, await compile(outDir));

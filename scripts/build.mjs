@@ -27,8 +27,11 @@ export async function build({ outDir = join(root, 'server', 'dist'), force = fal
   await buildWeb(force);
 }
 
-/** The generator keeps its own stamp; it is not even started when nothing it reads has changed. */
-async function buildContract() {
+/**
+ * All that compiles our sources needs of a fresh clone. The generator keeps its own stamp; it is not even started
+ * when nothing it reads has changed.
+ */
+export async function buildContract() {
   if (!existsSync(generator)) return;
   const stampPath = join(root, 'node_modules', '.fovea-contract');
   const stamp = () => contentDigestOf(['contract/package.json', 'package-lock.json'], digestOf(['contract']));
