@@ -74,6 +74,11 @@ const audits: Record<string, string> = {
     from (select key >> 10 as bucket, status_code, count(*) as n from inputs where app_key = $1 group by 1, 2) c
     full join (select bucket, status_code, n from input_tallies where app_key = $1 and bucket >= 0 and n <> 0) t using (bucket, status_code)
     where c.n is distinct from t.n`,
+  'inputs counted wrongly by group of buckets': `
+    select coalesce(c.bucket, t.bucket)::text as offender
+    from (select -2 - (key >> 15) as bucket, status_code, count(*) as n from inputs where app_key = $1 group by 1, 2) c
+    full join (select bucket, status_code, n from input_tallies where app_key = $1 and bucket < -1 and n <> 0) t using (bucket, status_code)
+    where c.n is distinct from t.n`,
   'labels of inputs counted wrongly': `
     select coalesce(c.input_key, t.input_key) || ' ' || coalesce(c.concept_id, t.concept_id) as offender
     from (select input_key, concept_id, count(*) filter (where value >= 0.5) as yes, count(*) filter (where value < 0.5) as no

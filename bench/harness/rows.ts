@@ -81,6 +81,7 @@ export async function fillApp(db: pg.Client, app: BenchApp, count: number, prefi
   await db.query('delete from input_tallies where app_key = $1', [appKey]);
   await db.query(
     `insert into input_tallies select app_key, key >> 10, status_code, count(*) from inputs where app_key = $1 group by 1, 2, 3
+     union all select app_key, -2 - (key >> 15), status_code, count(*) from inputs where app_key = $1 group by 1, 2, 3
      union all select app_key, -1, status_code, count(*) from inputs where app_key = $1 group by 1, 2, 3`,
     [appKey],
   );

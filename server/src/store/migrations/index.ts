@@ -35,6 +35,7 @@ import { appEmbedders } from './0061-app-embedders.ts';
 import { vectorFiles } from './0062-vector-files.ts';
 import { erasure } from './0070-erasure.ts';
 import { batchedReferences } from './0071-batched-references.ts';
+import { tallyGroups } from './0072-tally-groups.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -74,4 +75,5 @@ export const migrations: readonly Migration[] = [
   vectorFiles,
   erasure,
   batchedReferences,
+  tallyGroups,
 ];
