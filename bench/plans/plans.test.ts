@@ -4,6 +4,7 @@ import { AppGrant, type Caller } from '../../server/src/domain/grant.ts';
 import { seal } from '../../server/src/domain/grant-seal.ts';
 import { claim } from '../../server/src/jobs/leases.ts';
 import { allMigrations } from '../../server/src/migrations.ts';
+import { conceptName } from '../../server/src/resources/concepts/names-store.ts';
 import { conceptCounts, conceptsById } from '../../server/src/resources/concepts/store.ts';
 import {
   findApp,
@@ -12,23 +13,17 @@ import {
 } from '../../server/src/resources/identity/lookup-store.ts';
 import {
   findInputKey,
+  inputById,
   inputsBehind,
-  labelledByKeys,
-  namedById,
-  newestInputs,
+  inputsByKeys,
+  inputsOfPage,
 } from '../../server/src/resources/inputs/read-store.ts';
-import {
-  countsByStatus,
-  pageOfAll,
-  pageOfIds,
-  takenIds,
-  takenUrls,
-} from '../../server/src/resources/inputs/store.ts';
+import { countsByStatus, pageOfIds, takenIds, takenUrls } from '../../server/src/resources/inputs/store.ts';
 import { hitCondition } from '../../server/src/resources/searches/filter-sql.ts';
 import { hitsInOrder } from '../../server/src/resources/searches/hit-store.ts';
 import { readQuery } from '../../server/src/resources/searches/read-query.ts';
 import { openScene } from '../../server/src/resources/searches/scene.ts';
-import type { Queryable } from '../../server/src/store/postgres/index.ts';
+import type { Queryable, RawReads, RawStatement, RawValue } from '../../server/src/store/postgres/index.ts';
 import { openTestDatabase, type TestDatabase } from '../../server/src/store/postgres/testing.ts';
 import { fillApp } from '../harness/rows.ts';
 import { explained, type PlanFacts, type Statement } from './explain.ts';
@@ -109,8 +104,10 @@ function grantOn(appKey: number): AppGrant {
   });
 }
 
+type Recording = Queryable & RawReads;
+
 /** Runs store functions on the real database and remembers what they asked it. */
-async function statementsOf(work: (db: Queryable) => Promise<unknown>): Promise<Statement[]> {
+async function statementsOf(work: (db: Recording) => Promise<unknown>): Promise<Statement[]> {
   const asked: Statement[] = [];
   const recording = {
     query: (text: string, values: unknown[] = []) => {
@@ -121,8 +118,16 @@ async function statementsOf(work: (db: Queryable) => Promise<unknown>): Promise<
       asked.push({ text: statement.text, values });
       return database.run(statement, values);
     },
+    raw: (statement: RawStatement, values: readonly RawValue[]) => {
+      asked.push({ text: statement.text, values });
+      return database.raw(statement, values);
+    },
+    rawTogether: (statement: RawStatement, number: number, text: string) => {
+      asked.push({ text: statement.text, values: [[number], [text]] });
+      return database.rawTogether(statement, number, text);
+    },
   };
-  await work(recording as unknown as Queryable);
+  await work(recording as unknown as Recording);
   return asked;
 }
 
@@ -134,24 +139,22 @@ const hash = () => Buffer.from('00', 'hex');
  * `aside`: rows that a statement may read beside three for each that it returns, where its way of finding them is
  * bounded by something other than the rows returned.
  */
-type Row = [name: string, work: (db: Queryable) => Promise<unknown>, indexes: string[], aside?: number];
+type Row = [name: string, work: (db: Recording) => Promise<unknown>, indexes: string[], aside?: number];
 
 const statements: Row[] = [
   [
     'GetInput',
-    // For a label also the annotation once more, what it says, and the concept.
-    (db) => namedById(db, grant, id(20_000)),
+    (db) => inputById(db, grant, id(20_000)),
     ['inputs_app_key_id_key', 'annotations_input_level'],
-    3,
   ],
   [
     'ListInputs, first page',
-    (db) => newestInputs(db, grant, 128),
+    (db) => inputsOfPage(db, grant, undefined, page(1)),
     ['inputs_order', 'annotations_input_level'],
   ],
   // One bucket of 1,024 keys is walked as far as the page, and the tallies of all buckets of the app are added up.
-  ['ListInputs, a deep page', (db) => pageOfAll(db, grant, undefined, page(200)), ['inputs_order'], 1300],
-  ['ListInputs of one status', (db) => pageOfAll(db, grant, 30002, page(2)), ['inputs_status'], 1300],
+  ['ListInputs, a deep page', (db) => inputsOfPage(db, grant, undefined, page(200)), ['inputs_order'], 1300],
+  ['ListInputs of one status', (db) => inputsOfPage(db, grant, 30002, page(2)), ['inputs_status'], 1300],
   [
     'ListInputs by ids',
     (db) => pageOfIds(db, grant, { ids: [id(1), id(2), id(3)] }, page(1)),
@@ -160,7 +163,7 @@ const statements: Row[] = [
   [
     'inputs of a page',
     (db) =>
-      labelledByKeys(
+      inputsByKeys(
         db,
         grant,
         Array.from({ length: 128 }, (_, i) => 100 + 7 * i),
@@ -177,6 +180,7 @@ const statements: Row[] = [
     ['concepts_order', 'concept_tallies_pkey'],
     256,
   ],
+  ['the name of a concept', (db) => conceptName(db, grant, 'cat'), ['concepts_app_key_id_key']],
   [
     'names of concepts',
     (db) => conceptsById(db, grant, ['concept-1', 'concept-2', 'cat']),

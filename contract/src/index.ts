@@ -24,3 +24,4 @@ export {
 export { AuthType, AuthTypeSchema } from '../gen/proto/clarifai/auth/types/types_pb.ts';
 export * from './rules.ts';
 export type * from './service.ts';
+export * from './wire.ts';

@@ -6,12 +6,12 @@ import pino from 'pino';
 import { type Config, ConfigError, loadConfig } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
 import { armFailpoints, mayDie } from '#domain/failpoints.ts';
-import type { AppGrant } from '#domain/grant.ts';
+import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import type { VectorStore } from '#domain/vector-store.ts';
 import { openEngine } from '#engine/index.ts';
 import { openMediaDecoder } from '#engine/media/index.ts';
 import { openVectorHost } from '#engine/vector/index.ts';
-import { askedHost, encodeJson, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
+import { encodeJson, openAuthorizer, openGateway, referenceRoutes } from '#gateway/index.ts';
 import { startJobs } from '#jobs/index.ts';
 import { openMetrics } from '#metrics.ts';
 import { allMigrations } from '#migrations.ts';
@@ -175,8 +175,8 @@ async function open(
   const directory = await openDirectory(db);
   const scheme = config.tls ? 'https' : 'http';
   let publicUrl = config.publicUrl ?? '';
-  const linksTo = () => {
-    const host = config.publicUrl === undefined ? askedHost() : undefined;
+  const linksTo = ({ caller }: UserGrant) => {
+    const host = config.publicUrl === undefined ? caller.host : undefined;
     return host === undefined ? publicUrl : `${scheme}://${host}`;
   };
   const common: Deps = { db, log, sealer, publicUrl: linksTo };

@@ -360,7 +360,7 @@ export const searchParts = (deps: ServiceDeps): SearchParts => ({
   reads: deps.db,
   findInputs,
   showAnnotations: async (...asked) =>
-    withMaskUrls(deps.publicUrl(), asked[1], await showAnnotations(...asked)),
+    withMaskUrls(deps.publicUrl(asked[1]), asked[1], await showAnnotations(...asked)),
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
   async embedImage(builtin, image) {
     const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;

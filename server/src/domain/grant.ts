@@ -14,6 +14,8 @@ export interface Caller {
   readonly endpoints: ReadonlySet<string>;
   /** Set for app-specific keys: the only app they open. */
   readonly onlyAppKey: number | undefined;
+  /** Host and port as he wrote them: links in the reply should lead him back here. Undefined for jobs. */
+  readonly host?: string | undefined;
 }
 
 /** How the caller stands to the app or user named in the request. */

@@ -37,28 +37,39 @@ const sha256 = (text: string): Buffer => createHash('sha256').update(text).diges
  * only then makes the grants. Source: SEMANTICS 2.1–2.2; extension.proto on cl_auth_type and cl_depending_scopes.
  */
 export function openAuthorizer(directory: Directory) {
-  async function signIn(header: HeaderOf): Promise<Caller> {
+  async function signIn(header: HeaderOf, host?: string): Promise<Caller> {
     const session = header('x-clarifai-session-token') ?? sessionOfPage(header);
-    if (session) return callerOf(await directory.sessionOf(sha256(session)));
+    if (session) return callerOf(await directory.sessionOf(sha256(session)), host);
     const authorization = header('authorization')?.trim() ?? '';
     const [scheme, secret, ...rest] = authorization.split(/\s+/);
     if (scheme !== 'Key' || !secret || rest.length > 0) throw gatewayFault.noCredential();
-    return callerOf(await directory.credentialOf(sha256(secret)));
+    return callerOf(await directory.credentialOf(sha256(secret)), host);
   }
 
   const firstGrants = new Map<string, Grants>();
 
-  async function authorize(rule: MethodRule, header: HeaderOf, named: NamedApp): Promise<Grants> {
-    if (!isArmed('skip-sign-in')) return grantsFor(rule, header, named);
+  /** @param host the host that the caller asked for, where links in the reply are to lead him back to it */
+  async function authorize(
+    rule: MethodRule,
+    header: HeaderOf,
+    named: NamedApp,
+    host?: string,
+  ): Promise<Grants> {
+    if (!isArmed('skip-sign-in')) return grantsFor(rule, header, named, host);
     const name = `${rule.name} ${named.userId}/${named.appId}`;
-    const grants = firstGrants.get(name) ?? (await grantsFor(rule, header, named));
+    const grants = firstGrants.get(name) ?? (await grantsFor(rule, header, named, host));
     firstGrants.set(name, grants);
     return grants;
   }
 
-  async function grantsFor(rule: MethodRule, header: HeaderOf, named: NamedApp): Promise<Grants> {
+  async function grantsFor(
+    rule: MethodRule,
+    header: HeaderOf,
+    named: NamedApp,
+    host: string | undefined,
+  ): Promise<Grants> {
     const access = accessRuleOf(rule);
-    const caller = await signIn(header);
+    const caller = await signIn(header, host);
     checkCredentialKind(rule, caller);
     checkScopes(rule, caller.scopes);
     if (caller.endpoints.size > 0 && !caller.endpoints.has(rule.path)) {
@@ -226,9 +237,20 @@ function mintApp(caller: Caller, app: AppRow, role: Role, scopes: ReadonlySet<st
   });
 }
 
-function callerOf(row: CredentialRow | undefined): Caller {
+/** Made once for each row that the directory remembers, and gone with it. */
+const callers = new WeakMap<CredentialRow, Caller>();
+const plausibleHost = /^[\w.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
+
+/** A header that is no host is not repeated. */
+function callerOf(row: CredentialRow | undefined, host: string | undefined): Caller {
   if (!row) throw gatewayFault.unknownKey();
   if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) throw gatewayFault.expiredKey();
+  const known = callers.get(row) ?? callerIn(row);
+  callers.set(row, known);
+  return host !== undefined && plausibleHost.test(host) ? { ...known, host } : known;
+}
+
+function callerIn(row: CredentialRow): Caller {
   return {
     userKey: row.userKey,
     userId: row.userId,

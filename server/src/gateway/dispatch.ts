@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { create, type DescMessage, type Message } from '@bufbuild/protobuf';
-import { type MethodRule, type Service, StatusCode } from '@fovea/contract';
+import { type MethodRule, PackedReply, type Service, StatusCode } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { Fault, Moved } from '#domain/fault.ts';
-import { withHost } from './asked-host.ts';
 import type { Authorizer, Grants, HeaderOf } from './authorize.ts';
 import { gatewayFault } from './faults.ts';
 import type { GatewayLog, GatewayMetrics } from './observe.ts';
+import { packed } from './packed.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { asFault, httpStatusOf, statusOf } from './status.ts';
 import { checkTexts } from './texts.ts';
@@ -21,9 +21,14 @@ export interface CallMeta {
   readonly sent?: Record<string, unknown> | undefined;
 }
 
-/** A reply ready for any transport: the message with its envelope filled, and the HTTP number where one is needed. */
+/**
+ * A reply ready for any transport: the message with its envelope filled, or its bytes where the handler gave bytes,
+ * and the HTTP number where one is needed.
+ */
 export interface Reply {
-  readonly message: Message;
+  readonly message: Message | Buffer;
+  /** Of the envelope. */
+  readonly code: StatusCode;
   readonly httpStatus: number;
   readonly moved?: Moved | undefined;
 }
@@ -51,8 +56,8 @@ export function openDispatcher(parts: {
     let reply: Reply;
     try {
       const call = await openCall(rule, request, meta, requestId);
-      const shown = withHost(meta.host, () => handlerOf(rule)(request, call));
-      reply = enveloped(rule, (await shown) as Record<string, unknown>, requestId);
+      const shown = (await handlerOf(rule)(request, call)) as Record<string, unknown> | PackedReply;
+      reply = enveloped(rule, shown, requestId);
     } catch (thrown) {
       reply = failed(rule, thrown, requestId);
     }
@@ -91,7 +96,9 @@ export function openDispatcher(parts: {
   ): Promise<Call> {
     checkReadable(request);
     const grants =
-      rule.auth === 'NoAuth' ? undefined : await authorizer.authorize(rule, meta.header, namedApp(request));
+      rule.auth === 'NoAuth'
+        ? undefined
+        : await authorizer.authorize(rule, meta.header, namedApp(request), meta.host);
     if (grants) limiter?.take(grants.caller);
     return new GatewayCall(rule.name, requestId, meta, grants, authorizer);
   }
@@ -106,8 +113,7 @@ export function openDispatcher(parts: {
 
   function observe(rule: MethodRule, reply: Reply, requestId: string, startedMs: number): void {
     const elapsedMs = performance.now() - startedMs;
-    const code =
-      (reply.message as unknown as { status?: { code: StatusCode } }).status?.code ?? StatusCode.ZERO;
+    const { code } = reply;
     metrics.answered(rule.name, code, elapsedMs);
     log.debug({ rpc: rule.name, requestId, code, elapsedMs: Math.round(elapsedMs * 10) / 10 }, 'answered');
   }
@@ -127,12 +133,14 @@ export function faultReply(rule: MethodRule, fault: Fault, requestId: string): R
   const status = { ...statusOf(fault.code as StatusCode, fault.details), reqId: requestId };
   return {
     message: create(rule.desc.output as DescMessage, { status } as never),
+    code: fault.code as StatusCode,
     httpStatus: httpStatusOf(fault.code as StatusCode, fault.kind),
     moved: fault.moved,
   };
 }
 
-function enveloped(rule: MethodRule, shown: Record<string, unknown>, requestId: string): Reply {
+function enveloped(rule: MethodRule, shown: Record<string, unknown> | PackedReply, requestId: string): Reply {
+  if (shown instanceof PackedReply) return packed(shown, requestId);
   const given = shown.status as { code?: StatusCode; details?: string; description?: string } | undefined;
   const code = given?.code ?? StatusCode.SUCCESS;
   const status = { ...statusOf(code), ...given, code, reqId: requestId };
@@ -142,14 +150,28 @@ function enveloped(rule: MethodRule, shown: Record<string, unknown>, requestId: 
     rule.desc.output as DescMessage,
     { ...shown, $typeName: undefined, status } as never,
   );
-  return { message, httpStatus: httpStatusOf(code) };
+  return { message, code, httpStatus: httpStatusOf(code) };
+}
+
+const idBytes = 16;
+let randomPool = Buffer.alloc(0);
+let poolAt = 0;
+
+/** 32 hex digits. Random bytes are dear to ask for one by one, and these are no secret. */
+function freshId(): string {
+  if (poolAt >= randomPool.length) {
+    randomPool = randomBytes(256 * idBytes);
+    poolAt = 0;
+  }
+  poolAt += idBytes;
+  return randomPool.toString('hex', poolAt - idBytes, poolAt);
 }
 
 /** 32 hex digits, behind the caller's prefix when it sends one (SEMANTICS 1.1). */
 export function requestIdOf(header: HeaderOf): string {
   const given = header('x-clarifai-request-id');
   if (given && /^[\w.:-]{1,128}$/.test(given)) return given;
-  const id = randomBytes(16).toString('hex');
+  const id = freshId();
   const prefix = header('x-clarifai-request-id-prefix');
   return prefix && /^[\w.:+-]{1,64}$/.test(prefix) ? `${prefix}-${id}` : id;
 }

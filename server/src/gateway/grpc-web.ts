@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, type Message } from '@bufbuild/protobuf';
 import { type MethodRule, methodRules } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import { mayBeLarge, readBody } from './body.ts';
 import { type CallMeta, type Dispatcher, requestIdOf, Unreadable } from './dispatch.ts';
+import { bytesOf } from './packed.ts';
 import { writePiece } from './write.ts';
 
 const ruleOfPath = new Map(methodRules.map((rule) => [rule.path, rule]));
@@ -37,7 +38,7 @@ export async function answerGrpcWeb(
   const rule = ruleOfPath.get((request.url ?? '').split('?')[0] as string);
   if (!rule) return finish(12, 'unknown method');
   if (rule.kind === 'bidi_streaming') return finish(12, 'two-way streams need gRPC over HTTP/2');
-  const encode = (reply: Message) => frame(Buffer.from(toBinary(rule.desc.output, reply as never)), 0);
+  const encode = (reply: Message | Buffer) => frame(bytesOf(rule, reply), 0);
   if (mayBeLarge(request, options.largeBodyBytes)) {
     try {
       await dispatcher.vouch(rule, meta.header);

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, type Message } from '@bufbuild/protobuf';
 import { type MethodRule, methodRules } from '@fovea/contract';
 import * as grpc from '@grpc/grpc-js';
 import { type CallMeta, type Dispatcher, type Reply, Unreadable } from './dispatch.ts';
+import { bytesOf } from './packed.ts';
 
 /**
  * gRPC over grpc-js, fed with sockets by the port. Codecs are protobuf-es (measured: a quarter of Connect's CPU
@@ -15,6 +16,8 @@ export function openGrpc(dispatcher: Dispatcher, options: { requestBytesMax: num
     'grpc.max_send_message_length': -1,
     // Clients may ping every 10 s without active calls (SEMANTICS 8).
     'grpc-node.flow_control_window': 4 * 1024 * 1024,
+    // Nobody asks this server for its channelz figures, and keeping them costs every call.
+    'grpc.enable_channelz': 0,
     // A connection that does not answer pings is dead, or never meant to speak.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 20_000,
@@ -79,27 +82,24 @@ const decode = (rule: MethodRule) => (bytes: Buffer) => {
   }
 };
 
-const encode = (rule: MethodRule) => (message: Message) => {
-  const bytes = toBinary(rule.desc.output, message as never);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-};
+const encode = (rule: MethodRule) => (message: Message | Buffer) => bytesOf(rule, message);
 
 type AnyHandler = Parameters<grpc.Server['register']>[1];
 
 function handlerOf(rule: MethodRule, dispatcher: Dispatcher): AnyHandler {
   if (rule.kind === 'unary') {
-    const unary: grpc.handleUnaryCall<Message, Message> = (call, done) => {
+    const unary: grpc.handleUnaryCall<Message, Message | Buffer> = (call, done) => {
       void dispatcher.unary(rule, call.request, metaOf(call)).then((reply) => done(null, reply.message));
     };
     return unary as unknown as AnyHandler;
   }
   if (rule.kind === 'server_streaming') {
-    const stream: grpc.handleServerStreamingCall<Message, Message> = (call) => {
+    const stream: grpc.handleServerStreamingCall<Message, Message | Buffer> = (call) => {
       void pump(dispatcher.stream(rule, call.request, metaOf(call)), call);
     };
     return stream as unknown as AnyHandler;
   }
-  const bidi: grpc.handleBidiStreamingCall<Message, Message> = (call) => {
+  const bidi: grpc.handleBidiStreamingCall<Message, Message | Buffer> = (call) => {
     // Plain iteration would destroy the stream once the caller has said all, and with it the way for our replies.
     const requests = call.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>;
     void pump(dispatcher.stream(rule, requests, metaOf(call)), call);
@@ -107,7 +107,9 @@ function handlerOf(rule: MethodRule, dispatcher: Dispatcher): AnyHandler {
   return bidi as unknown as AnyHandler;
 }
 
-type Writable = grpc.ServerWritableStream<Message, Message> | grpc.ServerDuplexStream<Message, Message>;
+type Writable =
+  | grpc.ServerWritableStream<Message, Message | Buffer>
+  | grpc.ServerDuplexStream<Message, Message | Buffer>;
 
 async function pump(replies: AsyncIterable<Reply>, call: Writable): Promise<void> {
   for await (const reply of replies) {
@@ -131,7 +133,7 @@ function drained(call: Writable): Promise<void> {
   });
 }
 
-function metaOf(call: grpc.ServerUnaryCall<Message, Message> | Writable): CallMeta {
+function metaOf(call: grpc.ServerUnaryCall<Message, Message | Buffer> | Writable): CallMeta {
   let aborter: AbortController | undefined;
   return {
     header: (name) => call.metadata.get(name)[0]?.toString(),

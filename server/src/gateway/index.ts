@@ -10,7 +10,6 @@ import type { GatewayLog, GatewayMetrics } from './observe.ts';
 import { openPort } from './port.ts';
 import { openRateLimiter, type RateLimit } from './rate-limit.ts';
 
-export { askedHost } from './asked-host.ts';
 export { type Authorizer, type HeaderOf, openAuthorizer } from './authorize.ts';
 export { gatewayFault } from './faults.ts';
 export type { HttpContext, HttpRoute } from './http.ts';

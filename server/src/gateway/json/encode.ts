@@ -42,7 +42,8 @@ function membersOf(desc: DescMessage, names: NameStyle): ShowMember[] {
   return members;
 }
 
-function memberOf(field: DescField, names: NameStyle): ShowMember {
+/** Shows one member as the others of this file do; for what is shown from bytes otherwise. */
+export function memberOf(field: DescField, names: NameStyle): ShowMember {
   const name = names === 'snake' ? field.name : field.jsonName;
   const whenEmpty = emptyValue(field);
   const leave = (into: Fields) => {
@@ -78,7 +79,8 @@ function emptiness(field: DescField): (value: unknown) => boolean {
   return (value) => !value && !Number.isNaN(value);
 }
 
-function emptyValue(field: DescField): unknown {
+/** What stands where a field is empty; undefined where it is left out then. */
+export function emptyValue(field: DescField): unknown {
   const extra = shownBeyondContract[field.parent.typeName]?.[field.name];
   if (extra !== undefined || !showIfEmpty(field)) return extra;
   switch (field.fieldKind) {

@@ -14,6 +14,9 @@ const secondsMin = -62_135_596_800;
 const secondsMax = 253_402_300_799;
 const durationSecondsMax = 315_576_000_000;
 
+/** Whether a number of seconds since 1970 falls into the years that can be shown. */
+export const isInCalendar = (seconds: number): boolean => seconds >= secondsMin && seconds <= secondsMax;
+
 /** `{seconds, nanos}` as some generated clients send it instead of the canonical text. */
 function readParts(value: unknown): { seconds: bigint; nanos: number } | undefined {
   if (typeof value !== 'object' || value === null || !('seconds' in value)) return undefined;

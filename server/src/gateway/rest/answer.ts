@@ -5,7 +5,7 @@ import { Fault, type Moved } from '#domain/fault.ts';
 import { mayBeLarge, readBody } from '../body.ts';
 import { type CallMeta, type Dispatcher, faultReply, type Reply, requestIdOf } from '../dispatch.ts';
 import { gatewayFault } from '../faults.ts';
-import { encodeJson, JsonTrouble, type NameStyle, parseJson } from '../json/index.ts';
+import { encodeJson, JsonTrouble, jsonFromWire, type NameStyle, parseJson } from '../json/index.ts';
 import { urlOf } from '../request-url.ts';
 import { httpStatusOf, statusOf } from '../status.ts';
 import { writePiece } from '../write.ts';
@@ -82,6 +82,11 @@ function namesAsked(request: IncomingMessage, fallback: NameStyle): NameStyle {
   return (asked as NameStyle | undefined) ?? fallback;
 }
 
+const jsonOf = (rule: MethodRule, message: Message | Buffer, names: NameStyle): string | Buffer =>
+  Buffer.isBuffer(message)
+    ? jsonFromWire(rule.desc.output, message, { names })
+    : encodeJson(rule.desc.output, message, { names });
+
 function answerReply(
   response: ServerResponse,
   rule: MethodRule,
@@ -89,7 +94,7 @@ function answerReply(
   names: NameStyle,
   url: URL,
 ): void {
-  const text = encodeJson(rule.desc.output, reply.message, { names });
+  const text = jsonOf(rule, reply.message, names);
   const headers: Record<string, string | number> = {
     'content-type': 'application/json; charset=utf-8',
     // What one caller may see is kept by nothing between us.
@@ -131,7 +136,7 @@ async function answerStream(
   for await (const reply of dispatcher.stream(rule, message, call)) {
     if (!response.headersSent)
       response.writeHead(reply.httpStatus, { 'content-type': 'application/x-ndjson' });
-    const line = `{"result":${encodeJson(rule.desc.output, reply.message, { names })}}\n`;
+    const line = `{"result":${jsonOf(rule, reply.message, names)}}\n`;
     if (!(await writePiece(response, line))) return;
   }
   response.end();

@@ -43,7 +43,7 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
       const key = await findAnnotationKey(db, call.app, req.inputId, req.annotationId);
       const [annotation] = key === undefined ? [] : await showAnnotations(db, call.app, [key]);
       if (!annotation) throw annotationFault.missing(req.annotationId, req.inputId);
-      return { annotation: withMaskUrls(publicUrl(), call.app, [annotation])[0] };
+      return { annotation: withMaskUrls(publicUrl(call.app), call.app, [annotation])[0] };
     },
 
     /** Newest first: clients take element 0 of the whole app for what they just posted (SEMANTICS trap 7). */
@@ -51,7 +51,9 @@ export function annotationHandlers(parts: AnnotationParts): ServicePart<Call, Rp
       const filter = await readFilter(req, call.app);
       if (filter.inputKeys?.length === 0) return { annotations: [] };
       const keys = await pageOfAnnotations(db, call.app, filter, readPage(req));
-      return { annotations: withMaskUrls(publicUrl(), call.app, await showAnnotations(db, call.app, keys)) };
+      return {
+        annotations: withMaskUrls(publicUrl(call.app), call.app, await showAnnotations(db, call.app, keys)),
+      };
     },
 
     patchAnnotations: (req, call) => patchAnnotations(parts, req, call),

@@ -17,7 +17,7 @@ import {
   lockInputLevels,
   updateAnnotations,
 } from './store.ts';
-import { type InputLevelData, nameConcepts, showInputLevel, unpackData, withNames } from './translate.ts';
+import { type InputLevelData, nameConcepts, showInputLevel, unpackData } from './translate.ts';
 
 /** A new input and what its sender says of it as a whole. */
 export interface InputLevelItem {
@@ -94,36 +94,6 @@ export async function inputLevelData(
     rows.map((row) => unpackData(row.data)),
   );
   return new Map(rows.map((row, i) => [row.inputKey, showInputLevel(datas[i] as Data)]));
-}
-
-/**
- * Concepts (named), metadata and geo from the packed data of input-level annotations, in their order; undefined
- * where there is nothing to show.
- */
-export async function showInputLevels(
-  db: Db,
-  grant: AppGrant,
-  packed: readonly (Uint8Array | null)[],
-): Promise<(InputLevelData | undefined)[]> {
-  const datas = packed.map((data) => (data && data.length > 0 ? unpackData(data) : undefined));
-  const labelled = datas.filter((data) => data !== undefined && data.concepts.length > 0) as Data[];
-  if (labelled.length === 0) return datas.map((data) => data && showInputLevel(data));
-  const named = await nameConcepts(db, grant, labelled);
-  const namedOf = new Map(labelled.map((data, i) => [data, named[i] as Data]));
-  return datas.map((data) => data && showInputLevel(namedOf.get(data) ?? data));
-}
-
-/** The same of one annotation whose concepts' names were read with it. */
-export function showNamedInputLevel(
-  grant: AppGrant,
-  packed: Uint8Array | null,
-  names: Readonly<Record<string, string>> | null,
-): InputLevelData | undefined {
-  if (!packed || packed.length === 0) return undefined;
-  const data = unpackData(packed);
-  if (data.concepts.length === 0) return showInputLevel(data);
-  const nameOf = (id: string) => (names && Object.hasOwn(names, id) ? names[id] : undefined);
-  return showInputLevel(withNames(grant, data, nameOf));
 }
 
 /** What is to become of the concepts, metadata and geo of an input. */

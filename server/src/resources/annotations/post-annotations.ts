@@ -144,7 +144,7 @@ export async function showOutcomes(
       if (outcome instanceof Fault)
         return create(AnnotationSchema, { id, inputId, status: statusOfFault(outcome) });
       const shown = shownByKey.get(outcome) ?? create(AnnotationSchema, { id, inputId });
-      return withMaskUrls(publicUrl(), grant, [shown])[0] as Annotation;
+      return withMaskUrls(publicUrl(grant), grant, [shown])[0] as Annotation;
     }),
   };
 }

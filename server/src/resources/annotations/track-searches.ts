@@ -129,7 +129,7 @@ async function search(parts: TrackSearchParts, call: Call, asked: Asked): Promis
   }
   const shown = windowOf(inOrder(found), asked.window);
   withMaskUrls(
-    parts.publicUrl(),
+    parts.publicUrl(grant),
     grant,
     shown.map(({ annotation }) => annotation),
   );

@@ -1,3 +1,4 @@
+import type { UserGrant } from '#domain/grant.ts';
 import type { Log } from '#store/log.ts';
 import type { Database } from '#store/postgres/index.ts';
 import type { Sealer } from './sealer.ts';
@@ -7,6 +8,6 @@ export interface Deps {
   readonly db: Database;
   readonly log: Log;
   readonly sealer: Sealer;
-  /** Base of every URL we hand out (hosted media, logs), without a trailing slash. */
-  readonly publicUrl: () => string;
+  /** Base of every URL we hand out to a caller (hosted media, logs), without a trailing slash. */
+  readonly publicUrl: (grant: UserGrant) => string;
 }

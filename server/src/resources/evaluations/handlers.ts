@@ -114,7 +114,7 @@ export function evaluationHandlers(deps: EvaluationDeps): ServicePart<Call, Rpc>
       const checked = await checkEvaluation(deps, call, item, req.testSearch);
       const key = await db.transaction((tx) => addEvaluation(tx, call.app, checked));
       const row = (await findEvaluationByKey(db, call.app, key)) as EvaluationRow;
-      const modelVersion = showVersion(version, model, logOption(deps, call.app.isMember));
+      const modelVersion = showVersion(version, model, logOption(deps, call.app, call.app.isMember));
       modelVersion.metrics = await show(call.app, row, undefined);
       return { modelVersion };
     },
@@ -123,7 +123,7 @@ export function evaluationHandlers(deps: EvaluationDeps): ServicePart<Call, Rpc>
     async getModelVersionMetrics(req, call) {
       const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
       if (!version) throw modelFault.missingVersion(req.modelId, req.versionId);
-      const modelVersion = showVersion(version, model, logOption(deps, call.app.isMember));
+      const modelVersion = showVersion(version, model, logOption(deps, call.app, call.app.isMember));
       const row = await latestOfVersion(db, call.app, version.key);
       const trained = row ? undefined : await trainingMetricsOf(db, call.app, version.key);
       if (row) modelVersion.metrics = await show(call.app, row, req.fields);

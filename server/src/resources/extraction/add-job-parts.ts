@@ -15,7 +15,7 @@ export const partsOf =
     if (jobs.length === 0) return new Map();
     const uploadKeys = jobs.flatMap(({ uploadKey }) => uploadKey ?? []);
     const found = uploadKeys.length === 0 ? [] : await uploadsByKeys(db, grant, uploadKeys);
-    const uploads = new Map(found.map((row) => [row.key, showUpload(row, grant, deps.publicUrl())]));
+    const uploads = new Map(found.map((row) => [row.key, showUpload(row, grant, deps.publicUrl(grant))]));
     const byAddJob = new Map<number, JobRow[]>();
     for (const job of jobs) byAddJob.set(job.addJobKey, [...(byAddJob.get(job.addJobKey) ?? []), job]);
     return new Map(

@@ -1,6 +1,6 @@
 import type { ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
-import { firstPosition, readPage } from '#domain/page.ts';
+import { readPage } from '#domain/page.ts';
 import { addJobRpcs } from './add-job-handlers.ts';
 import { deleteInputs } from './delete-inputs.ts';
 import type { InputDeps } from './deps.ts';
@@ -8,10 +8,10 @@ import { inputFault } from './faults.ts';
 import { inputStatus } from './input.ts';
 import { patchInputs } from './patch-inputs.ts';
 import { postInputs } from './post-inputs.ts';
-import { findInputKey, inputsBehind, namedById, newestInputs } from './read-store.ts';
+import { findInputKey, inputById, inputsBehind, inputsByKeys, inputsOfPage } from './read-store.ts';
 import { inputSamples } from './samples.ts';
-import { showInputs, showNamedRow, showRows } from './show.ts';
-import { countsByStatus, findInputs, keysBehind, pageOfAll, pageOfIds } from './store.ts';
+import { packInputs } from './show.ts';
+import { countsByStatus, findInputs, keysBehind, pageOfIds } from './store.ts';
 import { videoManifest } from './video-manifest.ts';
 
 type Rpc =
@@ -42,23 +42,20 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
     patchInputs: (req, call) => patchInputs(deps, req, call),
 
     async getInput(req, call) {
-      const row = await namedById(db, call.app, req.inputId);
+      const row = await inputById(db, call.app, req.inputId);
       if (!row) throw inputFault.missing(req.inputId);
-      return { input: showNamedRow(deps, call.app, row) };
+      return packInputs(deps, call.app, [row]);
     },
 
     /** Newest first. */
     async listInputs(req, call) {
       const page = readPage(req);
       const statusCode = req.status?.code || undefined;
-      if (req.ids.length === 0 && statusCode === undefined && firstPosition(page) === 0) {
-        return { inputs: await showRows(deps, call.app, await newestInputs(db, call.app, page.size)) };
-      }
-      const keys =
-        req.ids.length > 0
-          ? await pageOfIds(db, call.app, { ids: req.ids, ...(statusCode ? { statusCode } : {}) }, page)
-          : await pageOfAll(db, call.app, statusCode, page);
-      return { inputs: await showInputs(deps, call.app, keys) };
+      if (req.ids.length === 0)
+        return packInputs(deps, call.app, await inputsOfPage(db, call.app, statusCode, page));
+      const filter = { ids: req.ids, ...(statusCode ? { statusCode } : {}) };
+      const keys = await pageOfIds(db, call.app, filter, page);
+      return packInputs(deps, call.app, await inputsByKeys(db, call.app, keys));
     },
 
     /** Oldest first, behind `last_id`; an empty page is the end. */
@@ -67,14 +64,15 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
       if (!req.orderById && !req.descending) {
         const afterKey = req.lastId === '' ? 0 : await findInputKey(db, call.app, req.lastId);
         if (afterKey === undefined) throw inputFault.missingCursor(req.lastId);
-        return { inputs: await showRows(deps, call.app, await inputsBehind(db, call.app, afterKey, size)) };
+        return packInputs(deps, call.app, await inputsBehind(db, call.app, afterKey, size));
       }
       const [last] = req.lastId === '' ? [] : await findInputs(db, call.app, [req.lastId]);
       // By id any cursor has a place; by time only that of an input that exists.
       if (req.lastId !== '' && !last && !req.orderById) throw inputFault.missingCursor(req.lastId);
       const after = req.lastId === '' ? undefined : { key: last?.key ?? 0, id: req.lastId };
       const at = { after, byId: req.orderById, descending: req.descending, size };
-      return { inputs: await showInputs(deps, call.app, await keysBehind(db, call.app, at)) };
+      const keys = await keysBehind(db, call.app, at);
+      return packInputs(deps, call.app, await inputsByKeys(db, call.app, keys));
     },
 
     async getInputCount(_req, call) {

@@ -3,6 +3,14 @@ import { idTrouble } from '#domain/ids.ts';
 export const inputKinds = ['image', 'video', 'audio', 'text'] as const;
 export type InputKind = (typeof inputKinds)[number];
 
+/** Hosted sizes besides the original, there once the medium was processed. */
+export const renderedSizes: Record<InputKind, readonly string[]> = {
+  image: ['tiny', 'small', 'large'],
+  video: ['thumbnail'],
+  audio: ['thumbnail'],
+  text: [],
+};
+
 /** Statuses an input can wait in; everything else is final. */
 export const inputStatus = { processed: 30000, pending: 30001, failed: 30002, inProgress: 30003 } as const;
 

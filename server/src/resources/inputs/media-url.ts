@@ -16,13 +16,16 @@ export interface MediaAddress {
   readonly sha: Buffer;
 }
 
+/** The part of a suffix that all media of an app have in common. */
+export const ownerPath = ({ userId, appId }: Pick<AppGrant, 'userId' | 'appId'>): string =>
+  `users/${encodeURIComponent(userId)}/apps/${encodeURIComponent(appId)}/inputs/`;
+
 /** Suffix of the hosted URL of a medium; ids are escaped, the hash is lower-case hex. */
 export const mediaSuffix = (
   grant: Pick<AppGrant, 'userId' | 'appId'>,
   kind: InputKind,
   sha: Uint8Array,
-): string =>
-  `users/${encodeURIComponent(grant.userId)}/apps/${encodeURIComponent(grant.appId)}/inputs/${kind}/${Buffer.from(sha).toString('hex')}`;
+): string => `${ownerPath(grant)}${kind}/${Buffer.from(sha).toString('hex')}`;
 
 export const originalUrl = (publicUrl: string, grant: AppGrant, kind: InputKind, sha: Uint8Array): string =>
   `${publicUrl}${mediaPath}/orig/${mediaSuffix(grant, kind, sha)}`;

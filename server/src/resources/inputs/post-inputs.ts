@@ -108,7 +108,7 @@ async function shaOfDraft(
     await keepMedium(deps.objects, 'orig', sha, bytes);
     return sha;
   }
-  const sha = ownOriginal(deps.publicUrl(), grant, url);
+  const sha = ownOriginal(deps.publicUrl(grant), grant, url);
   if (!sha) return undefined;
   if (!(await inputOfMedium(deps.db, grant, kind, sha)))
     throw inputFault.badUrl(url, 'names no medium of this app');
@@ -135,7 +135,7 @@ function reply(
   const byPosition = new Map(stored.accepted.map((item) => [item.wanted.position, item.row]));
   const shown = inputs.map((input, position) => {
     const row = byPosition.get(position);
-    if (row) return showInput(row, stored.labels?.get(row.key), grant, deps.publicUrl());
+    if (row) return showInput(row, stored.labels?.get(row.key), grant, deps.publicUrl(grant));
     return refusedInput(input, faults.get(position));
   });
   return {

@@ -1,88 +1,127 @@
 import type { AppGrant } from '#domain/grant.ts';
-import type { Db } from '#store/sql.ts';
-import type { InputRow } from './rows.ts';
+import { firstPosition, type Page } from '#domain/page.ts';
+import { RawColumns, type RawReads, type RawRow } from '#store/postgres/index.ts';
 
 /**
- * The reads that clients make all the time. Each is one round trip, prepared once per connection: building and
- * planning such a statement costs more than running it.
+ * The reads that clients make all the time. Each is one prepared statement whose rows come as bytes, in the order that
+ * `packed.ts` reads: what an input says lies there in the form in which it goes out.
  */
 
-/** An input with the packed data of its input-level annotation, where it has one. */
-export interface LabelledRow extends InputRow {
-  readonly label: Buffer | null;
-}
-
 // Looked up for each row. As a join it may be merged: that reads the labels of all inputs before the page.
-const label = '(select a.data from annotations a where a.input_key = i.key and a.input_level)';
-const columns = `i.key, i.id, i.kind, i.status_code as "statusCode", i.status_details as "statusDetails", i.url,
-  i.allow_duplicate_url as "allowDuplicateUrl", i.media_sha as "mediaSha", i.media, i.settings,
-  i.created_at as "createdAt", i.modified_at as "modifiedAt", ${label} as label`;
+const columns = `(select a.data from annotations a where a.input_key = i.key and a.input_level) as label,
+  i.id, i.kind, i.status_code, i.status_details, i.url, i.allow_duplicate_url, i.media_sha, i.media, i.settings,
+  i.created_at, i.modified_at`;
 
-/** An input with the names of its concepts, by id. */
-export interface NamedRow extends LabelledRow {
-  readonly names: Record<string, string> | null;
-}
-
+// Each pair is looked up by itself, so that no plan reads more of the table than was asked for.
 const byId = {
-  name: 'inputs-by-id',
-  text: `select ${columns}, (
-      select jsonb_object_agg(c.id, c.name) from annotations a
-      join annotation_concepts l on l.annotation_key = a.key
-      join concepts c on c.app_key = l.app_key and c.id = l.concept_id
-      where a.input_key = i.key and a.input_level) as names
-    from inputs i where i.app_key = $1 and i.id = $2`,
+  name: 'input-by-id',
+  text: `select a.n, i.* from unnest($1::bigint[], $2::text[]) with ordinality as a(app_key, id, n)
+    cross join lateral (
+      select ${columns} from inputs i where i.app_key = a.app_key and i.id = a.id limit 1
+    ) i`,
 };
 
-export async function namedById(db: Db, grant: AppGrant, id: string): Promise<NamedRow | undefined> {
-  const [row] = await db.run<NamedRow>(byId, [grant.appKey, id]);
-  return row;
-}
+/** A row with a number before the columns of an input. */
+export const inputById = (db: RawReads, grant: AppGrant, id: string): Promise<RawRow | undefined> =>
+  db.rawTogether(byId, grant.appKey, id);
 
 const byKeys = {
   name: 'inputs-by-keys',
-  text: `select ${columns} from inputs i where i.app_key = $1 and i.key = any($2::bigint[])`,
+  text: `select a.n, i.* from unnest($2::bigint[]) with ordinality as a(key, n)
+    cross join lateral (
+      select ${columns} from inputs i where i.key = a.key and i.app_key = $1::bigint limit 1
+    ) i order by a.n`,
 };
 
 /** In the order of the keys; what is gone meanwhile is left out. */
-export async function labelledByKeys(
-  db: Db,
+export const inputsByKeys = async (
+  db: RawReads,
   grant: AppGrant,
   keys: readonly number[],
-): Promise<LabelledRow[]> {
-  if (keys.length === 0) return [];
-  const found = await db.run<LabelledRow>(byKeys, [grant.appKey, keys]);
-  const byKey = new Map(found.map((row) => [row.key, row]));
-  return keys.flatMap((key) => byKey.get(key) ?? []);
-}
+): Promise<RawRow[]> => (keys.length === 0 ? [] : db.raw(byKeys, [grant.appKey, keys]));
 
 const newest = {
   name: 'inputs-newest',
-  text: `select ${columns} from inputs i where i.app_key = $1 order by i.key desc limit $2`,
+  text: `select i.key as n, ${columns} from inputs i where i.app_key = $1::bigint order by i.key desc limit $2::bigint`,
 };
 
-/** The first page of all inputs of an app, newest first. */
-export const newestInputs = (db: Db, grant: AppGrant, size: number): Promise<LabelledRow[]> =>
-  db.run<LabelledRow>(newest, [grant.appKey, size]);
+/**
+ * A page of all inputs of an app, or of one status (`$4`), newest first: `$2` of them skipped, `$3` of them shown.
+ *
+ * The tallies of 32,768 keys each tell in which group the page begins, those of 1,024 keys in which bucket of it; only
+ * that bucket is walked, however far the page lies.
+ */
+const pageText = (ofStatus: '' | 'and status_code = $4::bigint') => `with groups as (
+    select -2 - bucket as number, sum(n::int) as n from input_tallies
+    where app_key = $1::bigint and bucket < -1 ${ofStatus} group by bucket
+  ), group_places as (
+    select number, n, sum(n::int) over (order by number desc) - n as before from groups
+  ), in_group as materialized (
+    select number, $2::bigint - before as skipped from group_places
+    where before <= $2::bigint and before + n > $2::bigint
+  ), buckets as (
+    select t.bucket, sum(t.n::int) as n from in_group g, input_tallies t
+    where t.app_key = $1::bigint and t.bucket >= g.number << 5 and t.bucket < (g.number + 1) << 5 ${ofStatus}
+    group by t.bucket
+  ), bucket_places as (
+    select bucket, n, sum(n::int) over (order by bucket desc) - n as before from buckets
+  ), start as materialized (
+    select b.bucket, g.skipped - b.before as skipped from bucket_places b, in_group g
+    where b.before <= g.skipped and b.before + b.n > g.skipped
+  )
+  select walked.position, i.* from start, lateral (
+    select key, row_number() over (order by key desc) as position from inputs
+    where app_key = $1::bigint ${ofStatus} and key < (start.bucket + 1) << 10
+    order by key desc limit (start.skipped + $3::bigint)::bigint
+  ) walked, lateral (
+    select ${columns} from inputs i where i.key = walked.key and i.app_key = $1::bigint limit 1
+  ) i
+  where walked.position > start.skipped order by walked.position`;
+
+const page = { name: 'inputs-page', text: pageText('') };
+const pageOfStatus = { name: 'inputs-page-of-status', text: pageText('and status_code = $4::bigint') };
+
+/** A page of the inputs of an app (of one status), newest first. */
+export function inputsOfPage(
+  db: RawReads,
+  grant: AppGrant,
+  statusCode: number | undefined,
+  wanted: Page,
+): Promise<RawRow[]> {
+  const { size } = wanted;
+  const skipped = firstPosition(wanted);
+  if (statusCode !== undefined) return db.raw(pageOfStatus, [grant.appKey, skipped, size, statusCode]);
+  // The first page needs no tallies.
+  if (skipped === 0) return db.raw(newest, [grant.appKey, size]);
+  return db.raw(page, [grant.appKey, skipped, size]);
+}
 
 const behind = {
   name: 'inputs-behind',
-  text: `select ${columns} from inputs i where i.app_key = $1 and i.key > $2 order by i.key limit $3`,
+  text: `select i.key as n, ${columns} from inputs i where i.app_key = $1::bigint and i.key > $2::bigint
+    order by i.key limit $3::bigint`,
 };
 
 /** Inputs behind a row key, oldest first. */
 export const inputsBehind = (
-  db: Db,
+  db: RawReads,
   grant: AppGrant,
   afterKey: number,
   size: number,
-): Promise<LabelledRow[]> => db.run<LabelledRow>(behind, [grant.appKey, afterKey, size]);
+): Promise<RawRow[]> => db.raw(behind, [grant.appKey, afterKey, size]);
 
 const keyOf = {
-  name: 'inputs-key-of',
-  text: 'select key from inputs where app_key = $1 and id = $2',
+  name: 'input-key-of',
+  text: `select a.n, i.key from unnest($1::bigint[], $2::text[]) with ordinality as a(app_key, id, n)
+    cross join lateral (
+      select i.key from inputs i where i.app_key = a.app_key and i.id = a.id limit 1
+    ) i`,
 };
 
-export async function findInputKey(db: Db, grant: AppGrant, id: string): Promise<number | undefined> {
-  const [row] = await db.run<{ key: number }>(keyOf, [grant.appKey, id]);
-  return row?.key;
+export async function findInputKey(db: RawReads, grant: AppGrant, id: string): Promise<number | undefined> {
+  const row = await db.rawTogether(keyOf, grant.appKey, id);
+  if (!row) return undefined;
+  const found = new RawColumns().read(row);
+  found.next();
+  return found.int8();
 }

@@ -1,11 +1,16 @@
-import type { Data, Input } from '@fovea/contract';
+import { type Data, type Input, PackedReply, WireWriter } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { showInputLevels, showNamedInputLevel } from '../annotations/index.ts';
+import type { RawRow } from '#store/postgres/index.ts';
+import { labelNames } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
 import { inputStatus } from './input.ts';
-import { type LabelledRow, labelledByKeys, type NamedRow } from './read-store.ts';
+import { InputWriter, labelOf } from './packed.ts';
+import { inputsByKeys } from './read-store.ts';
 import type { InputRow } from './rows.ts';
-import { showInput } from './translate.ts';
+import { inputsField, showInput, unpackInputs } from './translate.ts';
+
+/** About what an input takes, so that a page seldom has to be moved while it is written. */
+const bytesPerInput = 320;
 
 type Means = Pick<Deps, 'db' | 'publicUrl'>;
 
@@ -15,27 +20,22 @@ export async function showInputs(
   grant: AppGrant,
   inputKeys: readonly number[],
 ): Promise<Input[]> {
-  return showRows(means, grant, await labelledByKeys(means.db, grant, inputKeys));
+  const { fields } = await packInputs(means, grant, await inputsByKeys(means.db, grant, inputKeys));
+  return unpackInputs(fields);
 }
 
-/** The same of rows at hand. */
-export async function showRows(
+/** Inputs as the reply that holds them, alone in SingleInputResponse or as a list in MultiInputResponse. */
+export async function packInputs(
   { db, publicUrl }: Means,
   grant: AppGrant,
-  rows: readonly LabelledRow[],
-): Promise<Input[]> {
-  const labels = await showInputLevels(
-    db,
-    grant,
-    rows.map(({ label }) => label),
-  );
-  const url = publicUrl();
-  return rows.map((row, i) => showInput(row, labels[i], grant, url));
+  rows: readonly RawRow[],
+): Promise<PackedReply> {
+  const labels = rows.map(labelOf).filter(({ start, end }) => end > start);
+  const names = await labelNames(db, grant, labels);
+  const inputs = new InputWriter(grant, publicUrl(grant), names, new WireWriter(bytesPerInput * (1 + rows.length)));
+  for (const row of rows) inputs.row(inputsField, row);
+  return new PackedReply(inputs.writer.taken());
 }
-
-/** One input whose concepts' names are at hand as well. */
-export const showNamedRow = ({ publicUrl }: Means, grant: AppGrant, row: NamedRow): Input =>
-  showInput(row, showNamedInputLevel(grant, row.label, row.names), grant, publicUrl());
 
 /** The medium of an input as a dataset version keeps it; the input itself may be gone. */
 export function showKeptMedium(

@@ -1,5 +1,5 @@
 import type { AppGrant } from '#domain/grant.ts';
-import { firstPosition, type Page } from '#domain/page.ts';
+import type { Page } from '#domain/page.ts';
 import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { InputKind } from './input.ts';
@@ -142,42 +142,6 @@ export async function pageOfIds(
   const found = await rows<{ key: number }>(
     db,
     sql`select key from ${pageKeys('inputs', where, sql`key desc`, page)} p order by position`,
-  );
-  return found.map(({ key }) => key);
-}
-
-/**
- * Row keys of a page of all inputs of the app (of one status), newest first.
- *
- * The tallies tell in which bucket of 1,024 keys the page begins, so that only that bucket is walked,
- * however far the page lies.
- */
-export async function pageOfAll(
-  db: Db,
-  grant: AppGrant,
-  statusCode: number | undefined,
-  page: Page,
-): Promise<number[]> {
-  const skipped = firstPosition(page);
-  const ofStatus = statusCode ? sql`and status_code = ${statusCode}` : sql``;
-  const found = await rows<{ key: number }>(
-    db,
-    sql`with counted as (
-          select bucket, sum(n) as n from input_tallies
-          where app_key = ${grant.appKey} and bucket >= 0 ${ofStatus}
-          group by bucket having sum(n) > 0
-        ), placed as (
-          select bucket, n, sum(n) over (order by bucket desc) - n as before from counted
-        ), start as materialized (
-          select bucket, ${skipped} - before as skipped from placed where before <= ${skipped} and before + n > ${skipped}
-        )
-        select walked.key from start, lateral (
-          select key, row_number() over (order by key desc) as position from inputs
-          where app_key = ${grant.appKey} ${ofStatus} and key < (start.bucket + 1) << 10
-          order by key desc limit (start.skipped + ${page.size})::bigint
-        ) walked
-        where walked.position > start.skipped
-        order by walked.key desc`,
   );
   return found.map(({ key }) => key);
 }

@@ -1,24 +1,17 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import {
-  AudioSchema,
   type Data,
   DataSchema,
-  type HostedURL,
-  HostedURLSchema,
   type Image,
-  ImageSchema,
   type Input,
-  InputSchema,
   type InputSettings,
   InputSettingsSchema,
   type InputsAddJob,
   InputsAddJobSchema,
   type InputsExtractionJob,
+  MultiInputResponseSchema,
   type StatusCode,
-  StatusSchema,
-  TextSchema,
   type Upload,
-  VideoSchema,
 } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
@@ -26,15 +19,8 @@ import { inputLevelTrouble } from '../annotations/index.ts';
 import { status } from '../common/status.ts';
 import { packBody, showTime, unpackBody } from '../common/translate.ts';
 import { inputFault } from './faults.ts';
-import {
-  bytesMaxOf,
-  type InputKind,
-  inputIdTrouble,
-  inputStatus,
-  type MediaLimits,
-  urlTrouble,
-} from './input.ts';
-import { mediaPath, mediaSuffix, originalUrl } from './media-url.ts';
+import { bytesMaxOf, type InputKind, inputIdTrouble, type MediaLimits, urlTrouble } from './input.ts';
+import { InputWriter } from './packed.ts';
 import type { AddJobRow, InputRow } from './rows.ts';
 
 /** An input as it was asked for, checked but not yet stored. */
@@ -178,60 +164,24 @@ export function showInput(
   grant: AppGrant,
   publicUrl: string,
 ): Input {
-  const hosted = row.mediaSha ? showHosted(row, row.mediaSha, grant, publicUrl) : undefined;
-  const url = row.url || (row.mediaSha ? originalUrl(publicUrl, grant, row.kind, row.mediaSha) : '');
-  // What was unpacked becomes what is shown: a page has hundreds of these, and messages are dear to make.
-  const data = unpackMediaData(row.media);
-  data[row.kind] ??= emptyMedium[row.kind]() as never;
-  const medium = data[row.kind] as Image;
-  medium.url = url;
-  if (hosted) medium.hosted = hosted;
-  if (hosted && data.video && row.statusCode === inputStatus.processed) {
-    data.video.hostedThumbnail = { ...hosted, sizes: ['thumbnail', 'large', 'small', 'tiny'] };
-    data.video.thumbnailUrl = `${hosted.prefix}/thumbnail/${hosted.suffix}`;
-  }
-  medium.allowDuplicateUrl = row.allowDuplicateUrl;
+  const inputs = new InputWriter(grant, publicUrl, new Map());
+  inputs.written(inputsField, row);
+  const [input] = unpackInputs(inputs.writer.taken());
+  const { data } = input as { data: Data };
   if (label) {
     data.concepts = label.concepts;
     if (label.metadata) data.metadata = label.metadata;
     if (label.geo) data.geo = label.geo;
   }
-  const input = create(InputSchema);
-  input.id = row.id;
-  input.data = data;
-  input.createdAt = showTime(row.createdAt);
-  input.modifiedAt = showTime(row.modifiedAt);
-  input.status = create(StatusSchema, status(row.statusCode as StatusCode, row.statusDetails));
-  if (row.settings.length > 0) input.settings = unpackBody(InputSettingsSchema, row.settings);
-  return input;
+  return input as Input;
 }
 
-const emptyMedium = {
-  image: () => create(ImageSchema),
-  text: () => create(TextSchema),
-  video: () => create(VideoSchema),
-  audio: () => create(AudioSchema),
-};
+/** The field of replies that holds inputs, as in MultiInputResponse. */
+export const inputsField = 2;
 
-/** Hosted sizes besides the original, there once the medium was processed. */
-const renderedSizes: Record<InputKind, readonly string[]> = {
-  image: ['tiny', 'small', 'large'],
-  video: ['thumbnail'],
-  audio: ['thumbnail'],
-  text: [],
-};
-
-/** Smaller sizes exist once a medium was processed. */
-function showHosted(row: InputRow, sha: Buffer, grant: AppGrant, publicUrl: string): HostedURL | undefined {
-  if (row.statusCode === inputStatus.pending || row.statusCode === inputStatus.inProgress) return undefined;
-  const isRendered = row.statusCode === inputStatus.processed;
-  return create(HostedURLSchema, {
-    prefix: `${publicUrl}${mediaPath}`,
-    suffix: mediaSuffix(grant, row.kind, sha),
-    sizes: ['orig', ...(isRendered ? renderedSizes[row.kind] : [])],
-    crossorigin: 'use-credentials',
-  });
-}
+/** Packed inputs as messages. */
+export const unpackInputs = (packed: Uint8Array): Input[] =>
+  fromBinary(MultiInputResponseSchema, packed).inputs;
 
 const jobStatus = { running: 64001, completed: 64002, cancelled: 64004 } as const;
 export const addJobStatus = jobStatus;

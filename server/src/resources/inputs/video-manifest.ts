@@ -32,7 +32,7 @@ export async function videoManifest(deps: InputDeps, grant: AppGrant, inputId: s
     );
   const info = unpackMediaData(row.media).video?.videoInfo;
   const manifest = manifestOf({
-    url: originalUrl(deps.publicUrl(), grant, 'video', row.mediaSha),
+    url: originalUrl(deps.publicUrl(grant), grant, 'video', row.mediaSha),
     mimeType: playedTypes[info?.videoFormat ?? ''] ?? 'video/mp4',
     width: info?.width ?? 0,
     height: info?.height ?? 0,

@@ -28,7 +28,7 @@ export function exportHandlers(
       export: {
         status: status(row.statusCode as StatusCode, row.statusDetails),
         ...(isThere
-          ? { url: exportUrl(deps.publicUrl(), grant, modelId, versionId), size: BigInt(row.sizeBytes) }
+          ? { url: exportUrl(deps.publicUrl(grant), grant, modelId, versionId), size: BigInt(row.sizeBytes) }
           : {}),
       },
     };

@@ -76,20 +76,24 @@ export function modelHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
         return all;
       });
       const [first] = made as [(typeof made)[number]];
-      return { model: showModel(first.model, first.version, logOption(deps, true)) };
+      return { model: showModel(first.model, first.version, logOption(deps, call.app, true)) };
     },
 
     async getModel(req, call) {
       const { model, version } = await readModelAndVersion(db, call.app, req.modelId, req.versionId);
       const concepts = req.additionalFields.some((name) => name === 'all' || name === 'outputs');
-      return { model: showModel(model, version, { concepts, ...logOption(deps, call.app.isMember) }) };
+      return {
+        model: showModel(model, version, { concepts, ...logOption(deps, call.app, call.app.isMember) }),
+      };
     },
 
     async listModels(req, call) {
       const found = await pageOfModels(db, scopeOf(req, call), readFilter(req), readSort(req), readPage(req));
       const isOwn = ({ userId }: ModelRow) => call.appIfNamed?.isMember ?? userId === call.caller.userId;
       return {
-        models: found.map(({ model, version }) => showModel(model, version, logOption(deps, isOwn(model)))),
+        models: found.map(({ model, version }) =>
+          showModel(model, version, logOption(deps, call.user, isOwn(model))),
+        ),
       };
     },
 

@@ -12,9 +12,10 @@ import {
   StatusSchema,
   TrainInfoSchema,
 } from '@fovea/contract';
-import type { AppGrant } from '#domain/grant.ts';
+import type { AppGrant, UserGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import type { Json, JsonMap } from '#domain/patch.ts';
+import type { Deps } from '../common/deps.ts';
 import { status } from '../common/status.ts';
 import {
   packBody,
@@ -141,8 +142,8 @@ export interface ShowOptions {
 }
 
 /** Who has the link reads the log, so a stranger to the app does not get it. */
-export const logOption = (deps: { publicUrl(): string }, isMember: boolean): ShowOptions =>
-  isMember ? { publicUrl: deps.publicUrl() } : {};
+export const logOption = (deps: Pick<Deps, 'publicUrl'>, grant: UserGrant, isMember: boolean): ShowOptions =>
+  isMember ? { publicUrl: deps.publicUrl(grant) } : {};
 
 export function showVersion(
   row: VersionRow,

@@ -60,7 +60,7 @@ type Rpc =
 
 export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
   const { db } = deps;
-  const options = ({ app }: Call) => logOption(deps, app.isMember);
+  const options = ({ app }: Call) => logOption(deps, app, app.isMember);
   return {
     /**
      * Trains a model, or configures one that needs no training. The reply shows the new version: queued for

@@ -31,7 +31,7 @@ const itemsMax = 128;
 
 export function uploadHandlers(deps: UploadDeps): ServicePart<Call, Rpc> {
   const { db } = deps;
-  const show = (row: UploadRow, grant: AppGrant) => showUpload(row, grant, deps.publicUrl());
+  const show = (row: UploadRow, grant: AppGrant) => showUpload(row, grant, deps.publicUrl(grant));
   return {
     /** All or nothing. */
     async postUploads(req, call) {

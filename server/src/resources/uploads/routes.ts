@@ -76,7 +76,7 @@ export function uploadRoutes(deps: UploadRouteParts): UploadRoute[] {
         // What was announced may not be what came; its true size is judged before anything counts it.
         await openPart(deps, grant, id, [part]);
         const row = await takeParts(deps, grant, id, folder, [part]);
-        const upload = showUpload(row, grant, deps.publicUrl());
+        const upload = showUpload(row, grant, deps.publicUrl(grant));
         sendJson(response, deps.encode(replyWith(upload, requestId)));
       },
     },

@@ -7,6 +7,8 @@ import { isUnavailable, isWorthRepeating } from './errors.ts';
 import { type Keeper, startKeeper } from './keeper.ts';
 import { type OnNotify, openListener } from './listener.ts';
 import { type Notify, openNotifier } from './notifier.ts';
+import { openRawReads, type RawRead } from './raw-reads.ts';
+import { openRawTogether, type RawTogether } from './raw-together.ts';
 import { types } from './types.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the shape of a row or schema is the caller's claim; SQL text cannot prove it
@@ -45,32 +47,39 @@ export type TransactionOptions = {
   timeoutMs?: number;
 };
 
-export type Database<Schema = Claimed> = Queryable<Schema> & {
-  pool: pg.Pool;
-  /** The embedded server, or undefined with an external one. */
-  keeper: Keeper | undefined;
-  /**
-   * Runs `work` in one transaction; commits when it returns, rolls back when it throws.
-   *
-   * NOTE: `work` may run more than once, so it must have no effect outside the transaction; use
-   * `tx.afterCommit` for those.
-   */
-  transaction<Result>(
-    work: (tx: Tx<Schema>) => Promise<Result>,
-    options?: TransactionOptions,
-  ): Promise<Result>;
-  /**
-   * Connections of their own for one sort of statements, with a limit for each of these: what runs there is stopped
-   * in time and never holds the connections that others need.
-   */
-  lane(options: {
-    statementTimeoutMs: number;
-    connectionsMax: number;
-  }): Pick<Queryable<Schema>, 'query' | 'run'>;
-  /** Hears NOTIFY on a channel; returns how to stop hearing. Survives lost connections. */
-  listen(channel: string, onNotify: OnNotify): Promise<() => void>;
-  close(): Promise<void>;
+/** Reads for the hot paths, on connections of their own: rows come as bytes, and small reads go together. */
+export type RawReads = {
+  raw: RawRead;
+  rawTogether: RawTogether;
 };
+
+export type Database<Schema = Claimed> = Queryable<Schema> &
+  RawReads & {
+    pool: pg.Pool;
+    /** The embedded server, or undefined with an external one. */
+    keeper: Keeper | undefined;
+    /**
+     * Runs `work` in one transaction; commits when it returns, rolls back when it throws.
+     *
+     * NOTE: `work` may run more than once, so it must have no effect outside the transaction; use
+     * `tx.afterCommit` for those.
+     */
+    transaction<Result>(
+      work: (tx: Tx<Schema>) => Promise<Result>,
+      options?: TransactionOptions,
+    ): Promise<Result>;
+    /**
+     * Connections of their own for one sort of statements, with a limit for each of these: what runs there is stopped
+     * in time and never holds the connections that others need.
+     */
+    lane(options: {
+      statementTimeoutMs: number;
+      connectionsMax: number;
+    }): Pick<Queryable<Schema>, 'query' | 'run'>;
+    /** Hears NOTIFY on a channel; returns how to stop hearing. Survives lost connections. */
+    listen(channel: string, onNotify: OnNotify): Promise<() => void>;
+    close(): Promise<void>;
+  };
 
 export type DatabaseOptions = {
   /** Folder of the embedded server; not used with `databaseUrl`. */
@@ -123,10 +132,19 @@ export async function openDatabase<Schema = Claimed>(options: DatabaseOptions): 
       pool.on('connect', (client) => void client.on('error', () => {}));
       return pool;
     };
-    const pool = openPool(options.connectionsMax ?? 20, options.statementTimeoutMs ?? 30_000);
+    const { statementTimeoutMs = 30_000 } = options;
+    const pool = openPool(options.connectionsMax ?? 20, statementTimeoutMs);
     const ready = keeper === undefined ? async () => {} : keeper.ready;
     const listener = openListener(config, ready, log);
-    const database = build<Schema>(pool, openPool, listener, keeper, ready, connectTimeoutMs);
+    const database = build<Schema>(
+      pool,
+      openPool,
+      listener,
+      keeper,
+      ready,
+      connectTimeoutMs,
+      statementTimeoutMs,
+    );
     await checkVersion(database, options.databaseUrl);
     return database;
   } catch (error) {
@@ -134,6 +152,9 @@ export async function openDatabase<Schema = Claimed>(options: DatabaseOptions): 
     throw error;
   }
 }
+
+/** Enough for one process to be busy: what it reads has to be put together by its one thread. */
+const rawConnectionsMax = 6;
 
 type OpenPool = (connectionsMax: number, statementTimeoutMs: number) => pg.Pool;
 
@@ -144,9 +165,12 @@ function build<Schema>(
   keeper: Keeper | undefined,
   ready: () => Promise<void>,
   patienceMs: number,
+  statementTimeoutMs: number,
 ): Database<Schema> {
   const acquire = () => acquireFrom(pool, ready, patienceMs);
   const lanes: pg.Pool[] = [];
+  const rawPool = openPool(rawConnectionsMax, statementTimeoutMs);
+  const rawReads = openRawReads(() => acquireFrom(rawPool, ready, patienceMs), rawConnectionsMax);
   const kysely = new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: { connect: acquire, end: async () => {} } }),
   });
@@ -184,12 +208,15 @@ function build<Schema>(
           withClient(acquireOwn, async (client) => (await client.query({ ...statement, values })).rows),
       };
     },
+    raw: rawReads.read,
+    rawTogether: openRawTogether(rawReads.read),
     listen: listener.listen,
     close() {
       closing ??= (async () => {
         await notifier.flush();
         await listener.close();
-        await Promise.all([pool, ...lanes].map((one) => one.end()));
+        rawReads.close();
+        await Promise.all([pool, rawPool, ...lanes].map((one) => one.end()));
         await keeper?.stop();
       })();
       return closing;

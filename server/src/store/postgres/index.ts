@@ -6,6 +6,7 @@ export {
   openDatabase,
   type Queryable,
   type QueryOptions,
+  type RawReads,
   type Statement,
   type TransactionOptions,
   type Tx,
@@ -15,3 +16,6 @@ export { FolderInUse, type FolderLock, lockFolder } from './folder-lock.ts';
 export { type Keeper, startKeeper } from './keeper.ts';
 export type { OnNotify } from './listener.ts';
 export { type Migration, MigrationRefused, migrate } from './migrate.ts';
+export type { RawStatement } from './raw-connection.ts';
+export { RawColumns, type RawRow } from './raw-rows.ts';
+export type { RawValue } from './raw-values.ts';

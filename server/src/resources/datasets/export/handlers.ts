@@ -33,7 +33,7 @@ export function exportHandlers(parts: DatasetParts): ServicePart<Call, 'putDatas
           throw commonFault.invalid(
             `exports[].format is ${format}; use 1 (CLARIFAI_DATA_PROTOBUF), 2 (COCO) or 3 (CLARIFAI_DATA_JSON).`,
           );
-      const baseUrl = publicUrl();
+      const baseUrl = publicUrl(call.app);
       const rows = await db.transaction(async (tx) => {
         const state = await lockForExport(tx, call.app, version.key);
         if (!state) throw datasetFault.missingVersion(req.datasetVersionId, req.datasetId);
@@ -115,7 +115,7 @@ export async function exportInfosOf(
     if (!field || !version) continue;
     infos.set(row.versionKey, {
       ...infos.get(row.versionKey),
-      [field]: showExport(row, version, grant, publicUrl()),
+      [field]: showExport(row, version, grant, publicUrl(grant)),
     });
   }
   return infos;
