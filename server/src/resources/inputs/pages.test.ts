@@ -102,7 +102,7 @@ test('counts of before the groups are added up by the migration that makes these
       [keys],
     );
     const { sql } = allMigrations.find(({ number }) => number === 68) as { sql: string };
-    await old.query(sql);
+    await old.transaction((tx) => tx.query(sql));
     const groups = await old.query(
       `select bucket::int, status_code, n::int from input_tallies where bucket < -1 and n <> 0 order by 1, 2`,
     );
