@@ -80,10 +80,10 @@ function randomMessage(desc: DescMessage, random: () => number, depth = 0): Mess
     isUnwrapped(field)
       ? scalar(field.message?.fields[0]?.scalar as ScalarType, random)
       : field.message
-      ? randomMessage(field.message, random, depth + 1)
-      : field.enum
-        ? (field.enum.values[Math.floor(random() * field.enum.values.length)]?.number ?? 0)
-        : scalar(field.scalar as ScalarType, random);
+        ? randomMessage(field.message, random, depth + 1)
+        : field.enum
+          ? (field.enum.values[Math.floor(random() * field.enum.values.length)]?.number ?? 0)
+          : scalar(field.scalar as ScalarType, random);
   const init: Record<string, unknown> = {};
   for (const field of desc.fields) {
     if (random() < (field.message ? depth / 4 : 0.3)) continue;

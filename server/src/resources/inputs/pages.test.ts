@@ -85,7 +85,9 @@ test('pages join without gaps or repeats over buckets and groups of keys, of all
 test('the counts follow changes of status and deletions, and with them the pages', async () => {
   const [app, other] = apps as [number, number];
   await db.query(`update inputs set status_code = 30002 where app_key = $1 and key % 10 = 2`, [app]);
-  await db.query(`delete from inputs where app_key = $1 and (key % 7 = 0 or key between 60000 and 70000)`, [app]);
+  await db.query(`delete from inputs where app_key = $1 and (key % 7 = 0 or key between 60000 and 70000)`, [
+    app,
+  ]);
   await expectExactTallies(app);
   await expectAllPages(app);
   await expectExactTallies(other);

@@ -32,7 +32,12 @@ export async function packInputs(
 ): Promise<PackedReply> {
   const labels = rows.map(labelOf).filter(({ start, end }) => end > start);
   const names = await labelNames(db, grant, labels);
-  const inputs = new InputWriter(grant, publicUrl(grant), names, new WireWriter(bytesPerInput * (1 + rows.length)));
+  const inputs = new InputWriter(
+    grant,
+    publicUrl(grant),
+    names,
+    new WireWriter(bytesPerInput * (1 + rows.length)),
+  );
   for (const row of rows) inputs.row(inputsField, row);
   return new PackedReply(inputs.writer.taken());
 }
