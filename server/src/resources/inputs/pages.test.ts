@@ -94,7 +94,7 @@ test('the counts follow changes of status and deletions, and with them the pages
 }, 60_000);
 
 test('counts of before the groups are added up by the migration that makes these', async () => {
-  const old = await openTestDatabase(allMigrations.filter(({ number }) => number < 68));
+  const old = await openTestDatabase(allMigrations.filter(({ number }) => number < 72));
   try {
     await old.query(`insert into users (id) values ('u')`);
     await old.query(`insert into apps (user_key, id) select key, 'a' from users`);
@@ -103,7 +103,7 @@ test('counts of before the groups are added up by the migration that makes these
        select k, (select max(key) from apps), k, 'text', 30000 + k % 2 from unnest($1::int[]) k`,
       [keys],
     );
-    const { sql } = allMigrations.find(({ number }) => number === 68) as { sql: string };
+    const { sql } = allMigrations.find(({ number }) => number === 72) as { sql: string };
     await old.transaction((tx) => tx.query(sql));
     const groups = await old.query(
       `select bucket::int, status_code, n::int from input_tallies where bucket < -1 and n <> 0 order by 1, 2`,
