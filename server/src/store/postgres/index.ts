@@ -16,6 +16,5 @@ export { FolderInUse, type FolderLock, lockFolder } from './folder-lock.ts';
 export { type Keeper, startKeeper } from './keeper.ts';
 export type { OnNotify } from './listener.ts';
 export { type Migration, MigrationRefused, migrate } from './migrate.ts';
-export type { RawStatement } from './raw-connection.ts';
 export { RawColumns, type RawRow } from './raw-rows.ts';
-export type { RawValue } from './raw-values.ts';
+export type { RawStatement, RawValue } from './raw-values.ts';

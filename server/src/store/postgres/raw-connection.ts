@@ -1,13 +1,7 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { errorIn, type RawRow, rowAt } from './raw-rows.ts';
-import { bindMessage, executeAndSync, parseMessage, type RawValue } from './raw-values.ts';
-
-/** A statement whose rows come as the bytes that the server keeps. Names are unique. */
-export interface RawStatement {
-  readonly name: string;
-  readonly text: string;
-}
+import { bindMessage, executeAndSync, parseMessage, type RawStatement, type RawValue } from './raw-values.ts';
 
 interface Asked {
   readonly statement: RawStatement;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import { RawConnection, type RawStatement } from './raw-connection.ts';
+import { RawConnection } from './raw-connection.ts';
 import type { RawRow } from './raw-rows.ts';
-import type { RawValue } from './raw-values.ts';
+import type { RawStatement, RawValue } from './raw-values.ts';
 
 /** Reads a prepared statement, outside of any transaction. Rows may be kept; they hold on to what the server sent. */
 export type RawRead = (statement: RawStatement, values: readonly RawValue[]) => Promise<RawRow[]>;

@@ -1,7 +1,7 @@
 import { openGathered } from '../gathered.ts';
-import type { RawStatement } from './raw-connection.ts';
 import type { RawRead } from './raw-reads.ts';
 import { RawColumns, type RawRow } from './raw-rows.ts';
+import type { RawStatement } from './raw-values.ts';
 
 /**
  * The row that a number and a text name (an app's key and an id, say), or undefined. Questions of several callers go

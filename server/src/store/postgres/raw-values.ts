@@ -1,4 +1,8 @@
-import type { RawStatement } from './raw-connection.ts';
+/** A statement whose rows come as the bytes that the server keeps. Names are unique. */
+export interface RawStatement {
+  readonly name: string;
+  readonly text: string;
+}
 
 /** What a raw statement takes, as `bigint`, `text`, `bigint[]` and `text[]`. */
 export type RawValue = number | string | readonly number[] | readonly string[];
