@@ -21,7 +21,7 @@ export async function searchWhileAdding(
   app: SearchApp,
   set: VectorSet,
 ): Promise<void> {
-  const seconds = scaled(context, 10, 3);
+  const usual = scaled(context, 10, 3);
   const adding = openLoad();
   context.defer(() => adding.close());
   const pictures = await Promise.all(
@@ -32,9 +32,9 @@ export async function searchWhileAdding(
     ),
   );
   let round = 0;
-  const add = () => {
+  const add = (seconds: number) => {
     round += 1;
-    const batches = Array.from({ length: seconds * batchesPerSecond }, (_, batch) => ({
+    const batches = Array.from({ length: Math.ceil(seconds * batchesPerSecond) }, (_, batch) => ({
       ...inApp(app.appId),
       inputs: pictures.map((base64, i) => ({
         id: `added-${round}-${batch}-${i}`,
@@ -54,24 +54,25 @@ export async function searchWhileAdding(
     searchRequest(app, query),
     searchRequest(app, query, filtersOf(set, cells[q % cells.length] as (typeof cells)[number])),
   ]);
-  const spread = async () => {
+  const spread = async (seconds: number) => {
     const plan = grpcPlan(server.url, 'PostInputsSearches', PostInputsSearchesRequestSchema, requests, {
       concurrency: callers,
       requestsMax: 1_000_000,
       timeMsMax: seconds * 1_000,
     });
-    const [searched, added] = await Promise.all([load.run(plan), add()]);
+    const [searched, added] = await Promise.all([load.run(plan), add(seconds)]);
     const [p50, p99] = [0.5, 0.99].map((q) => quantileOf(searched.latenciesMs, q)) as [number, number];
     return { ratio: p99 / p50, p50, p99, perSecond: searched.completed / (searched.wallMs / 1_000), added };
   };
   const found: Awaited<ReturnType<typeof spread>>[] = [];
   const broken: number[] = [];
   for (let n = 0; n < Math.min(3, context.rounds); n++) {
-    const one = await spread();
+    const one = await spread(usual);
     found.push(one);
-    // One in twenty answers at most falls into such a pause, and every one that does takes ten times as long as usual.
-    const release = heldStill(server.pid, { forMs: 10 * one.p50, everyMs: 30 * one.p50 });
-    broken.push((await spread().finally(release)).ratio);
+    // Two pauses at least, however long an answer takes here; one answer in twenty falls into one.
+    const release = heldStill(server.pid, { forMs: 10 * one.p50, everyMs: 20 * one.p50 });
+    const seconds = Math.max(usual, (55 * one.p50) / 1_000);
+    broken.push((await spread(seconds).finally(release)).ratio);
   }
   const words = found.map(
     ({ p50, p99, perSecond, added }) =>

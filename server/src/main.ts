@@ -91,6 +91,7 @@ import {
 import { uploadJobs, uploadPeriodicJobs, uploadRoutes } from '#resources/uploads/index.ts';
 import {
   indexRoutes,
+  type MemoryIndexes,
   openMemoryIndexes,
   openVectorCatalog,
   vectorJobs,
@@ -257,7 +258,8 @@ async function open(
   whenStopping(() => vectorHost.close());
   const stores: VectorStore[] = [openPgVectorStore(db)];
   if (config.qdrant) stores.push(openQdrantStore(config.qdrant));
-  const vectors = openVectorCatalog({ db, memory: openMemoryIndexes(db, vectorHost, log), stores, log });
+  const memory = openMemoryIndexes(db, vectorHost, log);
+  const vectors = openVectorCatalog({ db, memory, stores, log });
   const runTimes = openRunTimes();
   const serviceDeps: ServiceDeps = {
     backendFetcher,
@@ -285,7 +287,7 @@ async function open(
     const jobs = await startJobs({
       db,
       handlers: {
-        ...appJobs({ db, jobGrant, onPurge: freeFilesOfApp }),
+        ...appJobs({ db, jobGrant, onPurge: (tx, appKey) => freeFilesOfApp(tx, appKey, memory) }),
         ...termBackfillJobs({
           db,
           log,
@@ -475,7 +477,8 @@ async function open(
   return { port, publicUrl, first, welcomeCode: welcome.code };
 }
 
-async function freeFilesOfApp(tx: Tx, appKey: number): Promise<void> {
+async function freeFilesOfApp(tx: Tx, appKey: number, memory: MemoryIndexes): Promise<void> {
+  await memory.forgetApp(tx, appKey);
   await freeArchivesOfApp(tx, appKey);
   await freeTransfersOfApp(tx, appKey);
 }

@@ -1,5 +1,5 @@
 import type { AppGrant } from '#domain/grant.ts';
-import { type Db, first, run, sql } from '#store/sql.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
 
 /** Up to which transaction a file of vectors is level; undefined where the database does not know the file. */
 export async function markOfFile(
@@ -14,6 +14,15 @@ export async function markOfFile(
         where label = ${label} and app_key = ${grant.appKey} and model_version_key = ${modelVersionKey}`,
   );
   return row?.mark;
+}
+
+/** The embedders of an app whose vectors are in files. */
+export async function filedVersions(db: Db, appKey: number): Promise<number[]> {
+  const found = await rows<{ key: number }>(
+    db,
+    sql`select distinct model_version_key as key from vector_files where app_key = ${appKey}`,
+  );
+  return found.map(({ key }) => key);
 }
 
 /** Knows a file from now on. Those of other processes are known for a month; one that is older is read from the rows. */

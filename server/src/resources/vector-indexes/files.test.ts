@@ -130,8 +130,10 @@ test.each<[string, () => Promise<unknown> | void]>([
   expect(await verified(index)).toMatchObject({ missing: 0, differing: 0, extra: 0 });
 });
 
-test('a dropped index leaves no file behind', async () => {
+test('a deleted app leaves no file behind, though nobody has searched it since the start', async () => {
   await firstLife();
-  host?.dropScope('1-1');
+  await host?.close();
+  host = openVectorHost({ dir, log: silentLog, flatMax: 1_000 });
+  await openMemoryIndexes(db, host, silentLog).forgetApp(db, 1);
   await expect.poll(() => readdirSync(dir), { timeout: 5_000 }).toEqual([]);
 });

@@ -3,8 +3,8 @@ import { newId } from '#domain/ids.ts';
 import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
 import type { Log } from '#store/log.ts';
 import { copyOut, type Database } from '#store/postgres/index.ts';
-import { first, sql } from '#store/sql.ts';
-import { markOfFile, putFile } from './file-store.ts';
+import { type Db, first, sql } from '#store/sql.ts';
+import { filedVersions, markOfFile, putFile } from './file-store.ts';
 
 /**
  * Indexes over the embeddings of each app and embedder in the memory of this process, caught up with the database before
@@ -14,6 +14,8 @@ import { markOfFile, putFile } from './file-store.ts';
 export interface MemoryIndexes {
   /** The index, up to date. Undefined when the app holds no embeddings of this model version. */
   open(grant: AppGrant, modelVersionKey: number): Promise<VectorIndex | undefined>;
+  /** Drops the indexes of an app and their files, in the transaction in which its rows go. */
+  forgetApp(tx: Db, appKey: number): Promise<void>;
 }
 
 interface Scope {
@@ -138,6 +140,14 @@ export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): Mem
   }
 
   return {
+    async forgetApp(tx, appKey) {
+      const kept = (await filedVersions(tx, appKey)).map((modelVersionKey) => `${appKey}-${modelVersionKey}`);
+      const open = [...scopes.keys()].filter((name) => name.startsWith(`${appKey}-`));
+      for (const name of new Set([...kept, ...open])) {
+        scopes.delete(name);
+        host.dropScope(name);
+      }
+    },
     async open(grant, modelVersionKey) {
       const name = `${grant.appKey}-${modelVersionKey}`;
       let scope = scopes.get(name);
