@@ -153,7 +153,8 @@ async function writeDraft(file: string, body: ObjectBody, sizeBytesMax: number |
         ? Readable.from([Buffer.from(body.buffer, body.byteOffset, body.length)])
         : body;
     await pipeline(source, stream, async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) await writeWhole(handle, chunk);
+      let at = 0;
+      for await (const chunk of chunks) at = await writeWhole(handle, chunk, at);
     });
     mayDie('object-written');
     await handle.sync();
@@ -164,12 +165,18 @@ async function writeDraft(file: string, body: ObjectBody, sizeBytesMax: number |
   }
 }
 
-/** A write may take only part of the bytes when the disk fills up. */
-async function writeWhole(handle: FileHandle, chunk: Buffer): Promise<void> {
+/**
+ * A write may take only part of the bytes when the disk fills up. Each says where it begins, so that nothing depends on
+ * how far an earlier one moved the file's own place.
+ *
+ * @returns where the next chunk begins
+ */
+async function writeWhole(handle: FileHandle, chunk: Buffer, at: number): Promise<number> {
   for (let done = 0; done < chunk.length; ) {
-    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done);
+    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, at + done);
     done += bytesWritten;
   }
+  return at + chunk.length;
 }
 
 /** True when a file of this size is there already; its age then starts anew. */
