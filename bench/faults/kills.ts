@@ -149,15 +149,16 @@ function saysKnown(json: any): boolean {
 
 const always = (whom: Whom) => () => whom;
 
-/** What a database does when it is told that speed matters more: it answers, and writes ten seconds later. */
-async function makeForgetful(victim: Victim): Promise<void> {
-  writeFileSync(
-    join(victim.dataDir, 'postgres', 'cluster', 'user.conf'),
-    "synchronous_commit = off\nwal_writer_delay = '10s'\n",
-    { mode: 0o644 },
-  );
+/** Starts the embedded database again with other settings. */
+export async function configureDatabase(victim: Victim, settings: string): Promise<void> {
+  writeFileSync(join(victim.dataDir, 'postgres', 'cluster', 'user.conf'), settings, { mode: 0o644 });
   await victim.killBoth();
   await victim.ready();
+}
+
+/** What a database does when it is told that speed matters more: it answers, and writes ten seconds later. */
+async function makeForgetful(victim: Victim): Promise<void> {
+  await configureDatabase(victim, "synchronous_commit = off\nwal_writer_delay = '10s'\n");
   const setting = await victim.sql(
     async (db) => (await db.query('show synchronous_commit')).rows[0].synchronous_commit,
   );

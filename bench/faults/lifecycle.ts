@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { killAndWait, newSubjects, type Whom } from './kills.ts';
+import { configureDatabase, killAndWait, newSubjects, type Whom } from './kills.ts';
 import { startLoad } from './load.ts';
 import { check, type Subject } from './oracle.ts';
 import { hangUp } from './requests.ts';
@@ -185,6 +185,8 @@ async function twoOnOneDatabase(context: Context, outcome: Outcome): Promise<voi
   const servers: Victim[] = [];
   try {
     await host.ready();
+    // Its own database is made for one server, and three use it here.
+    await configureDatabase(host, 'max_connections = 200\n');
     await host.sql((db) => db.query('create database shared'));
     const socketDir = readFileSync(join(host.dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8').split(
       '\n',
