@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -130,14 +131,21 @@ export function openVictim(options: VictimOptions): Victim {
     }
   };
 
+  const socketDir = () => readFileSync(pidFile, 'utf8').split('\n')[4] as string;
   const addressOf = (): pg.ClientConfig => {
     if (options.databaseUrl !== undefined) return { connectionString: options.databaseUrl };
-    return { host: readFileSync(pidFile, 'utf8').split('\n')[4] as string, user: 'fovea', database: 'fovea' };
+    return { host: socketDir(), user: 'fovea', database: 'fovea' };
+  };
+
+  /** What a server that was killed leaves outside of its folder. */
+  const removeSockets = () => {
+    if (existsSync(pidFile) && socketDir()?.startsWith(join(tmpdir(), 'fovea-'))) removeFolder(socketDir());
   };
 
   const forget = atExit(() => {
     child?.kill('SIGKILL');
     killPostgres();
+    removeSockets();
   });
 
   return {
@@ -182,6 +190,7 @@ export function openVictim(options: VictimOptions): Victim {
         clearTimeout(hard);
       }
       killPostgres();
+      removeSockets();
       forget();
       wire.close();
       removeFolder(dataDir);
