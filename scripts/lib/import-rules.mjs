@@ -99,7 +99,7 @@ const packages = {
   ],
   'server/engine': [
     anyBuiltin,
-    /^(sharp|onnxruntime-node|usearch|pino|eld|zxing-wasm|chardet|@huggingface\/tokenizers)$/,
+    /^(sharp|onnxruntime-node|usearch|pino|eld|zxing-wasm|chardet|@huggingface\/tokenizers|tesseract\.js-core|@tesseract\.js-data\/eng)$/,
   ],
   'server/jobs': [anyBuiltin, /^(kysely|pg|pino)$/],
   'server/resources': [anyBuiltin, /^@bufbuild\/protobuf$/, /^kysely$/, /^yauzl$/],

@@ -336,7 +336,8 @@ export const variables = {
   },
   FOVEA_MODEL_SECONDS_MAX: {
     group: 'Limits',
-    about: 'How long one run of a model that a user brought may take, in seconds; then its process is ended.',
+    about:
+      'How long one run of a model may take, in seconds; one that a user brought then loses its process, a built-in one its thread.',
     read: wholeNumber(1, 3600),
     fallback: '30',
   },

@@ -150,6 +150,8 @@ export interface Running {
   readonly welcomeCode: string;
   /** Takes no more requests, lets the running ones and the jobs end, then stops the database. */
   stop(): Promise<void>;
+  /** Something native hangs that no ordinary end of the process gets past. */
+  hangs(): boolean;
 }
 
 async function open(
@@ -345,7 +347,7 @@ async function open(
   if (!config.roles.has('api')) {
     const health = await openHealth(plainRoutes({ db, metrics }), config.host, config.port);
     whenStopping(() => health.close());
-    return { port: health.port, publicUrl, first, welcomeCode: '' };
+    return { port: health.port, publicUrl, first, welcomeCode: '', hangs: networks.hangs };
   }
   const annotationsGrant: Parameters<typeof maskRoute>[0]['annotationsGrant'] = async (
     header,
@@ -474,7 +476,7 @@ async function open(
   const port = await gateway.listen(config.host, config.port);
   mayDie('port-open');
   publicUrl ||= `${scheme}://localhost:${port}`;
-  return { port, publicUrl, first, welcomeCode: welcome.code };
+  return { port, publicUrl, first, welcomeCode: welcome.code, hangs: networks.hangs };
 }
 
 async function freeFilesOfApp(tx: Tx, appKey: number, memory: MemoryIndexes): Promise<void> {
@@ -523,6 +525,7 @@ export async function main(): Promise<void> {
     try {
       await removeConnection(config.dataDir);
       await server.stop();
+      if (server.hangs()) process.kill(process.pid, 'SIGKILL');
       process.exit(0);
     } catch (error) {
       console.error('Something did not stop cleanly:', error);

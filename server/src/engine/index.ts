@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { Fault } from '#domain/fault.ts';
 import { findAssetsDir } from './assets.ts';
 import { BarcodeReader, type FoundBarcode } from './barcodes/index.ts';
 import type { ModelRun, Prediction, PredictOptions } from './builtin/prediction.ts';
@@ -21,6 +22,7 @@ import {
   packagePrefix,
 } from './packages/package-host.ts';
 import { PictureCache } from './picture-cache.ts';
+import { TextReader } from './text-reading/index.ts';
 
 export type { FoundBarcode } from './barcodes/index.ts';
 export type { Box } from './builtin/boxes.ts';
@@ -138,6 +140,8 @@ export interface Engine {
     feeds: Tensors,
     options?: { batchMax?: number; signal?: AbortSignal },
   ): Promise<Tensors>;
+  /** Whether a network hangs in native code for good: no ordinary end of the process gets past it. */
+  hangs(): boolean;
   /** Lets running predictions end, refuses the waiting ones, and ends the threads. */
   close(): Promise<void>;
 }
@@ -160,7 +164,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const threads = Math.max(1, options.threads ?? availableParallelism());
   const insideMax = threads * picturesPerThread;
   // The gate bounds the work; the pool's own queue must hold every face of every picture let in.
-  const pool = new InferencePool({ threads, queueMax: 1024 + insideMax * 64 });
+  const pool = new InferencePool({
+    threads,
+    queueMax: 1024 + insideMax * 64,
+    runMsMax: options.packages?.limits?.runMsMax,
+  });
   const cache = new OnnxCache(dataDir, findAssetsDir(), (text) => {
     log('info', text);
     options.onProgress?.(text);
@@ -170,6 +178,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const gate = new Gate(insideMax, options.queueMax ?? defaultQueueMax, waitMsMax);
   const pictures = new PictureCache(insideMax, (bytes) => decodeForModel(bytes, limits));
   const barcodes = new BarcodeReader();
+  const texts = new TextReader({ threads });
   const packages = new PackageHost({
     folderOf: () => Promise.reject(new Error('this engine keeps no packages')),
     waitMsMax,
@@ -200,6 +209,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         }),
       reduced: async (recipe, feeds, reduction) =>
         pool.run(model.id, await networkFile(model, recipe), feeds, { signal, background, reduction }),
+      readText: () =>
+        texts.read(picture, signal).catch((cause: unknown) => {
+          throw cause instanceof Fault ? cause : engineFault.notPrepared(model.id, cause);
+        }),
       once: (key, make) => pictures.once(picture, key, make),
     };
   };
@@ -233,9 +246,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       const model = findModel(modelId, options);
       return gate.pass(
         async () => {
-          const picture = model.square
-            ? await decodeSquare(image.bytes, model.square, limits)
-            : await pictures.picture(image.bytes);
+          const { square, edgeMax } = model;
+          const picture = square
+            ? await decodeSquare(image.bytes, square, limits)
+            : edgeMax
+              ? await decodeForModel(image.bytes, limits, edgeMax)
+              : await pictures.picture(image.bytes);
           return model.predict(runOf(model, picture, wanted));
         },
         { ...wanted, key: model.id },
@@ -270,8 +286,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       gate.pass(async () => barcodes.read(await decodeForModel(bytes, limits, barcodeEdgeMax)), {
         key: 'barcodes',
       }),
+    hangs: () => pool.hanging > 0,
     async close() {
       await barcodes.close();
+      await texts.close();
       await packages.close();
       await pool.close();
     },
@@ -303,7 +321,7 @@ async function showBuiltin(
   options: EngineOptions,
   cache: OnnxCache,
 ): Promise<BuiltinModel> {
-  const { optIn, recipes, square: _square, predict: _predict, ...shown } = model;
+  const { optIn, recipes, files, square: _square, edgeMax: _edgeMax, predict: _predict, ...shown } = model;
   const enabled = optIn === undefined || options.optIn?.[optIn] === true;
-  return { ...shown, enabled, fingerprint: await cache.fingerprint(model.id, recipes) };
+  return { ...shown, enabled, fingerprint: await cache.fingerprint(model.id, recipes, files) };
 }

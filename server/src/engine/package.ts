@@ -21,7 +21,9 @@ import {
 import { moderate, moderationEdge } from './builtin/moderation.ts';
 import { detectObjects, findBodies, recogniseObjects } from './builtin/objects.ts';
 import type { ModelRun, Prediction } from './builtin/prediction.ts';
+import { readText } from './builtin/text.ts';
 import { projectionShape, type RecipeId } from './convert/recipes.ts';
+import { languageSource } from './text-reading/index.ts';
 
 /** What people should know before they trust a model; shown as its card. */
 export interface ModelCard {
@@ -37,7 +39,7 @@ export interface ModelCard {
 }
 
 /** Which part of a prediction a model fills. */
-export type OutputKind = 'concepts' | 'regions' | 'embedding' | 'colors';
+export type OutputKind = 'concepts' | 'regions' | 'embedding' | 'colors' | 'text';
 
 /** A built-in model, as the rest of the server sees it. */
 export interface BuiltinModel {
@@ -68,6 +70,10 @@ export interface ModelPackage extends Omit<BuiltinModel, 'enabled' | 'fingerprin
   /** Set where it sees nothing of a picture but this square, in pixels: pictures are then decoded straight to it. */
   square?: number;
   recipes: readonly RecipeId[];
+  /** SHA-256 of files that are used as they are, beside the networks. */
+  files?: readonly string[];
+  /** Longer side in pixels that pictures are scaled down to, where the usual one hides what the model looks for. */
+  edgeMax?: number;
   predict(run: ModelRun): Promise<Prediction>;
 }
 
@@ -235,6 +241,32 @@ export const modelPackages: readonly ModelPackage[] = [
     advisory: false,
     recipes: ['object-heads', 'body-points'],
     predict: findBodies,
+  },
+  {
+    id: 'optical-character-recognizer',
+    aliases: ['optical-character-recognition'],
+    typeId: 'optical-character-recognizer',
+    name: 'Optical character recognition',
+    description: 'Reads English print: lines of text, or single words with the parameter level = "word".',
+    card: {
+      limits:
+        'Clean print from 14 pixels on was read without a mistake, upright, upside down and on its side; blur, low contrast ' +
+        'and white on black as well. Uneven light costs words, handwriting is garbage, and text on things in photographs ' +
+        'is mostly missed. English letters only.',
+      source:
+        'Tesseract 5 as WebAssembly (npm package tesseract.js-core) with the data of @tesseract.js-data/eng (4.0.0_best_int)',
+      licence: 'Apache-2.0 (Tesseract and its data); the package of the data is MIT.',
+      data: 'English text rendered in about 4500 fonts, as its authors say.',
+      preprocessing:
+        'Scaled down to 3200 pixels where larger, turned to grey; what is read badly is tried upside down too.',
+    },
+    labels: [],
+    outputs: 'text',
+    advisory: false,
+    recipes: [],
+    files: [languageSource.sha256],
+    edgeMax: 3200,
+    predict: readText,
   },
   {
     id: 'moderation-recognition',

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parentPort } from 'node:worker_threads';
 import { prepareZXingModule, readBarcodes } from 'zxing-wasm/reader';
-import type { BarcodeReply, BarcodeRequest } from './index.ts';
+import type { Answered } from '../asked-threads.ts';
+import type { RawPixels } from '../bmp.ts';
+import type { FoundBarcode } from './index.ts';
 
 // The package would fetch its module from a public server; it lies in the package as well.
 const file = createRequire(import.meta.url).resolve('zxing-wasm/reader/zxing_reader.wasm');
@@ -12,7 +14,7 @@ const ready = prepareZXingModule({
   fireImmediately: true,
 });
 
-async function read({ width, height, pixels }: BarcodeRequest['picture']) {
+async function read({ width, height, pixels }: RawPixels): Promise<FoundBarcode[]> {
   await ready;
   const data = new Uint8ClampedArray(width * height * 4).fill(255);
   for (let pixel = 0; pixel < width * height; pixel += 1) {
@@ -36,12 +38,12 @@ async function read({ width, height, pixels }: BarcodeRequest['picture']) {
     });
 }
 
-parentPort?.on('message', async ({ id, picture }: BarcodeRequest) => {
-  let reply: BarcodeReply;
+parentPort?.on('message', async (picture: RawPixels) => {
+  let answered: Answered<FoundBarcode[]>;
   try {
-    reply = { id, found: await read(picture) };
+    answered = { answer: await read(picture) };
   } catch (error) {
-    reply = { id, reason: String(error) };
+    answered = { reason: String(error) };
   }
-  parentPort?.postMessage(reply);
+  parentPort?.postMessage(answered);
 });

@@ -1,6 +1,7 @@
 import type { RecipeId } from '../convert/recipes.ts';
 import type { Picture } from '../image.ts';
 import type { Reduction, Tensors } from '../inference/messages.ts';
+import type { FoundLine } from '../text-reading/table.ts';
 import type { Box } from './boxes.ts';
 import type { Label } from './labels.ts';
 
@@ -28,6 +29,8 @@ export interface PredictedRegion {
   embedding?: Float32Array;
   /** Expected age in years. */
   ageYears?: number;
+  /** What is written there. */
+  text?: string;
 }
 
 export interface PredictedColor {
@@ -71,6 +74,8 @@ export interface PredictOptions {
   isAdmitted?: boolean;
   /** 0..1; regions below it are left out. Each model has its own default. */
   confidenceMin?: number | undefined;
+  /** Settings that only some models know, under the names of the contract. */
+  params?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What a built-in model may use while it predicts. */
@@ -81,6 +86,8 @@ export interface ModelRun {
   network(recipe: RecipeId, feeds: Tensors): Promise<Tensors>;
   /** Runs a network and reduces its outputs before they leave the worker. */
   reduced(recipe: RecipeId, feeds: Tensors, reduction: Reduction): Promise<unknown>;
+  /** The lines of text in the picture, in reading order. */
+  readText(): Promise<FoundLine[]>;
   /** Does something once for each picture, whichever models ask for it: a workflow asks several. */
   once<T>(key: string, make: () => Promise<T>): Promise<T>;
 }

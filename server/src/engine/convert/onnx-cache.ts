@@ -68,10 +68,10 @@ export class OnnxCache {
   }
 
   /** Changes with everything that could change what the networks compute. @returns 16 hex digits */
-  async fingerprint(model: string, ids: readonly RecipeId[]): Promise<string> {
+  async fingerprint(model: string, ids: readonly RecipeId[], files: readonly string[] = []): Promise<string> {
     const digests = await Promise.all(ids.map((id) => this.#digest(id)));
     return createHash('sha256')
-      .update([model, recipeVersion, ...digests].join(' '))
+      .update([model, recipeVersion, ...digests, ...files].join(' '))
       .digest('hex')
       .slice(0, 16);
   }

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loopNetwork } from '#testing/hostile-models.ts';
 import { OnnxGraph } from '../convert/onnx-graph.ts';
 import type { Tensors } from './messages.ts';
 import { InferencePool } from './pool.ts';
@@ -178,4 +179,33 @@ test('closing lets the running item finish, refuses the waiting one and every la
   await refused;
   expect((await running)['y']?.dims).toEqual([1, 2]);
   await expect(closing.run('slow', slow, row(3, 0))).rejects.toMatchObject({ kind: 'unavailable' });
+});
+
+test('a network that hangs fails its item and those that wait for it, and the next network gets a new thread', async () => {
+  const file = path.join(folder, 'loop.onnx');
+  await writeFile(file, loopNetwork(0));
+  const picture = (brightest: number): Tensors => ({
+    pixel_values: { type: 'float32', dims: [1, 3, 8, 8], data: new Float32Array(192).fill(brightest) },
+  });
+  const watched = new InferencePool({ threads: 1, runMsMax: 1500 });
+  // Loaded first: starting a thread on a busy machine counts as well.
+  for (let tries = 0; tries < 3; tries += 1) await watched.run('square', square, row(1, 1)).catch(() => {});
+  expect((await watched.run('loop', file, picture(0)))['logits']?.dims).toEqual([1, 3]);
+  // Millions of rounds: seconds, and not for ever, so that this process can end.
+  const long = picture(1e-8);
+  const [hung, behind, other] = [
+    watched.run('loop', file, long),
+    watched.run('loop', file, long),
+    watched.run('square', square, row(3, 4)),
+  ];
+  const began = performance.now();
+  await expect(hung).rejects.toMatchObject({ code: 21313, log: expect.stringContaining('longer than') });
+  expect(performance.now() - began).toBeLessThan(10_000);
+  await expect(behind).rejects.toMatchObject({ code: 21313 });
+  expect(numbers(await other)).toEqual([9, 16]);
+  // Hung twice: not tried again.
+  await expect(watched.run('loop', file, picture(0))).rejects.toMatchObject({
+    log: expect.stringContaining('hung before'),
+  });
+  await watched.close();
 });

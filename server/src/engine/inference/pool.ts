@@ -21,6 +21,8 @@ export interface PoolOptions {
   queueMax?: number;
   /** Networks that each thread keeps loaded. */
   sessionsMax?: number;
+  /** Longest run of one batch in milliseconds, loading included; what takes longer fails and its thread is given up. */
+  runMsMax?: number | undefined;
 }
 
 /** Long runs must not keep the thread that answers everybody, nor quick networks, from the processor. */
@@ -57,9 +59,14 @@ interface Thread {
   /** Takes quick networks only, while long runs hold all other threads: a run cannot be interrupted. */
   readonly isExpress: boolean;
   loaded: Set<string>;
+  timer?: NodeJS.Timeout;
   /** Settles once the thread is gone. */
   gone: Promise<void>;
 }
+
+const defaultRunMsMax = 60_000;
+/** A network that hung so often is not started again: each time costs a core that only a restart gives back. */
+const hangsMax = 2;
 
 /**
  * Runs ONNX networks in worker threads, because a run blocks the thread that calls it.
@@ -75,6 +82,11 @@ export class InferencePool {
   readonly #threadsMax: number;
   readonly #queueMax: number;
   readonly #sessionsMax: number;
+  readonly #runMsMax: number;
+  /** How often each network hung. */
+  readonly #hangs = new Map<string, number>();
+  /** Threads given up that have not come back. */
+  #hanging = 0;
   #nextId = 1;
   #closed = false;
 
@@ -82,10 +94,15 @@ export class InferencePool {
     this.#threadsMax = Math.max(1, options.threads ?? availableParallelism());
     this.#queueMax = options.queueMax ?? 1024;
     this.#sessionsMax = options.sessionsMax ?? 16;
+    this.#runMsMax = options.runMsMax ?? defaultRunMsMax;
   }
 
   get threads(): number {
     return this.#threadsMax;
+  }
+
+  get hanging(): number {
+    return this.#hanging;
   }
 
   get waiting(): number {
@@ -138,6 +155,8 @@ export class InferencePool {
     const { signal, background } = wanted.options;
     if (this.#closed) return Promise.reject(engineFault.closed());
     if (signal?.aborted) return Promise.reject(engineFault.cancelled());
+    if ((this.#hangs.get(wanted.file) ?? 0) >= hangsMax)
+      return Promise.reject(engineFault.predictionFailed(wanted.label, new Error('it hung before')));
     if (this.waiting >= this.#queueMax) return Promise.reject(engineFault.busy(this.waiting));
     return new Promise((resolve, reject) => {
       const queue = background ? this.#waiting.background : this.#waiting.interactive;
@@ -197,6 +216,7 @@ export class InferencePool {
     this.#turns.began(first.file, jobs.length);
     thread.loaded.add(first.file);
     thread.worker.ref();
+    thread.timer = setTimeout(() => this.#giveUp(thread, first.file), this.#runMsMax * jobs.length);
     const { outputs, reduction } = first.options;
     const request: WorkerRequest = first.feeds
       ? {
@@ -238,6 +258,7 @@ export class InferencePool {
   #finish(thread: Thread, reply: WorkerReply): void {
     const jobs = thread.running;
     thread.running = [];
+    clearTimeout(thread.timer);
     thread.worker.unref();
     if (thread.timedFrom !== undefined && jobs[0])
       this.#turns.took(jobs[0].file, jobs.length, performance.now() - thread.timedFrom);
@@ -247,8 +268,33 @@ export class InferencePool {
     this.#dispatch();
   }
 
+  /**
+   * A run hangs: its items fail, and the next item gets a new thread. Native code cannot be stopped, so the thread is
+   * left to itself: asked to close, should it ever come back, and keeping nobody waiting.
+   */
+  #giveUp(thread: Thread, file: string): void {
+    this.#hangs.set(file, (this.#hangs.get(file) ?? 0) + 1);
+    this.#hanging += 1;
+    void thread.gone.then(() => (this.#hanging -= 1));
+    thread.worker.postMessage({ kind: 'close' } satisfies WorkerRequest);
+    thread.worker.unref();
+    this.#lose(thread, new Error(`it took longer than ${this.#runMsMax / 1000} s`));
+  }
+
+  /** What waits for a network that is given up waits no longer. */
+  #refuseHanging(): void {
+    for (const queue of [this.#waiting.interactive, this.#waiting.background]) {
+      const given = queue.filter(({ file }) => (this.#hangs.get(file) ?? 0) >= hangsMax);
+      for (const job of given) {
+        queue.splice(queue.indexOf(job), 1);
+        job.reject(engineFault.predictionFailed(job.label, new Error('it hung before')));
+      }
+    }
+  }
+
   /** A thread died: its items fail with a reason, and the next item gets a new thread. */
   #lose(thread: Thread, cause: unknown): void {
+    clearTimeout(thread.timer);
     const at = this.#threads.indexOf(thread);
     if (at < 0) return;
     if (this.#closed && thread.running.length === 0) return;
@@ -256,6 +302,7 @@ export class InferencePool {
     const jobs = thread.running;
     thread.running = [];
     for (const job of jobs) job.reject(engineFault.predictionFailed(job.label, cause));
+    this.#refuseHanging();
     this.#dispatch();
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { create } from '@bufbuild/protobuf';
+import { create, type JsonObject } from '@bufbuild/protobuf';
 import { type Model, ModelSchema, type ModelVersion, ModelVersionSchema } from '@fovea/contract';
 import type { BuiltinModel } from '#engine/index.ts';
 import { mainApp } from './find.ts';
@@ -29,6 +29,13 @@ const useCasesOf: Readonly<Record<BuiltinModel['outputs'], string>> = {
   regions: 'image-detection',
   embedding: 'image-embedding',
   colors: 'image-color-recognition',
+  text: 'optical-character-recognition',
+};
+
+/** What a version is made with, where that is more than nothing. */
+const paramsOf: Readonly<Partial<Record<BuiltinModel['outputs'], JsonObject>>> = {
+  concepts: { max_concepts: 20, min_value: 0, select_concepts: [] },
+  text: { level: 'line' },
 };
 
 /** Every built-in network under its id and under each alias, and the operators that come with them. */
@@ -68,7 +75,7 @@ function networkModel(builtin: BuiltinModel, id: string): PlatformModel {
       metadata: {},
       outputInfo: {
         outputConfig: {},
-        params: builtin.outputs === 'concepts' ? { max_concepts: 20, min_value: 0, select_concepts: [] } : {},
+        params: paramsOf[builtin.outputs] ?? {},
         fieldsMap: {},
         data: {
           concepts: labels.map((label) => ({

@@ -97,9 +97,12 @@ test('text-aggregation-operator reads lines from the top, and each from the left
       word(0.4, 0.11, 'world'),
       word(0.1, 0.5, 'down'),
       word(0.1, 0.1, 'hello'),
+      // A reader of text that ran on each region found by a detector.
+      region(0.1, 0.8, { regions: [word(0.6, 0.3, 'inside'), word(0.2, 0.3, 'words')] }),
+      region(0.3, 0.8, { regions: [] }),
     ],
   });
-  expect(output?.text?.raw).toBe('hello world\ndown below');
+  expect(output?.text?.raw).toBe('hello world\ndown below\nwords inside');
 });
 
 describe('regex-based-classifier', () => {

@@ -70,7 +70,7 @@ async function runNetwork(
   builtin: string,
   media: Media,
   settings: OutputSettings,
-  options: Pick<RunModelOptions, 'signal' | 'background' | 'isAdmitted'>,
+  options: RunModelOptions,
 ): Promise<Data> {
   const sha = version.headSha;
   if (sha) return runTrained({ deps, model, version, sha, media, settings, options });
@@ -84,7 +84,15 @@ async function runNetwork(
   const bytes = await media.image();
   const confidenceMin = settings.selected.length > 0 ? settings.valueMinAsked : settings.valueMin;
   return showPrediction(
-    await deps.engine.predict(builtin, { bytes }, { ...options, confidenceMin }),
+    await deps.engine.predict(
+      builtin,
+      { bytes },
+      {
+        ...options,
+        confidenceMin,
+        params: { ...bodyOfVersion(version).outputInfo?.params, ...options.params },
+      },
+    ),
     isPackage ? model : mainApp,
   );
 }

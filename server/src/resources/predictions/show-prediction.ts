@@ -47,7 +47,7 @@ const showMask = ({ mask, value, concepts }: PredictedMask, owner: ConceptOwner)
   });
 
 function showRegion(region: PredictedRegion, owner: ConceptOwner): Region {
-  const { box, value, concepts, keypoints = [], embedding, ageYears } = region;
+  const { box, value, concepts, keypoints = [], embedding, ageYears, text } = region;
   const made: MessageInitShape<typeof RegionSchema> = {
     id: newId(),
     value,
@@ -59,6 +59,7 @@ function showRegion(region: PredictedRegion, owner: ConceptOwner): Region {
       concepts: showConcepts(concepts, owner),
       embeddings: showEmbedding(embedding),
       ...(ageYears === undefined ? {} : { metadata: { age_years: ageYears } }),
+      ...(text === undefined ? {} : { text: { raw: text } }),
     },
   };
   return create(RegionSchema, made);

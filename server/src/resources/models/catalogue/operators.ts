@@ -307,7 +307,17 @@ const networks: readonly ModelType[] = [
     'Reads the text in a picture.',
     ['image'],
     ['regions[...].data.text.raw', box],
-    { evaluationType: EvaluationType.Generation },
+    {
+      evaluationType: EvaluationType.Generation,
+      modelTypeFields: [
+        outputChoice(
+          'level',
+          'line',
+          ['line', 'word'],
+          'Whether a region is a line of text or a single word.',
+        ),
+      ],
+    },
   ),
   type(
     'knn-concept',

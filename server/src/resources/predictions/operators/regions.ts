@@ -2,10 +2,13 @@ import { create } from '@bufbuild/protobuf';
 import { DataSchema, type Region } from '@fovea/contract';
 import type { Operator } from './settings.ts';
 
+/** What is written in a region: its own text, or what was read in parts of it. */
+const textOf = ({ data }: Region): string => data?.text?.raw || joinTexts(data?.regions ?? []);
+
 /** Reading order: lines from top to bottom, words of a line from left to right. */
 function joinTexts(regions: readonly Region[]): string {
   const box = (region: Region) => region.regionInfo?.boundingBox;
-  const found = regions.filter((region) => region.data?.text?.raw);
+  const found = regions.filter((region) => textOf(region) !== '');
   const byRow = [...found].sort((a, b) => (box(a)?.topRow ?? 0) - (box(b)?.topRow ?? 0));
   const lines: Region[][] = [];
   for (const region of byRow) {
@@ -19,7 +22,7 @@ function joinTexts(regions: readonly Region[]): string {
     .map((line) =>
       line
         .sort((a, b) => (box(a)?.leftCol ?? 0) - (box(b)?.leftCol ?? 0))
-        .map((region) => region.data?.text?.raw)
+        .map(textOf)
         .join(' '),
     )
     .join('\n');
