@@ -61,6 +61,7 @@ import {
   showKeptMedium,
   streamMedium,
 } from '#resources/inputs/index.ts';
+import { logEntryHandlers } from '#resources/log-entries/index.ts';
 import { type ModelFileDeps, modelFileHandlers } from '#resources/model-files/index.ts';
 import {
   bodyOfVersion,
@@ -80,6 +81,7 @@ import {
   mediaOf,
   openHeads,
   openMedia,
+  openPredictCache,
   predictionHandlers,
   predictWith,
   readSettings,
@@ -161,6 +163,7 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
   isProfilePublic: isProfilePublic(directory),
   onWorkflowChanged,
   heads: openHeads(deps.objects),
+  predictCache: openPredictCache(),
   onPredicted: openCollecting({
     ...deps,
     async readStored(grant, id, bytesMax) {
@@ -398,6 +401,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
     ...notYet,
     ...statusCodeHandlers(),
     ...statValueHandlers(deps),
+    ...logEntryHandlers(deps),
     ...identityHandlers(deps, directory),
     ...conceptHandlers(deps),
     ...annotationHandlers(annotations),

@@ -65,7 +65,6 @@ export const notYet = {
   listInstalledModuleVersions: notYetUnary,
   listInstanceTypes: notYetUnary,
   listLabelOrders: notYetUnary,
-  listLogEntries: notYetUnary,
   listMetricLabels: notYetUnary,
   listModuleVersions: notYetUnary,
   listModules: notYetUnary,
@@ -102,7 +101,6 @@ export const notYet = {
   postInstalledModuleVersions: notYetUnary,
   postInstalledModuleVersionsKey: notYetUnary,
   postLabelOrders: notYetUnary,
-  postLogEntries: notYetUnary,
   postMetricsQuery: notYetUnary,
   postModuleVersions: notYetUnary,
   postModules: notYetUnary,
@@ -118,7 +116,6 @@ export const notYet = {
   postTrendingMetricsView: notYetUnary,
   processRunnerItems: notYetStream,
   putTaskAssignments: notYetUnary,
-  streamLogEntries: notYetStream,
   // Of contract 12.x, beyond the 298 (contract/overlay):
   listPipelineTemplates: notYetUnary,
   listPipelineVersionRunStatusLogs: notYetUnary,

@@ -73,8 +73,10 @@ async function runBuild(deps: ModelFileDeps, job: Job<BuildPayload>, context: Jo
   try {
     await rm(folder, { recursive: true, force: true });
     const built = await buildVersion(deps, { grant, version, folder, log, signal: context.signal });
-    await finish(deps, grant, versionKey, context, job, (tx) => endBuild(tx, grant, versionKey, built));
-    await log('the model is ready');
+    await finish(deps, grant, versionKey, context, job, async (tx) => {
+      await endBuild(tx, grant, versionKey, built);
+      await addLog(tx, versionKey, ['the model is ready']);
+    });
   } catch (error) {
     if (!(error instanceof BuildTrouble || error instanceof PackageFault)) throw error;
     const details =

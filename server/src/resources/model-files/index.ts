@@ -12,7 +12,7 @@ import { uploadHandlers } from './upload-handler.ts';
 export type { ModelFileDeps, ModelFileLimits } from './deps.ts';
 export { openPackageFolders, type PackageFolders } from './package-folders.ts';
 export { modelExportRoute } from './routes.ts';
-export { buildLogOf } from './store.ts';
+export { buildLinesOf } from './store.ts';
 export { modelFilePeriodicJobs } from './sweep-job.ts';
 export { modelUploadRoute } from './upload-route.ts';
 

@@ -1,6 +1,8 @@
 import type { AppGrant } from '#domain/grant.ts';
+import type { Page } from '#domain/page.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { pageKeys } from '../common/paging.ts';
 
 export interface UploadRow {
   readonly versionKey: number;
@@ -93,18 +95,27 @@ export const addLog = (db: Db, versionKey: number, lines: readonly string[]) =>
   );
 
 /** What the building of a version said, oldest first. */
-export const buildLogOf = (
-  db: Db,
-  grant: AppGrant,
-  versionKey: number,
-  page: { after: number; limit: number },
-): Promise<{ key: number; line: string; at: Date }[]> =>
-  rows<{ key: number; line: string; at: Date }>(
-    db,
-    sql`select l.key, l.line, l.at from model_build_logs l
-        join model_versions v on v.key = l.version_key and v.app_key = ${grant.appKey}
-        where l.version_key = ${versionKey} and l.key > ${page.after} order by l.key limit ${page.limit}`,
-  );
+export const buildLinesOf = (db: Db, grant: AppGrant, versionKey: number) => {
+  const own = sql`version_key = ${versionKey} and exists (
+    select from model_versions v where v.key = ${versionKey} and v.app_key = ${grant.appKey})`;
+  return {
+    async count(): Promise<number> {
+      const row = await first<{ n: number }>(
+        db,
+        sql`select count(*)::int as n from model_build_logs where ${own}`,
+      );
+      return row?.n ?? 0;
+    },
+    async page(page: Page): Promise<string[]> {
+      const found = await rows<{ line: string }>(
+        db,
+        sql`select l.line from ${pageKeys('model_build_logs', own, sql`key`, page)} p
+            join model_build_logs l using (key) order by p.position`,
+      );
+      return found.map(({ line }) => line);
+    },
+  };
+};
 
 /** Writes a package down before it is stored, so that what a crash leaves behind is found by the sweep. */
 export const notePackage = (db: Database, sha: Buffer, sizeBytes: number) =>

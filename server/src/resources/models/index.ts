@@ -38,4 +38,5 @@ export {
   insertVersion,
   setUploadStatus,
   trainingMetricsOf,
+  trainLinesOf,
 } from './version-store.ts';

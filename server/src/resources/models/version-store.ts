@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type EvalMetrics, EvalMetricsSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Page } from '#domain/page.ts';
+import { firstPosition, type Page } from '#domain/page.ts';
 import { type Db, first, rows, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { NewVersion, VersionRow } from './model.ts';
@@ -257,3 +257,18 @@ export async function trainLogOf(db: Db, token: string): Promise<string | undefi
   );
   return row?.log;
 }
+
+/** What the training of a version said, line by line, oldest first. */
+export const trainLinesOf = (db: Db, grant: AppGrant, versionKey: number) => {
+  const lines = async (): Promise<string[]> => {
+    const row = await first<{ log: string }>(
+      db,
+      sql`select train_log as log from model_versions where app_key = ${grant.appKey} and key = ${versionKey}`,
+    );
+    return (row?.log ?? '').split('\n').filter((line) => line !== '');
+  };
+  return {
+    count: async () => (await lines()).length,
+    page: async (page: Page) => (await lines()).slice(firstPosition(page), firstPosition(page) + page.size),
+  };
+};

@@ -7,6 +7,7 @@ import type { Fetcher } from '#store/fetcher/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Deps } from '../common/deps.ts';
 import type { Heads } from './heads.ts';
+import type { PredictCache } from './predict-cache.ts';
 
 /** An input of an app with its original bytes: what predictions on existing inputs need. */
 export interface StoredInput {
@@ -52,6 +53,8 @@ export interface RunDeps extends PredictDeps {
   /** Reaches services behind models; more patient than `fetcher`, because they may think for a while. */
   readonly backendFetcher?: Fetcher;
   readonly heads: Heads;
+  /** Used where a request asks for it. */
+  readonly predictCache: PredictCache;
   /** Told what a model was asked and answered outside workflows, for those who collect it. Returns at once and never throws. */
   readonly onPredicted?: (predicted: {
     callerUserKey: number;

@@ -92,7 +92,7 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     const shown = showModel(runnable.model, runnable.version);
     const params = paramsOf(req, runnable);
     const outputs = await eachOf(req.inputs, inputsAtOnce, async (input, at) => {
-      const output = await outputOf(call, runnable, input, settings, {
+      const output = await outputOf(req, call, runnable, input, settings, {
         params,
         isAdmitted: at >= inputsAtOnce,
       });
@@ -142,6 +142,7 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
   }
 
   async function outputOf(
+    req: PostModelOutputsRequest,
     call: Call,
     runnable: Runnable,
     input: Input,
@@ -152,13 +153,16 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
     try {
       const media = await openMedia(deps, call.app, input, call.signal);
       if (!input.data && output.input && call.app.holds('Inputs_Get')) output.input.data = media.data;
-      output.data = await predictWith(deps, runnable, media, settings, {
-        ...options,
-        signal: call.signal,
-        grant: call.app,
-        onUsage: (promptTokens, completionTokens) =>
-          Object.assign(output, { promptTokens, completionTokens }),
-      });
+      const predict = () =>
+        predictWith(deps, runnable, media, settings, {
+          ...options,
+          signal: call.signal,
+          grant: call.app,
+          onUsage: (promptTokens, completionTokens) =>
+            Object.assign(output, { promptTokens, completionTokens }),
+        });
+      const question = { grant: call.app, runnable, media, settings, params: options.params ?? {} };
+      output.data = req.usePredictCache ? await deps.predictCache.answer(question, predict) : await predict();
       output.status = create(StatusSchema, status(StatusCode.SUCCESS));
     } catch (thrown) {
       output.status = create(StatusSchema, statusOfFault(itemFault(thrown)));

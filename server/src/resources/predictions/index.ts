@@ -7,6 +7,7 @@ export { type Heads, openHeads } from './heads.ts';
 export { echoOf, type Media, mediaOf, openMedia } from './media.ts';
 export { openAiRoutes } from './openai-route.ts';
 export { type OutputSettings, overridesOf, readSettings } from './output-config.ts';
+export { openPredictCache } from './predict-cache.ts';
 export { predictWith, type RunModelOptions, type Runnable } from './run-model.ts';
 export { checkSelector } from './selector.ts';
 export { withTrainedEmbedders } from './trained-embedders.ts';

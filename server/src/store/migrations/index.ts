@@ -36,6 +36,7 @@ import { vectorFiles } from './0062-vector-files.ts';
 import { erasure } from './0070-erasure.ts';
 import { batchedReferences } from './0071-batched-references.ts';
 import { tallyGroups } from './0072-tally-groups.ts';
+import { logEntries } from './0075-log-entries.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -76,4 +77,5 @@ export const migrations: readonly Migration[] = [
   erasure,
   batchedReferences,
   tallyGroups,
+  logEntries,
 ];

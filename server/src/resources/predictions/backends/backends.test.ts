@@ -94,6 +94,31 @@ describe('a model that a service elsewhere answers for', () => {
     expect(shown.json.model_version.metadata.backend).toMatchObject({ kind: 'openai', model: 'greeter' });
   });
 
+  test('is asked once for the same question where use_predict_cache is set, and not at all without', async () => {
+    await backed('cached', 'text-to-text', chat());
+    asked = [];
+    const ask = async (raw: string, more: object = { usePredictCache: true }, person = alice) => {
+      const { outputs } = await person.client.postModelOutputs({
+        userAppId: { userId: alice.userId, appId: alice.appId },
+        modelId: 'cached',
+        inputs: [{ data: { text: { raw } } }],
+        ...more,
+      });
+      return [outputs[0]?.data?.text?.raw, asked.length];
+    };
+    expect(await ask('world', {})).toEqual(['hello world', 1]);
+    expect(await ask('world')).toEqual(['hello world', 2]);
+    expect(await ask('world')).toEqual(['hello world', 2]);
+    expect(await ask('moon')).toEqual(['hello moon', 3]);
+    expect(await ask('world', {})).toEqual(['hello world', 4]);
+    const warmer = { modelVersion: { outputInfo: { params: { temperature: 0.9 } } } };
+    expect(await ask('world', { usePredictCache: true, model: warmer })).toEqual(['hello world', 5]);
+    // Another version is another model.
+    await backed('cached', 'text-to-text', chat());
+    expect(await ask('world')).toEqual(['hello world', 6]);
+    expect(await ask('world')).toEqual(['hello world', 6]);
+  });
+
   test('embeds texts, and KServe answers too', async () => {
     await backed('embeds', 'text-embedder', { ...chat(), api_key: undefined });
     const embedded = await alice.client.postModelOutputs({ modelId: 'embeds', inputs });

@@ -1,0 +1,1 @@
+export { logEntryHandlers } from './handlers.ts';
