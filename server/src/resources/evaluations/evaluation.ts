@@ -5,6 +5,10 @@ import type { Runnable } from '../predictions/index.ts';
 /** What sort of figures a model is judged by. */
 export type EvaluationKind = 'classification' | 'detection' | 'segmentation' | 'clustering' | 'tracking';
 
+/** Clusterers and trackers know no concepts and are judged by all labels; the others by the labels that they know. */
+export const knowsNoConcepts = (kind: EvaluationKind): boolean =>
+  kind === 'clustering' || kind === 'tracking';
+
 const kinds: Partial<Record<EvaluationType, EvaluationKind>> = {
   [EvaluationType.Classification]: 'classification',
   [EvaluationType.Detection]: 'detection',

@@ -11,9 +11,11 @@ import {
   type EvaluationRow,
   enoughToJudge,
   type KnownConcept,
+  knowsNoConcepts,
 } from './evaluation.ts';
 import { EvaluationTrouble } from './faults.ts';
 import { insertInputs, keepConcepts, type NewInput } from './store.ts';
+import { momentsOf } from './true-frames.ts';
 import {
   annotationsNow,
   annotationsOfVersion,
@@ -50,7 +52,8 @@ export async function gatherTruth(
   known: readonly KnownConcept[],
   source: TruthSource,
 ): Promise<void> {
-  const conceptOf = kind === 'clustering' ? (id: string) => id : conceptMatcher(known);
+  const takesAll = knowsNoConcepts(kind);
+  const conceptOf = takesAll ? (id: string) => id : conceptMatcher(known);
   const labelIds = (await labelIdsOf(tx, source.grant)).filter((id) => conceptOf(id) !== undefined);
   const counts = new Map<string, number>();
   let position = 0;
@@ -81,7 +84,7 @@ export async function gatherTruth(
   }
   check(kind, counts);
   const order = known.filter(({ id }) => counts.has(id)).map(({ id }) => id);
-  await keepConcepts(tx, grant, evaluation.key, kind === 'clustering' ? [...counts.keys()].sort() : order);
+  await keepConcepts(tx, grant, evaluation.key, takesAll ? [...counts.keys()].sort() : order);
 }
 
 function check(kind: EvaluationKind, counts: ReadonlyMap<string, number>): void {
@@ -100,7 +103,7 @@ function check(kind: EvaluationKind, counts: ReadonlyMap<string, number>): void 
   throw new EvaluationTrouble(
     StatusCode.MODEL_EVALUATION_NEED_LABELS,
     kind === 'tracking'
-      ? 'No video is labelled with tracks of any of the model’s concepts.'
+      ? 'No region of a frame of a video is labelled with a concept.'
       : 'No region is labelled with any of the model’s concepts.',
   );
 }
@@ -163,6 +166,7 @@ function truthOf(
     else if ((annotation.kinds & annotationKind.frame) === 0)
       truth.regions.push(...data.regions.flatMap((region) => knownRegion(region, conceptOf)));
   }
+  truth.frames = momentsOf(truth.frames);
   truth.concepts = create(DataSchema, {
     concepts: [...labels].map(([id, value]) => ({ id, value })),
   }).concepts;

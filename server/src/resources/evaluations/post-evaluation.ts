@@ -11,7 +11,7 @@ import { addTruthVersion, findDatasetAndVersion } from '../datasets/index.ts';
 import { bodyOfVersion, mainGrant, readTrainedVersion } from '../models/index.ts';
 import type { Runnable } from '../predictions/index.ts';
 import type { EvaluationDeps } from './deps.ts';
-import { isHead, kindOfType, readSettings } from './evaluation.ts';
+import { isHead, kindOfType, knowsNoConcepts, readSettings } from './evaluation.ts';
 import { evaluationFault } from './faults.ts';
 import { insertEvaluation } from './store.ts';
 import { packEvaluation } from './translate.ts';
@@ -55,8 +55,7 @@ export async function checkEvaluation(
   const model = await findModel(deps, call, asked);
   const { model: row, version } = model.runnable;
   const kind = kindOfType(row.typeId);
-  // Clusters have no concepts; everything else is judged by those that it knows.
-  if (!kind || (kind !== 'clustering' && kind !== 'tracking' && version.conceptIds.length === 0))
+  if (!kind || (!knowsNoConcepts(kind) && version.conceptIds.length === 0))
     throw evaluationFault.unjudged(row.id, row.typeId);
   const params = (asked.evalInfo?.params ?? {}) as Record<string, unknown>;
   const data = await findData(deps, call, asked, params);
