@@ -13,6 +13,11 @@ export interface CatalogueEntry {
   readonly files: readonly { readonly path: string; readonly sha256?: string }[];
 }
 
+/** Said beneath the catalogue and in the help: what its entries do not promise. */
+export const checksumNote =
+  'None of these has a published checksum here. The first pull writes down the SHA-256 of every file; a later one that ' +
+  'gets another file refuses it, unless told to --accept-changes.';
+
 /** Models under licences that allow every use. Files that say how a network is used are fetched beside it. */
 export const catalogue: readonly CatalogueEntry[] = [
   {

@@ -123,3 +123,32 @@ test('a model is shown, exported, pulled again from the export, and removed', as
   expect((await fovea('models', 'catalogue')).stdout).toMatch(/minilm/);
   expect(await fovea('models', 'pull', 'nothing-of-the-kind')).toMatchObject({ code: 5 });
 });
+
+test('a file that changed since it was first fetched is refused in words, and taken when told to', async () => {
+  const changed = Buffer.from('{"do_normalize":true,"size":{"height":8,"width":8}}');
+  const records = join(dir, 'cache', 'fovea', 'models', 'checksums.json');
+  const known = JSON.parse(readFileSync(records, 'utf8'));
+  const name = 'tester/colours@main/preprocessor_config.json';
+  const sha256 = createHash('sha256')
+    .update(files['preprocessor_config.json'] as Buffer)
+    .digest('hex');
+  expect(known[name]).toMatchObject({ sha256, at: expect.stringMatching(/^\d{4}-/) });
+  // What is kept on this machine is checked as well: a damaged file is fetched again.
+  const kept = join(dir, 'cache', 'fovea', 'models', 'tester--colours', 'main', 'preprocessor_config.json');
+  writeFileSync(kept, 'damaged');
+  const mended = await fovea('models', 'pull', 'hf:tester/colours', '--id', 'mended');
+  expect(mended.code, mended.stderr).toBe(0);
+  expect(createHash('sha256').update(readFileSync(kept)).digest('hex')).toBe(sha256);
+
+  rmSync(kept);
+  files['preprocessor_config.json'] = changed;
+  const refused = await fovea('models', 'pull', 'hf:tester/colours', '--id', 'other');
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/preprocessor_config\.json changed since \d{4}-.*--accept-changes/);
+  expect((await fovea('models', 'show', 'other')).code).toBe(5);
+  const taken = await fovea('models', 'pull', 'hf:tester/colours', '--id', 'other', '--accept-changes');
+  expect(taken.code, taken.stderr).toBe(0);
+  expect(readFileSync(kept)).toEqual(changed);
+  const again = await fovea('models', 'pull', 'hf:tester/colours', '--id', 'other');
+  expect(again.code, again.stderr).toBe(0);
+});
