@@ -2,10 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { ModelRun, Prediction } from '../../server/src/engine/builtin/prediction.ts';
-import { decodeForModel, decodeSquare } from '../../server/src/engine/image.ts';
+import { decodeForModel, decodeSquare, defaultImageLimits } from '../../server/src/engine/image.ts';
 import type { Tensors } from '../../server/src/engine/inference/messages.ts';
 import { reduceOutputs } from '../../server/src/engine/inference/reductions.ts';
 import { modelPackages } from '../../server/src/engine/package.ts';
+import { TextReader } from '../../server/src/engine/text-reading/index.ts';
 
 /** Built-in models in a bare loop: their own preparation, sharp and ONNX Runtime, one picture after the other in one thread. */
 export type BuiltinQuestion =
@@ -50,13 +51,18 @@ async function outputsOf(recipe: string, feeds: Tensors): Promise<Tensors> {
   return (await session.run(Object.fromEntries(given))) as unknown as Tensors;
 }
 
+const texts = new TextReader({ threads: 1 });
+
 async function predict(model: (typeof modelPackages)[number], bytes: Buffer): Promise<Prediction> {
-  const picture = model.square ? await decodeSquare(bytes, model.square) : await decodeForModel(bytes);
+  const picture = model.square
+    ? await decodeSquare(bytes, model.square)
+    : await decodeForModel(bytes, defaultImageLimits, model.edgeMax);
   const run: ModelRun = {
     picture,
     options: {},
     network: outputsOf,
     reduced: async (recipe, feeds, reduction) => reduceOutputs(await outputsOf(recipe, feeds), reduction),
+    readText: () => texts.read(picture),
     once: (_key, make) => make(),
   };
   return model.predict(run);

@@ -60,8 +60,9 @@ interface Thread {
   readonly isExpress: boolean;
   loaded: Set<string>;
   timer?: NodeJS.Timeout;
-  /** Settles once the thread is gone. */
+  /** Settles once the thread is gone, or given up. */
   gone: Promise<void>;
+  release(): void;
 }
 
 const defaultRunMsMax = 60_000;
@@ -239,13 +240,19 @@ export class InferencePool {
       } satisfies InferenceWorkerData,
       name: 'inference',
     });
+    let release = () => {};
+    const gone = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    worker.once('exit', release);
     const thread: Thread = {
       worker,
       running: [],
       timedFrom: undefined,
       isExpress,
       loaded: new Set(),
-      gone: new Promise((resolve) => worker.once('exit', () => resolve())),
+      gone,
+      release,
     };
     worker.on('message', (reply: WorkerReply) => this.#finish(thread, reply));
     worker.on('error', (cause) => this.#lose(thread, cause));
@@ -275,7 +282,9 @@ export class InferencePool {
   #giveUp(thread: Thread, file: string): void {
     this.#hangs.set(file, (this.#hangs.get(file) ?? 0) + 1);
     this.#hanging += 1;
-    void thread.gone.then(() => (this.#hanging -= 1));
+    thread.worker.once('exit', () => (this.#hanging -= 1));
+    // A stop waits for nobody who may never come.
+    thread.release();
     thread.worker.postMessage({ kind: 'close' } satisfies WorkerRequest);
     thread.worker.unref();
     this.#lose(thread, new Error(`it took longer than ${this.#runMsMax / 1000} s`));

@@ -80,11 +80,9 @@ export function logEntryHandlers(deps: Deps): ServicePart<Call, Rpc> {
           if (named !== '' && named !== 'me' && named !== user.userId) throw logFault.notYours(index, named);
           if (message.length > messageLengthMax)
             throw logFault.tooLong(index, message.length, messageLengthMax);
-          // The database knows no character 0.
-          const text = message.replaceAll('\0', '\uFFFD');
           return {
             source: sourceOf(logType, meta),
-            message: text,
+            message,
             meta: meta ?? create(ComputeSourceMetadataSchema),
           };
         }),
