@@ -41,7 +41,7 @@ export function logEntryHandlers(deps: Deps): ServicePart<Call, Rpc> {
       const lines = await openLines(deps, call, source);
       const size = readPage(req, pageSizeDefault).size;
       const page: Page = { number: pageMeant(req.page, size, await lines.count()), size };
-      return { logEntries: await show(lines, source, page), page: page.number, perPage: size };
+      return { logEntries: await show(call, lines, source, page), page: page.number, perPage: size };
     },
 
     /** What is there, then what comes, until the caller hangs up or nothing more can come. */
@@ -51,7 +51,7 @@ export function logEntryHandlers(deps: Deps): ServicePart<Call, Rpc> {
       for (let number = 1, sent = 0; !call.signal.aborted; ) {
         // Asked before looking: what is written between the two is seen in the last look.
         const isOpen = await lines.isOpen();
-        const found = await show(lines, source, { number, size: streamPageSize });
+        const found = await show(call, lines, source, { number, size: streamPageSize });
         const fresh = found.slice(sent);
         if (fresh.length > 0) yield { logEntries: fresh, page: number, perPage: streamPageSize };
         if (found.length === streamPageSize) {
@@ -91,8 +91,8 @@ export function logEntryHandlers(deps: Deps): ServicePart<Call, Rpc> {
     },
   };
 
-  async function show(lines: Lines, source: LogSource, page: Page) {
-    const base = `${deps.publicUrl()}${pathOf(source)}`;
+  async function show(call: Call, lines: Lines, source: LogSource, page: Page) {
+    const base = `${deps.publicUrl(call.user)}${pathOf(source)}`;
     return (await lines.page(page)).map(({ message, meta }, index) =>
       create(LogEntrySchema, {
         message,
