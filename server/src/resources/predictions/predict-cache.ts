@@ -2,7 +2,6 @@ import { createHash, webcrypto } from 'node:crypto';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Data, DataSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Media } from './media.ts';
 import type { OutputSettings } from './output-config.ts';
 import type { Runnable } from './runnable.ts';
 
@@ -15,7 +14,11 @@ export interface PredictCache {
 export interface Question {
   readonly grant: AppGrant;
   readonly runnable: Runnable;
-  readonly media: Media;
+  readonly media: {
+    readonly kinds: readonly string[];
+    image(): Promise<Buffer>;
+    text(): Promise<string>;
+  };
   readonly settings: OutputSettings;
   readonly params: Readonly<Record<string, unknown>>;
 }
