@@ -218,6 +218,26 @@ test('versions of a dataset are compared, searched for leaks, and restored', asy
   expect([vague.code, vague.stderr]).toEqual([2, expect.stringContaining('DATASET@VERSION')]);
 });
 
+test('a version of a dataset goes out by its name', async () => {
+  const alice = await signedIn('alice');
+  await uploadPictures(alice, ['a', 'b']);
+  await alice.client.postDatasets({ datasets: [{ id: 'street' }] });
+  await alice.client.postDatasetInputs({
+    datasetId: 'street',
+    datasetInputs: ['a', 'b'].map((id) => ({ input: { id } })),
+  });
+  await alice.client.postDatasetVersions({ datasetId: 'street', datasetVersions: [{ id: 'v2' }] });
+  await alice.client.deleteDatasetInputs({ datasetId: 'street', inputIds: ['a'] });
+  const words = ['export', 'street', '--format', 'coco', '--no-images', '--json', '--version'];
+  const kept = await fovea([...words, 'v2'], as(alice));
+  expect([kept.code, JSON.parse(kept.stdout)]).toMatchObject([
+    0,
+    { out: 'street-v2-coco.zip', dataset_version_id: 'v2' },
+  ]);
+  const never = await fovea([...words, 'v9'], as(alice));
+  expect([never.code, never.stdout]).toEqual([5, expect.stringContaining('v9')]);
+});
+
 test('a login is kept for its owner alone, and used', async () => {
   const alice = await signedIn('alice');
   const login = await fovea(['login', alice.url, '--name', 'work'], {}, `${alice.pat}\n`);

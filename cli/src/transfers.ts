@@ -179,27 +179,34 @@ async function ended(api: Api, ext: string, id: string, out: Output): Promise<Js
 
 export const exportCommand: Command = {
   name: 'export',
-  usage: 'export DATASET --app APP --format FORMAT [--out FILE.zip] [--no-images]',
-  summary: 'take a dataset out as a ZIP archive of any known format',
+  usage: 'export DATASET --app APP --format FORMAT [--version V] [--out FILE.zip] [--no-images]',
+  summary: 'take a dataset, or a version of it, out as a ZIP archive of any known format',
   options: {
     app: { type: 'string' },
     format: { type: 'string' },
+    version: { type: 'string' },
     out: { type: 'string', short: 'o' },
     'no-images': { type: 'boolean' },
   },
   help: {
     app: 'id of the app (FOVEA_APP)',
     format: `one of ${formatList}`,
-    out: 'name of the archive; DATASET-FORMAT.zip by default',
+    version: 'the dataset as it was in this version; as it is now by default',
+    out: 'name of the archive; DATASET-FORMAT.zip by default, DATASET-VERSION-FORMAT.zip of a version',
     'no-images': 'what is said of the pictures only',
   },
-  examples: ['fovea export street --app traffic --format yolo-segment -o street.zip'],
+  examples: [
+    'fovea export street --app traffic --format yolo-segment -o street.zip',
+    'fovea export street --app traffic --version v1 --format coco',
+  ],
   async run(call) {
     const [dataset] = call.words;
     const named = textOption(call, 'format');
     if (!dataset || !named) throw usageFault('export needs a DATASET and --format.');
     const format = formatOf(named);
-    const to = textOption(call, 'out') ?? `${dataset}-${format.id}.zip`;
+    const version = textOption(call, 'version');
+    const name = version === undefined ? dataset : `${dataset}-${version}`;
+    const to = textOption(call, 'out') ?? `${name}-${format.id}.zip`;
     if (await stat(to).catch(() => undefined))
       throw usageFault(`${to} exists already; name another with --out.`);
     const api = openApi(findConnection(call));
@@ -208,6 +215,7 @@ export const exportCommand: Command = {
       dataset_id: dataset,
       format: format.id,
       with_images: call.options['no-images'] !== true,
+      ...(version === undefined ? {} : { dataset_version_id: version }),
     });
     const done = await ended(api, ext, transfer.id, call.out);
     await download(

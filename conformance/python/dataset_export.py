@@ -130,7 +130,7 @@ def check_coco(dataset: Dataset, session: requests.Session, folder: str) -> None
     assert archive.testzip() is None
     path = f'{folder}/annotations.json'
     with open(path, 'wb') as file:
-        file.write(archive.read('all/annotations.json'))
+        file.write(archive.read('annotations/instances_default.json'))
     coco = Reader(path)
     assert len(coco.getImgIds()) == 10
     (category,) = coco.getCatIds(catNms=['thing'])

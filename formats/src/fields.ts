@@ -1,4 +1,5 @@
-import type { Attributes, Ring, Value } from './record.ts';
+import { isWhole, unpackCounts } from './geometry/rle.ts';
+import type { Attributes, Keypoint, Mask, Ring, Value } from './record.ts';
 
 /** Reading of values that came from outside: what is not of the hoped-for kind is undefined, nothing throws. */
 
@@ -41,6 +42,37 @@ export function numbersOf(value: unknown): number[] | undefined {
 export function ringOf(value: unknown): Ring | undefined {
   const numbers = numbersOf(value);
   return numbers && numbers.length >= 6 && numbers.length % 2 === 0 ? numbers : undefined;
+}
+
+/** How sure somebody is: 0 up to 1. */
+export function shareOf(value: unknown): number | undefined {
+  const share = numberOf(value);
+  return share !== undefined && share >= 0 && share <= 1 ? share : undefined;
+}
+
+/** A run-length mask as the COCO tools spell it: `size` (height, width) and `counts`, packed or not. */
+export function maskOf(fields: Fields | undefined): Mask | undefined {
+  const [height, width] = (numbersOf(get(fields, 'size')) ?? []).map(sideOf);
+  const packed = get(fields, 'counts');
+  const counts = typeof packed === 'string' ? unpackCounts(packed) : numbersOf(packed);
+  if (!height || !width || !counts) return undefined;
+  const mask = { width, height, counts };
+  return isWhole(mask) ? mask : undefined;
+}
+
+/** 0 not marked, 1 hidden, 2 visible; what lies between or beside is the nearest of them. */
+export const visibilityOf = (value: number): Keypoint['visibility'] =>
+  Math.min(Math.max(Math.round(value), 0), 2) as Keypoint['visibility'];
+
+/** x, y, visibility … of at least one point. */
+export function keypointsOf(value: unknown): Keypoint[] | undefined {
+  const numbers = numbersOf(value);
+  if (!numbers || numbers.length === 0 || numbers.length % 3 !== 0) return undefined;
+  return Array.from({ length: numbers.length / 3 }, (_, i) => ({
+    x: numbers[3 * i] as number,
+    y: numbers[3 * i + 1] as number,
+    visibility: visibilityOf(numbers[3 * i + 2] as number),
+  }));
 }
 
 /** Plain values stay as they are; what is nested is kept as its JSON. */

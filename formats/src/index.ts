@@ -1,5 +1,15 @@
 export { detectFormat, formatNamed, formats } from './all.ts';
 export { type Counts, type Inspection, inspect, sized, Tally, writeDataset } from './convert.ts';
+export {
+  attributesOf,
+  type Fields,
+  fieldsOf,
+  get,
+  listOf,
+  numberOf,
+  numbersOf,
+  textField,
+} from './fields.ts';
 export * from './files.ts';
 export type { Format, FormatId, Listing } from './format.ts';
 export { coco } from './formats/coco.ts';

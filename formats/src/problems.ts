@@ -22,6 +22,17 @@ export interface Problem {
 
 export type Report = (problem: Problem) => void;
 
+/** A file that is being read, and whom to tell what is wrong with it. */
+export interface Where {
+  readonly path: string;
+  readonly report: Report;
+}
+
+/** The same, at a line or an item of the file. */
+export interface WhereAt extends Where {
+  readonly at: string;
+}
+
 /**
  * Says that a file cannot be read to its end, after what came before was taken.
  *

@@ -67,6 +67,8 @@ export interface ImageRecord {
   readonly attributes?: Attributes;
   /** Number of the frame, from 0, where the picture is one of a video. */
   readonly frame?: number;
+  /** Where the picture can be had, for those who may. */
+  readonly url?: string;
   readonly annotations: readonly Annotation[];
   /** The untouched original file; absent where the set came without its pictures. */
   readonly bytes?: () => AsyncIterable<Uint8Array>;
@@ -74,6 +76,8 @@ export interface ImageRecord {
 
 export interface ClassInfo {
   readonly name: string;
+  /** In the source, where it is not the name. */
+  readonly id?: string;
   readonly supercategory?: string;
   readonly keypoints?: readonly string[];
   /** Pairs of places in `keypoints`, from 0. */

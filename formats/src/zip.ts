@@ -1,4 +1,4 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRaw, inflateRawSync } from 'node:zlib';
 import {
   concat,
   type FileEntry,
@@ -259,6 +259,8 @@ async function* inflate(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
 // Writing ---------------------------------------------------------------------------------------------------------
 
 export interface ZipWriter extends FileSink {
+  /** @param asIs stored without packing; by default, what is packed already */
+  add(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, asIs?: boolean): Promise<void>;
   /** Writes the directory; the archive is whole after that. */
   finish(): Promise<void>;
   readonly bytesWritten: number;
@@ -303,10 +305,10 @@ export function zipTo(
     get entries() {
       return written.length;
     },
-    async add(path, chunks) {
+    async add(path, chunks, asIs = stored || isPackedAlready(path)) {
       const name = utf8(path);
       const header = at;
-      const method = stored || isPackedAlready(path) ? 0 : 8;
+      const method = asIs ? 0 : 8;
       await put(localHeader(name, method));
       const start = at;
       let crc = 0;
@@ -348,7 +350,12 @@ export function storedZipSize(files: readonly FileEntry[]): number {
   return at + directory + endOf(written.length, at, directory).length;
 }
 
-/** Text goes through one stream; small pieces are packed at once. */
+const packWhole = (bytes: Uint8Array): Promise<Uint8Array> =>
+  new Promise((resolve, reject) => {
+    deflateRaw(bytes, (error, packed) => (error ? reject(error) : resolve(packed)));
+  });
+
+/** Text goes through one stream; small pieces are packed at once. Neither holds up the thread that asked. */
 async function* deflated(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   seen: (bytes: Uint8Array) => void,
@@ -361,7 +368,7 @@ async function* deflated(
   for (;;) {
     const { value, done } = await source.next();
     if (done) {
-      yield deflateRawSync(concat(parts, size));
+      yield await packWhole(concat(parts, size));
       return;
     }
     seen(value);

@@ -282,6 +282,7 @@ async function open(
     sourceEndpoints: config.sourceEndpoints,
     modelFileLimits: { bytesMax: config.models.bytesMax },
     modelWorkDir: join(config.dataDir, 'work', 'models'),
+    exportWorkDir: join(config.dataDir, 'work', 'exports'),
   };
   const service = openService(serviceDeps, directory);
   const workDir = join(config.dataDir, 'work', 'transfers');

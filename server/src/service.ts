@@ -11,7 +11,6 @@ import type { Call } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
-import { maskPixels } from '#engine/mask.ts';
 import { encodeFrame } from '#engine/media/index.ts';
 import {
   annotationFilterHandlers,
@@ -59,6 +58,7 @@ import {
   readImageBytes,
   showInputs,
   showKeptMedium,
+  streamKeptMedium,
   streamMedium,
 } from '#resources/inputs/index.ts';
 import { logEntryHandlers } from '#resources/log-entries/index.ts';
@@ -117,6 +117,8 @@ export const datasetParts = (deps: ServiceDeps, directory: RememberedDirectory):
   findAnnotationFilter: (grant, id) => findAnnotationFilter(deps.db, grant, id),
   addSearch: (grant, datasetId, search) => addSearchToDataset(bulkParts(deps), grant, datasetId, search),
   showMedium: showKeptMedium,
+  openOriginal: (grant, input) => streamKeptMedium(deps, grant, input),
+  workDir: deps.exportWorkDir,
   freeingJobs,
   ...predictorsOf(deps, directory),
 });
@@ -272,6 +274,8 @@ export interface ServiceDeps
     Pick<ModelFileDeps, 'modelFileLimits'> {
   /** Scratch folder of the models that are brought. */
   readonly modelWorkDir: string;
+  /** Scratch folder of the archives of dataset versions. */
+  readonly exportWorkDir: string;
   readonly runTimes: RunTimes;
   /** What a key may do in an app, by PostInputs. */
   readonly keyGrant: CollectorParts['keyGrant'];
@@ -296,8 +300,9 @@ export const transferParts = (
   findInputs,
   pictureSizes,
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
-  readBytes: (grant, inputKey) => readImageBytes(deps, grant, inputKey),
-  readMask: maskPixels,
+  openMedium: (grant, inputKey) => streamMedium(deps, grant, inputKey),
+  showMedium: showKeptMedium,
+  openOriginal: (grant, input) => streamKeptMedium(deps, grant, input),
 });
 
 const collectorParts = (deps: ServiceDeps): CollectorParts => ({

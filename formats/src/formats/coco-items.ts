@@ -3,17 +3,20 @@ import {
   type Fields,
   fieldsOf,
   get,
+  keypointsOf,
   listOf,
+  maskOf,
   numberOf,
   numbersOf,
   ringOf,
+  shareOf,
   sideOf,
   textField,
 } from '../fields.ts';
-import { isWhole, packCounts, unpackCounts } from '../geometry/rle.ts';
+import { packCounts } from '../geometry/rle.ts';
 import { areaOf, boundsOf, withoutDerived } from '../holds.ts';
 import { safePath } from '../paths.ts';
-import type { Report } from '../problems.ts';
+import type { Where } from '../problems.ts';
 import {
   type Annotation,
   type Box,
@@ -35,11 +38,6 @@ export function kindOf(one: Annotation): CocoKind {
   if (one.keypoints) return 'person_keypoints';
   if (isPlaced(one)) return 'instances';
   return one.text === undefined ? 'labels' : 'captions';
-}
-
-export interface Where {
-  readonly path: string;
-  readonly report: Report;
 }
 
 type Picture = Pick<ImageRecord, 'width' | 'height' | 'path'>;
@@ -93,6 +91,7 @@ export function readCategory(item: Fields): { number: number; info: ClassInfo } 
   });
   const info = compact<ClassInfo>({
     name,
+    id: textField(get(item, 'source_id')),
     supercategory: textField(get(item, 'supercategory')) || undefined,
     keypoints: keypoints.length > 0 ? keypoints : undefined,
     skeleton: skeleton.length > 0 ? skeleton : undefined,
@@ -104,6 +103,7 @@ export const showCategory = (number: number, info: ClassInfo) => ({
   id: number,
   name: info.name,
   supercategory: info.supercategory ?? '',
+  ...(info.id === undefined ? {} : { source_id: info.id }),
   ...(info.keypoints
     ? { keypoints: info.keypoints, skeleton: (info.skeleton ?? []).map(([from, to]) => [from + 1, to + 1]) }
     : {}),
@@ -157,18 +157,13 @@ export function readAnnotation(
       label,
       ...shape,
       area: area !== undefined && area >= 0 && isPlaced(shape as Annotation) ? area : undefined,
-      score: scoreOf(get(item, 'score')),
+      score: shareOf(get(item, 'score')),
       crowd: Number(get(item, 'iscrowd')) === 1 || undefined,
       track: track === undefined ? undefined : String(track),
       attributes: Object.keys(others).length > 0 ? others : undefined,
     }) as Annotation,
   );
 }
-
-const scoreOf = (value: unknown) => {
-  const score = numberOf(value);
-  return score !== undefined && score >= 0 && score <= 1 ? score : undefined;
-};
 
 function readBox(
   value: unknown,
@@ -192,7 +187,7 @@ function readSegmentation(
 ): { polygons?: Ring[]; mask?: Mask } {
   const rle = fieldsOf(value);
   if (rle) {
-    const mask = readRle(rle);
+    const mask = maskOf(rle);
     if (!mask || (width && height && (mask.width !== width || mask.height !== height))) {
       wrong('segmentation is no run-length mask of the size of the picture; left out');
       return {};
@@ -207,27 +202,11 @@ function readSegmentation(
   return good.length > 0 ? { polygons: good } : {};
 }
 
-function readRle(rle: Fields): Mask | undefined {
-  const [height, width] = (numbersOf(get(rle, 'size')) ?? []).map(sideOf);
-  const packed = get(rle, 'counts');
-  const counts = typeof packed === 'string' ? unpackCounts(packed) : numbersOf(packed);
-  if (!height || !width || !counts) return undefined;
-  const mask = { width, height, counts };
-  return isWhole(mask) ? mask : undefined;
-}
-
 function readKeypoints(value: unknown, wrong: (message: string) => void): Keypoint[] | undefined {
   if (listOf(value).length === 0) return undefined;
-  const numbers = numbersOf(value);
-  if (!numbers || numbers.length % 3 !== 0) {
-    wrong('keypoints are not x, y, visibility three by three with finite numbers; left out');
-    return undefined;
-  }
-  return Array.from({ length: numbers.length / 3 }, (_, i) => ({
-    x: numbers[3 * i] as number,
-    y: numbers[3 * i + 1] as number,
-    visibility: Math.min(Math.max(Math.round(numbers[3 * i + 2] as number), 0), 2) as 0 | 1 | 2,
-  }));
+  const keypoints = keypointsOf(value);
+  if (!keypoints) wrong('keypoints are not x, y, visibility three by three with finite numbers; left out');
+  return keypoints;
 }
 
 export function showAnnotation(

@@ -445,6 +445,7 @@ function imageItem(record: ImageRecord, number: number, name: string) {
     width: record.width ?? 0,
     height: record.height ?? 0,
     file_name: name,
+    ...(record.url === undefined ? {} : { coco_url: record.url }),
     // Readers that know only the standard fields pass over these.
     ...(record.id !== undefined && record.id !== String(number) ? { source_id: record.id } : {}),
     ...(record.frame === undefined ? {} : { frame: record.frame }),

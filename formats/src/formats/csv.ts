@@ -1,9 +1,20 @@
-import { attributesOf, fieldsOf, get, listOf, numberOf, numbersOf, ringOf, sideOf } from '../fields.ts';
+import {
+  attributesOf,
+  fieldsOf,
+  keypointsOf,
+  listOf,
+  maskOf,
+  numberOf,
+  numbersOf,
+  ringOf,
+  shareOf,
+  sideOf,
+} from '../fields.ts';
 import { type FileSink, type Spool, utf8 } from '../files.ts';
 import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
-import { isWhole, packCounts, unpackCounts } from '../geometry/rle.ts';
+import { packCounts } from '../geometry/rle.ts';
 import { folderOf, joinPath, noSplit, safePath, splitOfName, uniquePaths } from '../paths.ts';
-import { type Report, reportBroken } from '../problems.ts';
+import { type Report, reportBroken, type WhereAt } from '../problems.ts';
 import {
   type Annotation,
   compact,
@@ -183,13 +194,7 @@ async function* readFile(listing: Listing, path: string, report: Report): AsyncG
   for (const { record, annotations } of pictures.values()) yield { ...record, annotations };
 }
 
-interface Where {
-  readonly path: string;
-  readonly at: string;
-  readonly report: Report;
-}
-
-const placeIn = ({ path, at }: Where) => ({ path, at });
+const placeIn = ({ path, at }: WhereAt) => ({ path, at });
 
 type Cells = (column: Column) => string | undefined;
 
@@ -235,8 +240,7 @@ function jsonIn(text: string | undefined): unknown {
   }
 }
 
-function readAnnotation(cell: Cells, image: ImageRecord, where: Where): Annotation | undefined {
-  const score = numberOf(cell('score'));
+function readAnnotation(cell: Cells, image: ImageRecord, where: WhereAt): Annotation | undefined {
   const one = compact<Annotation>({
     id: cell('annotation_id'),
     label: cell('label'),
@@ -247,7 +251,7 @@ function readAnnotation(cell: Cells, image: ImageRecord, where: Where): Annotati
     point: readPoint(cell),
     text: cell('text'),
     area: numberOf(cell('area')),
-    score: score !== undefined && score >= 0 && score <= 1 ? score : undefined,
+    score: shareOf(cell('score')),
     crowd: cell('crowd') === '1' || cell('crowd') === 'true' || undefined,
     track: cell('track'),
     attributes: attributesOf(jsonIn(cell('attributes'))),
@@ -255,7 +259,7 @@ function readAnnotation(cell: Cells, image: ImageRecord, where: Where): Annotati
   return isPlaced(one) || one.label !== undefined || one.text !== undefined ? one : undefined;
 }
 
-const wrong = ({ path, at, report }: Where, column: string) =>
+const wrong = ({ path, at, report }: WhereAt, column: string) =>
   report({
     severity: 'error',
     code: 'bad-number',
@@ -265,7 +269,7 @@ const wrong = ({ path, at, report }: Where, column: string) =>
   });
 
 /** Corners in pixels, or in parts of the picture where none is larger than one and the picture is. */
-function readBox(cell: Cells, { width, height }: ImageRecord, where: Where) {
+function readBox(cell: Cells, { width, height }: ImageRecord, where: WhereAt) {
   const sides = (['xmin', 'ymin', 'xmax', 'ymax'] as const).map(cell);
   if (sides.every((side) => side === undefined)) return undefined;
   const numbers = sides.map(numberOf);
@@ -298,7 +302,7 @@ function readBox(cell: Cells, { width, height }: ImageRecord, where: Where) {
   };
 }
 
-function readPolygons(cell: Cells, where: Where) {
+function readPolygons(cell: Cells, where: WhereAt) {
   const text = cell('polygon');
   if (text === undefined) return undefined;
   const value = listOf(jsonIn(text));
@@ -308,32 +312,21 @@ function readPolygons(cell: Cells, where: Where) {
   return undefined;
 }
 
-function readMask(cell: Cells, where: Where) {
+function readMask(cell: Cells, where: WhereAt) {
   const text = cell('mask');
   if (text === undefined) return undefined;
-  const fields = fieldsOf(jsonIn(text));
-  const [height, width] = (numbersOf(get(fields, 'size')) ?? []).map(sideOf);
-  const packed = get(fields, 'counts');
-  const counts = typeof packed === 'string' ? unpackCounts(packed) : numbersOf(packed);
-  const mask = width && height && counts ? { width, height, counts } : undefined;
-  if (mask && isWhole(mask)) return mask;
+  const mask = maskOf(fieldsOf(jsonIn(text)));
+  if (mask) return mask;
   wrong(where, 'mask');
   return undefined;
 }
 
-function readKeypoints(cell: Cells, where: Where): Keypoint[] | undefined {
+function readKeypoints(cell: Cells, where: WhereAt): Keypoint[] | undefined {
   const text = cell('keypoints');
   if (text === undefined) return undefined;
-  const numbers = numbersOf(jsonIn(text));
-  if (!numbers || numbers.length === 0 || numbers.length % 3 !== 0) {
-    wrong(where, 'keypoints');
-    return undefined;
-  }
-  return Array.from({ length: numbers.length / 3 }, (_, i) => ({
-    x: numbers[3 * i] as number,
-    y: numbers[3 * i + 1] as number,
-    visibility: Math.min(Math.max(Math.round(numbers[3 * i + 2] as number), 0), 2) as 0 | 1 | 2,
-  }));
+  const keypoints = keypointsOf(jsonIn(text));
+  if (!keypoints) wrong(where, 'keypoints');
+  return keypoints;
 }
 
 function readPoint(cell: Cells) {

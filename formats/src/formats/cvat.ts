@@ -3,7 +3,7 @@ import { type FileSink, type Spool, utf8 } from '../files.ts';
 import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { cropMask, maskOfCrop, pixelsOfRuns, rowRuns } from '../geometry/crop.ts';
 import { baseOf, folderOf, joinPath, noSplit, safePath, splitOfName, uniquePaths } from '../paths.ts';
-import { type Report, reportBroken } from '../problems.ts';
+import { type Report, reportBroken, type Where } from '../problems.ts';
 import {
   type Annotation,
   type Attributes,
@@ -153,13 +153,11 @@ async function* readFile(
   yield* framesOf(listing, tracks, meta, path, report);
 }
 
-interface Where {
-  readonly path: string;
+interface WhereInTask extends Where {
   readonly classes: ReadonlyMap<string, ClassInfo>;
-  readonly report: Report;
 }
 
-function readImage(listing: Listing, element: XmlElement, where: Where): ImageRecord | undefined {
+function readImage(listing: Listing, element: XmlElement, where: WhereInTask): ImageRecord | undefined {
   const { path, report } = where;
   const { name = '', subset, width, height } = element.attributes;
   const safe = safePath(name);
@@ -188,7 +186,7 @@ function readImage(listing: Listing, element: XmlElement, where: Where): ImageRe
 
 type Size = { width: number | undefined; height: number | undefined };
 
-function readShape(element: XmlElement, size: Size, where: Where): Annotation[] {
+function readShape(element: XmlElement, size: Size, where: WhereInTask): Annotation[] {
   const label = element.attributes['label'] || undefined;
   const shape = shapeOf(element, label, size, where.classes);
   if (shape === undefined) {
@@ -319,7 +317,7 @@ function addTrack(
   tracks: Map<number, Annotation[]>,
   track: XmlElement,
   meta: XmlElement | undefined,
-  where: Where,
+  where: WhereInTask,
 ): void {
   const size = sizeOfTask(meta);
   const { id, label } = track.attributes;

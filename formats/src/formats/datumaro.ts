@@ -4,18 +4,21 @@ import {
   fieldsOf,
   get,
   listOf,
+  maskOf,
   numberOf,
   numbersOf,
   ringOf,
+  shareOf,
   sideOf,
   textField,
+  visibilityOf,
 } from '../fields.ts';
 import { type FileSink, type Spool, textOf, utf8 } from '../files.ts';
 import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
-import { isWhole, packCounts, unpackCounts } from '../geometry/rle.ts';
+import { packCounts } from '../geometry/rle.ts';
 import { numberer } from '../numbers.ts';
 import { baseOf, folderOf, joinPath, noSplit, safePath, splitOfName, stemOf, uniquePaths } from '../paths.ts';
-import { type Report, reportBroken } from '../problems.ts';
+import { type Report, reportBroken, type WhereAt } from '../problems.ts';
 import {
   type Annotation,
   type ClassInfo,
@@ -168,18 +171,12 @@ async function* readItems(
   }
 }
 
-interface Where {
-  readonly path: string;
-  readonly at: string;
-  readonly report: Report;
-}
-
 function readItem(
   listing: Listing,
   text: string,
   split: string | undefined,
   classes: readonly ClassInfo[],
-  { path, at, report }: Where,
+  { path, at, report }: WhereAt,
 ): ImageRecord | undefined {
   let item: Fields | undefined;
   try {
@@ -237,7 +234,7 @@ function readAnnotation(
   one: Fields | undefined,
   classes: readonly ClassInfo[],
   size: Size,
-  { path, at, report }: Where,
+  { path, at, report }: WhereAt,
 ): Annotation[] {
   const shape = one && readShape(one, size);
   const labelId = numberOf(get(one, 'label_id'));
@@ -254,13 +251,12 @@ function readAnnotation(
   }
   const { source_id, score, is_crowd, track_id, ...attributes } = (attributesOf(get(one, 'attributes')) ??
     {}) as Record<string, unknown>;
-  const sure = numberOf(score);
   return [
     compact<Annotation>({
       id: textField(source_id) ?? textField(get(one, 'id')),
       label,
       ...shape,
-      score: sure !== undefined && sure >= 0 && sure <= 1 ? sure : undefined,
+      score: shareOf(score),
       crowd: is_crowd === true || undefined,
       track: textField(track_id),
       attributes: attributesOf(attributes),
@@ -311,12 +307,9 @@ function readShape(one: Fields, size: Size): Partial<Annotation> | undefined {
 }
 
 function readMask(rle: Fields | undefined, { width, height }: Size): Partial<Annotation> | undefined {
-  const [h, w] = (numbersOf(get(rle, 'size')) ?? []).map(sideOf);
-  const packed = get(rle, 'counts');
-  const counts = typeof packed === 'string' ? unpackCounts(packed) : numbersOf(packed);
-  if (!w || !h || !counts || (width && height && (w !== width || h !== height))) return undefined;
-  const mask = { width: w, height: h, counts };
-  return isWhole(mask) ? { mask } : undefined;
+  const mask = maskOf(rle);
+  const isOther = mask && width && height && (mask.width !== width || mask.height !== height);
+  return mask && !isOther ? { mask } : undefined;
 }
 
 /** One point without a skeleton is a point; more are keypoints. */
@@ -328,8 +321,8 @@ function readPoints(one: Fields): Partial<Annotation> | undefined {
   const seen = numbersOf(get(one, 'visibility')) ?? [];
   return {
     keypoints: Array.from({ length: numbers.length / 2 }, (_, i): Keypoint => {
-      const visibility = Math.min(Math.max(Math.round(seen[i] ?? 2), 0), 2) as 0 | 1 | 2;
-      return { x: numbers[2 * i] as number, y: numbers[2 * i + 1] as number, visibility };
+      const [x, y] = [numbers[2 * i] as number, numbers[2 * i + 1] as number];
+      return { x, y, visibility: visibilityOf(seen[i] ?? 2) };
     }),
   };
 }

@@ -14,7 +14,7 @@ import type { Format, Listing, ReadContext, WriteContext } from '../format.ts';
 import { packBrush, unpackBrush } from '../geometry/brush.ts';
 import { numberer, steady } from '../numbers.ts';
 import { baseOf, joinPath, noSplit, safePath, splitOfName, uniquePaths } from '../paths.ts';
-import { type Report, reportBroken } from '../problems.ts';
+import { type Report, reportBroken, type WhereAt } from '../problems.ts';
 import { type Annotation, type Box, compact, type Dataset, type ImageRecord } from '../record.ts';
 import { JsonBroken, parseJson, scanJson } from '../text/json-scan.ts';
 import { bytesOf } from '../tree-bytes.ts';
@@ -100,13 +100,7 @@ async function* readTasks(listing: Listing, path: string, report: Report): Async
   }
 }
 
-interface Where {
-  readonly path: string;
-  readonly at: string;
-  readonly report: Report;
-}
-
-function readTask(listing: Listing, text: string, where: Where): ImageRecord | undefined {
+function readTask(listing: Listing, text: string, where: WhereAt): ImageRecord | undefined {
   const { path, at, report } = where;
   let task: Fields | undefined;
   try {
@@ -181,7 +175,7 @@ function withoutFolders(name: string, split: string | undefined): string {
 type Size = { width: number; height: number };
 
 /** The first annotation is the one that counts; predictions where there is none. */
-function readResults(task: Fields | undefined, { path, at, report }: Where) {
+function readResults(task: Fields | undefined, { path, at, report }: WhereAt) {
   const sets = listOf(get(task, 'annotations') ?? get(task, 'completions')).map(fieldsOf);
   const chosen =
     sets.find((one) => one && get(one, 'was_cancelled') !== true) ??
@@ -294,7 +288,7 @@ function placeOf(type: string, value: Fields, { width, height }: Size): Partial<
 const scaled = (value: number | undefined, side: number) =>
   value === undefined ? undefined : (value * side) / 100;
 
-/** Where the unrotated box lies when the turn is about the middle instead of the top left corner; and back. */
+/** WhereAt the unrotated box lies when the turn is about the middle instead of the top left corner; and back. */
 function turnedAboutCentre({ x, y, width, height, rotation }: Required<Box>): Box {
   if (rotation % 360 === 0) return { x, y, width, height };
   const [dx, dy] = centreOf(width, height, rotation);

@@ -72,10 +72,9 @@ async function editWhere(db: Db, grant: AppGrant, where: Sql<unknown>, edit: Dat
   const locked = await lockWhere(db, grant, where);
   const changes = locked.flatMap((row) => {
     const data = edit(unpackData(row.data));
-    return data ? [{ ...row, data }] : [];
+    return data ? [{ row, data }] : [];
   });
-  await updateAnnotations(db, grant, changes);
-  return changes.length;
+  return (await updateAnnotations(db, grant, changes)).length;
 }
 
 /** Inputs before annotations, each in key order, as everybody locks them who changes both. */
@@ -111,7 +110,7 @@ export async function dropLocked(
   await updateAnnotations(
     db,
     grant,
-    whole.map((row) => ({ ...row, data: create(DataSchema) })),
+    whole.map((row) => ({ row, data: create(DataSchema) })),
   );
   const keys = locked.filter(({ inputLevel }) => !inputLevel).map(({ key }) => key);
   await deleteAnnotationRows(db, grant, keys);

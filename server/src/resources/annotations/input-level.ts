@@ -117,7 +117,7 @@ export async function patchInputLevels(
   grant: AppGrant,
   action: PatchAction,
   patches: readonly InputLevelPatch[],
-): Promise<Map<number, Fault>> {
+): Promise<{ changed: number[]; faults: Map<number, Fault> }> {
   const faults = new Map<number, Fault>();
   const inputKeys = patches.map(({ inputKey }) => inputKey);
   const before = new Map((await lockInputLevels(tx, grant, inputKeys)).map((row) => [row.inputKey, row]));
@@ -135,10 +135,10 @@ export async function patchInputLevels(
     if (!part) return [];
     const kept = unpackData(locked.data);
     const after = patchedData(action, kept, part, sent as Sent);
-    return [{ ...locked, data: action === 'overwrite' ? { ...kept, ...pick(after) } : after }];
+    return [{ row: locked, data: action === 'overwrite' ? { ...kept, ...pick(after) } : after }];
   });
-  await updateAnnotations(tx, grant, changes);
-  return faults;
+  const changed = await updateAnnotations(tx, grant, changes);
+  return { changed: changed.map(({ row }) => row.inputKey), faults };
 }
 
 /** Labels with their ids, all at once; one by one only where the caller may not make those that are missing. */

@@ -102,11 +102,12 @@ function resultOf(
   for (const patch of patches) {
     const outcome =
       patch instanceof Fault ? patch : asOutcome(() => changeOf(action, patch, result, momentsTrouble));
-    result.outcomes.push(outcome instanceof Fault ? outcome : outcome.key);
+    result.outcomes.push(outcome instanceof Fault ? outcome : outcome.row.key);
     if (outcome instanceof Fault || patch instanceof Fault) continue;
-    result.changes.set(outcome.key, outcome);
-    if (patch.sent.regions.length > 0 || action === 'overwrite') result.moved.add(outcome.key);
-    if (deletes && !patch.row.inputLevel && isEmptyData(outcome.data)) result.gone.add(outcome.key);
+    const { key } = patch.row;
+    result.changes.set(key, outcome);
+    if (patch.sent.regions.length > 0 || action === 'overwrite') result.moved.add(key);
+    if (deletes && !patch.row.inputLevel && isEmptyData(outcome.data)) result.gone.add(key);
   }
   return result;
 }
@@ -114,10 +115,11 @@ function resultOf(
 async function store(parts: AnnotationParts, tx: Tx, grant: AppGrant, result: PatchResult): Promise<void> {
   const { changes, gone, moved } = result;
   if (changes.size === 0) return;
-  const kept = [...changes.values()].filter(({ key }) => !gone.has(key));
-  await updateAnnotations(tx, grant, kept);
+  const kept = [...changes.values()].filter(({ row }) => !gone.has(row.key));
+  const changed = await updateAnnotations(tx, grant, kept);
   await deleteAnnotationRows(tx, grant, [...gone]);
-  const toIndex = [...moved].filter((key) => !gone.has(key));
+  if (changed.length + gone.size === 0) return;
+  const toIndex = changed.map(({ row }) => row.key).filter((key) => moved.has(key));
   if (toIndex.length > 0) await parts.onAnnotated(tx, grant, toIndex);
   await bumpSearchRevision(tx, grant);
 }
@@ -164,7 +166,7 @@ function changeOf(
   const trouble = wire.data && momentsTrouble(sent, row.inputId);
   if (trouble) throw annotationFault.invalid(trouble);
   return {
-    ...row,
+    row,
     // A patch of the status alone must not wipe the data.
     data: checkedData(wire.data ? patchedData(action, before, sent, raw) : before),
     statusCode: readStatus(wire) ?? earlier?.statusCode,

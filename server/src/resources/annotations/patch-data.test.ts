@@ -106,6 +106,19 @@ test.each<[string, 'merge' | 'overwrite' | 'remove', DataInit, DataInit, DataIni
     { regions: [{ regionInfo: box(0, 0, 1, 1) }] },
     { regions: [{ id: 'r', regionInfo: box(0, 0, 1, 1) }] },
   ],
+  [
+    'so do the regions of an overwritten frame and overwritten segments, where they stay as many',
+    'overwrite',
+    { frames: [{ frameInfo: { time: 40 }, data: boxed }], timeSegments: [{ id: 's', data: cat }] },
+    {
+      frames: [{ frameInfo: { time: 80 }, data: { regions: [{ regionInfo: box(0, 0, 1, 1) }] } }],
+      timeSegments: [{ data: catAndDog }],
+    },
+    {
+      frames: [{ frameInfo: { time: 80 }, data: { regions: [{ id: 'r', regionInfo: box(0, 0, 1, 1) }] } }],
+      timeSegments: [{ id: 's', data: catAndDog }],
+    },
+  ],
   ['a region goes by its id', 'remove', boxed, { regions: [{ id: 'r' }] }, {}],
   [
     'the concept of the one region goes',

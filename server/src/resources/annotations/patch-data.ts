@@ -19,11 +19,25 @@ const isEmptyList = (raw: Sent, name: string): boolean => {
   return Array.isArray(value) && value.length === 0;
 };
 
-/** The region that stays keeps its id, so that who patched a box by its annotation finds it again. */
+/** Parts that stay as many keep their ids, so that who patched a box by its annotation finds it again. */
 function overwritten(before: Data, sent: Data): Data {
-  const [kept, ...more] = before.regions;
-  if (!kept || more.length > 0 || sent.regions.length !== 1) return sent;
-  return { ...sent, regions: sent.regions.map((region) => ({ ...region, id: region.id || kept.id })) };
+  return {
+    ...sent,
+    regions: withIdsOf(before.regions, sent.regions),
+    frames: withIdsOf(before.frames, sent.frames),
+    timeSegments: withIdsOf(before.timeSegments, sent.timeSegments),
+    tracks: withIdsOf(before.tracks, sent.tracks),
+  };
+}
+
+function withIdsOf<P extends Region | Part>(before: readonly P[], sent: readonly P[]): P[] {
+  if (before.length !== sent.length) return [...sent];
+  const taken = new Set(sent.map(({ id }) => id));
+  return sent.map((part, i) => {
+    const was = before[i] as P;
+    const data = was.data && part.data ? overwritten(was.data, part.data) : part.data;
+    return { ...part, data, id: part.id || (taken.has(was.id) ? '' : was.id) };
+  });
 }
 
 function mergedData(before: Data, sent: Data, raw: Sent): Data {

@@ -5,6 +5,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
 import { actingAs } from '../common/acting.ts';
 import type { AnnotationRow, NewAnnotation } from './annotation.ts';
+import { changesSomething } from './changes.ts';
 import { annotationsAsOf, type Moment } from './history-store.ts';
 import { labelsOf } from './labels-in-data.ts';
 import { putSearchTerms, replaceSearchTerms } from './search-terms.ts';
@@ -204,9 +205,14 @@ export interface LockedAnnotation {
   readonly trusted: boolean;
   readonly kinds: number;
   readonly data: Buffer;
+  readonly statusCode: number;
+  readonly taskId: string;
+  readonly annotationInfo: object | null;
+  readonly consensusInfo: object | null;
 }
 
-export const lockedColumns = sql`key, input_key as "inputKey", input_id as "inputId", id, input_level as "inputLevel", trusted, kinds, data`;
+export const lockedColumns = sql`key, input_key as "inputKey", input_id as "inputId", id, input_level as "inputLevel", trusted, kinds, data,
+  status_code as "statusCode", task_id as "taskId", annotation_info as "annotationInfo", consensus_info as "consensusInfo"`;
 
 /**
  * Annotations by input id and annotation id, locked in key order until the commit. Their inputs are locked before
@@ -252,10 +258,9 @@ export async function lockInputLevels(
   );
 }
 
+/** What an annotation is to become; fields that are left out stay. */
 export interface AnnotationChange {
-  readonly key: number;
-  readonly inputKey: number;
-  readonly trusted: boolean;
+  readonly row: LockedAnnotation;
   readonly data: Data;
   readonly statusCode?: number | undefined;
   readonly taskId?: string | undefined;
@@ -264,62 +269,48 @@ export interface AnnotationChange {
 }
 
 /**
- * Puts new data in place of the old, labels included; one that is as it was stays untouched, so that a request that comes
- * twice leaves one state in the history. The annotations and their inputs have to be locked by `lock…` before, and none
- * named twice.
+ * Puts new data in place of the old, labels included. The annotations and their inputs have to be
+ * locked by `lock…` before, and none named twice. What would stay as it is is not written: it gets no new state in
+ * its history and keeps `modified_at`.
+ *
+ * @returns what changed
  */
 export async function updateAnnotations(
   db: Db,
   grant: AppGrant,
   wanted: readonly AnnotationChange[],
-): Promise<void> {
-  const changed = await changeRows(db, grant, wanted);
-  const changes = wanted.filter(({ key }) => changed.has(key));
-  if (changes.length === 0) return;
-  const kept = changes.flatMap(({ key, data }) =>
-    labelsOf(data).map(({ conceptId }) => ({ key, conceptId })),
-  );
-  await run(
-    db,
-    sql`delete from annotation_concepts c
-        where c.annotation_key = any(${changes.map(({ key }) => key)}::bigint[]) and (c.annotation_key, c.concept_id) not in (
-          select * from unnest(${kept.map(({ key }) => key)}::bigint[], ${kept.map(({ conceptId }) => conceptId)}::text[]))`,
-  );
-  await putLabels(db, grant, changes);
-  await replaceSearchTerms(db, grant, changes);
-}
-
-/** @returns the keys of those that are not as they were */
-async function changeRows(
-  db: Db,
-  grant: AppGrant,
-  changes: readonly AnnotationChange[],
-): Promise<Set<number>> {
-  if (changes.length === 0) return new Set();
+): Promise<AnnotationChange[]> {
+  const changes = wanted.filter(changesSomething);
+  if (changes.length === 0) return changes;
   const column = <T>(read: (change: AnnotationChange) => T): T[] => changes.map(read);
   const packed = packAll(changes);
-  const changed = await rows<{ key: number }>(
+  await run(
     db,
     sql`update annotations a set
-          data = n.data, kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
+          data = substring(${packed.blob}::bytea from n.start for n.length), kinds = n.kinds, metadata = n.metadata, latitude = n.latitude, longitude = n.longitude,
           status_code = coalesce(n.status_code, a.status_code), task_id = coalesce(n.task_id, a.task_id),
           annotation_info = coalesce(n.annotation_info, a.annotation_info),
           consensus_info = coalesce(n.consensus_info, a.consensus_info), modified_at = now()
-        from (
-          select p.*, substring(${packed.blob}::bytea from p.start for p.length) as data from unnest(
-            ${column((c) => c.key)}::bigint[], ${packed.starts}::int[], ${packed.lengths}::int[],
-            ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
-            ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
-            ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
-            ${column((c) => json(c.annotationInfo))}::jsonb[], ${column((c) => json(c.consensusInfo))}::jsonb[])
-            as p(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info, consensus_info)) n
-        where a.app_key = ${grant.appKey} and a.key = n.key
-          and (a.data, a.status_code, a.task_id, a.annotation_info, a.consensus_info) is distinct from
-            (n.data, coalesce(n.status_code, a.status_code), coalesce(n.task_id, a.task_id),
-             coalesce(n.annotation_info, a.annotation_info), coalesce(n.consensus_info, a.consensus_info))
-          and ${actingAs(grant)} returning a.key`,
+        from unnest(
+          ${column(({ row }) => row.key)}::bigint[], ${packed.starts}::int[], ${packed.lengths}::int[],
+          ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
+          ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
+          ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
+          ${column((c) => json(c.annotationInfo))}::jsonb[], ${column((c) => json(c.consensusInfo))}::jsonb[])
+          as n(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info, consensus_info)
+        where a.app_key = ${grant.appKey} and a.key = n.key and ${actingAs(grant)}`,
   );
-  return new Set(changed.map(({ key }) => key));
+  const now = changes.map(({ row: { key, inputKey, trusted }, data }) => ({ key, inputKey, trusted, data }));
+  const kept = now.flatMap(({ key, data }) => labelsOf(data).map(({ conceptId }) => ({ key, conceptId })));
+  await run(
+    db,
+    sql`delete from annotation_concepts c
+        where c.annotation_key = any(${now.map(({ key }) => key)}::bigint[]) and (c.annotation_key, c.concept_id) not in (
+          select * from unnest(${kept.map(({ key }) => key)}::bigint[], ${kept.map(({ conceptId }) => conceptId)}::text[]))`,
+  );
+  await putLabels(db, grant, now);
+  await replaceSearchTerms(db, grant, now);
+  return changes;
 }
 
 /** Locks inputs until the commit, in key order, as every writer of labels takes them. */

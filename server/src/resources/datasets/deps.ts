@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream';
 import type { BulkOperation, Data, Input, Model, Search } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import type { MediaDecoder } from '#engine/media/index.ts';
 import type { NewJob } from '#jobs/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Sql } from '#store/sql.ts';
@@ -12,6 +14,9 @@ export interface DatasetParts extends Deps {
   readonly objects: ObjectStore;
   /** How long versions keep what they hold of deleted inputs, so that a restore can bring them back. */
   readonly deletedKeptMs: number;
+  readonly media: MediaDecoder;
+  /** Where exports keep what has to wait until the rest is written. */
+  readonly workDir: string;
   readonly findInputs: FindInputs;
   /** Inputs as the contract shows them; those that are gone are left out. */
   readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<readonly Input[]>;
@@ -39,6 +44,8 @@ export interface DatasetParts extends Deps {
   ) => Promise<(inputId: string) => Promise<Data>>;
   /** The medium of an input that a version keeps, with links that begin with `baseUrl`. */
   readonly showMedium: (grant: AppGrant, baseUrl: string, input: KeptInput) => Data;
+  /** Opens the original of an input that a version keeps. @throws Fault when it is missing or damaged */
+  readonly openOriginal: (grant: AppGrant, input: KeptInput) => Promise<Readable>;
   /** Jobs that free media which nothing may refer to any more. */
   readonly freeingJobs: (shas: readonly Buffer[]) => NewJob[];
   /** Acts as the app's owner in the background; undefined when the app is gone. */

@@ -12,7 +12,9 @@ export {
 } from './evaluation-versions.ts';
 export { exampleInputs } from './example-inputs.ts';
 export { freeArchivesOfApp } from './export/job.ts';
+export { type LeftOut, type RecordTools, recordsOf } from './export/records.ts';
 export { exportRoute } from './export/route.ts';
+export { openVersion, versionState } from './export/version-records.ts';
 export { datasetHandlers } from './handlers.ts';
 export { datasetJobs, datasetPeriodicJobs } from './jobs.ts';
 export { addInputsToDatasets } from './membership.ts';

@@ -22,6 +22,8 @@ export interface KeptAnnotation {
   readonly id: string;
   readonly inputLevel: boolean;
   readonly trusted: boolean;
+  /** Its `annotation_info`. */
+  readonly info: object | null;
   readonly data: Buffer;
 }
 
@@ -70,7 +72,7 @@ export function annotationsOf(db: Db, inputs: readonly KeptInput[]): Promise<Kep
   return rows<KeptAnnotation>(
     db,
     sql`select a.input_key as "inputKey", a.annotation_key as "annotationKey", a.annotation_id as id,
-          a.input_level as "inputLevel", a.trusted, a.data
+          a.input_level as "inputLevel", a.trusted, a.annotation_info as info, a.data
         from unnest(${inputs.map((i) => i.chunkKey)}::bigint[], ${inputs.map((i) => i.inputKey)}::bigint[]) as n(chunk_key, input_key)
         join dataset_chunk_annotations a on a.chunk_key = n.chunk_key and a.input_key = n.input_key
         order by a.input_key, a.input_level desc, a.annotation_key, a.annotation_id`,

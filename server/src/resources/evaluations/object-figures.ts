@@ -1,5 +1,5 @@
 import { DataSchema, type Region, StatusCode } from '@fovea/contract';
-import { readMask } from '#engine/mask-pixels.ts';
+import { readMask } from '#engine/masks/index.ts';
 import {
   areaOf,
   areaRanges,

@@ -76,3 +76,13 @@ export async function streamMedium(
   if (!row?.mediaSha) throw inputFault.invalid('This input has no stored medium.');
   return streamOriginal(objects, grant, row.mediaSha);
 }
+
+/** The original of an input that a dataset version keeps, as a stream; the input itself may be gone. @throws Fault as `streamMedium` */
+export async function streamKeptMedium(
+  { objects }: { objects: ObjectStore },
+  grant: AppGrant,
+  { mediaSha }: { mediaSha: Buffer | null },
+): Promise<Readable> {
+  if (!mediaSha) throw inputFault.invalid('This input has no stored medium.');
+  return streamOriginal(objects, grant, mediaSha);
+}

@@ -25,7 +25,7 @@ const actions: readonly PatchAction[] = ['merge', 'overwrite', 'remove'];
 
 /**
  * Patches concepts, metadata and geo of inputs; their media stay as they are. Each input succeeds or fails by
- * itself, all in one transaction. Inputs are locked in key order, so that two batches over the same inputs cannot
+ * itself, all in one transaction; one that would stay as it is succeeds and is not written. Inputs are locked in key order, so that two batches over the same inputs cannot
  * block each other.
  */
 export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call: Call) {
@@ -43,8 +43,10 @@ export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call
     const refused = new Map<number, Fault>();
     // Inputs before their annotations, as processing does; the other way round the two could block each other.
     await lockInputs(tx, grant, [...found.values()]);
-    for (const turn of turnsOf(req.inputs)) await patchTurn(tx, call, action, turn, found, refused);
-    if (refused.size < req.inputs.length) await bumpSearchRevision(tx, grant);
+    let changed = 0;
+    for (const turn of turnsOf(req.inputs))
+      changed += await patchTurn(tx, call, action, turn, found, refused);
+    if (changed > 0) await bumpSearchRevision(tx, grant);
     return refused;
   });
   const shown = new Map(
@@ -85,6 +87,7 @@ function turnsOf(inputs: readonly Input[]): Positioned[][] {
   return turns;
 }
 
+/** @returns how many inputs changed */
 async function patchTurn(
   tx: Tx,
   call: Call,
@@ -92,21 +95,21 @@ async function patchTurn(
   turn: readonly Positioned[],
   found: ReadonlyMap<string, number>,
   refused: Map<number, Fault>,
-): Promise<void> {
+): Promise<number> {
   const known = turn.flatMap(({ position, input }) => {
     const inputKey = found.get(input.id);
     if (inputKey === undefined) refused.set(position, inputFault.missing(input.id));
     const data: Data = input.data ?? create(DataSchema);
     return inputKey === undefined ? [] : [{ position, inputKey, data, sent: sentDataOf(call, position) }];
   });
-  const faults = await patchInputLevels(tx, call.app, action, known);
+  const { changed, faults } = await patchInputLevels(tx, call.app, action, known);
   mayDie('patch-half');
   for (const { position, inputKey } of known) {
     const fault = faults.get(inputKey);
     if (fault) refused.set(position, fault);
   }
-  const patched = known.filter(({ inputKey }) => !faults.has(inputKey)).map(({ inputKey }) => inputKey);
-  await touchInputs(tx, call.app, patched);
+  await touchInputs(tx, call.app, changed);
+  return changed.length;
 }
 
 /** The JSON of one input's `data` as it was sent; undefined over gRPC. */

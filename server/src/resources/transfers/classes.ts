@@ -1,20 +1,20 @@
 import type { Dataset } from '@fovea/contract';
-import { type ClassInfo, compact } from '@fovea/formats';
+import { type ClassInfo, compact, fieldsOf, get, listOf, textField } from '@fovea/formats';
 
 /**
  * The classes of a dataset stand in its metadata, under `classes`, in the order that formats number them by; so a
  * second export numbers them as the first one did, and skeletons and classes that nothing names yet are kept.
  */
 export function classesOf(dataset: Pick<Dataset, 'metadata'> | undefined): ClassInfo[] {
-  const list = dataset?.metadata?.['classes'];
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((one): ClassInfo[] => {
-    const { name, supercategory, keypoints, skeleton } = (one ?? {}) as Record<string, unknown>;
+  return listOf(dataset?.metadata?.['classes']).flatMap((one): ClassInfo[] => {
+    const fields = fieldsOf(one);
+    const name = get(fields, 'name');
     if (typeof name !== 'string') return [];
+    const [keypoints, skeleton] = [get(fields, 'keypoints'), get(fields, 'skeleton')];
     return [
       compact<ClassInfo>({
         name,
-        supercategory: typeof supercategory === 'string' ? supercategory : undefined,
+        supercategory: textField(get(fields, 'supercategory')),
         keypoints: Array.isArray(keypoints) ? keypoints.map(String) : undefined,
         skeleton: Array.isArray(skeleton) ? (skeleton as [number, number][]) : undefined,
       }) as ClassInfo,

@@ -1,11 +1,13 @@
+import type { Readable } from 'node:stream';
 import type { Input, Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant, Caller } from '#domain/grant.ts';
+import type { MediaDecoder } from '#engine/media/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { FindInputs } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
-import type { ReadMask } from './translate.ts';
+import type { DatasetParts } from '../datasets/index.ts';
 
 /** The RPCs that an import goes through: what it writes is written as anybody's. */
 export type ImportCalls = Pick<
@@ -19,7 +21,7 @@ export type ImportCalls = Pick<
   | 'patchDatasets'
 >;
 
-export interface TransferParts extends Deps {
+export interface TransferParts extends Deps, Pick<DatasetParts, 'showMedium' | 'openOriginal'> {
   readonly objects: ObjectStore;
   /** Where packed files are unpacked that must be read in any order. */
   readonly workDir: string;
@@ -31,8 +33,9 @@ export interface TransferParts extends Deps {
     grant: AppGrant,
     keys: readonly number[],
   ) => Promise<Map<number, { width: number; height: number }>>;
-  readonly readBytes: (grant: AppGrant, inputKey: number) => Promise<Buffer>;
-  readonly readMask: ReadMask;
+  /** Opens the original of an input; damaged bytes end the stream. @throws Fault when it has none */
+  readonly openMedium: (grant: AppGrant, inputKey: number) => Promise<Readable>;
+  readonly media: MediaDecoder;
   /** Acts as whoever asked, with the rights of the app's owner; undefined when the app is gone. */
   readonly jobGrant: (
     appKey: number,

@@ -1,143 +1,154 @@
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { create } from '@bufbuild/protobuf';
 import { GetDatasetRequestSchema } from '@fovea/contract';
-import { type Dataset, formatNamed, type ImageRecord, problemLog, writeDataset, zipTo } from '@fovea/formats';
+import {
+  type ClassInfo,
+  type Dataset,
+  formatNamed,
+  type ImageRecord,
+  problemLog,
+  writeDataset,
+} from '@fovea/formats';
 import { newId } from '#domain/ids.ts';
+import { readMask } from '#engine/masks/index.ts';
 import { showAnnotations } from '../annotations/index.ts';
-import { findDatasetKeys } from '../datasets/index.ts';
+import { putZip } from '../common/zip-object.ts';
+import {
+  findDatasetKeys,
+  type LeftOut,
+  openVersion,
+  type RecordTools,
+  recordsOf,
+  versionState,
+} from '../datasets/index.ts';
 import { callFor } from './call.ts';
-import { classesOf } from './classes.ts';
+import { classesOf, withClasses } from './classes.ts';
 import { type ImportRun, TransferCancelled, TransferRefused } from './import-job.ts';
-import { openWorkFolder } from './spool.ts';
-import { annotationKeysOf, picturesAfter, takeStep } from './store.ts';
+import { annotationKeysOf, membersAfter, takeStep } from './store.ts';
 import { noCounts } from './transfer.ts';
-import { fromWire, recordOf } from './translate.ts';
 
 const inputsPerStep = 64;
 const stepsMs = 1_000;
 
-/** Writes the archive of a dataset as it is now into the object store; begun anew it makes the same one. */
-export async function runExport(run: ImportRun): Promise<void> {
+/**
+ * Writes the archive of a dataset as it is now, or of one of its versions, into the object store; begun anew it makes
+ * the same one.
+ *
+ * @returns 'waiting' while the version is still being made
+ */
+export async function runExport(run: ImportRun): Promise<'waiting' | 'done'> {
   const { parts, grant, row, signal } = run;
   const format = formatNamed(row.format);
-  const datasetKey = (await findDatasetKeys(parts.db, grant, [row.datasetId])).get(row.datasetId);
   if (!format) throw new TransferRefused(`There is no format '${row.format}'.`);
-  if (datasetKey === undefined) throw new TransferRefused(`There is no dataset '${row.datasetId}' any more.`);
-  const call = callFor('GetDataset', grant, signal);
-  const { dataset } = await parts.calls.getDataset(
-    create(GetDatasetRequestSchema, { datasetId: row.datasetId }),
-    call,
-  );
-  const folder = await openWorkFolder(join(parts.workDir, String(row.key)));
+  const leftOut: LeftOut = { inputs: 0, ofVideos: 0 };
+  const from = row.versionId === '' ? await openLive(run, leftOut) : await openKept(run, leftOut);
+  if (from === 'waiting') return from;
   const objectKey = `transfers/${grant.appKey}/${newId()}.zip`;
-  const out = new PassThrough({ highWaterMark: 1 << 20 });
-  const stored = parts.objects.put(objectKey, out);
-  stored.catch(() => {});
   const log = problemLog();
   let shownAt = Date.now();
   let written = 0;
-  try {
-    const zip = zipTo(async (bytes) => {
-      signal.throwIfAborted();
-      if (!out.write(bytes)) await Promise.race([once(out, 'drain', { signal }), stored]);
-    }, folder.spool);
-    const source: Dataset = {
-      classes: classesOf(dataset as never),
-      async *records() {
-        for await (const record of recordsOf(run, datasetKey)) {
-          yield record;
-          written += 1;
-          if (Date.now() - shownAt < stepsMs) continue;
-          shownAt = Date.now();
-          if (!(await takeStep(parts.db, grant, row.key, { counts: { ...noCounts, written } })))
-            throw new TransferCancelled();
-        }
-      },
-    };
-    const result = await writeDataset(source, format, zip, {
-      report: log.report,
-      withImages: row.withImages,
-    });
-    await zip.finish();
-    out.end();
-    const { sizeBytes } = await stored;
-    const isKept = await takeStep(parts.db, grant, row.key, {
-      counts: { ...noCounts, images: result.counts.images, written },
-      report: { ...result.counts, losses: { [format.id]: result.losses } },
-      problems: log.kept,
-      objectKey,
-      sizeBytes,
-    });
-    if (!isKept) await parts.objects.delete(objectKey);
-  } catch (error) {
-    out.destroy(error as Error);
-    throw error;
-  } finally {
-    await folder.close();
-  }
+  const source: Dataset = {
+    classes: withClasses(await datasetClasses(run), from.classes),
+    async *records() {
+      for await (const record of from.records()) {
+        yield record;
+        written += 1;
+        if (Date.now() - shownAt < stepsMs) continue;
+        shownAt = Date.now();
+        if (!(await takeStep(parts.db, grant, row.key, { counts: { ...noCounts, written } })))
+          throw new TransferCancelled();
+      }
+    },
+  };
+  const workDir = join(parts.workDir, String(row.key));
+  const { made, sizeBytes } = await putZip({ objects: parts.objects, objectKey, workDir, signal }, (zip) =>
+    writeDataset(source, format, zip, { report: log.report, withImages: row.withImages }),
+  );
+  const isKept = await takeStep(parts.db, grant, row.key, {
+    counts: { ...noCounts, images: made.counts.images, written },
+    report: {
+      ...made.counts,
+      losses: { [format.id]: made.losses },
+      inputs_left_out: leftOut.inputs,
+      said_of_whole_videos: leftOut.ofVideos,
+    },
+    problems: log.kept,
+    objectKey,
+    sizeBytes,
+  });
+  if (!isKept) await parts.objects.delete(objectKey);
+  return 'done';
 }
 
-/** The pictures of a dataset with all that is said of them, in the order in which they came. */
-async function* recordsOf(
-  { parts, grant, signal }: ImportRun,
+interface Opened {
+  readonly classes: readonly ClassInfo[];
+  records(): AsyncIterable<ImageRecord>;
+}
+
+const toolsOf = ({ parts, signal }: ImportRun): RecordTools => ({ readMask, media: parts.media, signal });
+
+/** The classes that the dataset remembers, in the order that formats number them by. */
+async function datasetClasses({ parts, grant, row, signal }: ImportRun): Promise<ClassInfo[]> {
+  const call = callFor('GetDataset', grant, signal);
+  const request = create(GetDatasetRequestSchema, { datasetId: row.datasetId });
+  const { dataset } = await parts.calls.getDataset(request, call);
+  return classesOf(dataset as never);
+}
+
+/** A version as it was made. */
+async function openKept(run: ImportRun, leftOut: LeftOut): Promise<Opened | 'waiting'> {
+  const { parts, grant, row } = run;
+  const state = await versionState(parts.db, grant, row.datasetId, row.versionId);
+  if (!state)
+    throw new TransferRefused(
+      `There is no version '${row.versionId}' of the dataset '${row.datasetId}' any more.`,
+    );
+  if (state.is === 'failed') throw new TransferRefused(`The version '${row.versionId}' failed: ${state.why}`);
+  if (state.is === 'being made') return 'waiting';
+  return openVersion(parts, grant, state.key, toolsOf(run), leftOut);
+}
+
+/** The dataset as it is while it is read. */
+async function openLive(run: ImportRun, leftOut: LeftOut): Promise<Opened> {
+  const { parts, grant, row } = run;
+  const datasetKey = (await findDatasetKeys(parts.db, grant, [row.datasetId])).get(row.datasetId);
+  if (datasetKey === undefined) throw new TransferRefused(`There is no dataset '${row.datasetId}' any more.`);
+  return { classes: [], records: () => liveRecords(run, datasetKey, leftOut) };
+}
+
+async function* liveRecords(
+  run: ImportRun,
   datasetKey: number,
+  leftOut: LeftOut,
 ): AsyncGenerator<ImageRecord> {
+  const { parts, grant, signal } = run;
   for (let after = 0; ; ) {
     signal.throwIfAborted();
-    const keys = await picturesAfter(parts.db, grant, datasetKey, after, inputsPerStep);
-    if (keys.length === 0) return;
-    after = keys.at(-1) as number;
-    yield* recordsOfKeys(parts, grant, keys);
-  }
-}
-
-async function* recordsOfKeys(
-  parts: ImportRun['parts'],
-  grant: ImportRun['grant'],
-  keys: readonly number[],
-): AsyncGenerator<ImageRecord> {
-  const [inputs, sizes] = [
-    await parts.showInputs(grant, keys),
-    await parts.pictureSizes(parts.db, grant, keys),
-  ];
-  const found = await parts.findInputs(
-    parts.db,
-    grant,
-    inputs.map(({ id }) => id),
-  );
-  const keyOf = new Map(found.map(({ id, key }) => [id, key]));
-  for (const input of inputs) {
-    const key = keyOf.get(input.id);
-    if (key === undefined) continue;
-    const size = sizes.get(key);
-    // Masks are large: the annotations of one picture at a time.
-    const wires = await showAnnotations(parts.db, grant, await annotationKeysOf(parts.db, grant, [key]));
-    const annotations: ImageRecord['annotations'][number][] = [];
-    for (const wire of wires) {
-      const isInputLevel = wire.data?.regions.length === 0 && wire.id === input.id;
-      annotations.push(
-        ...(await fromWire(wire, size ?? { width: 1, height: 1 }, parts.readMask, isInputLevel)),
+    const members = await membersAfter(parts.db, grant, datasetKey, after, inputsPerStep);
+    if (members.length === 0) return;
+    after = (members.at(-1) as { key: number }).key;
+    const memberOf = new Map(members.map((member) => [member.id, member]));
+    const inputs = await parts.showInputs(
+      grant,
+      members.map(({ key }) => key),
+    );
+    for (const { id, data } of inputs) {
+      const member = memberOf.get(id);
+      if (!member || !data) continue;
+      // Masks are large: the annotations of one input at a time.
+      const wires = await showAnnotations(
+        parts.db,
+        grant,
+        await annotationKeysOf(parts.db, grant, [member.key]),
       );
+      const said = wires.flatMap((wire) =>
+        wire.data
+          ? [{ id: wire.id, inputLevel: wire.inputLevel, info: wire.annotationInfo, data: wire.data }]
+          : [],
+      );
+      const open = () => parts.openMedium(grant, member.key);
+      const known = { id, kind: member.kind, medium: data, metadata: data.metadata, said, open };
+      yield* recordsOf(known, toolsOf(run), leftOut);
     }
-    yield {
-      ...recordOf(input as never, size, endingOf(input.data?.image?.imageInfo?.format)),
-      annotations,
-      async *bytes() {
-        yield await parts.readBytes(grant, key);
-      },
-    };
   }
 }
-
-const endings: Readonly<Record<string, string>> = {
-  JPEG: '.jpg',
-  PNG: '.png',
-  WEBP: '.webp',
-  GIF: '.gif',
-  BMP: '.bmp',
-  TIFF: '.tiff',
-  AVIF: '.avif',
-};
-const endingOf = (format: string | undefined): string => endings[(format ?? '').toUpperCase()] ?? '.jpg';

@@ -10,6 +10,7 @@ import {
   PostDatasetsRequestSchema,
   PostInputsRequestSchema,
   StatusCode,
+  type Annotation as Wire,
 } from '@fovea/contract';
 import {
   type Annotation,
@@ -35,11 +36,11 @@ import {
 } from '@fovea/formats';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { openWorkFolder } from '../common/work-folder.ts';
 import { findUpload, openUpload, type UploadContent } from '../uploads/index.ts';
 import { callFor } from './call.ts';
 import { classesOf, withClasses } from './classes.ts';
 import type { TransferParts } from './deps.ts';
-import { openWorkFolder } from './spool.ts';
 import { takeStep } from './store.ts';
 import {
   type Cursor,
@@ -383,7 +384,8 @@ async function addAnnotations(
     const inputs = new Map(found.map((input) => [input.id, { ...input, size: sizes.get(input.key) }]));
     const problems: Problem[] = [];
     let failed = 0;
-    const wires = batch.flatMap(({ id, record }) => {
+    const wires: { wire: Wire; path: string }[] = [];
+    for (const { id, record } of batch) {
       const input = inputs.get(id);
       const said = record.annotations.filter((one) => !isWholeLabel(one));
       const size =
@@ -397,16 +399,17 @@ async function addAnnotations(
             ),
           );
         failed += said.length;
-        return [];
+        continue;
       }
-      return said.flatMap((one, i) => {
-        const wire = size && toWire(one, id, size, i);
-        if (wire) return [{ wire, path: record.path }];
-        failed += 1;
-        problems.push(failure(record.path, `annotation ${one.id ?? i + 1} has no part inside the picture`));
-        return [];
-      });
-    });
+      for (const [i, one] of said.entries()) {
+        const wire = size && (await toWire(one, id, size, i));
+        if (wire) wires.push({ wire, path: record.path });
+        else {
+          failed += 1;
+          problems.push(failure(record.path, `annotation ${one.id ?? i + 1} has no part inside the picture`));
+        }
+      }
+    }
     let added = 0;
     for (let at = 0; at < wires.length; at += annotationsPerRequest) {
       const some = wires.slice(at, at + annotationsPerRequest);

@@ -92,9 +92,8 @@ export const transferJobs = (parts: TransferParts): Record<string, JobHandler> =
 
 async function attempt(run: ImportRun): Promise<'waiting' | Parameters<typeof takeStep>[3]> {
   try {
-    if (run.row.kind === 'export') await runExport(run);
-    else if ((await runImport(run)) === 'waiting') return 'waiting';
-    return { state: 'done' };
+    const ended = await (run.row.kind === 'export' ? runExport(run) : runImport(run));
+    return ended === 'waiting' ? 'waiting' : { state: 'done' };
   } catch (error) {
     if (error instanceof TransferCancelled) return {};
     if (error instanceof TransferRefused) return { state: 'failed', reason: error.message };

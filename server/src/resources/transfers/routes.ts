@@ -7,7 +7,7 @@ import { idTrouble, newId } from '#domain/ids.ts';
 import { withSessionCookie } from '#domain/session-cookie.ts';
 import { commonFault } from '../common/faults.ts';
 import { always, refuse, sendObject } from '../common/send-object.ts';
-import { findDatasetKeys } from '../datasets/index.ts';
+import { findDatasetKeys, versionState } from '../datasets/index.ts';
 import { findUpload } from '../uploads/index.ts';
 import type { TransferParts } from './deps.ts';
 import { enqueueTransfer } from './jobs.ts';
@@ -133,7 +133,8 @@ export function transferRoutes(parts: TransferRouteParts): TransferRoute[] {
       const row = await found(parts, grant, id);
       if (row.state !== 'done' || row.objectKey === '') refuse(response, 404);
       else {
-        const name = `${row.datasetId}-${row.format}.zip`.replace(/[^\w.-]+/g, '_');
+        const version = row.versionId === '' ? '' : `-${row.versionId}`;
+        const name = `${row.datasetId}${version}-${row.format}.zip`.replace(/[^\w.-]+/g, '_');
         await sendObject(request, response, (range) => parts.objects.get(row.objectKey, range), {
           ...always,
           etag: `"${row.objectKey.replace(/^.*\//, '').replace(/\.zip$/, '')}"`,
@@ -180,6 +181,7 @@ async function readImport(
     dryRun: flag(body, 'dry_run', false),
     withImages: true,
     uploadId,
+    versionId: '',
   };
 }
 
@@ -192,6 +194,11 @@ async function readExport(
   const datasetId = text(body, 'dataset_id');
   if (!(await findDatasetKeys(db, grant, [datasetId])).has(datasetId))
     throw commonFault.missing('dataset', datasetId);
+  const versionId = text(body, 'dataset_version_id', '');
+  const version = versionId === '' ? undefined : await versionState(db, grant, datasetId, versionId);
+  if (versionId !== '' && !version) throw commonFault.missing('dataset version', versionId);
+  if (version?.is === 'failed')
+    throw commonFault.invalid(`The dataset version '${versionId}' failed and holds nothing: ${version.why}`);
   return {
     id: idIn(body),
     kind: 'export',
@@ -200,6 +207,7 @@ async function readExport(
     dryRun: false,
     withImages: flag(body, 'with_images', true),
     uploadId: '',
+    versionId,
   };
 }
 
@@ -268,7 +276,11 @@ function show(row: TransferRow) {
     format: row.format,
     ...(row.kind === 'import'
       ? { upload_id: row.uploadId, dry_run: row.dryRun }
-      : { with_images: row.withImages, size: row.sizeBytes }),
+      : {
+          ...(row.versionId === '' ? {} : { dataset_version_id: row.versionId }),
+          with_images: row.withImages,
+          size: row.sizeBytes,
+        }),
     progress: {
       phase: row.state === 'done' ? 'done' : (row.cursor.phase ?? 'look'),
       phase_done: row.cursor.done ?? 0,

@@ -4,7 +4,7 @@ import { type Db, first, rows, run, sql } from '#store/sql.ts';
 import type { Cursor, TransferCounts, TransferKind, TransferRow, TransferState } from './transfer.ts';
 
 const columns = sql`t.key, t.id, t.kind, t.state, t.dataset_id as "datasetId", t.format, t.dry_run as "dryRun",
-  t.with_images as "withImages", t.upload_id as "uploadId", t.cursor, t.counts, t.report, t.problems, t.reason,
+  t.with_images as "withImages", t.upload_id as "uploadId", t.version_id as "versionId", t.cursor, t.counts, t.report, t.problems, t.reason,
   t.object_key as "objectKey", t.size_bytes as "sizeBytes", t.created_at as "createdAt", t.modified_at as "modifiedAt"`;
 
 export interface NewTransfer {
@@ -15,15 +15,17 @@ export interface NewTransfer {
   readonly dryRun: boolean;
   readonly withImages: boolean;
   readonly uploadId: string;
+  /** Empty for the dataset as it is. */
+  readonly versionId: string;
 }
 
 /** @returns undefined when the id is taken */
 export const insertTransfer = (db: Db, grant: AppGrant, one: NewTransfer): Promise<TransferRow | undefined> =>
   first<TransferRow>(
     db,
-    sql`insert into transfers as t (app_key, id, kind, dataset_id, format, dry_run, with_images, upload_id)
+    sql`insert into transfers as t (app_key, id, kind, dataset_id, format, dry_run, with_images, upload_id, version_id)
         values (${grant.appKey}, ${one.id}, ${one.kind}, ${one.datasetId}, ${one.format}, ${one.dryRun},
-                ${one.withImages}, ${one.uploadId})
+                ${one.withImages}, ${one.uploadId}, ${one.versionId})
         on conflict (app_key, id) do nothing returning ${columns}`,
   );
 
@@ -98,22 +100,20 @@ export async function deleteTransfer(db: Db, grant: AppGrant, id: string): Promi
   await run(db, sql`delete from transfers where app_key = ${grant.appKey} and id = ${id}`);
 }
 
-/** Row keys of the next pictures of a dataset, in the order in which they came. */
-export async function picturesAfter(
+/** The next inputs of a dataset that are processed, in the order in which they came. */
+export const membersAfter = (
   db: Db,
   grant: AppGrant,
   datasetKey: number,
   afterKey: number,
   limit: number,
-): Promise<number[]> {
-  const found = await rows<{ key: number }>(
+): Promise<{ key: number; id: string; kind: string }[]> =>
+  rows(
     db,
-    sql`select i.key from dataset_inputs m join inputs i on i.key = m.input_key
-        where m.dataset_key = ${datasetKey} and i.app_key = ${grant.appKey} and m.input_key > ${afterKey} and i.kind = 'image'
+    sql`select i.key, i.id, i.kind from dataset_inputs m join inputs i on i.key = m.input_key
+        where m.dataset_key = ${datasetKey} and i.app_key = ${grant.appKey} and m.input_key > ${afterKey}
         order by m.input_key limit ${limit}`,
   );
-  return found.map(({ key }) => key);
-}
 
 /** Row keys of what is trusted and finished about inputs, oldest first. */
 export async function annotationKeysOf(

@@ -45,6 +45,8 @@ export interface TransferRow {
   readonly dryRun: boolean;
   readonly withImages: boolean;
   readonly uploadId: string;
+  /** Of the dataset version that is exported; empty for the dataset as it is. */
+  readonly versionId: string;
   readonly cursor: Cursor;
   readonly counts: Partial<TransferCounts>;
   readonly report: Readonly<Record<string, unknown>>;

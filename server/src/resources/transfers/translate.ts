@@ -8,19 +8,15 @@ import {
 } from '@fovea/contract';
 import {
   type Annotation,
-  type Box,
-  bitmapOfMask,
   compact,
   cornersOfBox,
-  encodePng,
   type Holds,
   type ImageRecord,
   isPlaced,
-  type Keypoint,
-  maskFromBitmap,
   type Value,
 } from '@fovea/formats';
 import { idTrouble } from '#domain/ids.ts';
+import { maskPicture } from '#engine/masks/index.ts';
 import { conceptIdOf } from './transfer.ts';
 
 /**
@@ -81,8 +77,13 @@ const part = (value: number, side: number): number => Math.min(1, Math.max(0, va
  * @param index place among the annotations of its picture, which makes its id where it has none
  * @returns undefined where nothing of it lies inside the picture
  */
-export function toWire(one: Annotation, inputId: string, size: Size, index: number): Wire | undefined {
-  const region = isPlaced(one) ? regionOf(one, size) : undefined;
+export async function toWire(
+  one: Annotation,
+  inputId: string,
+  size: Size,
+  index: number,
+): Promise<Wire | undefined> {
+  const region = isPlaced(one) ? await regionOf(one, size) : undefined;
   if (isPlaced(one) && !region) return undefined;
   const concepts = one.label === undefined ? [] : [{ id: conceptIdOf(one.label), name: one.label, value: 1 }];
   const isUsable = one.id !== undefined && one.id !== '' && idTrouble(one.id, 'annotation') === undefined;
@@ -118,7 +119,7 @@ function sourceOf(one: Annotation, hasOwnId: boolean, { width, height }: Size): 
   }) as Source;
 }
 
-function regionOf(one: Annotation, size: Size) {
+async function regionOf(one: Annotation, size: Size) {
   const { width, height } = size;
   const points = (ring: readonly number[]) =>
     Array.from({ length: ring.length / 2 }, (_, i) => ({
@@ -131,8 +132,7 @@ function regionOf(one: Annotation, size: Size) {
     });
   }
   if (one.mask) {
-    const pixels = bitmapOfMask(one.mask).map((pixel) => pixel * 255);
-    const base64 = encodePng({ width: one.mask.width, height: one.mask.height, pixels });
+    const base64 = await maskPicture(one.mask.counts, one.mask.width, one.mask.height);
     return create(RegionInfoSchema, { mask: { image: { base64 } } });
   }
   if (one.polygons) return create(RegionInfoSchema, { polygon: { points: points(one.polygons[0] ?? []) } });
@@ -155,86 +155,6 @@ function regionOf(one: Annotation, size: Size) {
   );
 }
 
-/** How masks are read: from the bytes of a picture to pixels of the size asked for, in rows, anything but 0 set. */
-export type ReadMask = (bytes: Buffer, width: number, height: number) => Promise<Uint8Array>;
-
-/** The labels and regions of one of our annotations; each concept of a region is an annotation of its own. */
-export async function fromWire(
-  wire: Wire,
-  size: Size,
-  readMask: ReadMask,
-  inputLevel: boolean,
-): Promise<Annotation[]> {
-  const { data } = wire;
-  if (!data) return [];
-  const source = (wire.annotationInfo?.['source'] ?? {}) as Source;
-  const common = compact<Annotation>({
-    id: inputLevel ? undefined : (source.id ?? (/^source-\d+$/.test(wire.id) ? undefined : wire.id)),
-    attributes: source.attributes,
-    score: source.score,
-    crowd: source.crowd,
-    area: source.area,
-    track: source.track,
-  }) as Annotation;
-  const found: Annotation[] = [];
-  for (const label of labelsOf(data.concepts)) found.push({ ...common, label });
-  if (data.text?.raw) found.push({ ...common, text: data.text.raw });
-  for (const { regionInfo, data: inside } of data.regions) {
-    const place = regionInfo && (await placeOf(regionInfo, source, size, readMask));
-    if (!place) continue;
-    const labels = labelsOf(inside?.concepts ?? []);
-    for (const label of labels.length > 0 ? labels : [undefined])
-      found.push({ ...common, ...(label === undefined ? {} : { label }), ...place });
-  }
-  return found.map((one, i) =>
-    i === 0 || one.id === undefined ? one : { ...one, id: `${one.id}-${i + 1}` },
-  );
-}
-
-/** A value below one half says that a thing is not there. */
-const labelsOf = (concepts: readonly { id: string; name: string; value: number }[]): string[] =>
-  concepts.filter(({ value }) => value >= 0.5).map(({ id, name }) => name || id);
-
-type Info = NonNullable<NonNullable<Wire['data']>['regions'][number]['regionInfo']>;
-
-async function placeOf(
-  info: Info,
-  source: Source,
-  { width, height }: Size,
-  readMask: ReadMask,
-): Promise<Partial<Annotation> | undefined> {
-  const { boundingBox, polygon, point, mask, keypointLocations } = info;
-  if (source.box) {
-    const [x, y, w, h] = source.box as [number, number, number, number];
-    const box: Box = { x, y, width: w, height: h, ...(source.rotation ? { rotation: source.rotation } : {}) };
-    return { box };
-  }
-  if (boundingBox) {
-    const { leftCol, topRow, rightCol, bottomRow } = boundingBox;
-    const [x, y] = [near(leftCol * width), near(topRow * height)];
-    return { box: { x, y, width: near(rightCol * width - x), height: near(bottomRow * height - y) } };
-  }
-  if (polygon)
-    return { polygons: [polygon.points.flatMap(({ row, col }) => [near(col * width), near(row * height)])] };
-  if (point) return { point: { x: near(point.col * width), y: near(point.row * height) } };
-  if (keypointLocations.length > 0) {
-    return {
-      keypoints: keypointLocations.map(({ row, col }, i): Keypoint => {
-        const visibility = (source.visibility?.[i] ?? 2) as 0 | 1 | 2;
-        return visibility === 0
-          ? { x: 0, y: 0, visibility }
-          : { x: near(col * width), y: near(row * height), visibility };
-      }),
-    };
-  }
-  const bytes = mask?.image?.base64;
-  if (!bytes || bytes.length === 0) return undefined;
-  return { mask: maskFromBitmap(await readMask(Buffer.from(bytes), width, height), width, height) };
-}
-
-/** Coordinates are kept in single precision: a thousandth of a pixel is more than they know. */
-const near = (value: number): number => Math.round(value * 1_000) / 1_000;
-
 /** What an input remembers of the picture it was made of; `split` is where dataset versions look for it. */
 export const metadataOf = (record: ImageRecord) =>
   compact({
@@ -246,23 +166,3 @@ export const metadataOf = (record: ImageRecord) =>
       attributes: record.attributes as never,
     }),
   });
-
-/** The picture that an input stands for. */
-export function recordOf(
-  input: { id: string; data?: { metadata?: Readonly<Record<string, unknown>> } | undefined },
-  size: Size | undefined,
-  ending: string,
-): Omit<ImageRecord, 'annotations'> {
-  const metadata = input.data?.metadata ?? {};
-  const source = (metadata['source'] ?? {}) as Readonly<Record<string, unknown>>;
-  const { split } = metadata;
-  return compact<ImageRecord>({
-    id: typeof source['id'] === 'string' ? source['id'] : input.id,
-    path: typeof source['path'] === 'string' ? source['path'] : `${input.id}${ending}`,
-    width: size?.width,
-    height: size?.height,
-    split: typeof split === 'string' && split !== '' ? split : undefined,
-    frame: typeof source['frame'] === 'number' ? source['frame'] : undefined,
-    attributes: source['attributes'] as ImageRecord['attributes'],
-  }) as Omit<ImageRecord, 'annotations'>;
-}

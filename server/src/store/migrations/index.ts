@@ -37,6 +37,7 @@ import { erasure } from './0070-erasure.ts';
 import { batchedReferences } from './0071-batched-references.ts';
 import { tallyGroups } from './0072-tally-groups.ts';
 import { logEntries } from './0075-log-entries.ts';
+import { versionTransfers } from './0076-version-transfers.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -78,4 +79,5 @@ export const migrations: readonly Migration[] = [
   batchedReferences,
   tallyGroups,
   logEntries,
+  versionTransfers,
 ];

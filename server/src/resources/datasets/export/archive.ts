@@ -1,19 +1,11 @@
 import { create, toBinary, toJson } from '@bufbuild/protobuf';
 import { type Data, type InputBatch, InputBatchSchema, InputSchema } from '@fovea/contract';
-import type { AppGrant } from '#domain/grant.ts';
-import type { Database } from '#store/postgres/index.ts';
+import { coco, writeDataset, type ZipWriter } from '@fovea/formats';
 import { nameConcepts } from '../../annotations/index.ts';
-import {
-  conceptsOfVersion,
-  inputSteps,
-  type KeptAnnotation,
-  type KeptInput,
-  splitsOf,
-  vectorsOf,
-} from '../version-rows.ts';
-import { type CocoItem, cocoText } from './coco.ts';
+import { inputSteps, type KeptAnnotation, type KeptInput, splitsOf, vectorsOf } from '../version-rows.ts';
 import { mergedData } from './merged.ts';
-import type { ZipEntry } from './zip.ts';
+import type { LeftOut } from './records.ts';
+import { classesOfVersion, recordsOfVersion, type VersionSource } from './version-records.ts';
 
 /** DatasetVersionExportFormat. */
 export const exportFormat = { protobuf: 1, coco: 2, json: 3 } as const;
@@ -24,17 +16,9 @@ const mimetypes: Record<number, string> = {
   [exportFormat.json]: 'application/x.clarifai-data+json',
 };
 
-export interface ArchiveSource {
-  readonly db: Database;
-  readonly grant: AppGrant;
-  readonly versionKey: number;
+export interface ArchiveSource extends VersionSource {
   /** Embedders whose vectors come along. */
   readonly embedModelVersionIds: readonly string[];
-  /** The medium of a kept input, with links that begin with where whoever asked finds this server. */
-  readonly showMedium: (input: KeptInput) => Data;
-  readonly signal: AbortSignal;
-  /** Counts what the format has no place for. */
-  readonly lost: { frameRegions: number; otherInputs: number };
 }
 
 const inputsPerEntry = 128;
@@ -44,31 +28,36 @@ const folderOf = (split: string): string =>
   split.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^\.+/, '') || 'all';
 
 /**
- * The files of an archive of a version, one after the other, each made when it is its turn.
+ * Fills an archive with a version, file by file.
  *
  * The contract's own formats hold InputBatch messages named `SPLIT/inputs_NUMBER_nCOUNT`; readers sum up the counts.
+ * COCO is written as for anybody, without the pictures; each says where it can be had.
+ *
+ * @returns what the format has no place for
  */
-export async function* archiveOf(source: ArchiveSource, format: number): AsyncGenerator<ZipEntry> {
-  const splits = await splitsOf(source.db, source.versionKey);
+export async function fillArchive(source: ArchiveSource, format: number, zip: ZipWriter): Promise<LeftOut> {
+  const leftOut: LeftOut = { inputs: 0, ofVideos: 0 };
   if (format === exportFormat.coco) {
-    for (const split of splits)
-      yield { name: `${folderOf(split)}/annotations.json`, body: cocoText(await cocoFile(source, split)) };
-    return;
+    const dataset = {
+      classes: await classesOfVersion(source.db, source.versionKey),
+      records: () => recordsOfVersion(source, leftOut),
+    };
+    await writeDataset(dataset, coco, zip, { report: () => {}, withImages: false });
+    return leftOut;
   }
-  yield { name: 'mimetype', body: Buffer.from(mimetypes[format] as string), stored: true };
+  await zip.add('mimetype', [Buffer.from(mimetypes[format] as string)], true);
   const write = format === exportFormat.json ? asJson : asProtobuf;
-  for (const split of splits) {
+  for (const split of await splitsOf(source.db, source.versionKey)) {
     let number = 0;
     for await (const step of inputSteps(source.db, source.versionKey, split, inputsPerEntry)) {
-      source.signal.throwIfAborted();
+      source.tools.signal.throwIfAborted();
       const inputs = await showInputs(source, step);
       const place = String(number++).padStart(6, '0');
-      yield {
-        name: `${folderOf(split)}/inputs_${place}_n${inputs.length}`,
-        body: write(create(InputBatchSchema, { inputs })),
-      };
+      const name = `${folderOf(split)}/inputs_${place}_n${inputs.length}`;
+      await zip.add(name, [write(create(InputBatchSchema, { inputs }))]);
     }
   }
+  return leftOut;
 }
 
 const asProtobuf = (batch: InputBatch): Buffer => Buffer.from(toBinary(InputBatchSchema, batch));
@@ -99,34 +88,4 @@ async function vectorsIn(
   for (const { annotationKey, vector } of await vectorsOf(db, keys, embedModelVersionIds))
     byAnnotation.set(annotationKey, [...(byAnnotation.get(annotationKey) ?? []), vector]);
   return byAnnotation;
-}
-
-async function cocoFile(source: ArchiveSource, split: string) {
-  const { lost } = source;
-  let walks = 0;
-  const noteLost = (input: KeptInput, annotations: readonly KeptAnnotation[]) => {
-    lost.otherInputs += 1;
-    const { frames } = mergedData(source.showMedium(input), annotations);
-    for (const { data } of frames) lost.frameRegions += data?.regions.length ?? 0;
-  };
-  return {
-    description: split === '' ? 'Exported by Fovea' : `Exported by Fovea, split '${split}'`,
-    concepts: await conceptsOfVersion(source.db, source.versionKey),
-    async *items(): AsyncGenerator<CocoItem> {
-      // They are walked twice.
-      const isFirst = walks++ === 0;
-      for await (const step of inputSteps(source.db, source.versionKey, split, inputsPerEntry)) {
-        source.signal.throwIfAborted();
-        for (const { input, annotations } of step) {
-          if (input.kind !== 'image' && isFirst) noteLost(input, annotations);
-          if (input.kind === 'image')
-            yield {
-              number: input.inputKey,
-              id: input.id,
-              data: mergedData(source.showMedium(input), annotations),
-            };
-        }
-      }
-    },
-  };
 }

@@ -138,19 +138,23 @@ describe('exports', () => {
       details: expect.stringContaining('1 input that is no picture'),
     });
     const files = unzipped(Buffer.from(await (await download(made?.url ?? '')).arrayBuffer()));
-    expect([...files.keys()]).toEqual([
-      'all/annotations.json',
-      'test/annotations.json',
-      'train/annotations.json',
+    expect([...files.keys()].sort()).toEqual([
+      'annotations/instances_default.json',
+      'annotations/instances_train.json',
+      'annotations/labels_test.json',
+      'annotations/labels_train.json',
     ]);
-    const coco = JSON.parse(files.get('train/annotations.json')?.toString() ?? '');
+    const file = (name: string) => JSON.parse(files.get(`annotations/${name}.json`)?.toString() ?? '');
+    const coco = file('instances_train');
     expect(coco.categories).toMatchObject([
-      { id: 1, name: 'Cat', fovea_id: 'c1' },
+      { id: 1, name: 'Cat', source_id: 'c1' },
       { id: 2, name: 'dog' },
     ]);
     expect(coco.images).toMatchObject([
-      { file_name: 'a.png', width: 8, height: 8, fovea_id: 'a', labels: [{ category_id: 1, value: 1 }] },
+      { file_name: 'a.png', width: 8, height: 8, source_id: 'a', attributes: { n: 1 } },
     ]);
+    const linked = await download(coco.images[0].coco_url);
+    expect(Buffer.from(await linked.arrayBuffer()).equals(Buffer.from(tinyPng(0)))).toBe(true);
     const [box, polygon, mask] = coco.annotations;
     expect(box).toMatchObject({ category_id: 2, bbox: [4, 2, 4, 4], area: 16, iscrowd: 0 });
     expect(polygon).toMatchObject({ segmentation: [[0, 0, 4, 0, 4, 4]], area: 8, bbox: [0, 0, 4, 4] });
@@ -159,6 +163,9 @@ describe('exports', () => {
       area: 32,
       bbox: [4, 0, 4, 8],
     });
+    expect(file('labels_train').annotations).toMatchObject([{ category_id: 1 }]);
+    expect(file('labels_test').annotations).toMatchObject([{ category_id: 2 }]);
+    expect(file('instances_default').images).toMatchObject([{ file_name: 'plain.png' }]);
   });
 
   test('asking again is a look, and the version tells what there is', async () => {

@@ -1,12 +1,16 @@
-import { Readable } from 'node:stream';
+import { basename, join } from 'node:path';
 import { DatasetVersionSchema } from '@fovea/contract';
 import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
+import type { AppGrant } from '#domain/grant.ts';
+import { readMask } from '#engine/masks/index.ts';
 import { enqueue, type JobHandler, type NewJob } from '#jobs/index.ts';
 import type { Queryable } from '#store/postgres/index.ts';
 import { unpackBody } from '../../common/translate.ts';
+import { putZip } from '../../common/zip-object.ts';
 import type { DatasetParts } from '../deps.ts';
-import { archiveOf } from './archive.ts';
+import { fillArchive } from './archive.ts';
+import type { LeftOut } from './records.ts';
 import {
   archivesOfApp,
   beginExport,
@@ -15,7 +19,7 @@ import {
   unusedArchives,
   waitingExports,
 } from './store.ts';
-import { zipOf } from './zip.ts';
+import type { VersionSource } from './version-records.ts';
 
 export const exportKind = 'datasets.export';
 export const freeArchivesKind = 'datasets.freeArchives';
@@ -65,28 +69,26 @@ export const exportHandler = (parts: DatasetParts): JobHandler<ExportPayload> =>
     const work = grant && (await beginExport(parts.db, grant.appKey, objectKey));
     if (!work) return;
     const { embedModelVersionIds } = unpackBody(DatasetVersionSchema, work.versionBody);
-    const lost = { frameRegions: 0, otherInputs: 0 };
-    const entries = archiveOf(
-      {
-        db: parts.db,
-        grant,
-        versionKey: work.versionKey,
-        embedModelVersionIds: work.includeEmbeddings ? embedModelVersionIds : [],
-        showMedium: (input) => parts.showMedium(grant, work.baseUrl, input),
-        signal: context.signal,
-        lost,
-      },
-      work.format,
-    );
+    const { signal } = context;
+    const source = {
+      db: parts.db,
+      grant,
+      versionKey: work.versionKey,
+      embedModelVersionIds: work.includeEmbeddings ? embedModelVersionIds : [],
+      ...recordSource(parts, grant, work.baseUrl, signal),
+    };
     mayDie('export-begun');
     try {
-      const { sizeBytes } = await parts.objects.put(objectKey, Readable.from(zipOf(entries)));
+      const { made: leftOut, sizeBytes } = await putZip(
+        { objects: parts.objects, objectKey, workDir: join(parts.workDir, basename(objectKey)), signal },
+        (zip) => fillArchive(source, work.format, zip),
+      );
       mayDie('export-stored');
       await parts.db.transaction(async (tx) => {
         const isWanted = await finishExport(tx, objectKey, {
           statusCode: exportStatus.success,
           sizeBytes,
-          details: lossWords(lost),
+          details: lossWords(leftOut),
         });
         if (!isWanted) await enqueue(tx, freeArchivesJobs([objectKey]));
         mayDie('export-done');
@@ -103,13 +105,29 @@ export const exportHandler = (parts: DatasetParts): JobHandler<ExportPayload> =>
   },
 });
 
-/** What the format has no place for, in words; '' for nothing. */
-function lossWords({ frameRegions, otherInputs }: { frameRegions: number; otherInputs: number }): string {
-  if (otherInputs === 0) return '';
-  const inputs = `${otherInputs} ${otherInputs === 1 ? 'input that is no picture' : 'inputs that are no pictures'}`;
-  const regions =
-    frameRegions > 0 ? ` with ${frameRegions} ${frameRegions === 1 ? 'region' : 'regions'} in frames` : '';
-  return `COCO has no place for ${inputs}${regions}; the other two formats hold them.`;
+/** How a version is read, for whoever finds this server at `baseUrl`. */
+export const recordSource = (
+  parts: Pick<DatasetParts, 'showMedium' | 'openOriginal' | 'media'>,
+  grant: AppGrant,
+  baseUrl: string,
+  signal: AbortSignal,
+): Pick<VersionSource, 'showMedium' | 'openOriginal' | 'tools'> => ({
+  showMedium: (input) => parts.showMedium(grant, baseUrl, input),
+  openOriginal: (input) => parts.openOriginal(grant, input),
+  tools: { readMask, media: parts.media, signal },
+});
+
+/** What COCO has no place for, in words; '' for nothing. */
+function lossWords({ inputs, ofVideos }: LeftOut): string {
+  const lost = [
+    inputs === 0
+      ? ''
+      : `${inputs} ${inputs === 1 ? 'input that is no picture' : 'inputs that are no pictures'}`,
+    ofVideos === 0 ? '' : `${ofVideos} ${ofVideos === 1 ? 'statement' : 'statements'} about whole videos`,
+  ].filter((words) => words !== '');
+  return lost.length === 0
+    ? ''
+    : `COCO has no place for ${lost.join(' and ')}; the other two formats hold them.`;
 }
 
 export const freeArchivesHandler = (parts: DatasetParts): JobHandler<{ objectKeys: readonly string[] }> => ({

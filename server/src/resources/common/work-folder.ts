@@ -6,8 +6,8 @@ import { newId } from '#domain/ids.ts';
 const blockBytes = 256 * 1024;
 
 /**
- * Files of one transfer that live as long as its run. The folder is emptied when the run ends; what a killed process
- * left is removed by the next run of the same transfer.
+ * Files of one job that live as long as its run. The folder is emptied when the run ends; what a killed process
+ * left is removed by the next run of the same job.
  */
 export async function openWorkFolder(dir: string) {
   await rm(dir, { recursive: true, force: true });
