@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
+import { annotationKind } from '../../server/src/domain/annotation-kinds.ts';
 import { settle } from '../harness/rows.ts';
 import type { BenchServer } from '../harness/server.ts';
 import type { SearchApp } from './search-app.ts';
@@ -50,8 +51,8 @@ export function makeLabelledSet(
 const loadSql = {
   inputs: `insert into inputs (key, app_key, id, kind, status_code) overriding system value
     select $2::bigint + row, $1, 'row-' || $2::bigint + row, 'image', 30000 from generate_series(0, $3::int - 1) as row`,
-  annotations: `insert into annotations (key, app_key, input_key, input_id, id, input_level, worker_user_key) overriding system value
-    select $2::bigint + row, $1, $2::bigint + row, 'row-' || $2::bigint + row, 'a', true, $4 from generate_series(0, $3::int - 1) as row`,
+  annotations: `insert into annotations (key, app_key, input_key, input_id, id, input_level, worker_user_key, kinds) overriding system value
+    select $2::bigint + row, $1, $2::bigint + row, 'row-' || $2::bigint + row, 'a', true, $4, $5::int from generate_series(0, $3::int - 1) as row`,
   embeddings: `insert into embeddings (key, app_key, model_version_key, input_key, annotation_key, vector) overriding system value
     select $2::bigint + row, $1, $4, $2::bigint + row, $2::bigint + row, pg_read_binary_file('bench-vectors', row * $5::bigint, $5::bigint)
     from generate_series(0, $3::int - 1) as row`,
@@ -81,7 +82,14 @@ export async function fillTrainApp(
   chmodSync(lent, 0o644);
   await db.query('set session_replication_role = replica');
   await db.query(loadSql.inputs, [app.appKey, firstKey, set.rows]);
-  await db.query(loadSql.annotations, [app.appKey, firstKey, set.rows, app.userKey]);
+  await db.query(loadSql.annotations, [
+    app.appKey,
+    firstKey,
+    set.rows,
+    app.userKey,
+    // Trainings learn from a version of the dataset, and versions hold annotations that say something.
+    annotationKind.concepts,
+  ]);
   await db.query(loadSql.embeddings, [app.appKey, firstKey, set.rows, app.modelVersionKey, set.dims * 4]);
   await db.query(loadSql.concepts, [app.appKey, set.classes]);
   await db.query(loadSql.labels, [app.appKey, firstKey, set.rows, set.classes]);
