@@ -206,6 +206,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
           signal,
           background,
           batchMax: batchMax[recipe] ?? 1,
+          // Decoded for this one run.
+          givesFeeds: model.square !== undefined,
         }),
       reduced: async (recipe, feeds, reduction) =>
         pool.run(model.id, await networkFile(model, recipe), feeds, { signal, background, reduction }),

@@ -66,6 +66,17 @@ test('items that run together give what they give alone', async () => {
   expect(together.every((made) => made['y']?.dims[0] === 1)).toBe(true);
 });
 
+test('feeds that are given away go to the thread with their memory, and the others stay', async () => {
+  const [kept, given] = [row(3, 4), row(3, 4)];
+  const answers = await Promise.all([
+    pool.run('square', square, kept, { batchMax: 8 }),
+    pool.run('square', square, given, { batchMax: 8, givesFeeds: true }),
+    pool.run('square', square, row(3, 4), { batchMax: 8, givesFeeds: true }),
+  ]);
+  expect(answers.map(numbers)).toEqual([0, 1, 2].map(() => [9, 16]));
+  expect([kept, given].map((feeds) => feeds['x']?.data.length)).toEqual([2, 0]);
+});
+
 test('one bad item does not sink those that shared its batch', async () => {
   const busy = pool.run('slow', slow, row(1, 1));
   const items = [row(0, 0), row(5, 5), row(-1, 0), row(0, -1)];
