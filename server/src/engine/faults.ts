@@ -18,6 +18,9 @@ export const engineFault = {
   undecodable: (reason: string, cause?: unknown) =>
     new Fault('bad_request', 30300, `The image could not be decoded: ${reason}.`, { cause }),
 
+  noDecoder: () =>
+    new Fault('unavailable', 21351, 'Large pictures cannot be decoded just now. Please retry shortly.'),
+
   busy: (waiting: number) =>
     new Fault(
       'busy',

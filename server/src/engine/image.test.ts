@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { getPriority } from 'node:os';
 import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { expect, test } from 'vitest';
 import { decodeBmp } from './bmp.ts';
 import { cropToBox } from './crop.ts';
+import { openPicture, pixelsOf } from './decoding/pixels.ts';
 import {
   decodeForModel,
   decodeSquare,
@@ -330,3 +332,50 @@ test('headers tell how large a picture is before anything is decoded', async () 
   expect(promisedPixels(Buffer.alloc(5_000, 0xff), 'JPEG')).toBeUndefined();
   expect(promisedPixels(await plain.webp().toBuffer(), 'WEBP')).toBeUndefined();
 });
+
+/** More pixels than are decoded in this process; no two rows are alike. */
+function large(): Promise<Buffer> {
+  const pixels = Buffer.alloc(4096 * 3200 * 3);
+  for (let row = 0; row < 3200; row++) pixels.fill(row % 251, row * 4096 * 3, (row + 1) * 4096 * 3);
+  const source = sharp(pixels, { raw: { width: 4096, height: 3200, channels: 3 } });
+  return source.withMetadata({ orientation: 6 }).png({ compressionLevel: 1 }).toBuffer();
+}
+
+test('a large picture comes out as any other, and a damaged one is refused as any other', async () => {
+  const bytes = await large();
+  const fit = { fit: 'inside', withoutEnlargement: true } as const;
+  const here = await pixelsOf(openPicture(bytes, defaultImageLimits.pixelsMax, 30), 1024, fit);
+  expect([here.width, here.height]).toEqual([800, 1024]);
+  const both = await Promise.all([decodeForModel(bytes), decodeForModel(bytes)]);
+  for (const found of both) {
+    expect([found.width, found.height]).toEqual([here.width, here.height]);
+    expect(found.pixels.equals(here.pixels)).toBe(true);
+  }
+  await expect(decodeForModel(bytes.subarray(0, bytes.length >> 1))).rejects.toMatchObject({ code: 30300 });
+  // The decoder lives on.
+  expect((await decodeSquare(bytes, 32)).pixels.length).toBe(32 * 32 * 3);
+});
+
+/** Processes that decode large pictures. */
+function decoders(): number[] {
+  const children = readdirSync('/proc/self/task').flatMap((task) =>
+    readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+  return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('decode-worker'));
+}
+
+test.runIf(existsSync('/proc/self/task'))(
+  'large pictures are decoded at low priority, and one comes out although its decoder is killed',
+  async () => {
+    const bytes = await large();
+    await decodeForModel(bytes);
+    const found = decoders();
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.map((pid) => getPriority(pid))).toEqual(found.map(() => 10));
+    const decoding = decodeForModel(bytes);
+    for (const pid of found) process.kill(pid, 'SIGKILL');
+    const picture = await decoding;
+    expect([picture.width, picture.height]).toEqual([800, 1024]);
+    expect(decoders()).not.toEqual(found);
+  },
+);

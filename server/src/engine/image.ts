@@ -1,27 +1,10 @@
-import { availableParallelism } from 'node:os';
-import sharp, { type ResizeOptions, type Sharp } from 'sharp';
+import type { ResizeOptions, Sharp } from 'sharp';
 import { decodeBmp, type RawPixels, readBmpHeader } from './bmp.ts';
+import { decodeLarge, inLargeLane } from './decoding/large-pictures.ts';
+import { openPicture, pixelsOf } from './decoding/pixels.ts';
 import { engineFault } from './faults.ts';
-import { Gate } from './gate.ts';
 import { type ImageFormat, promisedPixels, readImageFormat } from './image-format.ts';
 import { raw, shrunk } from './model-pixels.ts';
-
-// One thread for each picture and no cache: many pictures are in flight at once, and none comes back.
-sharp.concurrency(1);
-sharp.cache(false);
-// Only the loaders of the formats that we admit; SVG, PDF and the like would reach into other files.
-sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({
-  operation: [
-    'VipsForeignLoadJpegBuffer',
-    'VipsForeignLoadPngBuffer',
-    'VipsForeignLoadWebpBuffer',
-    'VipsForeignLoadNsgifBuffer',
-    'VipsForeignLoadTiffBuffer',
-    // AVIF; of the pictures in this container only those reach it.
-    'VipsForeignLoadHeifBuffer',
-  ],
-});
 
 export interface ImageLimits {
   pixelsMax: number;
@@ -57,16 +40,13 @@ export const workingEdgeMax = 1024;
 
 /** Pictures of 85 megapixels were seen to take 0.5 (JPEG, PNG) to 3.7 seconds (WEBP). */
 const decodeSecondsMax = 30;
-const white = '#ffffff';
 const jpegQuality = { tiny: 75, small: 80, large: 85 } as const;
 
 /**
  * Decoding happens on the few threads that also read files and look up names (four unless the environment says
- * otherwise). Pictures that take one of them for the better part of a second go through a narrow lane, so that a
- * hundred of them leave the other threads, and the other pictures, alone.
+ * otherwise). Pictures of more pixels take one of them for the better part of a second: they are decoded elsewhere.
  */
-const heavyLane = new Gate(Math.max(1, Math.min(4, availableParallelism()) >> 1), Number.POSITIVE_INFINITY);
-const heavyPixels = 12_000_000;
+const largePixels = 12_000_000;
 /** JPEGs are decoded at a fraction of their size where a fraction is wanted. */
 const jpegEase = 4;
 
@@ -161,12 +141,21 @@ const decodeWithin = (
   limits: ImageLimits,
 ): Promise<RawPixels> => decodeTo(bytes, format, edge, { fit: 'inside', withoutEnlargement: true }, limits);
 
-/** Large pictures wait for their lane. */
-async function decodeTo(...asked: Parameters<typeof decodeNow>): Promise<RawPixels> {
-  const [bytes, format, , , limits] = asked;
+async function decodeTo(
+  bytes: Buffer,
+  format: ImageFormat,
+  edge: number,
+  fit: ResizeOptions,
+  limits: ImageLimits,
+): Promise<RawPixels> {
   const pixels = promisedPixels(bytes, format) ?? (await pixelsInHeader(bytes, limits));
-  const isHeavy = pixels / (format === 'JPEG' ? jpegEase : 1) > heavyPixels;
-  return isHeavy ? heavyLane.pass(() => decodeNow(...asked)) : decodeNow(...asked);
+  const isLarge = pixels / (format === 'JPEG' ? jpegEase : 1) > largePixels;
+  if (format === 'BMP') {
+    // Read here, a few milliseconds at a time, whatever its size.
+    const decode = async () => pixelsOf(await bmpSource(bytes, limits), edge, fit);
+    return isLarge ? inLargeLane(decode) : decode();
+  }
+  return isLarge ? decodeLarge(bytes, edge, fit, limits.pixelsMax) : pixelsOf(open(bytes, limits), edge, fit);
 }
 
 async function pixelsInHeader(bytes: Buffer, limits: ImageLimits): Promise<number> {
@@ -174,38 +163,12 @@ async function pixelsInHeader(bytes: Buffer, limits: ImageLimits): Promise<numbe
   return width * height;
 }
 
-async function decodeNow(
-  bytes: Buffer,
-  format: ImageFormat,
-  edge: number,
-  fit: ResizeOptions,
-  limits: ImageLimits,
-): Promise<RawPixels> {
-  const source = format === 'BMP' ? await bmpSource(bytes, limits) : open(bytes, limits);
-  const { data, info } = await source
-    .autoOrient()
-    .resize(edge, edge, fit)
-    .flatten({ background: white })
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  if (info.channels === 3) return { width: info.width, height: info.height, pixels: data };
-  return { width: info.width, height: info.height, pixels: greyToRgb(data, info.channels) };
-}
-
 function encode(pixels: RawPixels, quality: number): Promise<Buffer> {
   return raw(pixels).jpeg({ quality }).toBuffer();
 }
 
-function open(bytes: Buffer, limits: ImageLimits): Sharp {
-  const options = {
-    limitInputPixels: limits.pixelsMax,
-    failOn: 'error',
-    sequentialRead: true,
-    pages: 1,
-  } as const;
-  return sharp(bytes, options).timeout({ seconds: decodeSecondsMax });
-}
+const open = (bytes: Buffer, limits: ImageLimits): Sharp =>
+  openPicture(bytes, limits.pixelsMax, decodeSecondsMax);
 
 function bmpWithin(bytes: Buffer, limits: ImageLimits): { width: number; height: number } {
   const header = readBmpHeader(bytes);
@@ -245,14 +208,4 @@ function colorModeOf(format: ImageFormat, space: string | undefined, channels = 
 
 function sizeOf({ width, height }: { width: number; height: number }): { width: number; height: number } {
   return { width, height };
-}
-
-function greyToRgb(data: Buffer, channels: number): Buffer {
-  const pixels = Buffer.allocUnsafe((data.length / channels) * 3);
-  for (let from = 0, to = 0; from < data.length; from += channels) {
-    pixels[to++] = data[from] as number;
-    pixels[to++] = data[from] as number;
-    pixels[to++] = data[from] as number;
-  }
-  return pixels;
 }
