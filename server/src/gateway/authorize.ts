@@ -237,7 +237,7 @@ function mintApp(caller: Caller, app: AppRow, role: Role, scopes: ReadonlySet<st
   });
 }
 
-/** Made once for each row that the directory remembers, and gone with it. */
+/** The caller that a row made last, gone with the row. Most callers ask for one host. */
 const callers = new WeakMap<CredentialRow, Caller>();
 const plausibleHost = /^[\w.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
 
@@ -245,9 +245,12 @@ const plausibleHost = /^[\w.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
 function callerOf(row: CredentialRow | undefined, host: string | undefined): Caller {
   if (!row) throw gatewayFault.unknownKey();
   if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) throw gatewayFault.expiredKey();
-  const known = callers.get(row) ?? callerIn(row);
-  callers.set(row, known);
-  return host !== undefined && plausibleHost.test(host) ? { ...known, host } : known;
+  const known = callers.get(row);
+  if (known && known.host === host) return known;
+  const { host: _, ...caller } = known ?? callerIn(row);
+  const made = host !== undefined && plausibleHost.test(host) ? { ...caller, host } : caller;
+  callers.set(row, made);
+  return made;
 }
 
 function callerIn(row: CredentialRow): Caller {

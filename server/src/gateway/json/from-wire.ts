@@ -60,6 +60,9 @@ interface Plan {
   readonly slots: Slot[];
   /** By field number. */
   readonly slotOf: (number | undefined)[];
+  /** The members of a message whose fields are all empty, and where in it those of each slot begin, and the end. */
+  readonly empties: Buffer;
+  readonly emptyAt: number[];
 }
 
 const plans = { snake: new WeakMap<DescMessage, Plan>(), camel: new WeakMap<DescMessage, Plan>() };
@@ -69,7 +72,10 @@ function planOf(desc: DescMessage, names: NameStyle): Plan {
   if (known) return known;
   const fields = desc.fields.filter((field) => !isPrivate(field));
   const slots = fields.map((field) => slotFor(desc, field, names));
-  const plan: Plan = { slots, slotOf: [] };
+  const emptyAt = [0];
+  for (const { whenEmpty } of slots) emptyAt.push((emptyAt.at(-1) as number) + (whenEmpty?.length ?? 0));
+  const empties = Buffer.concat(slots.flatMap(({ whenEmpty }) => whenEmpty ?? []));
+  const plan: Plan = { slots, slotOf: [], empties, emptyAt };
   fields.forEach((field, at) => {
     plan.slotOf[field.number] = at;
     if (field.oneof === undefined) return;
@@ -141,10 +147,13 @@ const quote = 0x22;
 const noTime = Buffer.from('"1970-01-01T00:00:00.000000Z"');
 const [yes, no] = [Buffer.from('true'), Buffer.from('false')];
 
+/** About how many bytes of JSON a byte of the encoding makes: seldom more, or the text has to be moved. */
+const jsonPerWire = 5;
+
 class Transcoder {
   readonly #bytes: Buffer;
   readonly #reader = new WireReader();
-  readonly #json = new JsonBytes();
+  readonly #json: JsonBytes;
   /** Where the fields of the messages that are open begin and end, slot by slot; the innermost message is last. */
   #begins = new Int32Array(256);
   #ends = new Int32Array(256);
@@ -155,6 +164,7 @@ class Transcoder {
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+    this.#json = new JsonBytes(256 + jsonPerWire * bytes.length);
   }
 
   whole(plan: Plan): Buffer {
@@ -167,17 +177,22 @@ class Transcoder {
     this.#find(plan, base, start, end);
     const json = this.#json;
     const began = json.length;
-    for (let at = 0; at < plan.slots.length; at++) {
-      const slot = plan.slots[at] as Slot;
+    const { slots, emptyAt } = plan;
+    // Absent fields are written together, up to the next one that is there.
+    let emptyFrom = 0;
+    for (let at = 0; at < slots.length; at++) {
       const begin = this.#begins[base + at] as number;
+      if (begin < 0) continue;
+      const slot = slots[at] as Slot;
+      json.raw(plan.empties, emptyAt[emptyFrom], emptyAt[at]);
+      emptyFrom = at + 1;
       const before = json.length;
-      if (begin >= 0) {
-        json.raw(slot.head);
-        if (this.#member(slot, begin, this.#ends[base + at] as number)) continue;
-        json.length = before;
-      }
-      if (slot.whenEmpty) json.raw(slot.whenEmpty);
+      json.raw(slot.head);
+      if (this.#member(slot, begin, this.#ends[base + at] as number)) continue;
+      json.length = before;
+      emptyFrom = at;
     }
+    json.raw(plan.empties, emptyAt[emptyFrom]);
     // Each member begins with a comma; the first one's is where the brace belongs.
     if (json.length === began) json.byte(openBrace);
     else json.bytes[began] = openBrace;

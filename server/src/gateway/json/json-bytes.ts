@@ -15,8 +15,12 @@ const copiedSingly = 64;
 
 /** JSON written as bytes: texts that lie in UTF-8 already are copied, not made into strings in between. */
 export class JsonBytes {
-  bytes: Buffer = Buffer.allocUnsafe(16 * 1024);
+  bytes: Buffer;
   length = 0;
+
+  constructor(sizeBytes: number) {
+    this.bytes = Buffer.allocUnsafe(sizeBytes);
+  }
 
   reserve(count: number): void {
     if (this.length + count <= this.bytes.length) return;

@@ -31,7 +31,7 @@ export { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
 export { maskRoute } from './mask-route.ts';
 export { withMaskUrls } from './masks.ts';
 export { type LookedAt, replaceFrameAnnotations, replaceModelAnnotations } from './model-annotations.ts';
-export { type ConceptNames, labelFields, labelNames, openLabelWriter, type Span } from './packed-labels.ts';
+export { labelFields, labelNames, openLabelWriter, type Span } from './packed-labels.ts';
 export { placeTrouble } from './place.ts';
 export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';

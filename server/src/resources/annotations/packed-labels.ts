@@ -1,10 +1,7 @@
 import { mergeFields, WireReader, type WireWriter } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { RawReads } from '#store/postgres/index.ts';
-import { conceptName } from '../concepts/index.ts';
-
-/** Names of concepts by id, in UTF-8. */
-export type ConceptNames = ReadonlyMap<string, Uint8Array>;
+import { type ConceptNames, conceptNames } from '../concepts/index.ts';
 
 /** Part of some bytes. */
 export interface Span {
@@ -23,32 +20,30 @@ export const labelFields: readonly number[] = Object.values(inData);
 
 const [inside, concept] = [new WireReader(), new WireReader()];
 const noBytes = new Uint8Array(0);
+const noNames: ConceptNames = new Map();
 
-/** What the app calls the concepts that packed input-level annotations mention, all together. */
+/**
+ * What the app calls the concepts that packed input-level annotations mention, all together.
+ *
+ * @param revision of the app's concepts, read together with the annotations
+ */
 export async function labelNames(
   db: RawReads,
   grant: AppGrant,
+  revision: number,
   labels: readonly Span[],
 ): Promise<ConceptNames> {
-  const names = new Map<string, Uint8Array>();
+  const ids = new Set<string>();
   for (const { bytes, start, end } of labels) {
     inside.read(bytes, start, end);
     while (inside.next()) {
       if (inside.field !== inData.concepts) continue;
       concept.read(bytes, inside.start, inside.end);
       while (concept.next())
-        if (concept.field === inConcept.id) names.set(textOf(bytes, concept.start, concept.end), noBytes);
+        if (concept.field === inConcept.id) ids.add(textOf(bytes, concept.start, concept.end));
     }
   }
-  if (names.size === 0) return names;
-  const ids = [...names.keys()];
-  const found = await Promise.all(ids.map((id) => conceptName(db, grant, id)));
-  names.clear();
-  ids.forEach((id, i) => {
-    const name = found[i];
-    if (name) names.set(id, name);
-  });
-  return names;
+  return ids.size === 0 ? noNames : conceptNames(db, grant, revision, ids);
 }
 
 const textOf = (bytes: Buffer, start: number, end: number): string => bytes.toString('utf8', start, end);

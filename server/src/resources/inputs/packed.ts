@@ -2,8 +2,9 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { mergeFields, type StatusCode, StatusSchema, WireReader, WireWriter } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { RawColumns, type RawRow } from '#store/postgres/index.ts';
-import { type ConceptNames, labelFields, openLabelWriter, type Span } from '../annotations/index.ts';
+import { labelFields, openLabelWriter, type Span } from '../annotations/index.ts';
 import { status } from '../common/status.ts';
+import type { ConceptNames } from '../concepts/index.ts';
 import { type InputKind, inputKinds, inputStatus, renderedSizes } from './input.ts';
 import { mediaPath, ownerPath } from './media-url.ts';
 import type { InputRow } from './rows.ts';
@@ -119,23 +120,27 @@ export class InputWriter {
   /** An input as field `field` of the message that is being written. */
   row(field: number, row: RawRow): void {
     const columns = this.#columns.read(row);
-    const take = (into: Part) => {
-      columns.next();
-      put(into, columns.bytes, columns.start, columns.end);
-    };
     columns.next();
-    take(this.#labelled);
-    take(this.#id);
+    this.#take(this.#labelled);
+    columns.next();
+    this.#take(this.#id);
     columns.next();
     this.#kind = kindOfLetter.get(columns.bytes[columns.start] as number) as InputKind;
     this.#statusCode = columns.int4();
-    take(this.#details);
-    take(this.#url);
+    this.#take(this.#details);
+    this.#take(this.#url);
     this.#mayRepeatUrl = columns.bool();
-    take(this.#sha);
-    take(this.#media);
-    take(this.#settings);
+    this.#take(this.#sha);
+    this.#take(this.#media);
+    this.#take(this.#settings);
     this.#input(field, columns.timeMs(), columns.timeMs());
+  }
+
+  /** The next column. */
+  #take(into: Part): void {
+    const columns = this.#columns;
+    columns.next();
+    put(into, columns.bytes, columns.start, columns.end);
   }
 
   /** The same of a row that was written just now, without its label. */
@@ -294,11 +299,16 @@ const kindPaths = Object.fromEntries(inputKinds.map((kind) => [kind, Buffer.from
   Buffer
 >;
 
-/** The label of a row, the second of its columns. */
-export function labelOf(row: RawRow): Span {
-  const columns = new RawColumns().read(row);
-  columns.next();
-  columns.next();
-  const { bytes, start, end } = columns;
-  return { bytes, start, end };
+/** The labels of rows, where there are any, and the revision of the concepts that they were read with. */
+export function labelsOf(rows: readonly RawRow[]): { labels: Span[]; revision: number } {
+  const columns = new RawColumns();
+  const labels: Span[] = [];
+  let revision = 0;
+  for (const row of rows) {
+    columns.read(row).next();
+    if (!columns.next() || columns.end === columns.start) continue;
+    labels.push({ bytes: columns.bytes, start: columns.start, end: columns.end });
+    revision = columns.int8();
+  }
+  return { labels, revision };
 }

@@ -58,6 +58,35 @@ test('a stream goes on behind an id, forwards or backwards, by time or by id', a
   expect(json.inputs.map(({ id }: { id: string }) => id)).toEqual(['a']);
 });
 
+test('a renamed concept is shown under its new name at once, in its own app alone', async () => {
+  const people = [await signedIn('alice'), await signedIn('bob')] as const;
+  const shownBy = async ({ client }: (typeof people)[number]) => {
+    const [one, list, stream] = await Promise.all([
+      client.getInput({ inputId: 'x' }),
+      client.listInputs({}),
+      client.streamInputs({}),
+    ]);
+    return [one.input, list.inputs[0], stream.inputs[0]].map((input) => input?.data?.concepts[0]?.name);
+  };
+  for (const { client } of people) {
+    const concepts = [{ id: 'cat', name: 'Cat', value: 1 }];
+    await client.postInputs({
+      inputs: [{ ...textInput('x', 'x'), data: { ...textInput('x', 'x').data, concepts } }],
+    });
+  }
+  const [alice, bob] = people;
+  for (const name of ['Cat', 'Felis', 'Katze', 'Cat']) {
+    const patched = await alice.client.patchConcepts({
+      action: 'overwrite',
+      concepts: [{ id: 'cat', name }],
+    });
+    expect(patched.status?.code).toBe(10000);
+    expect(await shownBy(alice)).toEqual([name, name, name]);
+    expect(await shownBy(alice)).toEqual([name, name, name]);
+    expect(await shownBy(bob)).toEqual(['Cat', 'Cat', 'Cat']);
+  }
+});
+
 test('a list by ids holds those that exist, newest first, and can be narrowed by status', async () => {
   const alice = await signedIn('alice');
   await alice.client.postInputs({

@@ -8,7 +8,10 @@ import { RawColumns, type RawReads, type RawRow } from '#store/postgres/index.ts
  */
 
 // Looked up for each row. As a join it may be merged: that reads the labels of all inputs before the page.
-const columns = `(select a.data from annotations a where a.input_key = i.key and a.input_level) as label,
+const columns = (
+  appKey: 'a.app_key' | '$1::bigint',
+) => `(select a.data from annotations a where a.input_key = i.key and a.input_level) as label,
+  coalesce((select r.revision from concept_revisions r where r.app_key = ${appKey}), 0) as concept_revision,
   i.id, i.kind, i.status_code, i.status_details, i.url, i.allow_duplicate_url, i.media_sha, i.media, i.settings,
   i.created_at, i.modified_at`;
 
@@ -17,7 +20,7 @@ const byId = {
   name: 'input-by-id',
   text: `select a.n, i.* from unnest($1::bigint[], $2::text[]) with ordinality as a(app_key, id, n)
     cross join lateral (
-      select ${columns} from inputs i where i.app_key = a.app_key and i.id = a.id limit 1
+      select ${columns('a.app_key')} from inputs i where i.app_key = a.app_key and i.id = a.id limit 1
     ) i`,
 };
 
@@ -29,7 +32,7 @@ const byKeys = {
   name: 'inputs-by-keys',
   text: `select a.n, i.* from unnest($2::bigint[]) with ordinality as a(key, n)
     cross join lateral (
-      select ${columns} from inputs i where i.key = a.key and i.app_key = $1::bigint limit 1
+      select ${columns('$1::bigint')} from inputs i where i.key = a.key and i.app_key = $1::bigint limit 1
     ) i order by a.n`,
 };
 
@@ -42,7 +45,7 @@ export const inputsByKeys = async (
 
 const newest = {
   name: 'inputs-newest',
-  text: `select i.key as n, ${columns} from inputs i where i.app_key = $1::bigint order by i.key desc limit $2::bigint`,
+  text: `select i.key as n, ${columns('$1::bigint')} from inputs i where i.app_key = $1::bigint order by i.key desc limit $2::bigint`,
 };
 
 /**
@@ -74,7 +77,7 @@ const pageText = (ofStatus: '' | 'and status_code = $4::bigint') => `with groups
     where app_key = $1::bigint ${ofStatus} and key < (start.bucket + 1) << 10
     order by key desc limit (start.skipped + $3::bigint)::bigint
   ) walked, lateral (
-    select ${columns} from inputs i where i.key = walked.key and i.app_key = $1::bigint limit 1
+    select ${columns('$1::bigint')} from inputs i where i.key = walked.key and i.app_key = $1::bigint limit 1
   ) i
   where walked.position > start.skipped order by walked.position`;
 
@@ -98,7 +101,7 @@ export function inputsOfPage(
 
 const behind = {
   name: 'inputs-behind',
-  text: `select i.key as n, ${columns} from inputs i where i.app_key = $1::bigint and i.key > $2::bigint
+  text: `select i.key as n, ${columns('$1::bigint')} from inputs i where i.app_key = $1::bigint and i.key > $2::bigint
     order by i.key limit $3::bigint`,
 };
 

@@ -4,7 +4,7 @@ import type { RawRow } from '#store/postgres/index.ts';
 import { labelNames } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
 import { inputStatus } from './input.ts';
-import { InputWriter, labelOf } from './packed.ts';
+import { InputWriter, labelsOf } from './packed.ts';
 import { inputsByKeys } from './read-store.ts';
 import type { InputRow } from './rows.ts';
 import { inputsField, showInput, unpackInputs } from './translate.ts';
@@ -30,8 +30,8 @@ export async function packInputs(
   grant: AppGrant,
   rows: readonly RawRow[],
 ): Promise<PackedReply> {
-  const labels = rows.map(labelOf).filter(({ start, end }) => end > start);
-  const names = await labelNames(db, grant, labels);
+  const { labels, revision } = labelsOf(rows);
+  const names = await labelNames(db, grant, revision, labels);
   const inputs = new InputWriter(
     grant,
     publicUrl(grant),

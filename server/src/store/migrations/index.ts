@@ -38,6 +38,7 @@ import { batchedReferences } from './0071-batched-references.ts';
 import { tallyGroups } from './0072-tally-groups.ts';
 import { logEntries } from './0075-log-entries.ts';
 import { versionTransfers } from './0076-version-transfers.ts';
+import { conceptRevisions } from './0080-concept-revisions.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -80,4 +81,5 @@ export const migrations: readonly Migration[] = [
   tallyGroups,
   logEntries,
   versionTransfers,
+  conceptRevisions,
 ];

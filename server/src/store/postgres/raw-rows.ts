@@ -12,9 +12,11 @@ export const rowAt = (bytes: Buffer, at: number): RawRow => ({ bytes, at });
 /** 2000-01-01, from which PostgreSQL counts, in milliseconds since 1970. */
 const epochMs = 946_684_800_000;
 
+const noBytes = Buffer.alloc(0);
+
 /** Reads the columns of rows one after the other, in the order of the statement. Of use for many rows in turn. */
 export class RawColumns {
-  bytes: Buffer = Buffer.alloc(0);
+  bytes: Buffer = noBytes;
   /** Where the column begins and ends in `bytes`; equal for one that is null or empty. */
   start = 0;
   end = 0;
