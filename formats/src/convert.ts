@@ -28,12 +28,64 @@ export async function inspect(dataset: Dataset, targets: readonly Format[] = for
   const counts = new Tally(dataset);
   const losses: Partial<Record<FormatId, Map<Loss, number>>> = {};
   for (const { id } of targets) losses[id] = new Map();
+  const lostOf = openLossesOfBoxes();
   for await (const record of dataset.records()) {
     counts.add(record);
-    for (const { id, holds } of targets) fit(record, holds, countInto(losses[id] as Map<Loss, number>));
+    const { told, others } = boxesTold(record);
+    for (const target of targets) {
+      const map = losses[target.id] as Map<Loss, number>;
+      fit(told, target.holds, countInto(map));
+      for (const [sort, { one, count }] of others)
+        for (const loss of lostOf(target, sort, one)) map.set(loss, (map.get(loss) ?? 0) + count);
+    }
   }
   const shown = Object.entries(losses).map(([id, map]) => [id, Object.fromEntries(map)]);
   return { ...counts.shown(), losses: Object.fromEntries(shown) };
+}
+
+/**
+ * A record with one box of each sort, and how many more there are of it. What is lost of a box that is nothing but
+ * that depends on what is known of it, not on where it lies, so that most of a set is looked at once.
+ */
+function boxesTold(record: ImageRecord) {
+  const others = new Map<string, { one: Annotation; count: number }>();
+  const annotations = record.annotations.filter((one) => {
+    const sort = sortOfBox(one);
+    if (sort === undefined) return true;
+    const known = others.get(sort);
+    if (known) known.count += 1;
+    else others.set(sort, { one, count: 0 });
+    return !known;
+  });
+  return {
+    told: annotations.length < record.annotations.length ? { ...record, annotations } : record,
+    others,
+  };
+}
+
+/** @returns undefined for what has more than an upright box */
+function sortOfBox(one: Annotation): string | undefined {
+  const { box, polygons, mask, keypoints, point, text, attributes } = one;
+  if (!box || box.rotation || polygons || mask || keypoints || point || text !== undefined || attributes)
+    return undefined;
+  const { id, label, area, score, track } = one;
+  const known = [id, label, area, score, track].map((value) => (value === undefined ? '-' : '+'));
+  return `${known.join('')}${one.crowd ? '+' : '-'}`;
+}
+
+/** What a format loses of each box of a sort, remembered. That a picture is left without any is told of pictures. */
+function openLossesOfBoxes() {
+  const known = new Map<string, readonly Loss[]>();
+  return ({ id, holds }: Format, sort: string, one: Annotation): readonly Loss[] => {
+    const found = known.get(`${id} ${sort}`);
+    if (found) return found;
+    const lost: Loss[] = [];
+    fit({ path: '', annotations: [one] }, holds, (loss) => {
+      if (loss !== 'empty-images lost') lost.push(loss);
+    });
+    known.set(`${id} ${sort}`, lost);
+    return lost;
+  };
 }
 
 const countInto = (map: Map<Loss, number>) => (loss: Loss) => void map.set(loss, (map.get(loss) ?? 0) + 1);

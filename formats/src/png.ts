@@ -48,8 +48,11 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
 const native = (zlib as { crc32?: (bytes: Uint8Array, before: number) => number }).crc32;
 
 /** The checksum of PNG and ZIP; `before` goes on from an earlier part. Node 20.15 brings it along. */
-export function crc32(bytes: Uint8Array, before = 0): number {
-  if (native) return native(bytes, before);
+export const crc32 = (bytes: Uint8Array, before = 0): number =>
+  native ? native(bytes, before) : crc32Here(bytes, before);
+
+/** The same without Node's. */
+export function crc32Here(bytes: Uint8Array, before = 0): number {
   let c = ~before;
   for (let i = 0; i < bytes.length; i++)
     c = (crcTable[(c ^ (bytes[i] as number)) & 255] as number) ^ (c >>> 8);

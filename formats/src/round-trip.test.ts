@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { detectFormat, formats } from './all.ts';
-import { writeDataset } from './convert.ts';
+import { inspect, writeDataset } from './convert.ts';
 import { concat, type FileTree, memoryFiles } from './files.ts';
 import type { Format } from './format.ts';
-import { fit } from './holds.ts';
+import { fit, type Loss } from './holds.ts';
 import { listTree } from './listing.ts';
 import { type Problem, problemLog } from './problems.ts';
 import type { Dataset, ImageRecord } from './record.ts';
@@ -74,6 +74,33 @@ test.each(formats.map((format) => [format.id, format] as const))(
     );
   },
 );
+
+test('a look through a set counts every loss, also of boxes that are alike', async () => {
+  await fc.assert(
+    fc.asyncProperty(datasets, fc.integer({ min: 1, max: 3 }), async (dataset, times) => {
+      const records = (await all(dataset.records())).map((record) => ({
+        ...record,
+        annotations: Array.from({ length: times }, () => record.annotations).flat(),
+      }));
+      const repeated: Dataset = {
+        classes: dataset.classes,
+        async *records() {
+          yield* records;
+        },
+      };
+      const { losses } = await inspect(repeated);
+      for (const { id, holds } of formats) {
+        const each: Partial<Record<Loss, number>> = {};
+        const count = (loss: Loss) => {
+          each[loss] = (each[loss] ?? 0) + 1;
+        };
+        for (const record of records) fit(record, holds, count);
+        expect(losses[id]).toEqual(each);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
 
 const contentOf = async (record: ImageRecord) => concat(await all(record.bytes?.() ?? none()));
 async function* none() {}

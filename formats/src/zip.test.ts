@@ -5,12 +5,25 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { concat, type RandomFile, utf8 } from './files.ts';
+import { crc32, crc32Here } from './png.ts';
 import { openZip, storedZipSize, ZipBroken, zipTo } from './zip.ts';
 
 const fileOf = (bytes: Uint8Array): RandomFile => ({
   size: bytes.length,
   read: async (start, end) => bytes.subarray(start, end),
   close: async () => {},
+});
+
+test('checksums are those of the standard, with and without what Node has of its own', () => {
+  expect(crc32Here(utf8('123456789'))).toBe(0xcbf43926);
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.uint8Array(), (head, tail) => {
+      const whole = crc32Here(concat([head, tail]));
+      expect(crc32(concat([head, tail]))).toBe(whole);
+      expect(crc32(tail, crc32(head))).toBe(whole);
+      expect(crc32Here(tail, crc32Here(head))).toBe(whole);
+    }),
+  );
 });
 
 async function zipped(files: Readonly<Record<string, Uint8Array>>): Promise<Uint8Array> {

@@ -206,6 +206,8 @@ export function parseJson(text: string, depthMax = defaults.depthMax): { value: 
 }
 
 function isTooDeep(text: string, depthMax: number): boolean {
+  // Each level takes a character: most elements are shorter than that.
+  if (text.length <= depthMax) return false;
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
