@@ -13,6 +13,7 @@ import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
 import { encodeFrame } from '#engine/media/index.ts';
 import {
+  addAnnotations,
   annotationFilterHandlers,
   annotationHandlers,
   findAnnotationFilter,
@@ -288,6 +289,8 @@ export interface ServiceDeps
 
 export const modelFileParts = (deps: ServiceDeps): ModelFileDeps => ({ ...deps, workDir: deps.modelWorkDir });
 
+const annotationParts = (deps: ServiceDeps) => ({ ...deps, findInputs, pictureSizes, onAnnotated });
+
 /** What imports and exports go through: the service itself, so that what they write is written as anybody's. */
 export const transferParts = (
   deps: ServiceDeps,
@@ -297,6 +300,7 @@ export const transferParts = (
   ...deps,
   workDir,
   calls: service,
+  addAnnotations: (grant, sent) => addAnnotations(annotationParts(deps), grant, sent),
   findInputs,
   pictureSizes,
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),
@@ -401,7 +405,7 @@ export function openService(deps: ServiceDeps, directory: RememberedDirectory): 
       return inputs.map((input) => ({ input, conceptIds: said.get(input.id) ?? [] }));
     },
   };
-  const annotations = { ...deps, findInputs, pictureSizes, onAnnotated };
+  const annotations = annotationParts(deps);
   return {
     ...notYet,
     ...statusCodeHandlers(),

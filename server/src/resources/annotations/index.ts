@@ -33,6 +33,7 @@ export { withMaskUrls } from './masks.ts';
 export { type LookedAt, replaceFrameAnnotations, replaceModelAnnotations } from './model-annotations.ts';
 export { labelFields, labelNames, openLabelWriter, type Span } from './packed-labels.ts';
 export { placeTrouble } from './place.ts';
+export { addAnnotations } from './post-annotations.ts';
 export { putInputTexts } from './search-terms.ts';
 export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
 export { type BackfillDeps, termBackfillJobs, termBackfillPeriodic } from './term-backfill.ts';

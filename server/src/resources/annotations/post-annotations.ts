@@ -29,8 +29,8 @@ export function checkBatch(annotations: readonly Annotation[]): void {
   }
 }
 
-/** The outcome of each annotation sent, in the order sent: the key of what is stored, or why not. */
-type Outcome = number | Fault;
+/** What became of an annotation: the key of what is stored, or why it is not. */
+export type Outcome = number | Fault;
 
 /**
  * Adds annotations to processed inputs. One that cannot be stored does not sink its neighbours: each comes back
@@ -44,9 +44,22 @@ export async function postAnnotations(
   call: Call,
 ): Promise<ReplyOf<'postAnnotations'>> {
   checkBatch(req.annotations);
-  const masks = await readyMasks(parts, call.app, req.annotations);
-  const outcomes = await parts.db.transaction((tx) => store(parts, tx, call.app, req.annotations, masks));
+  const outcomes = await addAnnotations(parts, call.app, req.annotations);
   return showOutcomes(parts, call.app, req.annotations, outcomes);
+}
+
+/**
+ * As `postAnnotations`, for those who bring many and read none of them back: in one transaction, however many they are.
+ *
+ * @returns what became of each, in the order sent
+ */
+export async function addAnnotations(
+  parts: AnnotationParts,
+  grant: AppGrant,
+  sent: readonly Annotation[],
+): Promise<Outcome[]> {
+  const masks = await readyMasks(parts, grant, sent);
+  return parts.db.transaction((tx) => store(parts, tx, grant, sent, masks));
 }
 
 async function store(

@@ -181,8 +181,9 @@ async function putLabels(db: Db, grant: AppGrant, annotations: readonly Labelled
     labelsOf(annotation.data).map((label, position) => ({ ...annotation, ...label, position })),
   );
   if (labels.length === 0) return;
-  await run(
+  await preparedRows(
     db,
+    'labels-insert',
     sql`insert into annotation_concepts as l (app_key, annotation_key, input_key, concept_id, position, value, trusted)
         select ${grant.appKey}, n.* from unnest(
           ${labels.map((l) => l.key)}::bigint[], ${labels.map((l) => l.inputKey)}::bigint[],

@@ -2,7 +2,7 @@ import { DataSchema } from '@fovea/contract';
 import type { Embedder } from '#domain/app-embedders.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { cropToBox } from '#engine/crop.ts';
+import { cropToBox, openCrops } from '#engine/crop.ts';
 import { encodeFrame } from '#engine/media/index.ts';
 import { enqueue, type Job, type JobContext, type JobHandler } from '#jobs/index.ts';
 import { bumpSearchRevision } from '../annotations/index.ts';
@@ -35,6 +35,9 @@ import {
 import { packVector } from './vector.ts';
 import { embedVideo, frameEdgeMax, type IndexedFrame, storeVideoVectors } from './video.ts';
 
+/** Vectors that are kept in one transaction: what a server that dies has to make again. */
+const annotationsTogether = 32;
+
 /** Jobs of this family by kind, for the worker. */
 export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
   const withGrant = async (job: Job, work: (grant: AppGrant) => Promise<void>) => {
@@ -49,7 +52,12 @@ export function indexingJobs(deps: IndexingDeps): Record<string, JobHandler> {
       run: ([job], context) =>
         withGrant(job as Job, async (grant) => {
           const { annotationKeys } = (job as Job<AnnotationsPayload>).payload;
-          await indexAnnotations(deps, grant, annotationKeys, context, 'all');
+          // Most apps that are imported into have no embedder yet: a look for all of them.
+          if (!(await deps.embeddersOf(deps.db, grant)).base) return;
+          for (let at = 0; at < annotationKeys.length; at += annotationsTogether) {
+            const some = annotationKeys.slice(at, at + annotationsTogether);
+            await indexAnnotations(deps, grant, some, context, 'all');
+          }
         }),
     },
     [appKind]: {
@@ -194,9 +202,10 @@ async function embedParts(
   if (parts.length === 0) return { vectors, frames: [] };
   try {
     const bytes = await readImageBytes(deps, grant, inputKey);
+    const crop = parts.some(({ box }) => box) ? await openCrops(bytes) : undefined;
     for (const { key, box } of parts) {
       signal.throwIfAborted();
-      const shown = box ? await cropToBox(bytes, box) : bytes;
+      const shown = box && crop ? await crop(box) : bytes;
       vectors.push(...(await vectorsOf(deps, embedders, { annotationKey: key, inputKey }, shown, signal)));
     }
     return { vectors, frames: [] };

@@ -19,7 +19,7 @@ export interface WorkflowPayload {
   readonly inputKeys: readonly number[];
 }
 
-const annotationsPerJob = 32;
+const annotationsPerJob = 512;
 
 export function annotationJobs(grant: AppGrant, annotationKeys: readonly number[]): NewJob[] {
   return Array.from({ length: Math.ceil(annotationKeys.length / annotationsPerJob) }, (_, i) => ({

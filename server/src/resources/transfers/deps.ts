@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
-import type { Input, Service } from '@fovea/contract';
+import type { Annotation, Input, Service } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
+import type { Fault } from '#domain/fault.ts';
 import type { AppGrant, Caller } from '#domain/grant.ts';
 import type { MediaDecoder } from '#engine/media/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
@@ -12,13 +13,7 @@ import type { DatasetParts } from '../datasets/index.ts';
 /** The RPCs that an import goes through: what it writes is written as anybody's. */
 export type ImportCalls = Pick<
   Service<Call>,
-  | 'postInputs'
-  | 'patchInputs'
-  | 'postAnnotations'
-  | 'postDatasets'
-  | 'postDatasetInputs'
-  | 'getDataset'
-  | 'patchDatasets'
+  'postInputs' | 'patchInputs' | 'postDatasets' | 'postDatasetInputs' | 'getDataset' | 'patchDatasets'
 >;
 
 export interface TransferParts extends Deps, Pick<DatasetParts, 'showMedium' | 'openOriginal'> {
@@ -26,6 +21,11 @@ export interface TransferParts extends Deps, Pick<DatasetParts, 'showMedium' | '
   /** Where packed files are unpacked that must be read in any order. */
   readonly workDir: string;
   readonly calls: ImportCalls;
+  /** As PostAnnotations, without showing what was stored: its key, or why it was not, in the order sent. */
+  readonly addAnnotations: (
+    grant: AppGrant,
+    annotations: readonly Annotation[],
+  ) => Promise<readonly (number | Fault)[]>;
   readonly findInputs: FindInputs;
   readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<readonly Input[]>;
   readonly pictureSizes: (

@@ -5,7 +5,6 @@ import {
   type Input,
   PatchDatasetsRequestSchema,
   PatchInputsRequestSchema,
-  PostAnnotationsRequestSchema,
   PostDatasetInputsRequestSchema,
   PostDatasetsRequestSchema,
   PostInputsRequestSchema,
@@ -20,7 +19,6 @@ import {
   detectFormat,
   type FileTree,
   type Format,
-  fit,
   formatNamed,
   formats,
   type ImageRecord,
@@ -31,37 +29,25 @@ import {
   type Problem,
   problemLog,
   type RandomFile,
-  sized,
   ZipBroken,
 } from '@fovea/formats';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openWorkFolder } from '../common/work-folder.ts';
 import { findUpload, openUpload, type UploadContent } from '../uploads/index.ts';
+import { batches, type Item, portionsOf } from './batches.ts';
 import { callFor } from './call.ts';
 import { classesOf, withClasses } from './classes.ts';
 import type { TransferParts } from './deps.ts';
 import { takeStep } from './store.ts';
-import {
-  type Cursor,
-  conceptIdOf,
-  inputIdOf,
-  noCounts,
-  type TransferCounts,
-  type TransferRow,
-} from './transfer.ts';
-import { metadataOf, ownHolds, toWire } from './translate.ts';
+import { type Cursor, conceptIdOf, noCounts, type TransferCounts, type TransferRow } from './transfer.ts';
+import { metadataOf, toWire } from './translate.ts';
 
 /** What ends a transfer for good, in words for whoever asked for it. */
 export class TransferRefused extends Error {
   override name = 'TransferRefused';
 }
 
-const recordsPerBatch = 32;
-const bytesPerBatch = 32 * 2 ** 20;
-/** Larger pictures are refused by PostInputs in any case. */
-const imageBytesMax = 128 * 2 ** 20;
-const annotationsPerRequest = 128;
 const openStatuses = new Set([30001, 30003]);
 const processed = 30000;
 
@@ -196,54 +182,6 @@ const unless = (kind: string) => (thrown: unknown) => {
 };
 
 // Inputs ----------------------------------------------------------------------------------------------------------
-
-interface Item {
-  readonly id: string;
-  readonly record: ImageRecord;
-  readonly bytes: Uint8Array | undefined;
-}
-
-/** Records from the cursor on, in batches that fit into memory. */
-async function* batches(
-  dataset: Dataset,
-  from: number,
-  withBytes: boolean,
-  datasetId: string,
-): AsyncGenerator<Item[]> {
-  let index = 0;
-  let batch: Item[] = [];
-  let size = 0;
-  for await (const record of dataset.records()) {
-    if (index++ < from) continue;
-    const bytes = withBytes ? await bytesOf(record) : undefined;
-    const fitted = fit(await sized(record), ownHolds, () => {}) as ImageRecord;
-    batch.push({ id: inputIdOf(datasetId, record.split, record.path), record: fitted, bytes });
-    size += bytes?.length ?? 0;
-    if (batch.length < recordsPerBatch && size < bytesPerBatch) continue;
-    yield batch;
-    batch = [];
-    size = 0;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-/** @returns undefined where the file is not there, is broken, or too large */
-async function bytesOf(record: ImageRecord): Promise<Uint8Array | undefined> {
-  if (!record.bytes) return undefined;
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const part of record.bytes()) {
-      size += part.length;
-      if (size > imageBytesMax) return undefined;
-      parts.push(part);
-    }
-  } catch (error) {
-    if (error instanceof ZipBroken) return undefined;
-    throw error;
-  }
-  return concat(parts);
-}
 
 async function addInputs(run: ImportRun, dataset: Dataset, progress: Progress): Promise<void> {
   for await (const batch of batches(dataset, progress.cursor.done ?? 0, true, run.row.datasetId)) {
@@ -411,25 +349,19 @@ async function addAnnotations(
       }
     }
     let added = 0;
-    for (let at = 0; at < wires.length; at += annotationsPerRequest) {
-      const some = wires.slice(at, at + annotationsPerRequest);
-      const reply = await parts.calls.postAnnotations(
-        create(PostAnnotationsRequestSchema, { annotations: some.map(({ wire }) => wire) }),
-        callFor('PostAnnotations', grant, run.signal),
+    for (const some of portionsOf(wires)) {
+      run.signal.throwIfAborted();
+      const outcomes = await parts.addAnnotations(
+        grant,
+        some.map(({ wire }) => wire),
       );
       for (const [i, { path, wire }] of some.entries()) {
-        const status = reply.annotations?.[i]?.status;
-        const code = status?.code as number | undefined;
+        const outcome = outcomes[i];
         // One that is there already is one of ours, from before a restart or an earlier import.
-        if (code === 24150 || code === StatusCode.DATABASE_DUPLICATE_KEY) added += 1;
+        if (!(outcome instanceof Fault) || outcome.code === StatusCode.DATABASE_DUPLICATE_KEY) added += 1;
         else {
           failed += 1;
-          problems.push(
-            failure(
-              path,
-              `annotation ${wire.id}: ${status?.details || status?.description || 'was refused'}`,
-            ),
-          );
+          problems.push(failure(path, `annotation ${wire.id}: ${outcome.details}`));
         }
       }
     }
