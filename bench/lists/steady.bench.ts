@@ -259,7 +259,7 @@ async function walks(context: BenchContext, { wire }: Victim): Promise<void> {
   context.control('P7.7', 'walks by page numbers', byPages);
 }
 
-/** How often a walk showed each input. It ends with an empty page, or with one that came after it began. */
+/** How often a walk showed each input. It ends with an empty page; by time, with one that came after it began, too. */
 async function walk(
   wire: Wire,
   path: string,
@@ -285,8 +285,9 @@ async function walk(
     for (const id of fresh) seen.set(id, (seen.get(id) ?? 0) + 1);
     shown = [...shown, ...fresh].slice(-3 * pageSize);
     cursors = [...cursors, ...page].slice(-3 * pageSize);
-    // What goes between two looks of the server leaves a page short, so that a short one is not the end.
-    if (page.every(isLate)) return seen;
+    // What goes between two looks of the server leaves a page short, so that a short one is not the end. By ids, those
+    // that came late stand in the middle, and whole pages of them are no end either.
+    if (byId ? page.length === 0 : page.every(isLate)) return seen;
   }
 }
 
