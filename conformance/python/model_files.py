@@ -130,7 +130,6 @@ def run(app, auth: dict, app_id: str, folder: str) -> None:
     place = os.path.join(folder, 'colours')
     write_folder(place, auth['user_id'], app_id)
     builder = ModelBuilder(place, app_not_found_action='error')
-    builder.create_dockerfile()
     builder.upload_model_version()
     assert builder.model_version_id, 'the upload did not end with 21107'
     logs = builder.get_model_build_logs(1).log_entries

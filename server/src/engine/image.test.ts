@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { getPriority } from 'node:os';
-import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { expect, test } from 'vitest';
+import { hasPhotos, photoPath } from '#testing/photos.ts';
 import { decodeBmp } from './bmp.ts';
 import { cropToBox } from './crop.ts';
 import { openPicture, pixelsOf } from './decoding/pixels.ts';
@@ -17,8 +17,7 @@ import {
 import { promisedPixels } from './image-format.ts';
 import { cropped, letterboxed, stretched } from './model-pixels.ts';
 
-const photosDir = path.resolve(import.meta.dirname, '../../../../shared/data/photos');
-const withPhotos = test.skipIf(!existsSync(photosDir));
+const withPhotos = test.skipIf(!hasPhotos);
 
 /** Red on the left half, blue on the right; with `alpha`, fully transparent. */
 function halves(width: number, height: number) {
@@ -282,7 +281,7 @@ test('a letterbox is centred on grey, a stretch fills, and a crop over the edge 
 });
 
 withPhotos('a photograph whose file was cut short ends in a decode error', async () => {
-  const bytes = await readFile(path.join(photosDir, 'truncated.jpg'));
+  const bytes = await readFile(photoPath('truncated.jpg'));
   await expect(renderThumbnails(bytes)).rejects.toMatchObject({ code: 30300 });
   await expect(decodeForModel(bytes)).rejects.toMatchObject({ code: 30300 });
 });

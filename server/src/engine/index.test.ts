@@ -1,16 +1,15 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hasPhotos, photoPath } from '#testing/photos.ts';
 import { OnnxGraph } from './convert/onnx-graph.ts';
 import { type Engine, openEngine, type PredictedRegion } from './index.ts';
 
-const photosDir = path.resolve(import.meta.dirname, '../../../../shared/data/photos');
 /** Real photographs are not part of the repository; without them these tests are skipped. */
-const withPhotos = test.skipIf(!existsSync(photosDir));
-const photo = async (name: string) => ({ bytes: await readFile(path.join(photosDir, name)) });
+const withPhotos = test.skipIf(!hasPhotos);
+const photo = async (name: string) => ({ bytes: await readFile(photoPath(name)) });
 
 let dataDir: string;
 let engine: Engine;
@@ -39,6 +38,11 @@ function plain(width: number, height: number, background: string): Promise<Buffe
     .png()
     .toBuffer();
 }
+
+test('docs/MODELS.md lists every built-in model', async () => {
+  const page = await readFile(path.resolve(import.meta.dirname, '../../../docs/MODELS.md'), 'utf8');
+  for (const { id } of engine.builtins()) expect(page).toContain(`\`${id}\``);
+});
 
 test('every built-in model says what it is, what it cannot do, and under which licence it stands', () => {
   const builtins = engine.builtins();

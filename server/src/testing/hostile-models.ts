@@ -159,20 +159,26 @@ export const stringNetwork = (): Uint8Array =>
 
 /**
  * The means of the channels of a picture (0..1), after as many rounds of a loop as its brightest spot beyond `quiet`
- * says: dark pictures are answered at once, white ones never.
+ * says: dark pictures are answered at once, white ones never. With `ports` it stands in for a built-in network: bytes
+ * [1, edge, edge, 3] in, a row of floats out, under the names given.
  */
-export function loopNetwork(quiet: number): Uint8Array {
+export function loopNetwork(
+  quiet: number,
+  ports?: { input: string; edge: number; output: string },
+): Uint8Array {
+  const width = ports?.edge ?? 3;
   const body = new ProtoWriter()
     .message(1, node('Identity', ['cond_in'], ['cond_out']))
     .message(1, node('Sin', ['x_in'], ['x_out']))
     .text(2, 'body')
     .message(11, port('round', 7, []))
     .message(11, port('cond_in', 9, []))
-    .message(11, port('x_in', 1, [1, 3]))
+    .message(11, port('x_in', 1, [1, width]))
     .message(12, port('cond_out', 9, []))
-    .message(12, port('x_out', 1, [1, 3]));
+    .message(12, port('x_out', 1, [1, width]));
   return modelOf({
     nodes: [
+      ...(ports ? [node('Cast', [ports.input], ['pixel_values'], { ints: { to: 1 } })] : []),
       ...channelMeans,
       node('ReduceMax', ['pixel_values'], ['brightest'], { ints: { keepdims: 0 } }),
       node('Sub', ['brightest', 'quiet'], ['beyond']),
@@ -182,9 +188,13 @@ export function loopNetwork(quiet: number): Uint8Array {
       node('Cast', ['rounds_s'], ['rounds'], { ints: { to: 7 } }),
       node('Loop', ['rounds', '', 'means'], ['looped'], { graph: body }),
       node('Mul', ['looped', 'zero'], ['nothing']),
-      node('Add', ['means', 'nothing'], ['logits']),
+      node('Add', ['means', 'nothing'], [ports?.output ?? 'logits']),
     ],
     weights: [floats('quiet', [quiet]), floats('many', [1e15]), floats('zero', [0])],
+    ...(ports && {
+      inputs: [port(ports.input, 2, [1, ports.edge, ports.edge, 3])],
+      outputs: [port(ports.output, 1, [1, width])],
+    }),
   });
 }
 

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hasPhotos, photoPath } from '#testing/photos.ts';
 import { canPrint, printedPng } from '#testing/text-picture.ts';
 import { type Engine, openEngine } from '../index.ts';
 import { linesOfTable } from './table.ts';
@@ -35,8 +35,6 @@ test('the reader’s table becomes lines of words, unsure shapes and blanks left
 });
 
 const print = ['Invoice 4711 from Anna Berg', 'Total amount: 1,250.75 EUR', 'Payable until 31 March 2027'];
-const page = new URL('../../../../../shared/data/photos/page.png', import.meta.url);
-const coffee = new URL('../../../../../shared/data/photos/coffee.png', import.meta.url);
 const fonts = await canPrint();
 let dataDir: string;
 let engine: Engine;
@@ -76,12 +74,15 @@ test.skipIf(!fonts)('lines and words lie where they are printed', async () => {
   expect(words[0]?.box.left).toBeCloseTo(first?.box.left as number);
 });
 
-test.skipIf(!existsSync(page))('a photographed page is read in part', async () => {
-  const text = (await read(await readFile(page))).map((line) => line.text).join(' ');
+test.skipIf(!hasPhotos)('a photographed page is read in part', async () => {
+  const text = (await read(await readFile(photoPath('page.png')))).map((line) => line.text).join(' ');
   expect(text).toContain('markers of the coins and the');
   expect(text).toContain('object or background');
 });
 
-test.skipIf(!existsSync(coffee))('a photograph without text has none', async () => {
-  expect(await read(await readFile(coffee))).toEqual([]);
-});
+test.skipIf(!hasPhotos).each(['coffee.png', 'chelsea.png', 'astronaut.png', 'rocket.jpg'])(
+  'the photograph %s, without a line of print, has no text',
+  async (name) => {
+    expect(await read(await readFile(photoPath(name)))).toEqual([]);
+  },
+);

@@ -1,15 +1,11 @@
-import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { AnnotationDataType } from '@fovea/contract';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ffmpegPath, made } from '#testing/clips.ts';
 import { uploadPictures } from '#testing/inputs.ts';
 import { type Person, signedIn } from '#testing/people.ts';
+import { hasPhotos, photoPath } from '#testing/photos.ts';
 import { framesBehind } from './follow.ts';
-
-/** Real photographs lie beside a checkout only where somebody put them. */
-const cat = fileURLToPath(new URL('../../../../../shared/data/photos/chelsea.png', import.meta.url));
 
 /** 10 frames a second. */
 const times = {
@@ -39,7 +35,7 @@ test.each([
   expect(numbers.filter((_, i) => expected.length > 4 || i < 2 || i >= numbers.length - 2)).toEqual(expected);
 });
 
-describe.skipIf(!ffmpegPath || !existsSync(cat))('a model follows what people marked', () => {
+describe.skipIf(!ffmpegPath || !hasPhotos)('a model follows what people marked', () => {
   let alice: Person;
   let versionId = '';
   const model = (id: string, version: string) => ({
@@ -72,7 +68,7 @@ describe.skipIf(!ffmpegPath || !existsSync(cat))('a model follows what people ma
         '-t',
         '1.2',
         '-i',
-        cat,
+        photoPath('chelsea.png'),
       ],
       ...['-filter_complex', '[1:v]scale=300:-2[c];[0:v][c]overlay=x=t*80:y=80:shortest=1'],
       ...['-c:v', 'libx264', '-pix_fmt', 'yuv420p'],

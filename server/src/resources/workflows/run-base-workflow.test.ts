@@ -1,16 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { signedIn } from '#testing/people.ts';
+import { hasPhotos, photoPath } from '#testing/photos.ts';
 
-/** Real photographs lie beside a checkout only where somebody put them. */
-const cat = new URL('../../../../../shared/data/photos/chelsea.png', import.meta.url);
-
-test.skipIf(!existsSync(cat))(
+test.skipIf(!hasPhotos)(
   'what the base workflow sees is kept as untrusted annotations, and found by name',
   async () => {
     const alice = await signedIn('alice', { workflow: 'Universal' });
     await alice.client.postInputs({
-      inputs: [{ id: 'chelsea', data: { image: { base64: readFileSync(cat) } } }],
+      inputs: [{ id: 'chelsea', data: { image: { base64: readFileSync(photoPath('chelsea.png')) } } }],
     });
     const seen = async () =>
       (
