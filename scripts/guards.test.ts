@@ -155,3 +155,8 @@ test('no install script is allowed to run, and a package that brings a new one i
   );
   expect([...scripted].filter((name) => !(name in allowed))).toEqual([]);
 });
+
+test('a SIGTERM to npm start reaches the server: npm’s shell, which passes none on, gives it its place', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect(scripts.start).toBe('exec node scripts/start.mjs');
+});

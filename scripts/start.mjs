@@ -6,7 +6,8 @@ import { requireNode } from './lib/node-version.mjs';
 import { root } from './lib/paths.mjs';
 
 // npm start: install what is missing, build what changed, and become the server. The server runs in this
-// very process, so signals and kill -9 meet it and nobody is orphaned.
+// very process, so signals and kill -9 meet it and nobody is orphaned; `exec` in package.json puts it in the place of
+// npm's shell, which would die of a SIGTERM and pass nothing on.
 requireNode([20, 9], 'npm start');
 process.chdir(root);
 
