@@ -11,6 +11,7 @@ test.each([
   ['stub.PostInputs({}, metadata)', 'PostInputs', true],
   ['await alice.postInputs({ inputs })', 'postInputs', true],
   ["await call('PostInputs', {})", 'PostInputs', true],
+  ["channel.makeBidiStreamRequest('/clarifai.api.V2/PostInputs', write, read)", 'PostInputs', true],
   ['// PostInputs is tested elsewhere', 'PostInputs', false],
   ["test('PostInputs keeps the order', () => {})", 'PostInputs', false],
 ])('%s calls %s: %s', (source, name, calls) => {

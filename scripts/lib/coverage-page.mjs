@@ -113,7 +113,9 @@ export function calledNames(path, source) {
     if (node.type === 'CallExpression' && node.callee.type === 'MemberExpression') {
       names.add(node.callee.property.name ?? node.callee.property.value);
     }
-    if (node.type === 'Literal' && typeof node.value === 'string') names.add(node.value);
+    // Streams are opened by their path.
+    if (node.type === 'Literal' && typeof node.value === 'string')
+      names.add(node.value.replace(/^\/clarifai\.api\.V2\//, ''));
   });
   return names;
 }

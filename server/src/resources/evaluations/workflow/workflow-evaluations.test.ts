@@ -232,6 +232,7 @@ test('licences are listed for everyone; nothing here needs to be migrated', asyn
   const migrated = await alice.client.postModelMigration({ modelId: 'm' });
   expect(migrated.model?.id).toBe('m');
   expect((await alice.client.postModelMigration({ modelId: 'none' })).status?.code).toBe(21200);
+  expect((await alice.client.deleteModelMigration({ modelId: 'm' })).status?.code).toBe(11101);
   const gone = await alice.rest('DELETE', 'models/m/migration');
   expect(gone.json.status.code).toBe(11101);
 });
