@@ -52,6 +52,9 @@ def main() -> None:
     app_id = f'python-{uuid.uuid4().hex[:8]}'
     user = User(**auth)
     app = user.create_app(app_id=app_id, base_workflow='General')
+    # The SDK writes parameters into the working folder.
+    folder = tempfile.TemporaryDirectory()
+    os.chdir(folder.name)
     try:
         run(app, app_id, auth)
     finally:
