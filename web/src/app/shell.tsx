@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { AppProvider, useRpc, useUser } from '../api/queries.ts';
 import { useServerLost } from '../api/server-state.ts';
 import { signOut } from '../api/session.ts';
+import { orderConcepts } from '../gallery/colors.ts';
 import { changeLanguage, type LanguageCode, languageNames } from '../i18n/index.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
@@ -59,6 +60,8 @@ export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
 function InApp({ userId, appId, Screen }: { userId: string; appId: string; Screen: React.ComponentType }) {
   const name = useMemo(() => ({ user_id: userId, app_id: appId }), [userId, appId]);
   const found = useRpc('GetApp', { user_app_id: name });
+  const concepts = useRpc('ListConcepts', { user_app_id: name, per_page: 1000 });
+  useMemo(() => orderConcepts(concepts.data?.concepts?.flatMap(({ id }) => id ?? []) ?? []), [concepts.data]);
   useEffect(() => {
     document.title = `${appId} · Fovea`;
     return () => {
@@ -71,6 +74,8 @@ function InApp({ userId, appId, Screen }: { userId: string; appId: string; Scree
         <TroubleNote thrown={found.error} retry={() => void found.refetch()} />
       </div>
     );
+  // The same list that search and labels offer; without it shapes would change their colour while one looks.
+  if (concepts.isPending) return <Waiting />;
   return (
     <AppProvider value={{ ...name, ...(found.data?.app ? { app: found.data.app } : {}) }}>
       <Screen key={`${userId}/${appId}`} />

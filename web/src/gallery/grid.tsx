@@ -20,6 +20,7 @@ import { TroubleNote } from '../ui/states.tsx';
 import { clampAspect, guessedHeight, heightOfRows, layRows, PageHeights, type RowPlace } from './layout.ts';
 import { Overlay } from './overlay.tsx';
 import { type Item, Pages, pageSize, type Source } from './source.ts';
+import { TextTile } from './text-start.tsx';
 
 /** Browsers end an element at some 33 million pixels; past this a pixel of the scroll bar is more than one of the grid. */
 const scrollHeightMax = 12_000_000;
@@ -355,9 +356,7 @@ function Cell({
       {path ? (
         <img src={path} alt="" loading="lazy" decoding="async" draggable={false} />
       ) : (
-        <span className="grid-text">
-          {input.data?.text ? (input.data.text.raw ?? nameOf(input)) : nameOf(input)}
-        </span>
+        <TextTile input={input} />
       )}
       {overlay && state === 'ready' && <Overlay input={input} />}
       {kind !== 'image' && <Icon name={kind === 'video' ? 'video' : kind === 'audio' ? 'play' : 'docs'} />}

@@ -8,6 +8,7 @@ import { Link } from '../../app/link.tsx';
 import { pathTo } from '../../app/place.ts';
 import { Overlay } from '../../gallery/overlay.tsx';
 import type { Item } from '../../gallery/source.ts';
+import { TextPreview } from '../../gallery/text-start.tsx';
 import { formatNumber } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -85,7 +86,7 @@ export function Preview({
         {kind === 'video' && <video src={hostedPath(input.data?.video?.hosted, 'orig')} controls />}
         {/* biome-ignore lint/a11y/useMediaCaption: as above */}
         {kind === 'audio' && <audio src={hostedPath(input.data?.audio?.hosted, 'orig')} controls />}
-        {kind === 'text' && <p className="preview-text">{input.data?.text?.raw}</p>}
+        {kind === 'text' && <TextPreview input={input} />}
       </div>
     </Dialog>
   );
