@@ -230,4 +230,28 @@ describe.skipIf(withoutBrowser)('labelling', { timeout: 120_000 }, () => {
       expect(await page.evaluate(() => document.activeElement?.closest('.object-list') !== null)).toBe(true);
     });
   });
+
+  test('an input that the server is still reading opens by itself when that is done', async () => {
+    const visited = await visit(browser);
+    const { page, context, errors } = visited;
+    try {
+      // What the server answers in the moment between an upload and its reading.
+      let isRead = false;
+      await context.route('**/v2/**/inputs/circle-0', async (route) => {
+        const reply = await route.fetch();
+        const body = (await reply.json()) as { input?: object };
+        if (isRead || !body.input) return route.fulfill({ response: reply });
+        const input = { ...body.input, data: { image: {} }, status: { code: 30001 } };
+        return route.fulfill({ response: reply, json: { ...body, input } });
+      });
+      await goSignedIn(visited, user, `/${user.id}/${app}/inputs/circle-0`);
+      await page.getByText('still reading').waitFor();
+      isRead = true;
+      await page.getByRole('toolbar').waitFor();
+      await page.getByRole('heading', { name: 'circle-0.jpg' }).waitFor();
+      expect(errors).toEqual([]);
+    } finally {
+      await context.close();
+    }
+  });
 });

@@ -5,6 +5,8 @@ import { Button, IconButton } from '../ui/button.tsx';
 import { type Upload, type UploadState, uploader } from './uploader.ts';
 
 const rowsShown = 200;
+/** When all went well and nobody looks at the files, in milliseconds. */
+const goesAfterMs = 12_000;
 const finished: readonly UploadState[] = ['done', 'already', 'failed'];
 
 /** Files on their way, at the bottom of every screen: how many, how fast, what failed and why. */
@@ -20,9 +22,15 @@ export function UploadDock() {
     window.addEventListener('beforeunload', warn);
     return () => window.removeEventListener('beforeunload', warn);
   }, [open]);
+  const failed = uploads.filter(({ state }) => state === 'failed');
+  const isOver = uploads.length > 0 && uploader.isDone && failed.length === 0 && !isOpen;
+  useEffect(() => {
+    if (!isOver) return;
+    const timer = setTimeout(() => uploader.clear(), goesAfterMs);
+    return () => clearTimeout(timer);
+  }, [isOver]);
   if (uploads.length === 0) return null;
   const settled = uploads.filter(({ state }) => finished.includes(state)).length;
-  const failed = uploads.filter(({ state }) => state === 'failed');
   const leftBytes = uploads
     .filter(({ state }) => state === 'waiting' || state === 'sending')
     .reduce((sum, { file, bytesThere }) => sum + file.size - bytesThere, 0);

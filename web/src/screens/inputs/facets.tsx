@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { conceptName } from '../../api/media.ts';
 import { useAppName, useRpc } from '../../api/queries.ts';
@@ -7,11 +8,21 @@ import { Troubles } from '../../ui/states.tsx';
 import { kinds, type Query, type StatusFilter } from './query.ts';
 import { search } from './search-box.tsx';
 
+/** How often counts are asked for while the server reads inputs, in milliseconds. */
+const refreshMs = 1500;
+
 /** What there is, counted; a tick narrows the gallery to it. */
 export function Facets({ query }: { query: Query }) {
   const { t } = useTranslation();
   const app = useAppName();
-  const counts = useRpc('GetInputCount', { user_app_id: app });
+  const counts = useRpc(
+    'GetInputCount',
+    { user_app_id: app },
+    {
+      everyMs: (data) =>
+        (data?.counts?.to_process ?? 0) + (data?.counts?.processing ?? 0) > 0 ? refreshMs : false,
+    },
+  );
   const concepts = useRpc('GetConceptCounts', { user_app_id: app, per_page: 200 });
   const datasets = useRpc('ListDatasets', { user_app_id: app, per_page: 100 });
   const byKind = useRpc('PostInputsSearches', {
@@ -21,6 +32,14 @@ export function Facets({ query }: { query: Query }) {
     })),
     only_count: true,
   });
+  // What has been read since is of some kind, too.
+  const isRead = counts.data?.counts?.processed;
+  const wasRead = useRef(isRead);
+  const countKinds = byKind.refetch;
+  useEffect(() => {
+    if (wasRead.current !== undefined && wasRead.current !== isRead) void countKinds();
+    wasRead.current = isRead;
+  }, [isRead, countKinds]);
   const { processed = 0, to_process = 0, processing = 0, errors = 0 } = counts.data?.counts ?? {};
   const statuses: readonly (readonly [StatusFilter, number])[] = [
     ['ready', processed],

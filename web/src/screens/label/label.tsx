@@ -2,7 +2,7 @@ import type { Annotation, HostedURL, Input } from '@fovea/contract/rest';
 import { type ReactNode, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call, rpc } from '../../api/client.ts';
-import { hostedPath, kindOf } from '../../api/media.ts';
+import { hostedPath, kindOf, stateOf } from '../../api/media.ts';
 import { type AppName, useAppName, useRpc } from '../../api/queries.ts';
 import { wordsOf } from '../../api/trouble.ts';
 import { pathTo, usePlace } from '../../app/place.ts';
@@ -22,13 +22,26 @@ export default function Label() {
   const app = useAppName();
   const { path } = usePlace();
   const inputId = path[3] ?? '';
-  const found = useRpc('GetInput', { user_app_id: app, input_id: inputId });
-  return (
-    <Loaded query={found}>
-      {({ input }) => (input ? <Opened key={inputId} app={app} input={input} /> : null)}
-    </Loaded>
+  const { t } = useTranslation();
+  const found = useRpc(
+    'GetInput',
+    { user_app_id: app, input_id: inputId },
+    { everyMs: (data) => (isInWork(data?.input) ? 400 : false) },
   );
+  if (!found.data)
+    return (
+      <div className="page">
+        <Loaded query={found}>{() => null}</Loaded>
+      </div>
+    );
+  const { input } = found.data;
+  if (isInWork(input)) return <Waiting label={t('label.inWork')} />;
+  return input ? <Opened key={inputId} app={app} input={input} /> : null;
 }
+
+/** Whether the server has still to look at it: it opens by itself when that is done. */
+const isInWork = (input: Input | undefined): boolean =>
+  ['pending', 'processing'].includes(stateOf(input?.status));
 
 const openers = { image: openPicture, video: openVideo, audio: openAudio, text: openText } as const;
 
