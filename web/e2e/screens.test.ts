@@ -83,9 +83,10 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
         readonly nodes: readonly { readonly id: string; readonly node_inputs?: unknown }[];
       };
     }
-    const { workflow } = await api<Reply>(user, 'GET', `apps/${app}/workflows/look`);
+    const read = () => api<Reply>(user, 'GET', `apps/${app}/workflows/look`);
+    await expect.poll(async () => (await read()).workflow.nodes[0]?.id, soon).toBe('find');
+    const { workflow } = await read();
     expect(workflow.nodes).toHaveLength(2);
-    expect(workflow.nodes[0]?.id).toBe('find');
     expect(workflow.nodes[1]?.node_inputs).toEqual([{ node_id: 'find' }]);
   });
 
