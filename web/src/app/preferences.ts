@@ -36,18 +36,27 @@ export const usePreference = (name: string): string | undefined =>
 
 export type Theme = 'light' | 'dark' | 'system';
 
-const dark = typeof matchMedia === 'function' ? matchMedia('(prefers-color-scheme: dark)') : undefined;
+const media = (query: string) => (typeof matchMedia === 'function' ? matchMedia(query) : undefined);
+const dark = media('(prefers-color-scheme: dark)');
+/** As the styles have it. */
+const narrow = media('(max-width: 760px)');
+
+function useMedia(list: MediaQueryList | undefined): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      list?.addEventListener('change', listener);
+      return () => list?.removeEventListener('change', listener);
+    },
+    () => list?.matches ?? false,
+  );
+}
+
+export const useIsNarrow = (): boolean => useMedia(narrow);
 
 /** Whether the page is dark now: for what is drawn rather than styled. */
 export const useIsDark = (): boolean => {
   const chosen = usePreference('theme') ?? 'system';
-  const isSystemDark = useSyncExternalStore(
-    (listener) => {
-      dark?.addEventListener('change', listener);
-      return () => dark?.removeEventListener('change', listener);
-    },
-    () => dark?.matches ?? false,
-  );
+  const isSystemDark = useMedia(dark);
   return chosen === 'system' ? isSystemDark : chosen === 'dark';
 };
 

@@ -67,7 +67,7 @@ export function AppKeys() {
           </ul>
         )}
       </Loaded>
-      <form className="row" onSubmit={(event) => void make(event)}>
+      <form className="row end-aligned" onSubmit={(event) => void make(event)}>
         <TextField label={t('common.description')} value={description} onChange={setDescription} isRequired />
         <Select
           label={t('people.may')}

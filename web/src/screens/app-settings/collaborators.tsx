@@ -85,7 +85,7 @@ export function Collaborators() {
           </ul>
         )}
       </Loaded>
-      <form className="row" onSubmit={(event) => void add(event)}>
+      <form className="row end-aligned" onSubmit={(event) => void add(event)}>
         <TextField label={t('people.userId')} value={userId} onChange={setUserId} isRequired />
         <Select
           label={t('people.may')}

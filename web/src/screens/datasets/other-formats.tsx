@@ -60,7 +60,7 @@ export function OtherFormats({
     <section className="stack" aria-label={t('datasets.exportOther')}>
       <h2>{t('datasets.exportOther')}</h2>
       <p className="quiet">{t('datasets.exportOtherWords')}</p>
-      <div className="row end-aligned wrap">
+      <div className="row end-aligned">
         <Select
           label={t('datasets.exportFormat')}
           value={format}

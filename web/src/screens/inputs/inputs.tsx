@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useAppName } from '../../api/queries.ts';
 import { go, pathTo, usePlace } from '../../app/place.ts';
-import { setPreference, usePreference } from '../../app/preferences.ts';
+import { setPreference, useIsNarrow, usePreference } from '../../app/preferences.ts';
 import { Grid, type GridHandle } from '../../gallery/grid.tsx';
 import type { Item } from '../../gallery/source.ts';
 import { formatNumber } from '../../i18n/format.ts';
@@ -23,7 +23,6 @@ import { SearchTools } from './search-tools.tsx';
 import { SelectionBar } from './selection-bar.tsx';
 import { readInputs, sourceOf } from './sources.ts';
 
-const narrowPx = 760;
 const rowHeights = [90, 130, 180, 250, 340] as const;
 
 /** Everything in the app, or what was looked for, as pictures. */
@@ -41,7 +40,8 @@ export default function Inputs() {
   const density = Number(usePreference('density') ?? 2);
   const overlay = usePreference('overlay') !== 'off';
   // On a narrow window they would stand where the pictures are.
-  const facets = (usePreference('facets') ?? (innerWidth > narrowPx ? 'on' : 'off')) !== 'off';
+  const isNarrow = useIsNarrow();
+  const facets = (usePreference('facets') ?? (isNarrow ? 'off' : 'on')) !== 'off';
   const total = useQuery({
     queryKey: ['GetInputCount', 'gallery', source.key],
     queryFn: ({ signal }) => source.count(signal),

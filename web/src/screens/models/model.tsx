@@ -217,6 +217,16 @@ function Versions({ model }: { model: ModelMessage }) {
   const { t } = useTranslation();
   const app = useAppName();
   const found = useRpc('ListModelVersions', { user_app_id: app, model_id: model.id ?? '', per_page: 200 });
+  const evaluations = useRpc('ListEvaluations', {
+    user_app_id: app,
+    per_page: 100,
+    sort_by_created_at: true,
+  });
+  /** What the newest finished evaluation of a version says. */
+  const summaryOf = (version: ModelVersion) =>
+    evaluations.data?.eval_metrics?.find(
+      (one) => one.summary && one.model?.id === model.id && one.model?.model_version?.id === version.id,
+    )?.summary ?? version.metrics?.summary;
   return (
     <Loaded query={found}>
       {({ model_versions = [] }) => (
@@ -250,8 +260,8 @@ function Versions({ model }: { model: ModelMessage }) {
                 <VersionBadge version={version} />
               </td>
               <td>{formatAgo(version.created_at)}</td>
-              <td className="number">{shown(version.metrics?.summary?.macro_avg_f1_score)}</td>
-              <td className="number">{shown(version.metrics?.summary?.macro_avg_roc_auc)}</td>
+              <td className="number">{shown(summaryOf(version)?.macro_avg_f1_score)}</td>
+              <td className="number">{shown(summaryOf(version)?.macro_avg_roc_auc)}</td>
             </tr>
           ))}
         </Table>

@@ -33,7 +33,7 @@ export function People() {
           <MadeToken secret={made.secret} onClose={() => setMade(undefined)} />
         </>
       )}
-      <form className="row" onSubmit={(event) => void make(event)}>
+      <form className="row end-aligned" onSubmit={(event) => void make(event)}>
         <TextField label={t('people.userId')} value={id} onChange={setId} isRequired />
         <Button type="submit" icon="people" isDisabled={id === ''}>
           {t('people.make')}

@@ -11,6 +11,8 @@ import {
   type NodeProps,
   Position,
   ReactFlow,
+  useReactFlow,
+  useStore,
 } from '@xyflow/react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -169,6 +171,7 @@ export default function GraphEditor({
         >
           <Background />
           <Controls showInteractive={false} />
+          <FitWhenResized />
         </ReactFlow>
       </div>
       <NodeList graph={graph} types={types} onChange={onChange} selected={selected} />
@@ -278,3 +281,13 @@ function ModelNode({ data, selected }: NodeProps<FlowNode>) {
 }
 
 const nodeTypes = { source: SourceNode, model: ModelNode };
+
+/** Shows the whole graph again when the window has another width. */
+function FitWhenResized() {
+  const { fitView } = useReactFlow();
+  const width = useStore((state) => state.width);
+  useEffect(() => {
+    if (width > 0) void fitView();
+  }, [width, fitView]);
+  return null;
+}
