@@ -138,11 +138,39 @@ describe.skipIf(withoutBrowser)('sets and large files', { timeout: 180_000 }, ()
       expect(names).toMatch(/labels\/[\w/.-]+\.txt/);
       expect(errors).toEqual([]);
     });
+    await aVersionIsWhatItWas();
     await open('jobs', async ({ page }) => {
       await page.getByText('Import of a set').first().waitFor();
       await page.getByText('Look into a set').first().waitFor();
     });
   });
+
+  /** Keeps a version, takes a picture out of the dataset, and exports both: only the version has the picture. */
+  async function aVersionIsWhatItWas(): Promise<void> {
+    await api(user, 'POST', `apps/${app}/datasets/street/versions`, { dataset_versions: [{ id: 'kept' }] });
+    const { inputs = [] } = await api<{ inputs?: { id: string }[] }>(user, 'GET', `apps/${app}/inputs`);
+    await open('datasets/street', async ({ page, errors }) => {
+      await expect.poll(() => page.locator('tbody .badge.good').count(), { timeout: 60_000 }).toBe(1);
+      await api(user, 'DELETE', `apps/${app}/datasets/street/inputs`, { input_ids: [inputs[0]?.id] });
+      await page.goto(`${url()}/${user.id}/${app}/datasets/street?tab=export`);
+      const other = page.getByRole('region', { name: 'In formats of other tools' });
+      const exported = async (state: RegExp, ready: number) => {
+        await other.getByRole('button', { name: /What/ }).click();
+        await page.getByRole('option', { name: state }).click();
+        await other.getByRole('button', { name: 'Export', exact: true }).click();
+        const links = other.getByRole('link', { name: /^Download/ });
+        await expect.poll(() => links.count(), { timeout: 60_000 }).toBe(ready);
+        const href = await links.first().getAttribute('href');
+        const reply = await fetch(url() + href, { headers: { authorization: `Key ${user.pat}` } });
+        const archive = Buffer.from(await reply.arrayBuffer()).toString('latin1');
+        return new Set(archive.match(/[\w./-]+\.(?:jpe?g|png)/g)).size;
+      };
+      // The one of the test before lies there, too.
+      expect(await exported(/^kept/, 2)).toBe(3);
+      expect(await exported(/as it is now/, 3)).toBe(2);
+      expect(errors).toEqual([]);
+    });
+  }
 
   test.skipIf(!ffmpegPath)('a large video goes in parts, over lost connections and a reload', async () => {
     const clip = await numberedClip({ ending: 'mp4', frames: 30 });
