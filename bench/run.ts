@@ -129,6 +129,7 @@ async function runOne(bench: Bench, options: RunOptions, folder: string) {
     await bench.run(context);
   } catch (thrown) {
     error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    if (!isBreakingOff) context.say(`broke: ${error}`);
   }
   // What broke then broke because its processes were ended; `breakOff` ends this one.
   if (isBreakingOff) await new Promise(() => {});

@@ -9,9 +9,9 @@ export type MetricsQuestion =
       truthFile: string;
       foundFile: string;
       classes: number;
-      broken?: 'no-crowd' | 'twice' | 'hoard';
+      broken?: 'no-crowd' | 'twelve times' | 'hoard';
     }
-  | { kind: 'rows'; scoresFile: string; truthFile: string; classes: number; broken?: 'twice' };
+  | { kind: 'rows'; scoresFile: string; truthFile: string; classes: number; broken?: 'twelve times' };
 
 const doubles = (file: string): Float64Array => {
   const bytes = readFileSync(file);
@@ -36,7 +36,7 @@ function columnsOf(table: Float64Array) {
 const hoard: DetectionRows[] = [];
 
 function answer(question: MetricsQuestion): object {
-  const times = question.broken === 'twice' ? 12 : 1;
+  const times = question.broken === 'twelve times' ? 12 : 1;
   if (question.kind === 'objects') {
     const { last: crowd, ...truth } = columnsOf(doubles(question.truthFile));
     const { last: scores, ...found } = columnsOf(doubles(question.foundFile));
