@@ -199,7 +199,7 @@ async function growth(context: BenchContext, scene: Scene): Promise<void> {
   const costs = await interleaved(context, {
     small: () => often(small, 5),
     large: () => often(scene, 1),
-    again: () => often({ ...scene, broken: 'twice' }, 1),
+    again: () => often({ ...scene, broken: 'twelve times' }, 1),
   });
   context.measured(
     'B evaluate detection',
