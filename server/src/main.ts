@@ -519,6 +519,10 @@ export async function main(): Promise<void> {
   const url = `${config.tls ? 'https' : 'http'}://${host}:${server.port}`;
   await writeConnection(config.dataDir, { url, userId, pat: config.secretKey ? undefined : pat });
   console.log(welcomeText(server));
+  const end = (code: number) => {
+    if (server.hangs()) process.kill(process.pid, 'SIGKILL');
+    process.exit(code);
+  };
   let isStopping = false;
   const stop = async () => {
     if (isStopping) return;
@@ -526,11 +530,10 @@ export async function main(): Promise<void> {
     try {
       await removeConnection(config.dataDir);
       await server.stop();
-      if (server.hangs()) process.kill(process.pid, 'SIGKILL');
-      process.exit(0);
+      end(0);
     } catch (error) {
       console.error('Something did not stop cleanly:', error);
-      process.exit(1);
+      end(1);
     }
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
