@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { rest } from '../harness/api.ts';
@@ -6,7 +5,7 @@ import { type Bench, type BenchContext, type Goal, scaled } from '../harness/ben
 import { cpuDuring } from '../harness/processes.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { type BenchApp, fillApp, makeApp, settle } from '../harness/rows.ts';
-import { type BenchServer, pat, startServer, userId } from '../harness/server.ts';
+import { type BenchServer, openServer, pat, userId } from '../harness/server.ts';
 
 const goal = (id: string, what: string, better: 'lower' | 'higher', pass: number, record: number): Goal => ({
   id,
@@ -57,10 +56,7 @@ interface Place extends BenchApp {
 }
 
 async function run(context: BenchContext): Promise<void> {
-  const server = await startServer({ main: context.serverMain, dataDir: join(context.folder, 'data') });
-  context.defer(() => server.stop());
-  const db = await server.database();
-  context.defer(() => db.end());
+  const { server, db } = await openServer(context);
   const n = scaled(context, 10_000, 1000);
   const small = await place(server, db, 'bulk-small', n);
   const large = await place(server, db, 'bulk-large', n * times);

@@ -1,11 +1,10 @@
-import { join } from 'node:path';
 import type pg from 'pg';
 import { rest } from '../harness/api.ts';
 import { type Bench, type BenchContext, type Goal, scaled } from '../harness/bench.ts';
 import { cpuDuring } from '../harness/processes.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { type BenchApp, fillApp, makeApp, settle } from '../harness/rows.ts';
-import { type BenchServer, startServer, userId } from '../harness/server.ts';
+import { type BenchServer, openServer, userId } from '../harness/server.ts';
 
 const goal = (id: string, what: string, pass: number, record: number): Goal => ({
   id,
@@ -42,10 +41,7 @@ interface Place extends BenchApp {
 }
 
 async function run(context: BenchContext): Promise<void> {
-  const server = await startServer({ main: context.serverMain, dataDir: join(context.folder, 'data') });
-  context.defer(() => server.stop());
-  const db = await server.database();
-  context.defer(() => db.end());
+  const { server, db } = await openServer(context);
   const n = scaled(context, 10_000, 2000);
   const small = await place(server, db, 'version-small', n);
   const large = await place(server, db, 'version-large', n * times);

@@ -1,11 +1,11 @@
 import { crc32 } from 'node:zlib';
 import { zipOf } from '../../server/src/testing/archives.ts';
 import { type Files, webStub } from '../../server/src/testing/stubs.ts';
-import { type Found, nothingFound } from './ledger.ts';
+import type { Found } from './ledger.ts';
 import { settled } from './oracle.ts';
 import { picture } from './picture.ts';
 import type { Random } from './random.ts';
-import { attempt, type Point, type Troupe } from './troupe.ts';
+import { attempt, openTroupe, type Point, type Troupe } from './troupe.ts';
 import { pat, userId, type Victim } from './victim.ts';
 
 const path = `/v2/users/${userId}/apps/harbour`;
@@ -66,7 +66,6 @@ export async function openHarbour(victim: Victim, random: Random): Promise<Troup
   const refused: string[] = [];
   const attempted = (work: () => Promise<unknown>) => attempt(work, refused);
   let isReviewed = false;
-  let isIdle = true;
 
   for (const id of ['harbour', 'quay'])
     await wire.must('POST', `/v2/users/${userId}/apps`, {
@@ -231,10 +230,7 @@ export async function openHarbour(victim: Victim, random: Random): Promise<Troup
     }
   }
 
-  async function check(): Promise<Found> {
-    const found = nothingFound();
-    if (isIdle) return found;
-    isIdle = true;
+  async function compare(found: Found): Promise<void> {
     found.other.push(...refused.splice(0));
     await finishPacks(found);
     found.stuck.push(...(await settled(victim)));
@@ -296,21 +292,7 @@ export async function openHarbour(victim: Victim, random: Random): Promise<Troup
     operations.clear();
     for (const { id } of there.cancelled)
       if (crowds.get(id)) found.stuck.push(`inputs of the cancelled ${id} wait`);
-    return found;
   }
 
-  return {
-    actFor(point) {
-      const act = actFor(point);
-      return (
-        act &&
-        (() => {
-          isIdle = false;
-          return act();
-        })
-      );
-    },
-    check,
-    close: () => site.close(),
-  };
+  return { ...openTroupe(actFor, compare), close: () => site.close() };
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Found, nothingFound } from './ledger.ts';
+import type { Found } from './ledger.ts';
 import { settled } from './oracle.ts';
 import { picture } from './picture.ts';
 import type { Random } from './random.ts';
-import { attempt, type Point, type Troupe } from './troupe.ts';
+import { attempt, openTroupe, type Point, type Troupe } from './troupe.ts';
 import { userId, type Victim } from './victim.ts';
 
 const path = `/v2/users/${userId}/apps/school`;
@@ -48,7 +48,6 @@ export async function openSchool(victim: Victim, random: Random): Promise<Troupe
   let trainings = 0;
   let apps = 0;
   let keeps = 0;
-  let isIdle = true;
 
   async function trainOne(type: (typeof types)[number]): Promise<void> {
     // Where concepts are named, the first says which pictures are as they should be.
@@ -122,10 +121,7 @@ export async function openSchool(victim: Victim, random: Random): Promise<Troupe
     });
   }
 
-  async function check(): Promise<Found> {
-    const found = nothingFound();
-    if (isIdle) return found;
-    isIdle = true;
+  async function compare(found: Found): Promise<void> {
     found.stuck.push(...(await settled(victim)));
     const there = await victim.sql(async (db) => ({
       open: (await db.query(openText)).rows,
@@ -156,7 +152,6 @@ export async function openSchool(victim: Victim, random: Random): Promise<Troupe
     }
     for (const { id } of there.apps)
       if (closed.has(id)) found.lost.push(`the app ${id} was deleted and is back`);
-    return found;
   }
 
   function actFor(point: Point): (() => Promise<void>) | undefined {
@@ -167,17 +162,5 @@ export async function openSchool(victim: Victim, random: Random): Promise<Troupe
     return undefined;
   }
 
-  return {
-    actFor(point) {
-      const act = actFor(point);
-      return (
-        act &&
-        (() => {
-          isIdle = false;
-          return act();
-        })
-      );
-    },
-    check,
-  };
+  return openTroupe(actFor, compare);
 }

@@ -1,5 +1,5 @@
 import type { deathPoints } from '../../server/src/domain/failpoints.ts';
-import type { Found } from './ledger.ts';
+import { type Found, nothingFound } from './ledger.ts';
 
 export type Point = (typeof deathPoints)[number];
 
@@ -10,6 +10,33 @@ export interface Troupe {
   /** Waits until all has ended that was asked for, and compares. */
   check(): Promise<Found>;
   close?(): Promise<void>;
+}
+
+/** A troupe that compares only after something was done since it compared last. */
+export function openTroupe(
+  actFor: Troupe['actFor'],
+  compare: (found: Found) => Promise<void>,
+): Pick<Troupe, 'actFor' | 'check'> {
+  let isIdle = true;
+  return {
+    actFor(point) {
+      const act = actFor(point);
+      return (
+        act &&
+        (() => {
+          isIdle = false;
+          return act();
+        })
+      );
+    },
+    async check() {
+      const found = nothingFound();
+      if (isIdle) return found;
+      isIdle = true;
+      await compare(found);
+      return found;
+    },
+  };
 }
 
 /**

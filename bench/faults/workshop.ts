@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ffmpegPath, numberedClip } from '../../server/src/testing/clips.ts';
 import { channelNetwork, tarFile, uploadVersion } from '../../server/src/testing/models.ts';
 import type { Person } from '../../server/src/testing/people.ts';
-import { type Found, nothingFound } from './ledger.ts';
+import type { Found } from './ledger.ts';
 import { settled } from './oracle.ts';
 import { picture } from './picture.ts';
 import type { Random } from './random.ts';
-import { attempt, type Point, type Troupe } from './troupe.ts';
+import { attempt, openTroupe, type Point, type Troupe } from './troupe.ts';
 import { auditApp } from './truth.ts';
 import { pat, userId, type Victim } from './victim.ts';
 
@@ -50,7 +50,6 @@ export async function openWorkshop(victim: Victim, random: Random): Promise<Trou
   const refused: string[] = [];
   let asked: { track: string; body: object } | undefined;
   let count = 0;
-  let isIdle = true;
 
   for (const [id, workflow] of [
     ['workshop', { ...general, id: 'Empty' }],
@@ -159,10 +158,7 @@ export async function openWorkshop(victim: Victim, random: Random): Promise<Trou
       found.other.push(`the version ${newest.id} answers ${http} ${JSON.stringify(json.status)}`);
   }
 
-  async function check(): Promise<Found> {
-    const found = nothingFound();
-    if (isIdle) return found;
-    isIdle = true;
+  async function compare(found: Found): Promise<void> {
     found.other.push(...refused.splice(0));
     await checkVersions(found);
     const { counts } = await wire.must('GET', `${walk}/inputs/status`);
@@ -183,7 +179,6 @@ export async function openWorkshop(victim: Victim, random: Random): Promise<Trou
       if (http !== 200) found.other.push(`${asked.track} answers ${http} ${JSON.stringify(json.status)}`);
       asked = undefined;
     }
-    return found;
   }
 
   function actFor(point: Point): (() => Promise<void>) | undefined {
@@ -194,17 +189,5 @@ export async function openWorkshop(victim: Victim, random: Random): Promise<Trou
     return undefined;
   }
 
-  return {
-    actFor(point) {
-      const act = actFor(point);
-      return (
-        act &&
-        (() => {
-          isIdle = false;
-          return act();
-        })
-      );
-    },
-    check,
-  };
+  return openTroupe(actFor, compare);
 }

@@ -1,10 +1,9 @@
-import { join } from 'node:path';
 import type pg from 'pg';
 import type { BenchContext } from './bench.ts';
 import { scaled } from './bench.ts';
 import { type LoadGenerator, openLoad } from './load.ts';
 import { type BenchApp, fillApp, makeApp, settle } from './rows.ts';
-import { type BenchServer, startServer } from './server.ts';
+import { type BenchServer, openServer } from './server.ts';
 
 export interface BigApps {
   readonly server: BenchServer;
@@ -16,14 +15,7 @@ export interface BigApps {
 
 /** A server with an app of 50,000 inputs and one of a million, at rest. About two minutes at full size. */
 export async function openBigApps(context: BenchContext): Promise<BigApps> {
-  const server = await startServer({
-    main: context.serverMain,
-    dataDir: join(context.folder, 'data'),
-    env: { FOVEA_ROLES: 'api' },
-  });
-  context.defer(() => server.stop());
-  const db = await server.database();
-  context.defer(() => db.end());
+  const { server, db } = await openServer(context, { env: { FOVEA_ROLES: 'api' } });
   const sizes = { small: scaled(context, 50_000, 2000), large: scaled(context, 1_000_000, 20_000) };
   const [small, large] = [await makeApp(server, db, 'bench-small'), await makeApp(server, db, 'bench-large')];
   context.say(`loading ${sizes.small} and ${sizes.large} inputs`);

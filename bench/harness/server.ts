@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import type { BenchContext } from './bench.ts';
 
 /** The bench's own user. */
 export const pat = 'be'.repeat(16);
@@ -34,6 +35,19 @@ export interface ServerOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** False leaves it on all cores: for measuring starts. */
   readonly pin?: boolean;
+}
+
+/** The server under measurement, with a connection to its database; both are closed when the bench is over. */
+export async function openServer(
+  context: Pick<BenchContext, 'serverMain' | 'folder' | 'defer'>,
+  options: Pick<ServerOptions, 'env' | 'pin'> = {},
+): Promise<{ server: BenchServer; db: pg.Client }> {
+  const { serverMain: main, folder } = context;
+  const server = await startServer({ main, dataDir: join(folder, 'data'), ...options });
+  context.defer(() => server.stop());
+  const db = await server.database();
+  context.defer(() => db.end());
+  return { server, db };
 }
 
 /** Starts the built server in a process tree of its own and waits until it answers. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
   DataSchema,
@@ -16,7 +15,7 @@ import { openPeer, socketOf } from '../harness/peer.ts';
 import { cpuDuring } from '../harness/processes.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { type BenchApp, fillApp, makeApp, settle } from '../harness/rows.ts';
-import { startServer } from '../harness/server.ts';
+import { openServer } from '../harness/server.ts';
 
 const pageSize = 128;
 const filters = ['status', 'metadata', 'concept'] as const;
@@ -40,14 +39,7 @@ const filtered: Bench = {
 export default filtered;
 
 async function run(context: BenchContext): Promise<void> {
-  const server = await startServer({
-    main: context.serverMain,
-    dataDir: join(context.folder, 'data'),
-    env: { FOVEA_ROLES: 'api' },
-  });
-  context.defer(() => server.stop());
-  const db = await server.database();
-  context.defer(() => db.end());
+  const { server, db } = await openServer(context, { env: { FOVEA_ROLES: 'api' } });
   const load = openLoad();
   context.defer(() => load.close());
   const size = scaled(context, 200_000, 20_000);

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   MultiSearchResponseSchema,
@@ -12,7 +11,7 @@ import { medianOf } from '../harness/judge.ts';
 import { openLoad } from '../harness/load.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { type BenchApp, makeApp, settle } from '../harness/rows.ts';
-import { startServer } from '../harness/server.ts';
+import { openServer } from '../harness/server.ts';
 import { joinedRanks } from './joined-ranks.ts';
 
 const bar = { unit: 'x', better: 'lower', pass: 1.5, record: 1.2 } as const;
@@ -44,14 +43,7 @@ const matches = 100;
 const asked = 16;
 
 async function run(context: BenchContext): Promise<void> {
-  const server = await startServer({
-    main: context.serverMain,
-    dataDir: join(context.folder, 'data'),
-    env: { FOVEA_ROLES: 'api' },
-  });
-  context.defer(() => server.stop());
-  const db = await server.database();
-  context.defer(() => db.end());
+  const { server, db } = await openServer(context, { env: { FOVEA_ROLES: 'api' } });
   const sizes = { small: scaled(context, 50_000, 2_000), large: scaled(context, 500_000, 20_000) };
   const [small, large] = [await makeApp(server, db, 'ranks-small'), await makeApp(server, db, 'ranks-large')];
   context.say(`loading ${sizes.small} and ${sizes.large} inputs`);

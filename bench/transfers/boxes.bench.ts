@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { ListInputsRequestSchema } from '@fovea/contract';
 import { type Dataset, encodePng } from '@fovea/formats';
 import pg from 'pg';
@@ -10,7 +9,7 @@ import { socketOf } from '../harness/peer.ts';
 import { cpuDuring } from '../harness/processes.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import { makeApp } from '../harness/rows.ts';
-import { type BenchServer, startServer } from '../harness/server.ts';
+import { type BenchServer, openServer } from '../harness/server.ts';
 import { ended, startImport, transferOf, upload, zipOf } from './import.ts';
 
 const appId = 'bench-boxes';
@@ -58,10 +57,7 @@ const boxes: Bench = {
 export default boxes;
 
 async function run(context: BenchContext): Promise<void> {
-  const server = await startServer({ main: context.serverMain, dataDir: join(context.folder, 'data') });
-  context.defer(() => server.stop());
-  const db = await server.database();
-  context.defer(() => db.end());
+  const { server, db } = await openServer(context);
   await makeApp(server, db, appId);
   const pictures = scaled(context, 2_000, 100);
   await upload(server, appId, 'pictures', await zipOf(setOf(pictures, undefined)));

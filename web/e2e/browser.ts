@@ -108,6 +108,23 @@ export async function goSignedIn({ context, page }: Visit, user: User, path = '/
   await page.goto(url() + path);
 }
 
+/** Does something at a place of the page, signed in; the page must have said no error meanwhile. */
+export async function visitSignedIn(
+  browser: Browser,
+  user: User,
+  path: string,
+  work: (visited: Visit) => Promise<void>,
+): Promise<void> {
+  const visited = await visit(browser);
+  try {
+    await goSignedIn(visited, user, path);
+    await work(visited);
+    expect(visited.errors).toEqual([]);
+  } finally {
+    await visited.context.close();
+  }
+}
+
 export const makeApp = (user: User, id: string) =>
   api(user, 'POST', 'apps', {
     apps: [{ id, default_workflow: { id: 'Universal', app_id: 'main', user_id: 'clarifai' } }],

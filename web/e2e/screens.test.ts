@@ -15,6 +15,7 @@ import {
   url,
   type Visit,
   visit,
+  visitSignedIn,
   withoutBrowser,
 } from './browser.ts';
 
@@ -31,16 +32,8 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
   });
   afterAll(async () => browser?.close());
 
-  const at = async (path: string, work: (visited: Visit) => Promise<void>): Promise<void> => {
-    const visited = await visit(browser);
-    try {
-      await goSignedIn(visited, user, `/${user.id}/${app}/${path}`);
-      await work(visited);
-      expect(visited.errors).toEqual([]);
-    } finally {
-      await visited.context.close();
-    }
-  };
+  const at = (path: string, work: (visited: Visit) => Promise<void>) =>
+    visitSignedIn(browser, user, `/${user.id}/${app}/${path}`, work);
 
   test('a workflow is made, wired as far as wires fit, run with the time of each node, and is the same in YAML', async () => {
     await at('workflows', async ({ page }) => {

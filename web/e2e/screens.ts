@@ -32,6 +32,14 @@ export interface Screen {
   readonly isOfCanvas?: boolean;
 }
 
+async function markThree(page: Page): Promise<void> {
+  for (const at of [0, 2, 3])
+    await page
+      .locator('.grid-cell')
+      .nth(at)
+      .click({ modifiers: ['ControlOrMeta'] });
+}
+
 const inApp =
   (rest: string) =>
   ({ user, app }: Ground): string =>
@@ -118,13 +126,7 @@ export const screens: readonly Screen[] = [
     name: 'gallery-marked',
     path: inApp('/inputs'),
     ready: '.selection-bar',
-    open: async (page) => {
-      for (const at of [0, 2, 3])
-        await page
-          .locator('.grid-cell')
-          .nth(at)
-          .click({ modifiers: ['ControlOrMeta'] });
-    },
+    open: markThree,
   },
   {
     name: 'gallery-preview',
@@ -196,11 +198,7 @@ export const screens: readonly Screen[] = [
     path: inApp('/inputs'),
     ready: '.dialog .what-goes img',
     open: async (page) => {
-      for (const at of [0, 2, 3])
-        await page
-          .locator('.grid-cell')
-          .nth(at)
-          .click({ modifiers: ['ControlOrMeta'] });
+      await markThree(page);
       await page.locator(`.selection-bar ${withIcon(icons.trash)}`).click();
     },
   },

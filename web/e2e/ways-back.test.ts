@@ -2,7 +2,6 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   api,
-  goSignedIn,
   makeApp,
   newUser,
   openBrowser,
@@ -11,7 +10,7 @@ import {
   soon,
   type User,
   type Visit,
-  visit,
+  visitSignedIn,
   withoutBrowser,
 } from './browser.ts';
 
@@ -47,16 +46,8 @@ describe.skipIf(withoutBrowser)('ways back', { timeout: 120_000 }, () => {
   });
   afterAll(async () => browser?.close());
 
-  const at = async (path: string, work: (visited: Visit) => Promise<void>): Promise<void> => {
-    const visited = await visit(browser);
-    try {
-      await goSignedIn(visited, user, `/${user.id}/${app}/${path}`);
-      await work(visited);
-      expect(visited.errors).toEqual([]);
-    } finally {
-      await visited.context.close();
-    }
-  };
+  const at = (path: string, work: (visited: Visit) => Promise<void>) =>
+    visitSignedIn(browser, user, `/${user.id}/${app}/${path}`, work);
   const mark = async (page: Page, names: readonly string[]) => {
     for (const name of names)
       await page
