@@ -109,7 +109,7 @@ async function framed(browser: Browser, target: string): Promise<boolean> {
     const page = await context.newPage();
     await page.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`, { waitUntil: 'load' });
     const inner = page.frames().find((frame) => frame !== page.mainFrame());
-    return inner !== undefined && inner.url().startsWith('http');
+    return inner?.url().startsWith('http') ?? false;
   } finally {
     await context.close();
     evil.close();

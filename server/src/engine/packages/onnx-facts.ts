@@ -150,7 +150,7 @@ function readModel(file: ProtoFile, folder: string): OnnxFacts {
       if (domain === '' || domain === 'ai.onnx') opset = version;
     } else if (field.number === 25) functionDomains.push(readFunction(file, field, folder, found));
   }
-  if (!graph || graph.wire !== 2) throw new OnnxRefused('this is no ONNX file: it holds no graph');
+  if (graph?.wire !== 2) throw new OnnxRefused('this is no ONNX file: it holds no graph');
   if (irVersion < 3 || opset === 0) throw new OnnxRefused('the file names no version of the ONNX operators');
   if (opset > opsetMax)
     throw new OnnxRefused(

@@ -131,7 +131,7 @@ function detrBoxes(outputs: Outputs, picture: GuestPicture, hasNothingClass: boo
   const logits = named(outputs, undefined, ['logits', 'pred_logits', 'labels']);
   const boxes = outputs.pred_boxes ?? outputs.dets;
   const [queries = 0, classes = 0] = logits.dims;
-  if (!boxes || boxes.dims.length !== 2 || boxes.dims[0] !== queries || boxes.dims[1] !== 4)
+  if (boxes?.dims.length !== 2 || boxes.dims[0] !== queries || boxes.dims[1] !== 4)
     throw new PackageRefused(
       'a detector of this kind gives logits [queries, classes] and pred_boxes [queries, 4]',
     );

@@ -106,7 +106,7 @@ test('after a restart vectors come from the file, and what changed since from th
   expect(keys).toEqual([one]);
 });
 
-test.each<[string, () => Promise<unknown> | void]>([
+test.each<[string, () => unknown]>([
   ['is cut short', () => truncateSync(file(), readFileSync(file()).length - 100)],
   [
     'has another bit in the middle',
