@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { Gate } from '../gate.ts';
 import { type Audio, readAudio } from './audio.ts';
 import { type MediumKind, mediaFault } from './faults.ts';
+import { type FragmentedTrack, fragmentsOf } from './fragments.ts';
 import { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
 import { type FoundFormat, formatHeadBytes, readMediaFormat } from './media-format.ts';
 import { fileName, type OpenFile } from './probe.ts';
@@ -15,6 +16,7 @@ import { indexVideo, openFrames, type Video } from './video.ts';
 import { VideoIndexes } from './video-indexes.ts';
 
 export type { Audio, AudioFacts } from './audio.ts';
+export { type FragmentedHead, type FragmentedTrack, readFragmentedHead } from './fragments.ts';
 export type { Frame } from './frame-reader.ts';
 export type { FrameTimes, SampledTime } from './frame-times.ts';
 export { defaultMediaDecodeLimits, type MediaDecodeLimits } from './limits.ts';
@@ -52,6 +54,17 @@ export interface MediaDecoder {
   withAudio<T>(
     source: MediumSource,
     use: (audio: Omit<Audio, 'close'>) => Promise<T>,
+    options?: OpenMediumOptions,
+  ): Promise<T>;
+  /**
+   * The tracks of a video in files that players read in ranges, for as long as `use` runs; undefined where its pictures
+   * would have to be coded anew.
+   *
+   * @throws Fault as `withVideo`
+   */
+  withFragments<T>(
+    source: MediumSource,
+    use: (tracks: readonly FragmentedTrack[] | undefined) => Promise<T>,
     options?: OpenMediumOptions,
   ): Promise<T>;
   /** A folder for files under work, gone when `use` ends; a file in it can be a source without being copied. */
@@ -143,6 +156,8 @@ export function openMediaDecoder(options: MediaDecoderOptions): MediaDecoder {
     withVideo: (source, work, asked = {}) => use('video', source, asked, readVideo, work),
     withAudio: (source, work, asked = {}) =>
       use('audio', source, asked, (file, sizeBytes, { signal }) => readAudio(file, sizeBytes, signal), work),
+    withFragments: (source, work, asked = {}) =>
+      use('video', source, asked, (file, _, { signal }) => fragmentsOf(file, signal), work),
     async scratch(work) {
       const { folder, remove } = await makeFolder();
       try {

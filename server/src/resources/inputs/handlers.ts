@@ -104,7 +104,7 @@ export function inputHandlers(deps: InputDeps): ServicePart<Call, Rpc> {
       return { hits: await inputSamples(deps, call.app, req.taskId, req.userIds) };
     },
 
-    getInputVideoManifest: (req, call) => videoManifest(deps, call.app, req.inputId),
+    getInputVideoManifest: (req, call) => videoManifest(deps, call.app, req.inputId, call.signal),
 
     async deleteInput(req, call) {
       await deleteInputs(deps, call.app, [req.inputId]);

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clipSize, ffmpegPath, numberedClip, numberIn, toneClip } from '#testing/clips.ts';
@@ -236,19 +238,89 @@ describe('a text', () => {
 });
 
 describe('GetInputVideoManifest', () => {
-  withFfmpeg('names the original of a video, to be read in ranges', async () => {
+  /** What a player makes of a manifest: frames of the pictures, and whether there is a sound. */
+  async function played(manifestUrl: string) {
+    // ffmpeg passes headers on from the manifest's own request, so it has to come over HTTP as well.
+    const site = await webServer({ '/film.mpd': Buffer.from(manifestUrl.split(',')[1] as string, 'base64') });
+    try {
+      const args = ['-v', 'error', '-of', 'json', '-count_frames', '-show_streams'];
+      args.push('-headers', `Authorization: Key ${alice.pat}\r\n`, '-f', 'dash', `${site.url}/film.mpd`);
+      const probe = (ffmpegPath as string).replace(/ffmpeg$/, 'ffprobe');
+      const { stdout, stderr } = await promisify(execFile)(probe, args);
+      const { streams } = JSON.parse(stdout) as {
+        streams: { codec_type: string; nb_read_frames: string; width?: number; height?: number }[];
+      };
+      return { complaints: stderr, streams };
+    } finally {
+      await site.close();
+    }
+  }
+  const xmlOf = (manifestUrl: string) =>
+    Buffer.from(manifestUrl.split(',')[1] as string, 'base64').toString();
+  const urlsIn = (xml: string) =>
+    [...xml.matchAll(/<BaseURL>(.*)<\/BaseURL>/g)].map(([, url]) => url as string);
+
+  withFfmpeg('lays pictures and sound out for players, whole and in ranges', async () => {
     await posted('m1', { video: { base64: clip } });
     const { status, manifestUrl } = await alice.client.getInputVideoManifest({ inputId: 'm1' });
-    expect(status?.code).toBe(10010);
-    const [head, body = ''] = manifestUrl.split(',');
-    expect(head).toBe('data:application/dash+xml;base64');
-    const xml = Buffer.from(body, 'base64').toString();
-    expect(xml).toContain('type="static"');
+    expect([status?.code, status?.details]).toEqual([10000, '']);
+    expect(manifestUrl).toMatch(/^data:application\/dash\+xml;base64,/);
+    const xml = xmlOf(manifestUrl);
+    expect(xml).toContain('profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"');
     expect(xml).toContain('mediaPresentationDuration="PT2.400S"');
-    expect(xml).toMatch(/mimeType="video\/mp4"[\s\S]*width="96" height="64"/);
-    const url = /<BaseURL>(.*)<\/BaseURL>/.exec(xml)?.[1] as string;
-    expect((await got(url)).bytes.equals(clip)).toBe(true);
+    expect(xml).toMatch(/codecs="avc1\.[0-9a-f]{6}" width="96" height="64" frameRate="25000\/1000"/);
+    expect(xml).toMatch(/codecs="mp4a\.40\.2"/);
+    const [pictures = '', sound = ''] = urlsIn(xml);
+    expect((await got(sound)).response.headers.get('content-type')).toBe('audio/mp4');
+    const [, from, to] = /indexRange="(\d+)-(\d+)"/.exec(xml) ?? [];
+    const index = await got(pictures, { range: `bytes=${from}-${to}` });
+    expect([index.response.status, index.bytes.toString('latin1', 4, 8)]).toEqual([206, 'sidx']);
+    expect(index.bytes.length).toBe(index.bytes.readUInt32BE(0));
+    const whole = await got(pictures);
+    // The parts that the index names are all that follows it.
+    const parts = Array.from({ length: index.bytes.readUInt16BE(38) }, (_, i) =>
+      index.bytes.readUInt32BE(40 + 12 * i),
+    );
+    expect(parts.reduce((sum, bytes) => sum + bytes, Number(to) + 1)).toBe(whole.bytes.length);
+    const first = whole.bytes.subarray(Number(to) + 1);
+    expect(first.toString('latin1', 4, 8)).toBe('moof');
+    const { complaints, streams } = await played(manifestUrl);
+    expect(complaints).toBe('');
+    expect(streams.find((one) => one.codec_type === 'video')).toMatchObject({
+      nb_read_frames: '60',
+      width: 96,
+      height: 64,
+    });
+    expect(Number(streams.find((one) => one.codec_type === 'audio')?.nb_read_frames)).toBeGreaterThan(50);
     const { http, json } = await alice.rest('GET', 'inputs/m1/video_manifest');
+    expect([http, json.manifest_url]).toEqual([200, manifestUrl]);
+    const stranger = await signedIn('stranger');
+    const asked = await fetch(pictures, { headers: { authorization: `Key ${stranger.pat}` } });
+    expect(asked.status).toBe(404);
+  });
+
+  withFfmpeg.each([
+    ['turned pictures', { ending: 'mov', frames: 30, turns: 1 }],
+    ['VP9', { ending: 'webm', frames: 30 }],
+    ['a rate that varies', { ending: 'mp4', frames: 6, timesMs: [0, 40, 100, 350, 360, 1000] }],
+  ] as const)('plays %s frame for frame', async (name, options) => {
+    const id = `m-${name.replaceAll(' ', '-')}`;
+    await posted(id, { video: { base64: await numberedClip(options) } });
+    const { status, manifestUrl } = await alice.client.getInputVideoManifest({ inputId: id });
+    expect([status?.code, status?.details]).toEqual([10000, '']);
+    expect((await played(manifestUrl)).streams).toMatchObject([
+      { codec_type: 'video', nb_read_frames: String(options.frames) },
+    ]);
+  });
+
+  withFfmpeg('names the original where its pictures would have to be coded anew', async () => {
+    const old = await numberedClip({ ending: 'avi', frames: 20 });
+    await posted('m4', { video: { base64: old } });
+    const { status, manifestUrl } = await alice.client.getInputVideoManifest({ inputId: 'm4' });
+    expect(status?.code).toBe(10010);
+    const [url = ''] = urlsIn(xmlOf(manifestUrl));
+    expect((await got(url)).bytes.equals(old)).toBe(true);
+    const { http, json } = await alice.rest('GET', 'inputs/m4/video_manifest');
     expect([http, json.manifest_url]).toEqual([207, manifestUrl]);
   });
 

@@ -99,6 +99,8 @@ const opaque = 'application/octet-stream';
 /** What was not recognised by this server is never shown inline, whatever it claims to be. */
 function contentTypeOf({ size, kind }: MediaAddress, { image, video, audio }: Data): string {
   if (kind === 'text') return 'text/plain; charset=utf-8';
+  if (size === 'dash') return 'video/mp4';
+  if (size === 'dashsound') return 'audio/mp4';
   if (size !== 'orig' && (size !== 'large' || kind !== 'image')) return 'image/jpeg';
   if (kind === 'video') return playedTypes[video?.videoInfo?.videoFormat ?? ''] ?? opaque;
   if (kind === 'audio')

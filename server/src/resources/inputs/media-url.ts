@@ -4,7 +4,8 @@ import { type InputKind, inputKinds } from './input.ts';
 /** Where media are hosted, below the server's public address. */
 export const mediaPath = '/media';
 
-export const mediaSizes = ['orig', 'tiny', 'small', 'large', 'thumbnail'] as const;
+/** `dash` and `dashsound` are the tracks of a video as players read them (video-manifest.ts), made when first wanted. */
+export const mediaSizes = ['orig', 'tiny', 'small', 'large', 'thumbnail', 'dash', 'dashsound'] as const;
 export type MediaSize = (typeof mediaSizes)[number];
 
 /** What the parts of a hosted URL say: prefix/size/suffix, with suffix users/U/apps/A/inputs/KIND/HASH. */
@@ -27,8 +28,16 @@ export const mediaSuffix = (
   sha: Uint8Array,
 ): string => `${ownerPath(grant)}${kind}/${Buffer.from(sha).toString('hex')}`;
 
+export const hostedUrl = (
+  publicUrl: string,
+  size: MediaSize,
+  grant: AppGrant,
+  kind: InputKind,
+  sha: Uint8Array,
+): string => `${publicUrl}${mediaPath}/${size}/${mediaSuffix(grant, kind, sha)}`;
+
 export const originalUrl = (publicUrl: string, grant: AppGrant, kind: InputKind, sha: Uint8Array): string =>
-  `${publicUrl}${mediaPath}/orig/${mediaSuffix(grant, kind, sha)}`;
+  hostedUrl(publicUrl, 'orig', grant, kind, sha);
 
 const shape = /^\/(\w+)\/users\/([^/]+)\/apps\/([^/]+)\/inputs\/(\w+)\/([0-9a-f]{64})$/;
 
