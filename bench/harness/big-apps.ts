@@ -16,7 +16,7 @@ export interface BigApps {
 /** A server with an app of 50,000 inputs and one of a million, at rest. About two minutes at full size. */
 export async function openBigApps(context: BenchContext): Promise<BigApps> {
   const { server, db } = await openServer(context, { env: { FOVEA_ROLES: 'api' } });
-  const sizes = { small: scaled(context, 50_000, 2000), large: scaled(context, 1_000_000, 20_000) };
+  const sizes = { small: scaled(context, 50_000, 2_500), large: scaled(context, 1_000_000, 20_000) };
   const [small, large] = [await makeApp(server, db, 'bench-small'), await makeApp(server, db, 'bench-large')];
   context.say(`loading ${sizes.small} and ${sizes.large} inputs`);
   const began = performance.now();

@@ -39,6 +39,8 @@ type App = BigApps['small'];
 const inputId = (n: number) => `input-${String(n).padStart(8, '0')}`;
 const batch = 128;
 const few = 32;
+/** So many inputs at the end of an app are patched, and none of them is deleted. */
+const patchedMax = 300;
 const doomedPerRound = 100;
 const manyLabels = 100;
 
@@ -64,8 +66,8 @@ export async function changes(context: BenchContext, apps: BigApps): Promise<voi
   };
   const idsOf = (app: App, from: number, n: number) =>
     Array.from({ length: n }, (_, i) => inputId(app.size - from - i));
-  const plain = idsOf(small, 1_000, few);
-  const crowded = idsOf(small, 1_100, few);
+  const plain = idsOf(small, batch, few);
+  const crowded = idsOf(small, batch + few, few);
   const concepts = Array.from({ length: manyLabels }, (_, n) => ({
     id: `many-${n}`,
     name: `many-${n}`,
@@ -127,17 +129,27 @@ export async function changes(context: BenchContext, apps: BigApps): Promise<voi
   context.control('B delete by filter', 'looks at every input of the app', scanned);
 }
 
-/** Labels as many inputs as the rounds will delete, spread over the app, behind the counters' back. */
-async function doom({ rounds }: BenchContext, { db }: BigApps, { appKey, size }: App): Promise<void> {
-  const needed = (rounds + 1) * doomedPerRound;
-  const step = Math.floor(size / 2 / needed);
+/**
+ * Labels as many inputs as the rounds will delete, spread over what is there of the app (a part of it is deleted by
+ * now), behind the counters' back.
+ */
+async function doom(context: BenchContext, { db }: BigApps, { appKey, size }: App): Promise<void> {
+  const needed = (context.rounds + 1) * doomedPerRound;
+  const { rows } = await db.query<{ id: string }>(
+    `select id from (
+       select id, row_number() over (order by key) as n, count(*) over () as all from inputs
+       where app_key = $1 and id between 'input-' and $2
+     ) i where n % (i.all / $3) = 0 limit $3`,
+    [appKey, inputId(size - patchedMax), needed],
+  );
+  context.sameAnswer('inputs to be found by their label', rows.length, needed);
   await db.query('set session_replication_role = replica');
   await db.query(`insert into concepts (app_key, id, name) values ($1, 'doomed', 'doomed')`, [appKey]);
   await db.query(
     `insert into annotation_concepts (app_key, annotation_key, input_key, concept_id, position, value, trusted)
      select $1, a.key, a.input_key, 'doomed', 7, 1, true from unnest($2::text[]) as n(id)
      join inputs i on i.app_key = $1 and i.id = n.id join annotations a on a.input_key = i.key and a.input_level`,
-    [appKey, Array.from({ length: needed }, (_, n) => inputId(Math.floor(size / 4) + 1 + n * step))],
+    [appKey, rows.map(({ id }) => id)],
   );
   await db.query('set session_replication_role = origin');
 }

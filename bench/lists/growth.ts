@@ -95,7 +95,8 @@ export async function growth(context: BenchContext, apps: BigApps): Promise<void
 
 async function writes(context: BenchContext, { server, load, small, large }: BigApps): Promise<void> {
   let posted = 0;
-  let deleted = 0;
+  // From the beginning of each app on; what is changed later (`changes.ts`) lies behind that.
+  const deleted = new Map<App, number>();
   const batches = scaled(context, 12, 2);
   // Labels, so that deleting takes their counters along.
   const post = (app: App): Promise<Cost> => {
@@ -119,9 +120,11 @@ async function writes(context: BenchContext, { server, load, small, large }: Big
     );
   };
   const remove = (app: App): Promise<Cost> => {
-    const requests = Array.from({ length: batches }, () => ({
+    const from = 1 + (deleted.get(app) ?? 0);
+    deleted.set(app, from - 1 + 100 * batches);
+    const requests = Array.from({ length: batches }, (_, batch) => ({
       ...inApp(app.appId),
-      ids: Array.from({ length: 100 }, () => inputId(1 + deleted++)),
+      ids: Array.from({ length: 100 }, (_, n) => inputId(from + 100 * batch + n)),
     }));
     return costOf(
       load,

@@ -51,35 +51,41 @@ const newest = {
 /**
  * A page of all inputs of an app, or of one status (`$4`), newest first: `$2` of them skipped, `$3` of them shown.
  *
- * The tallies of 32,768 keys each tell in which group the page begins, those of 1,024 keys in which bucket of it; only
- * that bucket is walked, however far the page lies.
+ * The tallies of 32,768 keys each tell in which group the page begins, those of 1,024 keys in which bucket of it. Of that
+ * bucket keys alone are walked, newest first, to where the page begins; its rows are then read as those of the first
+ * page are. `through`: so many inputs there are up to the end of a group, or of a bucket within its group.
+ *
+ * The rows are asked for by pairs, so that only the index that holds the app's own keys in order can serve them: by
+ * `app_key = $1` alone the primary key looks as cheap where one app has most rows, and leads through those of all others.
  */
-const pageText = (ofStatus: '' | 'and status_code = $4::bigint') => `with groups as (
-    select -2 - bucket as number, sum(n::int) as n from input_tallies
-    where app_key = $1::bigint and bucket < -1 ${ofStatus} group by bucket
-  ), group_places as (
-    select number, n, sum(n::int) over (order by number desc) - n as before from groups
-  ), in_group as materialized (
-    select number, $2::bigint - before as skipped from group_places
-    where before <= $2::bigint and before + n > $2::bigint
-  ), buckets as (
-    select t.bucket, sum(t.n::int) as n from in_group g, input_tallies t
-    where t.app_key = $1::bigint and t.bucket >= g.number << 5 and t.bucket < (g.number + 1) << 5 ${ofStatus}
-    group by t.bucket
-  ), bucket_places as (
-    select bucket, n, sum(n::int) over (order by bucket desc) - n as before from buckets
-  ), start as materialized (
-    select b.bucket, g.skipped - b.before as skipped from bucket_places b, in_group g
-    where b.before <= g.skipped and b.before + b.n > g.skipped
+const pageText = (ofStatus: '' | 'and status_code = $4::bigint') => {
+  const [columnsInOrder, start] =
+    ofStatus === ''
+      ? [['i.app_key', 'i.key'], '$1::bigint']
+      : [['i.app_key', 'i.status_code', 'i.key'], '$1::bigint, $4::bigint'];
+  const sameStart = columnsInOrder.slice(0, -1).join(', ');
+  return `with in_group as materialized (
+    select -2 - bucket as number, through - $2::bigint as behind from (
+      select bucket, sum(n::int) over (order by bucket) as through from input_tallies
+      where app_key = $1::bigint and bucket < -1 ${ofStatus}
+    ) t where through > $2::bigint order by bucket limit 1
+  ), in_bucket as materialized (
+    select b.bucket, b.through - g.behind as skipped from in_group g, lateral (
+      select bucket, through from (
+        select bucket, sum(n::int) over (order by bucket) as through from input_tallies
+        where app_key = $1::bigint and bucket >= g.number << 5 and bucket < (g.number + 1) << 5 ${ofStatus}
+      ) t where through >= g.behind order by bucket limit 1
+    ) b
+  ), first as materialized (
+    select min(walked.key) as key from in_bucket b, lateral (
+      select key from inputs where app_key = $1::bigint ${ofStatus} and key < (b.bucket + 1) << 10
+      order by key desc limit (b.skipped + 1)::bigint
+    ) walked
   )
-  select walked.position, i.* from start, lateral (
-    select key, row_number() over (order by key desc) as position from inputs
-    where app_key = $1::bigint ${ofStatus} and key < (start.bucket + 1) << 10
-    order by key desc limit (start.skipped + $3::bigint)::bigint
-  ) walked, lateral (
-    select ${columns('$1::bigint')} from inputs i where i.key = walked.key and i.app_key = $1::bigint limit 1
-  ) i
-  where walked.position > start.skipped order by walked.position`;
+  select i.key as n, ${columns('$1::bigint')} from inputs i
+  where (${sameStart}) >= (${start}) and (${columnsInOrder.join(', ')}) <= (${start}, (select key from first))
+  order by ${columnsInOrder.map((column) => `${column} desc`).join(', ')} limit $3::bigint`;
+};
 
 const page = { name: 'inputs-page', text: pageText('') };
 const pageOfStatus = { name: 'inputs-page-of-status', text: pageText('and status_code = $4::bigint') };
