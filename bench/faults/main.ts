@@ -36,7 +36,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     page: { type: 'string' },
     docs: { type: 'boolean', default: false },
-    port: { type: 'string', default: '18220' },
+    port: { type: 'string' },
     keep: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
@@ -70,6 +70,12 @@ const again = [
 console.log(`  seed ${seed}; the same again: npm run faults -- ${again}`);
 const began = Date.now();
 const rows: Row[] = [];
+/**
+ * Ports of this run alone, below those that the system gives out: a server that is killed and started again keeps its
+ * port, and two runs side by side must not talk to each other's servers.
+ */
+const portsPerRun = 10;
+const firstPort = Number(values.port ?? 18_000 + portsPerRun * (process.pid % 1_000));
 let ports = 0;
 for (const scenario of chosen) {
   const { id, name } = scenario;
@@ -87,7 +93,7 @@ for (const scenario of chosen) {
     scale,
     points: values.points.split(',').filter((point) => point !== ''),
     folder: own,
-    port: () => Number(values.port) + (ports++ % 10),
+    port: () => firstPort + (ports++ % portsPerRun),
     say: (words: string) => console.log(`  ${id}: ${words}`),
   };
   try {
