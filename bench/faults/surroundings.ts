@@ -13,6 +13,7 @@ import { startLoad, wordsOf } from './load.ts';
 import { check, type Subject } from './oracle.ts';
 import type { Random } from './random.ts';
 import { type Context, type Outcome, report, type Scenario, sized } from './scenario.ts';
+import { flip, openShelf, rotShelf } from './shelf.ts';
 import { childrenOf, openVictim, userId, type Victim } from './victim.ts';
 
 const openIn = (context: Context, env: NodeJS.ProcessEnv = {}): Victim =>
@@ -189,14 +190,6 @@ async function childrenCrash(context: Context, outcome: Outcome): Promise<void> 
 
 const aMoment = (random: Random): number => random.between(20, 400);
 
-const flip = (file: string, random: Random): void => {
-  const bytes = readFileSync(file);
-  if (bytes.length === 0) return;
-  const at = random.below(bytes.length);
-  bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
-  writeFileSync(file, bytes);
-};
-
 const filesBelow = (folder: string): string[] =>
   existsSync(folder)
     ? readdirSync(folder, { withFileTypes: true, recursive: true })
@@ -204,6 +197,8 @@ const filesBelow = (folder: string): string[] =>
         .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
         .sort()
     : [];
+
+const graphFiles = ['.graph', '.rows', '.json'] as const;
 
 async function bitRot(context: Context, outcome: Outcome): Promise<void> {
   const { random } = context;
@@ -215,16 +210,17 @@ async function bitRot(context: Context, outcome: Outcome): Promise<void> {
     await sleep(sized(context, 5_000, 30_000));
     await load.stop();
     report(context, outcome, await check(victim, subject, { throughApi: true }), 'before');
-    // What searches are made of: damaged while the server is down, and once more while it runs.
-    const vectors = filesBelow(join(victim.dataDir, 'vectors'));
-    await victim.killServer();
-    for (const file of vectors) flip(file, random);
-    outcome.recoveriesMs.push(await victim.ready());
+    const wrong: string[] = [];
+    const kinds = ['.vectors', ...(context.isFull ? graphFiles : [random.pick(graphFiles)])];
+    const { recoveriesMs } = outcome;
+    const shelf = await openShelf(victim, random.fork());
+    const rotten = await rotShelf(victim, shelf, random, { kinds, wrong, recoveriesMs });
+    outcome.found.other.push(...wrong);
     report(context, outcome, await check(victim, subject, { throughApi: true }), 'vectors damaged');
     const originals = filesBelow(join(victim.dataDir, 'objects', 'media', 'orig'));
     const damaged = originals.filter(() => random.chance(0.3));
     for (const file of damaged) flip(file, random);
-    outcome.kills += damaged.length + vectors.length;
+    outcome.kills += damaged.length + rotten;
     let noticed = 0;
     for (const file of damaged) {
       const sha = file.slice(-64);
@@ -236,7 +232,7 @@ async function bitRot(context: Context, outcome: Outcome): Promise<void> {
     }
     if (damaged.length > 0 && noticed === 0) outcome.found.other.push('no damaged medium was noticed');
     outcome.acknowledged = subject.ledger.acknowledged;
-    outcome.aside = `${noticed} of ${damaged.length} damaged media refused, ${vectors.length} files of vectors damaged`;
+    outcome.aside = `${noticed} of ${damaged.length} damaged media refused, ${rotten} files of vectors damaged: ${kinds.join(', ')}`;
   } finally {
     await victim.destroy();
   }
