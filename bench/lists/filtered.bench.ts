@@ -47,7 +47,7 @@ async function run(context: BenchContext): Promise<void> {
   await fillApp(db, app, size);
   await markRare(db, app);
   await settle(db);
-  const limits = { concurrency: 4, requestsMax: scaled(context, 200, 20) };
+  const limits = { concurrency: 4, requestsMax: scaled(context, 200, 60) };
   const search = (filter: MessageInitShape<typeof FilterSchema>) =>
     grpcPlan(
       server.url,
@@ -107,7 +107,7 @@ async function run(context: BenchContext): Promise<void> {
     const scan = await scanCost(db, server.pid, app);
     context.control(
       `P7.6 ${by}`,
-      'looks at every input of the app',
+      'takes every input of the app out of the database',
       costs.sql.map((us) => scan / us),
     );
   }
@@ -152,16 +152,15 @@ async function markRare(db: pg.Client, { appKey, userKey }: BenchApp): Promise<v
   await db.query('set session_replication_role = origin');
 }
 
-/** What a page costs that is found by asking each input and what is said of it, in microseconds. */
+/** What a page costs that a process finds by going through all inputs and what is said of them, in microseconds. */
 async function scanCost(db: pg.Client, serverPid: number, { appKey }: BenchApp): Promise<number> {
-  const times = 4;
+  const times = 3;
   const { tree } = await cpuDuring(serverPid, async () => {
     for (let n = 0; n < times; n++)
       await db.query(
-        `select i.* from inputs i join annotations a on a.input_key = i.key and a.input_level
-         where i.app_key = $1 and md5(i.id || i.url || coalesce(a.metadata::text, '')) < '03'
-         order by i.modified_at, i.key limit $2`,
-        [appKey, pageSize],
+        `select i.*, a.data, a.metadata from inputs i join annotations a on a.input_key = i.key and a.input_level
+         where i.app_key = $1 order by i.modified_at, i.key`,
+        [appKey],
       );
   });
   return (1000 * Math.max(10, tree)) / times;

@@ -8,7 +8,13 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { isWrapperDesc } from '@bufbuild/protobuf/wkt';
-import { ConceptSchema, DataSchema, InputSchema, methodRules } from '@fovea/contract';
+import {
+  ConceptSchema,
+  DataSchema,
+  InputSchema,
+  MultiInputResponseSchema,
+  methodRules,
+} from '@fovea/contract';
 import { expect, test } from 'vitest';
 import { encodeJson, jsonFromWire } from './index.ts';
 
@@ -116,6 +122,34 @@ test('bytes show as the same JSON as the message that they hold, for all replies
         expect(jsonFromWire(desc, bytes, { names }).toString(), desc.typeName).toBe(wanted);
       }
     }
+  }
+});
+
+test('parts that rows of a page have in common, or nearly, show as those of each row', () => {
+  const random = randomFrom(11);
+  const pick = <T>(...values: T[]): T => values[Math.floor(random() * values.length)] as T;
+  const at = () => ({ seconds: pick(1_732_600_000n, 1_732_600_001n), nanos: pick(0, 5_000_000) });
+  const data = (depth: number): object => ({
+    image: {
+      url: pick('a', 'b'),
+      imageInfo: { width: pick(640, 641), height: 480, format: pick('jpeg', '') },
+    },
+    concepts: pick([], [{ id: 'cat', value: 1 }], [{ id: 'cat', value: pick(1, 0) }, { id: 'dog' }]),
+    regions: depth > 2 ? [] : pick([], [{ data: data(depth + 1) }], [{}, { data: data(depth + 1) }]),
+  });
+  for (let n = 0; n < 40; n++) {
+    const inputs = Array.from({ length: 30 }, () => ({
+      data: data(0),
+      createdAt: at(),
+      modifiedAt: at(),
+      status: { code: pick(30000, 30000, 30002), description: pick('done', 'dont') },
+    }));
+    const page = create(MultiInputResponseSchema, { inputs } as never);
+    const [shown, wanted] = both(
+      MultiInputResponseSchema,
+      Buffer.from(toBinary(MultiInputResponseSchema, page)),
+    );
+    expect(shown).toBe(wanted);
   }
 });
 

@@ -50,9 +50,24 @@ interface Slot {
   readonly head: Buffer;
   /** The whole member where the field is empty; undefined where it is left out then. */
   readonly whenEmpty: Buffer | undefined;
-  readonly inner: (() => Plan) | undefined;
+  readonly inner: DescMessage | undefined;
+  /** Of `inner`; made when it is first shown, for messages may hold each other. */
+  plan: Plan | undefined;
   readonly desc: DescMessage;
   readonly names: NameStyle;
+  readonly last: Shown;
+}
+
+/** The message or time that a slot showed last, and where its JSON stands. */
+interface Shown {
+  /** Number of the text in which it stands. */
+  text: number;
+  /** How often in a row another one came. */
+  misses: number;
+  start: number;
+  end: number;
+  jsonAt: number;
+  jsonEnd: number;
 }
 
 /** How to show a message: its members in the order of declaration. */
@@ -101,9 +116,11 @@ function slotFor(desc: DescMessage, field: DescField, names: NameStyle): Slot {
     siblings: [],
     head: Buffer.from(head),
     whenEmpty: empty === undefined ? undefined : Buffer.from(head + JSON.stringify(empty)),
-    inner: inner && kind === 'message' ? () => planOf(inner, names) : undefined,
+    inner: kind === 'message' ? inner : undefined,
+    plan: undefined,
     desc,
     names,
+    last: { text: 0, misses: 0, start: 0, end: 0, jsonAt: 0, jsonEnd: 0 },
   };
 }
 
@@ -147,6 +164,10 @@ const quote = 0x22;
 const noTime = Buffer.from('"1970-01-01T00:00:00.000000Z"');
 const [yes, no] = [Buffer.from('true'), Buffer.from('false')];
 
+/** A slot that showed so many different ones in a row is not expected to repeat itself. */
+const missesMax = 4;
+let textsMade = 0;
+
 /** About how many bytes of JSON a byte of the encoding makes: seldom more, or the text has to be moved. */
 const jsonPerWire = 5;
 
@@ -154,6 +175,7 @@ class Transcoder {
   readonly #bytes: Buffer;
   readonly #reader = new WireReader();
   readonly #json: JsonBytes;
+  readonly #text = ++textsMade;
   /** Where the fields of the messages that are open begin and end, slot by slot; the innermost message is last. */
   #begins = new Int32Array(256);
   #ends = new Int32Array(256);
@@ -293,10 +315,8 @@ class Transcoder {
         json.byte(quote);
         return end > start;
       case 'message':
-        this.#message((slot.inner as () => Plan)(), start, end);
-        return true;
       case 'time':
-        this.#time(start, end);
+        if (!this.#repeated(slot.last, start, end)) this.#shown(slot, start, end);
         return true;
       case 'float':
         return this.#number(showFloat32(this.#bytes.readFloatLE(start)));
@@ -306,6 +326,40 @@ class Transcoder {
         this.#varint(start);
         return this.#integer(slot.kind);
     }
+  }
+
+  /** Rows of a page have many parts in common; such a part is copied from where it was written before. */
+  #repeated(last: Shown, start: number, end: number): boolean {
+    if (last.text !== this.#text || last.misses > missesMax) return false;
+    const bytes = this.#bytes;
+    let same = end - start === last.end - last.start;
+    for (let at = start, other = last.start; same && at < end; at++, other++)
+      same = bytes[at] === bytes[other];
+    if (!same) {
+      last.misses += 1;
+      return false;
+    }
+    last.misses = 0;
+    this.#json.again(last.jsonAt, last.jsonEnd);
+    return true;
+  }
+
+  #shown(slot: Slot, start: number, end: number): void {
+    const jsonAt = this.#json.length;
+    if (slot.kind === 'time') this.#time(start, end);
+    else {
+      slot.plan ??= planOf(slot.inner as DescMessage, slot.names);
+      this.#message(slot.plan, start, end);
+    }
+    const { last } = slot;
+    if (last.text !== this.#text) {
+      last.text = this.#text;
+      last.misses = 0;
+    }
+    last.start = start;
+    last.end = end;
+    last.jsonAt = jsonAt;
+    last.jsonEnd = this.#json.length;
   }
 
   #number(shown: number | string): boolean {

@@ -47,6 +47,13 @@ export class JsonBytes {
     this.length += end - start;
   }
 
+  /** What was written before, once more. */
+  again(start: number, end: number): void {
+    this.reserve(end - start);
+    this.bytes.copyWithin(this.length, start, end);
+    this.length += end - start;
+  }
+
   /** A text that is JSON already. */
   json(text: string): void {
     this.reserve(3 * text.length);
