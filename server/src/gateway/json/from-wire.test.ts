@@ -14,6 +14,8 @@ import {
   InputSchema,
   MultiInputResponseSchema,
   methodRules,
+  WireReader,
+  WireWriter,
 } from '@fovea/contract';
 import { expect, test } from 'vitest';
 import { encodeJson, jsonFromWire } from './index.ts';
@@ -121,6 +123,38 @@ test('bytes show as the same JSON as the message that they hold, for all replies
         const wanted = encodeJson(desc, fromBinary(desc, bytes), { names });
         expect(jsonFromWire(desc, bytes, { names }).toString(), desc.typeName).toBe(wanted);
       }
+    }
+  }
+});
+
+/** The same message with its fields the other way round, at every level. */
+function turned(desc: DescMessage, bytes: Uint8Array): Buffer {
+  const writer = new WireWriter();
+  const fields: [tag: Uint8Array, number: number, inner: Buffer | undefined][] = [];
+  const reader = new WireReader().read(bytes);
+  while (reader.next()) {
+    const field = desc.fields.find(({ number }) => number === reader.field);
+    const inner =
+      field?.fieldKind !== 'map' && !field?.message?.typeName.startsWith('google.') && field?.message;
+    fields.push([
+      bytes.subarray(reader.tagAt, reader.end),
+      reader.field,
+      inner ? turned(inner, bytes.subarray(reader.start, reader.end)) : undefined,
+    ]);
+  }
+  for (const [whole, number, inner] of fields.reverse())
+    if (inner) writer.message(number, inner);
+    else writer.raw(whole);
+  return Buffer.from(writer.taken());
+}
+
+test('fields that come in another order than they are declared in show as in theirs', () => {
+  const random = randomFrom(13);
+  for (const desc of replies) {
+    for (let n = 0; n < 3; n++) {
+      const bytes = turned(desc, toBinary(desc, randomMessage(desc, random) as never));
+      const [shown, wanted] = both(desc, bytes);
+      expect(shown, desc.typeName).toBe(wanted);
     }
   }
 });

@@ -1,10 +1,10 @@
-import { type DescField, type DescMessage, fromBinary, ScalarType } from '@bufbuild/protobuf';
-import { isWrapperDesc } from '@bufbuild/protobuf/wkt';
-import { isPrivate, WireReader, wireType } from '@fovea/contract';
-import { emptyValue, encodeJson, memberOf, type NameStyle } from './encode.ts';
+import { type DescMessage, fromBinary } from '@bufbuild/protobuf';
+import { WireReader, wireType } from '@fovea/contract';
+import { encodeJson, memberOf, type NameStyle } from './encode.ts';
 import { JsonBytes } from './json-bytes.ts';
 import { showDouble, showFloat32 } from './numbers.ts';
 import { isInCalendar } from './times.ts';
+import { type Kind, type Plan, planOf, type Shown, type Slot } from './wire-plan.ts';
 
 /**
  * The JSON text of a message that is encoded, without a message in between: what `encodeJson` says, at a tenth of the
@@ -23,136 +23,10 @@ export function jsonFromWire(desc: DescMessage, bytes: Buffer, options: { names?
 /** Thrown where the encoding holds what only a decoder should judge: a message in two parts, another wire type … */
 const uncommon = Symbol('uncommon encoding');
 
-type Kind =
-  | 'text'
-  | 'bytes'
-  | 'int32'
-  | 'uint32'
-  | 'int64'
-  | 'uint64'
-  | 'bool'
-  | 'float'
-  | 'double'
-  | 'time'
-  | 'message'
-  | 'rare';
-
-interface Slot {
-  readonly field: DescField;
-  readonly kind: Kind;
-  readonly wire: number;
-  readonly isList: boolean;
-  /** Shown even when its value is empty, once it is there. */
-  readonly hasPresence: boolean;
-  /** Others of its oneof, as slots. */
-  siblings: readonly number[];
-  /** `,"name":` */
-  readonly head: Buffer;
-  /** The whole member where the field is empty; undefined where it is left out then. */
-  readonly whenEmpty: Buffer | undefined;
-  readonly inner: DescMessage | undefined;
-  /** Of `inner`; made when it is first shown, for messages may hold each other. */
-  plan: Plan | undefined;
-  readonly desc: DescMessage;
-  readonly names: NameStyle;
-  readonly last: Shown;
-}
-
-/** The message or time that a slot showed last, and where its JSON stands. */
-interface Shown {
-  /** Number of the text in which it stands. */
-  text: number;
-  /** How often in a row another one came. */
-  misses: number;
-  start: number;
-  end: number;
-  jsonAt: number;
-  jsonEnd: number;
-}
-
-/** How to show a message: its members in the order of declaration. */
-interface Plan {
-  readonly slots: Slot[];
-  /** By field number. */
-  readonly slotOf: (number | undefined)[];
-  /** The members of a message whose fields are all empty, and where in it those of each slot begin, and the end. */
-  readonly empties: Buffer;
-  readonly emptyAt: number[];
-}
-
-const plans = { snake: new WeakMap<DescMessage, Plan>(), camel: new WeakMap<DescMessage, Plan>() };
-
-function planOf(desc: DescMessage, names: NameStyle): Plan {
-  const known = plans[names].get(desc);
-  if (known) return known;
-  const fields = desc.fields.filter((field) => !isPrivate(field));
-  const slots = fields.map((field) => slotFor(desc, field, names));
-  const emptyAt = [0];
-  for (const { whenEmpty } of slots) emptyAt.push((emptyAt.at(-1) as number) + (whenEmpty?.length ?? 0));
-  const empties = Buffer.concat(slots.flatMap(({ whenEmpty }) => whenEmpty ?? []));
-  const plan: Plan = { slots, slotOf: [], empties, emptyAt };
-  fields.forEach((field, at) => {
-    plan.slotOf[field.number] = at;
-    if (field.oneof === undefined) return;
-    (slots[at] as Slot).siblings = fields.flatMap((other, i) =>
-      i !== at && other.oneof === field.oneof ? [i] : [],
-    );
-  });
-  plans[names].set(desc, plan);
-  return plan;
-}
-
-function slotFor(desc: DescMessage, field: DescField, names: NameStyle): Slot {
-  const head = `,${JSON.stringify(names === 'snake' ? field.name : field.jsonName)}:`;
-  const empty = emptyValue(field);
-  const kind = kindOf(field);
-  const inner = field.message;
-  return {
-    field,
-    kind,
-    wire: wireOf(kind, field),
-    isList: field.fieldKind === 'list',
-    hasPresence: field.oneof !== undefined || field.fieldKind === 'message' || field.proto.proto3Optional,
-    siblings: [],
-    head: Buffer.from(head),
-    whenEmpty: empty === undefined ? undefined : Buffer.from(head + JSON.stringify(empty)),
-    inner: kind === 'message' ? inner : undefined,
-    plan: undefined,
-    desc,
-    names,
-    last: { text: 0, misses: 0, start: 0, end: 0, jsonAt: 0, jsonEnd: 0 },
-  };
-}
-
-const kindsOfScalars: Partial<Record<ScalarType, Kind>> = {
-  [ScalarType.STRING]: 'text',
-  [ScalarType.BYTES]: 'bytes',
-  [ScalarType.INT32]: 'int32',
-  [ScalarType.UINT32]: 'uint32',
-  [ScalarType.INT64]: 'int64',
-  [ScalarType.UINT64]: 'uint64',
-  [ScalarType.BOOL]: 'bool',
-  [ScalarType.FLOAT]: 'float',
-  [ScalarType.DOUBLE]: 'double',
-};
-
-function kindOf(field: DescField): Kind {
-  if (field.fieldKind === 'map') return 'rare';
-  if (field.message !== undefined) {
-    const { typeName } = field.message;
-    if (typeName === 'google.protobuf.Timestamp') return 'time';
-    const isOurs = !typeName.startsWith('google.') && !isWrapperDesc(field.message);
-    return isOurs && !(field.fieldKind === 'message' && field.delimitedEncoding) ? 'message' : 'rare';
-  }
-  if (field.enum !== undefined) return 'int32';
-  return kindsOfScalars[field.scalar as ScalarType] ?? 'rare';
-}
-
-function wireOf(kind: Kind, { fieldKind }: DescField): number {
-  if (kind === 'float') return wireType.fixed32;
-  if (kind === 'double') return wireType.fixed64;
-  if (fieldKind === 'map' || ['text', 'bytes', 'time', 'message'].includes(kind)) return wireType.delimited;
-  return wireType.varint;
+/** @throws uncommon where a field is encoded as one of another type */
+function checkType(slot: Slot, { type }: WireReader): void {
+  if (type === slot.wire || slot.kind === 'rare') return;
+  if (!slot.isList || type !== wireType.delimited) throw uncommon;
 }
 
 const openBrace = 0x7b;
@@ -175,7 +49,7 @@ class Transcoder {
   readonly #bytes: Buffer;
   readonly #reader = new WireReader();
   readonly #json: JsonBytes;
-  readonly #text = ++textsMade;
+  #text = ++textsMade;
   /** Where the fields of the messages that are open begin and end, slot by slot; the innermost message is last. */
   #begins = new Int32Array(256);
   #ends = new Int32Array(256);
@@ -195,6 +69,67 @@ class Transcoder {
   }
 
   #message(plan: Plan, start: number, end: number): void {
+    const began = this.#json.length;
+    if (plan.isOrdered && this.#inOrder(plan, start, end)) return;
+    // What was written meanwhile is gone, and so is what was to be copied from it.
+    if (this.#json.length !== began) this.#text = ++textsMade;
+    this.#json.length = began;
+    this.#inAnyOrder(plan, start, end);
+  }
+
+  /** Shows fields as they come. @returns false where one comes before another that is declared before it, or twice */
+  #inOrder(plan: Plan, start: number, end: number): boolean {
+    const [json, bytes] = [this.#json, this.#bytes];
+    const began = json.length;
+    const { slots, emptyAt, slotOf } = plan;
+    let emptyFrom = 0;
+    let isOneShown = false;
+    for (let position = start; position < end; ) {
+      const reader = this.#reader.read(bytes, position, end);
+      reader.next();
+      position = reader.end;
+      const at = slotOf[reader.field];
+      if (at === undefined) continue;
+      if (at < emptyFrom) return false;
+      const slot = slots[at] as Slot;
+      checkType(slot, reader);
+      if (slot.siblings.length > 0) {
+        if (isOneShown) throw uncommon;
+        isOneShown = true;
+      }
+      json.raw(plan.empties, emptyAt[emptyFrom], emptyAt[at]);
+      const before = json.length;
+      json.raw(slot.head);
+      const { tagAt, start: valueAt } = reader;
+      let isShown: boolean;
+      if (slot.isList || slot.kind === 'rare') {
+        while (reader.next() && reader.field === slot.field.number) {
+          checkType(slot, reader);
+          position = reader.end;
+        }
+        isShown =
+          slot.kind === 'rare' ? this.#rare(slot, tagAt, position) : this.#list(slot, tagAt, position);
+      } else {
+        isShown = this.#value(slot, valueAt, position) || slot.hasPresence;
+      }
+      emptyFrom = isShown ? at + 1 : at;
+      if (!isShown) json.length = before;
+    }
+    this.#endMessage(plan, began, emptyFrom);
+    return true;
+  }
+
+  /** Writes what is absent behind the last field that is there, and the braces. */
+  #endMessage(plan: Plan, began: number, emptyFrom: number): void {
+    const json = this.#json;
+    json.raw(plan.empties, plan.emptyAt[emptyFrom]);
+    // Each member begins with a comma; the first one's is where the brace belongs.
+    if (json.length === began) json.byte(openBrace);
+    else json.bytes[began] = openBrace;
+    json.byte(closeBrace);
+  }
+
+  #inAnyOrder(plan: Plan, start: number, end: number): void {
     const base = this.#depth;
     this.#find(plan, base, start, end);
     const json = this.#json;
@@ -214,11 +149,7 @@ class Transcoder {
       json.length = before;
       emptyFrom = at;
     }
-    json.raw(plan.empties, emptyAt[emptyFrom]);
-    // Each member begins with a comma; the first one's is where the brace belongs.
-    if (json.length === began) json.byte(openBrace);
-    else json.bytes[began] = openBrace;
-    json.byte(closeBrace);
+    this.#endMessage(plan, began, emptyFrom);
     this.#depth = base;
   }
 
@@ -234,12 +165,15 @@ class Transcoder {
       if (at === undefined) continue;
       const slot = plan.slots[at] as Slot;
       const isFirst = begins[base + at] === -1;
-      if (slot.kind !== 'rare') {
-        const isPacked = slot.isList && reader.type === wireType.delimited;
-        if (reader.type !== slot.wire && !isPacked) throw uncommon;
-        if (!isFirst && !slot.isList && slot.wire === wireType.delimited && slot.kind !== 'text')
-          throw uncommon;
-      }
+      checkType(slot, reader);
+      if (
+        !isFirst &&
+        !slot.isList &&
+        slot.wire === wireType.delimited &&
+        slot.kind !== 'text' &&
+        slot.kind !== 'rare'
+      )
+        throw uncommon;
       for (const other of slot.siblings) if (begins[base + other] !== -1) throw uncommon;
       // Of a field that comes twice the last counts; a list, or what is left to a decoder, is all of them.
       if (isFirst || !(slot.isList || slot.kind === 'rare')) begins[base + at] = reader.tagAt;
