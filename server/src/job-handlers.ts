@@ -24,7 +24,7 @@ import {
   type openPackageFolders,
 } from '#resources/model-files/index.ts';
 import { trainingJobs, trainingPeriodicJobs } from '#resources/models/index.ts';
-import { searchJobs } from '#resources/searches/index.ts';
+import { searchJobs, searchPeriodicJobs } from '#resources/searches/index.ts';
 import { freeTransfersOfApp, transferJobs } from '#resources/transfers/index.ts';
 import { uploadJobs, uploadPeriodicJobs } from '#resources/uploads/index.ts';
 import { type MemoryIndexes, vectorJobs, vectorPeriodicJobs } from '#resources/vector-indexes/index.ts';
@@ -110,6 +110,7 @@ export const periodicJobs = [
   ...datasetPeriodicJobs,
   ...extractionPeriodicJobs,
   ...trainingPeriodicJobs,
+  ...searchPeriodicJobs,
   ...vectorPeriodicJobs,
   ...modelFilePeriodicJobs,
 ];

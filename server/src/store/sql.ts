@@ -50,6 +50,12 @@ export async function first<Row extends object>(
   return (await rows<Row>(db, statement))[0];
 }
 
+/** What tells one statement from another: equal for equal texts and values. */
+export function nameOf(statement: RawBuilder<unknown>): string {
+  const { sql: text, parameters } = statement.compile(compiler);
+  return JSON.stringify([text, parameters]);
+}
+
 /** For statements whose rows do not matter. */
 export async function run(db: Db, statement: RawBuilder<unknown>): Promise<void> {
   await rows(db, statement);

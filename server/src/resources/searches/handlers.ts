@@ -20,6 +20,7 @@ import { readVisibility, showTime, showVisibility } from '../common/translate.ts
 import { countSearch, type Opened, openSearch, runSearches } from './execute.ts';
 import { explainSearches, whyHits } from './explain.ts';
 import { searchFault, windowMax } from './faults.ts';
+import { FilterKeys } from './filter-keys.ts';
 import { type Found, type SearchParts, steady } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
 import { readQuery, readSearch } from './read-query.ts';
@@ -64,7 +65,7 @@ interface RunOptions {
 export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
   const { db, searchTimeoutMs } = given;
   const reads = db.lane({ connectionsMax, statementTimeoutMs: searchTimeoutMs });
-  const parts: SearchParts = { ...given, reads };
+  const parts: SearchParts = { ...given, reads, filterKeys: new FilterKeys() };
   const turns = new Turns<number>(atOnceMax, waitingMax);
 
   /** Saves what asks to be saved, runs the rest. */

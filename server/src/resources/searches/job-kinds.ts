@@ -16,6 +16,9 @@ export const calibrationJob = (grant: AppGrant, modelVersionKey: number): NewJob
   priority: -3,
 });
 
+/** Changes that no process asks for any more are forgotten. */
+export const sweepKind = 'searches.sweep';
+
 export const metricsKind = 'searches.compare';
 
 export interface MetricsPayload {

@@ -1,16 +1,25 @@
 import type { AppGrant } from '#domain/grant.ts';
-import type { Job, JobHandler } from '#jobs/index.ts';
+import type { Job, JobHandler, Periodic } from '#jobs/index.ts';
 import type { Log } from '#store/log.ts';
 import { sampleMax, sampleMin } from './calibration.ts';
 import { takeCalibration } from './calibration-store.ts';
 import { compareSearches, failComparison } from './compare.ts';
-import { type CalibratePayload, calibrateKind, type MetricsPayload, metricsKind } from './job-kinds.ts';
+import { forgetOldChanges } from './filter-keys.ts';
+import {
+  type CalibratePayload,
+  calibrateKind,
+  type MetricsPayload,
+  metricsKind,
+  sweepKind,
+} from './job-kinds.ts';
 import type { SearchParts } from './parts.ts';
 
 export interface SearchJobDeps extends SearchParts {
   readonly log: Log;
   readonly jobGrant: (appKey: number) => Promise<AppGrant | undefined>;
 }
+
+export const searchPeriodicJobs: readonly Periodic[] = [{ kind: sweepKind, everyMs: 900_000 }];
 
 /** Jobs of this family by kind, for the worker. */
 export function searchJobs(deps: SearchJobDeps): Record<string, JobHandler> {
@@ -23,6 +32,9 @@ export function searchJobs(deps: SearchJobDeps): Record<string, JobHandler> {
         if (!grant || !index || index.size < sampleMin) return;
         await takeCalibration(deps.db, grant, payload.modelVersionKey, index, sampleMax, signal);
       },
+    },
+    [sweepKind]: {
+      run: () => forgetOldChanges(deps.db),
     },
     [metricsKind]: {
       async run([job], { signal }) {

@@ -5,8 +5,8 @@ import type { HitKind } from './query.ts';
 import type { Scene } from './scene.ts';
 
 /**
- * Keys of the embeddings that belong to hits, at most `limit` of them, in no order. They come as one value: a row
- * for each would cost more than finding them.
+ * Keys of the embeddings that belong to hits, at most `limit` of them, ascending, and the mark of the moment that they
+ * are from. They come as one value: a row for each would cost more than finding them.
  */
 export async function candidateKeys(
   db: Db,
@@ -15,23 +15,25 @@ export async function candidateKeys(
   kind: HitKind,
   condition: Condition,
   limit: number,
-): Promise<Float64Array> {
+): Promise<{ keys: Float64Array; mark: string }> {
   const owners =
     kind === 'input'
       ? sql`inputs i on i.key = e.input_key`
       : sql`(${hitRows(scene, kind)}) on a.key = e.annotation_key`;
-  const row = await first<{ keys: Buffer | null }>(
+  const row = await first<{ keys: Buffer | null; mark: string }>(
     db,
-    sql`select string_agg(int8send(found.key), ''::bytea) as keys from (
+    sql`select string_agg(int8send(found.key), ''::bytea) as keys,
+          pg_snapshot_xmin(pg_current_snapshot())::text as mark from (
           select e.key from embeddings e join ${owners}
           where e.app_key = ${scene.grant.appKey} and e.model_version_key = ${modelVersionKey} and ${condition}
           limit ${limit}) found`,
   );
   const bytes = row?.keys ?? Buffer.alloc(0);
-  return Float64Array.from(
+  const keys = Float64Array.from(
     { length: bytes.length / 8 },
     (_, i) => bytes.readUInt32BE(i * 8) * 2 ** 32 + bytes.readUInt32BE(i * 8 + 4),
   );
+  return { keys: keys.sort(), mark: (row as { mark: string }).mark };
 }
 
 /** Whose an embedding is. */

@@ -5,6 +5,7 @@ import type { Database } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { ShownAnnotation } from '../annotations/index.ts';
 import type { VectorCatalog } from '../vector-indexes/index.ts';
+import type { FilterKeys } from './filter-keys.ts';
 import type { HitKind } from './query.ts';
 
 /** A picture to search by. */
@@ -16,6 +17,8 @@ export interface SearchParts {
   /** Runs what searches read: `db`, or connections with a time limit of their own. */
   readonly reads: Db;
   readonly vectors: VectorCatalog;
+  /** Remembers which vectors meet a filter; where there is none, they are read each time. */
+  readonly filterKeys?: FilterKeys;
   /** Longest time that a caller waits for the answer of a search, once it is its turn. */
   readonly searchTimeoutMs: number;
   /** Told how each search of a caller went: how it was planned, and the milliseconds of its stages. */

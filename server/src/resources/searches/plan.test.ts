@@ -8,6 +8,7 @@ const facts: Facts = {
   exact: false,
   size: million,
   matches: million,
+  known: 'counted',
   wanted: 20,
 };
 
@@ -26,6 +27,9 @@ test.each<[string, Partial<Facts>, string, number]>([
   ['no matches are read at once', { matches: 0 }, 'filter_then_score', 0],
   ['few matches are read', { matches: fewMax }, 'filter_then_score', 0],
   ['more are read where a look would find too few', { matches: fewMax + 1 }, 'filter_then_score', 0],
+  ['a guess is no reason not to read', { matches: million / 2, known: 'guessed' }, 'filter_then_score', 0],
+  ['keys at hand are scored where they are few', { matches: 8_000, known: 'keys' }, 'filter_then_score', 0],
+  ['of many at hand the nearest are tried first', { matches: 700_000, known: 'keys' }, 'walk_and_filter', 64],
   ['where every second matches, a look is enough', { matches: million / 2 }, 'walk_and_filter', 256],
   ['a deeper page takes a longer look', { matches: million / 2, wanted: 400 }, 'walk_and_filter', 1_600],
   ['one in fifty is looked for so long', { matches: million / 50 }, 'walk_and_filter', 2_000],

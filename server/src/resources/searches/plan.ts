@@ -31,11 +31,22 @@ export interface Facts {
   readonly size: number;
   /** Vectors that are expected to match, or that were counted. */
   readonly matches: number;
+  /**
+   * What `matches` is: a guess, which may be far off; `counted`, exactly or nearly, or so many at least; or `keys`, which
+   * are at hand, so that none need be read.
+   */
+  readonly known: 'guessed' | 'counted' | 'keys';
   readonly wanted: number;
 }
 
-/** Matches that are read at once: up to here that costs less than a look at the nearest that finds too few. */
-export const fewMax = 4_000;
+/**
+ * Matches that are read at once, and so scored exactly: up to here that costs less than a look at the nearest that finds
+ * too few.
+ */
+export const fewMax = 5_000;
+
+/** Of keys at hand so many are scored sooner than the nearest are looked at (engine/vector/plan.ts). */
+const scoredMax = 8_000;
 
 /** Matches that are read at all. The scan of so many takes about 30 ms on one core (docs/decisions/0005). */
 export const candidatesMax = 200_000;
@@ -43,13 +54,15 @@ export const candidatesMax = 200_000;
 /** Of the nearest all are hits, but for those that belong to one that was nearer. */
 const nearestMin = 32;
 const lookMin = 256;
+/** Of keys at hand it costs nothing to find that a look was too short. */
+const lookMinAtHand = 64;
 const lookMax = 2_000;
 
 /**
  * How a search is best answered. Estimates may be wrong: whoever follows the plan counts as it goes, and plans
  * again with what it counted.
  */
-export function planSearch({ isFiltered, ranks, exact, size, matches, wanted }: Facts): Plan {
+export function planSearch({ isFiltered, ranks, exact, size, matches, known, wanted }: Facts): Plan {
   if (ranks === 'none') return { way: 'in_order', look: 0 };
   if (ranks === 'said') return { way: 'score_in_database', look: 0 };
   if (size === 0) return { way: 'nothing', look: 0 };
@@ -60,14 +73,17 @@ export function planSearch({ isFiltered, ranks, exact, size, matches, wanted }: 
     return exact
       ? { way: 'scan', look: 0 }
       : { way: 'nearest', look: Math.max(nearestMin, Math.ceil(1.5 * wanted)) };
-  if (matches <= fewMax) return { way: 'filter_then_score', look: 0 };
+  if (matches <= (known === 'keys' ? scoredMax : fewMax)) return { way: 'filter_then_score', look: 0 };
+  // Reading notices a wrong guess after a few thousand matches; a look at the nearest does not.
+  if (known === 'guessed') return { way: 'filter_then_score', look: 0 };
   if (exact)
     return matches <= candidatesMax ? { way: 'filter_then_score', look: 0 } : { way: 'scan', look: 0 };
-  const look = lookOf(wanted, Math.min(1, matches / size));
+  const look = lookOf(wanted, Math.min(1, matches / size), known === 'keys' ? lookMinAtHand : lookMin);
   if (look <= lookMax || matches > candidatesMax)
     return { way: 'walk_and_filter', look: Math.min(look, lookMax) };
   return { way: 'filter_then_score', look: 0 };
 }
 
 /** Twice as many as should hold `wanted` hits, were hits and nearness independent. */
-const lookOf = (wanted: number, share: number) => Math.max(lookMin, Math.ceil((2 * wanted) / share));
+const lookOf = (wanted: number, share: number, least: number) =>
+  Math.max(least, Math.ceil((2 * wanted) / share));

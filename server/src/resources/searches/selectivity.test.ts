@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Statistics } from './near-store.ts';
 import type { Filter } from './query.ts';
-import { estimateShare } from './selectivity.ts';
+import { estimateShare, isCounted } from './selectivity.ts';
 
 const statistics: Statistics = {
   inputs: 1_000,
@@ -35,6 +35,19 @@ test.each<[string, Filter[], number]>([
   ['ids are as many', [filter({}, { ids: ['a', 'b'] })], 0.002],
 ])('%s', (_, filters, share) => {
   expect(estimateShare(filters, statistics, ({ id }) => [id])).toBeCloseTo(share, 9);
+});
+
+test.each<[string, Filter[], boolean]>([
+  ['one label is counted', [filter({ concepts: [concept('cat')] })], true],
+  ['one dataset is', [filter({}, { datasetIds: ['train'] })], true],
+  ['a status is', [filter({}, { statusCode: 30000 })], true],
+  ['either of two labels is a guess', [filter({ concepts: [concept('cat'), concept('dog')] })], false],
+  ['metadata are', [filter({ metadata: { a: 1 } })], false],
+  ['two of one annotation are', [filter({ concepts: [concept('cat')], metadata: { a: 1 } })], false],
+  ['two filters are', [filter({ concepts: [concept('cat')] }), filter({}, { statusCode: 30000 })], false],
+  ['the opposite is', [filter({ concepts: [concept('cat')] }, {}, true)], false],
+])('%s', (_, filters, counted) => {
+  expect(isCounted(filters)).toBe(counted);
 });
 
 test('an empty app has nothing to match', () => {

@@ -67,6 +67,18 @@ export function estimateShare(
   );
 }
 
+/** Whether the share is one count and no product of them, or of what is assumed. */
+export function isCounted(filters: readonly Filter[]): boolean {
+  const [only, ...others] = filters;
+  if (!only || others.length > 0 || only.negate) return false;
+  const { annotation, input } = only;
+  const terms = [...Object.values(annotation), ...Object.values(input)].filter((term) => term !== undefined);
+  return (
+    terms.length === 1 &&
+    (annotation.concepts?.length === 1 || input.datasetIds?.length === 1 || input.statusCode !== undefined)
+  );
+}
+
 const clamp = (share: number) => Math.min(1, Math.max(0, share));
 const all = (shares: readonly number[]) => shares.reduce((product, share) => product * share, 1);
 const either = (shares: readonly number[]) => 1 - all(shares.map((share) => 1 - share));

@@ -1,13 +1,15 @@
 import type { VectorCollection } from '#domain/vector-store.ts';
+import { nameOf } from '#store/sql.ts';
 import { type Direction, directionOf } from './direction.ts';
 import { searchFault } from './faults.ts';
+import { type FilterMemory, hasChanged, holds, isTold } from './filter-keys.ts';
 import type { Condition } from './filter-sql.ts';
 import { candidateKeys, type Owner, ownersOf, statisticsOf } from './near-store.ts';
 import type { Found, SearchParts } from './parts.ts';
 import { candidatesMax, fewMax, type Plan, planSearch } from './plan.ts';
 import { conceptsAsked, type HitKind, type SearchTree, type SimilarRank } from './query.ts';
 import type { Scene } from './scene.ts';
-import { estimateShare } from './selectivity.ts';
+import { estimateShare, isCounted } from './selectivity.ts';
 import { type Trail, timed } from './trail.ts';
 
 /** What a similarity search looks for, and where. */
@@ -54,28 +56,41 @@ const isFiltered = ({ tree, scene }: Look) => tree.filters.length > 0 || scene.a
 
 /** The `wanted` hits nearest to a direction, best first; an input counts once, by its best annotation. */
 export async function hitsBySimilarity(look: Look): Promise<Found[]> {
-  const plan = await planOf(look, 'vectors');
+  const memory = await remembered(look);
+  const keys = memory?.keys;
+  const plan = await planOf(look, 'vectors', memory);
   if (plan.way === 'nothing') return [];
-  if (plan.way === 'filter_then_score') return scoreMatches(look, fewMax);
-  const { found, isAll } = await nearest(look, plan.look || firstLook(look.wanted), plan);
+  const score = (readMax: number) => (keys ? scoreKeys(look, keys) : scoreMatches(look, readMax));
+  if (plan.way === 'filter_then_score')
+    return score(memory && memory.count > fewMax ? candidatesMax : fewMax);
+  const { found, isAll } = await nearest(look, plan.look || firstLook(look.wanted), plan, { among: keys });
   if (enough(look, found, isAll)) return found.slice(0, look.wanted);
-  return isFiltered(look) && plan.way === 'walk_and_filter'
-    ? scoreMatches(look, candidatesMax)
-    : walk(look, plan);
+  return isFiltered(look) && plan.way === 'walk_and_filter' ? score(candidatesMax) : walk(look, plan);
 }
 
-export async function planOf(look: Look, ranks: 'vectors' | 'both'): Promise<Plan> {
+export async function planOf(
+  look: Look,
+  ranks: 'vectors' | 'both',
+  memory: FilterMemory | undefined,
+): Promise<Plan> {
   const { parts, scene, tree, index, wanted, trail } = look;
   const filtered = isFiltered(look);
-  const share = filtered ? await timed(trail, 'estimate', () => estimateOf(parts, scene, tree)) : 1;
+  const size = Math.max(1, index.size);
+  const share = memory
+    ? Math.min(1, memory.count / size)
+    : filtered
+      ? await timed(trail, 'estimate', () => estimateOf(parts, scene, tree))
+      : 1;
   const plan = planSearch({
     isFiltered: filtered,
     ranks,
     exact: tree.exact,
     size: index.size,
-    matches: share * index.size,
+    matches: memory?.count ?? share * index.size,
+    known: memory?.keys ? 'keys' : memory || isCounted(tree.filters) ? 'counted' : 'guessed',
     wanted,
   });
+  if (memory?.keys) trail.matches = memory.count;
   trail.plan = plan;
   trail.share = share;
   trail.size = index.size;
@@ -92,21 +107,54 @@ export async function estimateOf(
   return estimateShare(tree.filters, await statisticsOf(parts.reads, grant, conceptIds, datasetIds), idsOf);
 }
 
-export const matching = ({ parts, scene, kind, condition, direction, trail }: Look, limit: number) =>
-  timed(trail, 'matches', () =>
+/** One name for each set of vectors that may be asked for; undefined where it could change unnoticed. */
+function memoryNameOf({ parts, scene, kind, condition, direction, tree }: Look): string | undefined {
+  if (!parts.filterKeys || !isTold(tree)) return undefined;
+  return [scene.grant.appKey, direction.embedder.modelVersionKey, kind, nameOf(condition)].join(' ');
+}
+
+/**
+ * What is remembered of the filters: their keys where nothing has changed in the app since they were read. That they
+ * were too many to be read is believed a while longer: it only says which way is tried first.
+ */
+export async function remembered(look: Look): Promise<FilterMemory | undefined> {
+  const { parts, scene, trail } = look;
+  const name = memoryNameOf(look);
+  const memory = name === undefined ? undefined : parts.filterKeys?.get(name);
+  if (!memory) return undefined;
+  const isOld = await timed(trail, 'estimate', () =>
+    hasChanged(parts.reads, scene.grant.appKey, memory.mark),
+  );
+  if (!isOld) return memory;
+  return memory.count > fewMax ? { ...memory, keys: undefined } : undefined;
+}
+
+/** Reads the keys of the matches, `limit` at most, and remembers them where that is all. */
+export async function matching(look: Look, limit: number): Promise<Float64Array> {
+  const { parts, scene, kind, condition, direction, trail } = look;
+  const name = memoryNameOf(look);
+  const { keys, mark } = await timed(trail, 'matches', () =>
     candidateKeys(parts.reads, scene, direction.embedder.modelVersionKey, kind, condition, limit),
   );
+  const isAll = keys.length < limit;
+  if (name !== undefined)
+    parts.filterKeys?.put(name, { keys: isAll ? keys : undefined, count: keys.length, mark });
+  return keys;
+}
+
+function scoreKeys(look: Look, keys: Float64Array): Promise<Found[]> | Found[] {
+  const { trail } = look;
+  if (keys.length === 0) return [];
+  trail.plan = { way: 'filter_then_score', look: 0 };
+  trail.matches = keys.length;
+  return walk(look, trail.plan, keys);
+}
 
 /** Reads the matches and scores them all. Where they are more than thought, plans again with what is known now. */
 async function scoreMatches(look: Look, readMax: number): Promise<Found[]> {
   const { index, wanted, tree, trail } = look;
   const keys = await matching(look, readMax + 1);
-  if (keys.length === 0) return [];
-  if (keys.length <= readMax) {
-    trail.plan = { way: 'filter_then_score', look: 0 };
-    trail.matches = keys.length;
-    return walk(look, trail.plan, keys);
-  }
+  if (keys.length <= readMax) return scoreKeys(look, keys);
   const plan = planSearch({
     isFiltered: true,
     ranks: 'vectors',
@@ -114,6 +162,7 @@ async function scoreMatches(look: Look, readMax: number): Promise<Found[]> {
     size: index.size,
     // At least so many, and not yet known how many more.
     matches: Math.max(keys.length, (trail.share ?? 0) * index.size),
+    known: 'counted',
     wanted,
   });
   if (readMax < candidatesMax) {
@@ -135,7 +184,7 @@ const enough = ({ wanted }: Look, found: readonly Found[], isAll: boolean) => is
 /** Takes ever more of the nearest until enough of them are hits, or none are left. */
 async function walk(look: Look, plan: Plan, candidates?: Float64Array): Promise<Found[]> {
   for (let k = firstLook(look.wanted); ; k *= 4) {
-    const { found, isAll } = await nearest(look, k, plan, candidates);
+    const { found, isAll } = await nearest(look, k, plan, { candidates });
     if (enough(look, found, isAll)) return found.slice(0, look.wanted);
   }
 }
@@ -149,11 +198,14 @@ export async function nearest(
   look: Look,
   k: number,
   plan: Plan,
-  candidates?: Float64Array,
+  /** `candidates`: only these are scored. `among`: ascending; of the nearest only these may be hits. */
+  { candidates, among }: { candidates?: Float64Array | undefined; among?: Float64Array | undefined } = {},
 ): Promise<{ found: Found[]; isAll: boolean }> {
   const { kind, direction } = look;
   const near = await nearestVectors(look, k, plan, candidates);
-  const owners = await ownersAmong(look, near.keys);
+  const owners = await ownersAmong(look, among ? near.keys.filter((key) => holds(among, key)) : near.keys, {
+    areMatches: candidates !== undefined || among !== undefined,
+  });
   const isAll = near.keys.length < k;
   const floor = isAll ? Number.NEGATIVE_INFINITY : (near.scores.at(-1) as number);
   const found = new Map<number, Found>();
@@ -185,9 +237,14 @@ export async function nearestVectors(look: Look, k: number, plan: Plan, candidat
 }
 
 /** Of these vectors, whose those of hits are. */
-export async function ownersAmong(look: Look, keys: readonly number[]): Promise<Map<number, Owner>> {
+export async function ownersAmong(
+  look: Look,
+  keys: readonly number[],
+  { areMatches = false } = {},
+): Promise<Map<number, Owner>> {
   const { parts, scene, condition, index, trail } = look;
-  const filtered = isFiltered(look);
+  // What is known to match is not asked again; at another time its owner is another row.
+  const filtered = isFiltered(look) && (!areMatches || scene.asOf !== undefined);
   const known = await timed(trail, 'owners', () =>
     ownersOf(parts.reads, scene, keys, filtered ? condition : undefined),
   );

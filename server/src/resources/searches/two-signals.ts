@@ -8,7 +8,16 @@ import { candidatesMax, type Plan } from './plan.ts';
 import type { SaidRank } from './query.ts';
 import { type Joined, rankJoin } from './rank-join.ts';
 import { canBeAboveZero } from './said-score.ts';
-import { type Look, matching, nearest, nearestVectors, ownersAmong, planOf, scoreOf } from './similar.ts';
+import {
+  type Look,
+  matching,
+  nearest,
+  nearestVectors,
+  ownersAmong,
+  planOf,
+  remembered,
+  scoreOf,
+} from './similar.ts';
 import { timed } from './trail.ts';
 
 /** Hits that are looked up, or scored by what is said of them, at a time. */
@@ -25,9 +34,10 @@ const firstLook = 1_000;
  */
 export async function hitsByBoth(look: Look, said: readonly SaidRank[], minScore: number): Promise<Found[]> {
   const { kind, tree, wanted } = look;
-  const plan = await planOf(look, 'both');
+  const memory = await remembered(look);
+  const plan = await planOf(look, 'both', memory);
   if (plan.way === 'nothing') return [];
-  const candidates = await matching(look, candidatesMax + 1);
+  const candidates = memory?.keys ?? (await matching(look, candidatesMax + 1));
   if (candidates.length === 0) return [];
   const isAll = candidates.length <= candidatesMax;
   const best = await rankJoin<Found>({
@@ -47,7 +57,7 @@ async function allOfThem(look: Look, candidates: Float64Array) {
   const plan: Plan = { way: 'filter_then_score', look: 0 };
   look.trail.plan = plan;
   look.trail.matches = candidates.length;
-  const { found } = await nearest(look, candidates.length + 1, plan, candidates);
+  const { found } = await nearest(look, candidates.length + 1, plan, { candidates });
   return { hits: found.map((hit) => ({ hit, near: hit.score })), floor: undefined };
 }
 
@@ -98,12 +108,13 @@ async function mostSaid(
   const scores = new Map(above.map((hit) => [keyOfHit(kind, hit), hit.score]));
   const among = allOf([condition, sql`${hitKey(kind)} = any(${[...scores.keys()]}::bigint[])`]);
   const { modelVersionKey } = direction.embedder;
-  const keys = await timed(trail, 'matches', () =>
+  const { keys } = await timed(trail, 'matches', () =>
     candidateKeys(parts.reads, scene, modelVersionKey, kind, among, vectorsMax),
   );
   // So many vectors of so few hits that not all were read: then nothing is known beforehand.
   if (keys.length === vectorsMax) return { saidFirst: [], saidElsewhere: 1 };
-  const near = keys.length === 0 ? [] : (await nearest(look, keys.length + 1, plan, keys)).found;
+  const near =
+    keys.length === 0 ? [] : (await nearest(look, keys.length + 1, plan, { candidates: keys })).found;
   return {
     saidFirst: near.map((hit) => ({ hit, near: hit.score, said: scores.get(keyOfHit(kind, hit)) ?? 0 })),
     saidElsewhere: above.length > saidFirstMax ? (above.at(-1)?.score ?? 0) : 0,

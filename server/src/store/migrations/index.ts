@@ -39,6 +39,7 @@ import { tallyGroups } from './0072-tally-groups.ts';
 import { logEntries } from './0075-log-entries.ts';
 import { versionTransfers } from './0076-version-transfers.ts';
 import { conceptRevisions } from './0080-concept-revisions.ts';
+import { appChanges } from './0081-app-changes.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -82,4 +83,5 @@ export const migrations: readonly Migration[] = [
   logEntries,
   versionTransfers,
   conceptRevisions,
+  appChanges,
 ];
