@@ -9,6 +9,7 @@ import { type Database, openDatabase } from '#store/postgres/index.ts';
 import { openTestDatabase } from '#store/postgres/testing.ts';
 import { conforms, unitVectors } from '#store/vectors/conformance.testing.ts';
 import { openPgVectorStore, openQdrantStore } from '#store/vectors/index.ts';
+import { openPgVector } from '#store/vectors/pgvector.testing.ts';
 import { openQdrantStandIn } from '#store/vectors/qdrant.testing.ts';
 
 describe('in the memory of the process', () => {
@@ -25,22 +26,24 @@ describe('in the memory of the process', () => {
 });
 
 /**
- * A PostgreSQL with pgvector: FOVEA_TEST_PGVECTOR_URL names a database, or FOVEA_TEST_PGVECTOR_BIN the folder of
- * programs to run one from.
+ * A PostgreSQL with pgvector: the one of FOVEA_TEST_PGVECTOR_URL, one run from the programs in the folder
+ * FOVEA_TEST_PGVECTOR_BIN, or one in WebAssembly.
  */
 const pgUrl = process.env.FOVEA_TEST_PGVECTOR_URL;
 const pgBin = process.env.FOVEA_TEST_PGVECTOR_BIN;
-const noPg =
-  pgUrl || pgBin ? '' : ' (skipped: neither FOVEA_TEST_PGVECTOR_URL nor FOVEA_TEST_PGVECTOR_BIN is set)';
 
-describe.skipIf(noPg !== '')(`pgvector${noPg}`, () => {
+describe('pgvector', () => {
   let db: Database;
+  let own: Awaited<ReturnType<typeof openPgVector>> | undefined;
   const dataDir = mkdtempSync(join(tmpdir(), 'fovea-pgvector-'));
   beforeAll(async () => {
-    db = await openDatabase(pgUrl ? { dataDir, databaseUrl: pgUrl } : { dataDir, binDir: pgBin as string });
-  });
+    if (!pgUrl && !pgBin) own = await openPgVector();
+    const databaseUrl = pgUrl ?? own?.url;
+    db = await openDatabase(databaseUrl ? { dataDir, databaseUrl } : { dataDir, binDir: pgBin as string });
+  }, 60_000);
   afterAll(async () => {
     await db?.close();
+    await own?.close();
     rmSync(dataDir, { recursive: true, force: true });
   });
   conforms(() => openPgVectorStore(db));
