@@ -32,7 +32,7 @@ import type { InputDeps } from '#resources/inputs/index.ts';
 import { openPackageFolders } from '#resources/model-files/index.ts';
 import { openHeads, withTrainedEmbedders } from '#resources/predictions/index.ts';
 import { dropArchivesOfInputs } from '#resources/transfers/index.ts';
-import { openMemoryIndexes, openVectorCatalog } from '#resources/vector-indexes/index.ts';
+import { eraseEveryWhile, openMemoryIndexes, openVectorCatalog } from '#resources/vector-indexes/index.ts';
 import { findEmbedders, openRunTimes, runBaseWorkflow, seedBuiltins } from '#resources/workflows/index.ts';
 import { openHealth, plainRoutes } from '#routes.ts';
 import { openService, type ServiceDeps, workflowParts } from '#service.ts';
@@ -181,6 +181,7 @@ async function open(
   const stores: VectorStore[] = [openPgVectorStore(db)];
   if (config.qdrant) stores.push(openQdrantStore(config.qdrant));
   const memory = openMemoryIndexes(db, vectorHost, log);
+  whenStopping(eraseEveryWhile(memory, log));
   const vectors = openVectorCatalog({ db, memory, stores, log });
   const runTimes = openRunTimes();
   const serviceDeps: ServiceDeps = {

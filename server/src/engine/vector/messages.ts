@@ -32,7 +32,15 @@ export interface KeepRequest {
   label: string;
 }
 
-export type NumberedRequest = SearchRequest | ScoreRequest | KeepRequest;
+/** Erases vectors from the file of a scope, open or not. */
+export interface EraseRequest {
+  kind: 'erase';
+  number: number;
+  name: string;
+  keys: readonly number[];
+}
+
+export type NumberedRequest = SearchRequest | ScoreRequest | KeepRequest | EraseRequest;
 
 export type ToWorker =
   | { kind: 'arena'; index: number; arena: SharedArena }
@@ -53,6 +61,7 @@ export type FromWorker =
     }
   | { kind: 'scored'; number: number; scores: Float32Array }
   | { kind: 'kept'; number: number }
+  | { kind: 'erased'; number: number }
   | { kind: 'failed'; number: number; message: string }
   /** With a graph that is ready, it comes along. */
   | { kind: 'graph'; scope: number; state: GraphState; shared?: SharedGraph }

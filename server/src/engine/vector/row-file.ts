@@ -14,6 +14,9 @@ interface Head {
   readonly count: number;
 }
 
+/** Stands for the key of a row that was erased. */
+const erasedKey = -1;
+
 /** Keys as float64, rows as float32, then a checksum of both and four bytes of nothing. */
 const chunkBytes = (rows: number, dims: number): number => rows * (8 + 4 * dims) + 8;
 
@@ -103,7 +106,9 @@ export async function readRows(
       if (!(await readWhole(handle, chunk, bytes, position))) return false;
       const words = new Uint32Array(chunk.buffer, 0, rows * (2 + dims));
       if (new Uint32Array(chunk.buffer, words.byteLength, 1)[0] !== checksumOf(words)) return false;
-      take(new Float64Array(chunk.buffer, 0, rows), new Float32Array(chunk.buffer, rows * 8, rows * dims));
+      const keys = new Float64Array(chunk.buffer, 0, rows);
+      const vectors = new Float32Array(chunk.buffer, rows * 8, rows * dims);
+      takeRuns(keys, vectors, dims, take);
       left -= rows;
       position += bytes;
     }
@@ -112,10 +117,66 @@ export async function readRows(
   return isWhole ?? false;
 }
 
-async function reading<T>(file: string, work: (handle: FileHandle) => Promise<T>): Promise<T | undefined> {
+/** Hands on what lies between erased rows. */
+function takeRuns(
+  keys: Float64Array,
+  vectors: Float32Array,
+  dims: number,
+  take: (keys: Float64Array, rows: Float32Array) => void,
+): void {
+  for (let from = 0; from < keys.length; ) {
+    const gone = keys.indexOf(erasedKey, from);
+    const until = gone < 0 ? keys.length : gone;
+    if (until > from) take(keys.subarray(from, until), vectors.subarray(from * dims, until * dims));
+    from = until + 1;
+  }
+}
+
+/**
+ * Overwrites rows with nothing, in place. Cut off in the middle, a chunk has another checksum than it says, and the file is
+ * not believed any more.
+ */
+export async function eraseRows(file: string, gone: ReadonlySet<number>): Promise<void> {
+  const work = async (handle: FileHandle) => {
+    const head = await headOf(handle);
+    if (!head) return;
+    const { dims, count } = head;
+    const chunk = new Uint8Array(chunkBytes(rowsPerChunk, dims));
+    for (let [left, position] = [count, headBytes]; left > 0; ) {
+      const rows = Math.min(left, rowsPerChunk);
+      const bytes = chunkBytes(rows, dims);
+      const keys = new Float64Array(chunk.buffer, 0, rows);
+      if (!(await readWhole(handle, chunk, rows * 8, position))) return;
+      if (keys.some((key) => gone.has(key))) {
+        if (!(await readWhole(handle, chunk, bytes, position))) return;
+        const words = new Uint32Array(chunk.buffer, 0, rows * (2 + dims));
+        const checksum = new Uint32Array(chunk.buffer, words.byteLength, 1);
+        // What was damaged before is not made to look whole.
+        const isWhole = checksum[0] === checksumOf(words);
+        for (const [row, key] of keys.entries()) {
+          if (!gone.has(key)) continue;
+          keys[row] = erasedKey;
+          new Float32Array(chunk.buffer, (rows * 2 + row * dims) * 4, dims).fill(0);
+        }
+        if (isWhole) checksum[0] = checksumOf(words);
+        await handle.write(chunk, 0, bytes, position);
+      }
+      left -= rows;
+      position += bytes;
+    }
+    await handle.sync();
+  };
+  await reading(file, work, 'r+');
+}
+
+async function reading<T>(
+  file: string,
+  work: (handle: FileHandle) => Promise<T>,
+  flags = 'r',
+): Promise<T | undefined> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(file, 'r');
+    handle = await open(file, flags);
     return await work(handle);
   } catch {
     return undefined;

@@ -11,6 +11,8 @@ export interface VectorHost {
   scope(name: string, dims: number): VectorIndex;
   /** Forgets a scope, open or not, and its graph file. */
   dropScope(name: string): void;
+  /** Removes vectors of a scope, open or not, and overwrites them in its file. */
+  erase(name: string, keys: readonly number[]): Promise<void>;
   readonly bytesHeld: number;
   /** Stops the thread and the graph processes; searches under way are refused. */
   close(): Promise<void>;
@@ -95,6 +97,11 @@ class Host implements VectorHost, ScopeHost {
     const open = this.#scopes.get(name);
     if (open) open.drop();
     else this.post({ kind: 'dropped', scope: 0, name });
+  }
+
+  async erase(name: string, keys: readonly number[]): Promise<void> {
+    this.#scopes.get(name)?.remove([...keys]);
+    await this.ask({ kind: 'erase', number: this.nextNumber(), name, keys });
   }
 
   forget(scope: Scope): void {

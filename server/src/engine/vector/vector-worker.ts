@@ -5,6 +5,7 @@ import { exactSearch, markCandidates, type Ranked, scoreEach } from './exact-sea
 import { makeFolder, pathsFor } from './graph-files.ts';
 import { GraphKeeper } from './graph-keeper.ts';
 import type {
+  EraseRequest,
   FromWorker,
   KeepRequest,
   ScoreRequest,
@@ -13,7 +14,7 @@ import type {
   WorkerSettings,
 } from './messages.ts';
 import { planSearch } from './plan.ts';
-import { writeRows } from './row-file.ts';
+import { eraseRows, writeRows } from './row-file.ts';
 import { ScopeView } from './scope-view.ts';
 
 /** The searching thread: scans shared memory, and keeps the graphs. Nothing here writes a vector. */
@@ -55,6 +56,19 @@ function score(request: ScoreRequest): void {
   reply({ kind: 'scored', number: request.number, scores });
 }
 
+async function erase({ name, keys, number }: EraseRequest): Promise<void> {
+  await eraseRows(pathsFor(settings.dir, name).vectors, new Set(keys));
+  reply({ kind: 'erased', number });
+}
+
+/** One after the other: what is erased is erased from the file that is being written, too. */
+let filing: Promise<void> = Promise.resolve();
+function inFile(work: () => Promise<void>): Promise<void> {
+  const done = filing.then(work);
+  filing = done.catch(() => undefined);
+  return done;
+}
+
 async function keep({ scope, number, label }: KeepRequest): Promise<void> {
   const name = graphs.nameOf(scope);
   if (name === undefined) throw new Error('the scope was dropped');
@@ -90,7 +104,9 @@ async function handle(message: ToWorker): Promise<void> {
     case 'score':
       return score(message);
     case 'keep':
-      return keep(message);
+      return inFile(() => keep(message));
+    case 'erase':
+      return inFile(() => erase(message));
     case 'close':
       await graphs.close();
       reply({ kind: 'closed' });

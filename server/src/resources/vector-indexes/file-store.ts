@@ -16,6 +16,28 @@ export async function markOfFile(
   return row?.mark;
 }
 
+/** Vectors that were deleted since a mark, by app and embedder, and the mark to go on from. */
+export async function deletedSince(
+  db: Db,
+  seenBefore: string,
+): Promise<{ mark: string; deleted: { appKey: number; modelVersionKey: number; keys: number[] }[] }> {
+  const found = await rows<{ mark: string; appKey: number | null; modelVersionKey: number; keys: number[] }>(
+    db,
+    sql`select s.mark, e.app_key as "appKey", e.model_version_key as "modelVersionKey", e.keys
+        from (select pg_snapshot_xmin(pg_current_snapshot())::text as mark) s
+        left join (select app_key, model_version_key, array_agg(key::float8) as keys from erased_vectors
+          where xid >= ${seenBefore}::text::xid8 group by 1, 2) e on true`,
+  );
+  const deleted = found.flatMap(({ appKey, modelVersionKey, keys }) =>
+    appKey === null ? [] : { appKey, modelVersionKey, keys },
+  );
+  return { mark: found[0]?.mark ?? seenBefore, deleted };
+}
+
+/** Files are believed for a month, so longer nobody need know what to erase from them. */
+export const forgetErased = (db: Db): Promise<void> =>
+  run(db, sql`delete from erased_vectors where at < now() - interval '31 days'`);
+
 /** The embedders of an app whose vectors are in files. */
 export async function filedVersions(db: Db, appKey: number): Promise<number[]> {
   const found = await rows<{ key: number }>(

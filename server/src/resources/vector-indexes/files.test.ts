@@ -106,6 +106,23 @@ test('after a restart vectors come from the file, and what changed since from th
   expect(keys).toEqual([one]);
 });
 
+test('what was deleted is erased from the file, of which the rest is still believed', async () => {
+  await firstLife();
+  const { keys, vectors: found } = await truthPage(db, grant, 1, 100, 1);
+  const bytes = Buffer.from(found.buffer);
+  const holdsIt = () => readFileSync(file()).includes(bytes);
+  await db.query('delete from embeddings where key = $1', [keys[0]]);
+  expect(holdsIt()).toBe(true);
+  // A process that has opened none of its indexes since its start erases, too.
+  await host?.close();
+  host = openVectorHost({ dir, log: silentLog, flatMax: 1_000 });
+  await openMemoryIndexes(db, host, silentLog).eraseDeleted();
+  expect(holdsIt()).toBe(false);
+  const { index, wholeReads } = await begun();
+  expect(wholeReads).toBe(0);
+  expect(await verified(index)).toMatchObject({ missing: 0, differing: 0, extra: 0 });
+});
+
 test.each<[string, () => unknown]>([
   ['is cut short', () => truncateSync(file(), readFileSync(file()).length - 100)],
   [

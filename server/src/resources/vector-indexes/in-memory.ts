@@ -4,7 +4,7 @@ import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
 import type { Log } from '#store/log.ts';
 import { copyOut, type Database } from '#store/postgres/index.ts';
 import { type Db, first, sql } from '#store/sql.ts';
-import { filedVersions, markOfFile, putFile } from './file-store.ts';
+import { deletedSince, filedVersions, markOfFile, putFile } from './file-store.ts';
 
 /**
  * Indexes over the embeddings of each app and embedder in the memory of this process, caught up with the database before
@@ -14,6 +14,8 @@ import { filedVersions, markOfFile, putFile } from './file-store.ts';
 export interface MemoryIndexes {
   /** The index, up to date. Undefined when the app holds no embeddings of this model version. */
   open(grant: AppGrant, modelVersionKey: number): Promise<VectorIndex | undefined>;
+  /** Erases from memory and files what was deleted since the last time. */
+  eraseDeleted(): Promise<void>;
   /** Drops the indexes of an app and their files, in the transaction in which its rows go. */
   forgetApp(tx: Db, appKey: number): Promise<void>;
 }
@@ -59,6 +61,7 @@ const changedShareMax = 0.1;
 
 export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): MemoryIndexes {
   const scopes = new Map<string, Scope>();
+  let erasedBefore = '0';
 
   // Transactions still running now may commit later with an older id: next time starts from the oldest of them.
   async function catchUp(scope: Scope, grant: AppGrant, modelVersionKey: number): Promise<void> {
@@ -140,6 +143,12 @@ export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): Mem
   }
 
   return {
+    async eraseDeleted() {
+      const { mark, deleted } = await deletedSince(db, erasedBefore);
+      for (const { appKey, modelVersionKey, keys } of deleted)
+        await host.erase(`${appKey}-${modelVersionKey}`, keys);
+      erasedBefore = mark;
+    },
     async forgetApp(tx, appKey) {
       const kept = (await filedVersions(tx, appKey)).map((modelVersionKey) => `${appKey}-${modelVersionKey}`);
       const open = [...scopes.keys()].filter((name) => name.startsWith(`${appKey}-`));
@@ -176,6 +185,29 @@ export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): Mem
       await opened.catchingUp;
       return opened.index;
     },
+  };
+}
+
+const eraseEveryMs = 30_000;
+
+/** Erases what was deleted now and every half minute. @returns ends that */
+export function eraseEveryWhile(memory: MemoryIndexes, log: Log): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  const erase = () => {
+    running ??= memory
+      .eraseDeleted()
+      // Nothing is lost: the next time begins where this one did.
+      .catch((error) => log.warn({ error }, 'deleted vectors could not be erased from their files yet'))
+      .finally(() => {
+        running = undefined;
+      });
+  };
+  const timer = setInterval(erase, eraseEveryMs);
+  timer.unref();
+  erase();
+  return async () => {
+    clearInterval(timer);
+    await running;
   };
 }
 

@@ -5,6 +5,7 @@ import type { Log } from '#store/log.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { collectionName, levelCollection, type VectorCatalog } from './catalog.ts';
 import { checkStatus, endCheck, findCheckByKey, moveCheck } from './check-store.ts';
+import { forgetErased } from './file-store.ts';
 import {
   beginCollection,
   dimsOf,
@@ -55,6 +56,7 @@ export function vectorJobs(parts: VectorJobParts): Record<string, JobHandler> {
     },
     [sweepKind]: {
       async run() {
+        await forgetErased(db);
         for (const orphan of await orphanedCollections(db)) {
           const store = parts.stores.find(({ kind }) => kind === orphan.store);
           await store?.drop(collectionName(orphan.appKey, orphan.modelVersionKey));

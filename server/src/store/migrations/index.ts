@@ -40,6 +40,7 @@ import { logEntries } from './0075-log-entries.ts';
 import { versionTransfers } from './0076-version-transfers.ts';
 import { conceptRevisions } from './0080-concept-revisions.ts';
 import { appChanges } from './0081-app-changes.ts';
+import { erasedVectors } from './0082-erased-vectors.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -84,4 +85,5 @@ export const migrations: readonly Migration[] = [
   versionTransfers,
   conceptRevisions,
   appChanges,
+  erasedVectors,
 ];
