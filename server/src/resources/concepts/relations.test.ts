@@ -114,6 +114,7 @@ describe('knowledge graphs', () => {
     expect((await rita.rest('GET', 'concepts/knowledge_graphs')).json.knowledge_graphs).toMatchObject([
       { id: 'zoo' },
     ]);
+    expect((await rita.client.listKnowledgeGraphs({})).knowledgeGraphs).toEqual(made.knowledgeGraphs);
     await rita.client.postConceptRelations({
       conceptId: 'puppy',
       conceptRelations: [{ objectConcept: { id: 'animal' }, predicate: 'hyponym', knowledgeGraphId: 'zoo' }],

@@ -138,9 +138,14 @@ describe('app duplications', () => {
     expect(json.app_duplications[0].id).toBe(made?.id);
     expect(json.app_duplications[0].destination_app).toBeUndefined();
     expect(json.app_duplications.length).toBeGreaterThanOrEqual(3);
+    const userAppId = { userId: dana.userId, appId: '' };
+    const page = await dana.client.listAppDuplications({ userAppId, page: 1, perPage: 2 });
+    expect(page.appDuplications.map(({ id }) => id)).toEqual(
+      json.app_duplications.slice(0, 2).map(({ id }: { id: string }) => id),
+    );
     const eve = await signedIn('eve');
     const asked = await eve.client.getAppDuplication({
-      userAppId: { userId: dana.userId, appId: '' },
+      userAppId,
       appDuplicationId: made?.id ?? '',
     });
     expect(asked.status?.code).not.toBe(10000);
