@@ -22,6 +22,8 @@ export interface Call {
   readonly sent: Record<string, unknown> | undefined;
   /** A grant on another app for the same caller: its own, shared with it, or public. Throws when it may not look there. */
   appGrant(userId: string, appId: string): Promise<AppGrant>;
+  /** A grant to look at a public app as any stranger may, also for keys that open one app alone. Throws where it is not public. */
+  publicGrant(userId: string, appId: string): Promise<AppGrant>;
   /** Another user for the same caller; public role unless it is the caller. */
   userGrant(userId: string): Promise<UserGrant>;
 }

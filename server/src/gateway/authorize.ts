@@ -160,8 +160,7 @@ export function openAuthorizer(directory: Directory) {
           : new Set([...caller.scopes].filter((scope) => theirs.has(scope)));
       return { role: 'collaborator' as Role, scopes, endpoints: shared.endpoints };
     }
-    const isPublic = app.visibility >= visibility.public && app.userVisibility >= visibility.public;
-    if (!isPublic) {
+    if (!isPublic(app)) {
       await likeAMiss(app.userKey, app.id);
       throw gatewayFault.noSuchApp(app.id);
     }
@@ -198,6 +197,13 @@ export function openAuthorizer(directory: Directory) {
       const { role, scopes } = await standing(caller, app);
       return mintApp(caller, app, role, scopes);
     },
+    /** Grant on a public app in the role of a stranger, whoever the caller is. */
+    async publicGrantFor(caller: Caller, userId: string, appId: string): Promise<AppGrant> {
+      const user = await userGrantFor(caller, userId, appId);
+      const app = await findApp(user, appId);
+      if (!isPublic(app)) throw gatewayFault.noSuchApp(appId);
+      return mintApp(caller, app, 'public', caller.scopes);
+    },
     /**
      * Grant for work that outlives its request: the job acts with the rights of the app's owner, on that app alone.
      * What it changes is put down to `asked`, the user whose request made the job, else to the owner.
@@ -223,6 +229,9 @@ export function openAuthorizer(directory: Directory) {
 }
 
 export type Authorizer = ReturnType<typeof openAuthorizer>;
+
+const isPublic = (app: AppRow) =>
+  app.visibility >= visibility.public && app.userVisibility >= visibility.public;
 
 function mintApp(caller: Caller, app: AppRow, role: Role, scopes: ReadonlySet<string>): AppGrant {
   return new AppGrant(seal, {

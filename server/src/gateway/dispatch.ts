@@ -265,6 +265,9 @@ class GatewayCall implements Call {
   appGrant(userId: string, appId: string) {
     return this.#authorizer.appGrantFor(this.caller, userId, appId);
   }
+  publicGrant(userId: string, appId: string) {
+    return this.#authorizer.publicGrantFor(this.caller, userId, appId);
+  }
   userGrant(userId: string) {
     return this.#authorizer.userGrantFor(this.caller, userId);
   }

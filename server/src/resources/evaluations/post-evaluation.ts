@@ -8,7 +8,7 @@ import { enqueue } from '#jobs/index.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { addTruthVersion, findDatasetAndVersion } from '../datasets/index.ts';
-import { bodyOfVersion, mainGrant, readTrainedVersion } from '../models/index.ts';
+import { bodyOfVersion, grantNamed, mainGrant, readTrainedVersion } from '../models/index.ts';
 import type { Runnable } from '../predictions/index.ts';
 import type { EvaluationDeps } from './deps.ts';
 import { isHead, kindOfType, knowsNoConcepts, readSettings } from './evaluation.ts';
@@ -78,7 +78,7 @@ async function findModel({ db }: EvaluationDeps, call: Call, { model }: EvalMetr
     grant,
     runnable: await readTrainedVersion(db, grant, model.id, model.modelVersion?.id ?? ''),
   });
-  if (model.appId) return read(await call.appGrant(model.userId || call.app.userId, model.appId));
+  if (model.appId) return read(await grantNamed(call, model));
   try {
     return await read(call.app);
   } catch (fault) {

@@ -14,7 +14,7 @@ import { pageOfConcepts, pageOfConceptsInLanguage, showConcept } from '../concep
 import { canonicalTypeId, typeIdsWith } from './catalogue/index.ts';
 import { conceptNamesIn } from './concept-names.ts';
 import type { ModelDeps } from './deps.ts';
-import { readModelAndVersion } from './find.ts';
+import { grantNamed, readModelAndVersion } from './find.ts';
 import { rankableConcepts } from './rankable.ts';
 import { bodyOfVersion } from './translate.ts';
 
@@ -93,9 +93,7 @@ export function modelConceptHandlers(
   ): Promise<Concept[]> {
     const embedder = asked?.rankableModel;
     if (!embedder?.id || concepts.length === 0) return concepts;
-    const grant = embedder.appId
-      ? await call.appGrant(embedder.userId || call.app.userId, embedder.appId)
-      : call.app;
+    const grant = await grantNamed(call, embedder);
     const { version } = await readModelAndVersion(db, grant, embedder.id, embedder.modelVersion?.id ?? '');
     const ids = concepts.map(({ id }) => id);
     const rankable = version ? await rankableConcepts(db, call.app, ids, version.key) : new Set<string>();
@@ -120,13 +118,13 @@ export function modelConceptHandlers(
     const { source } = query;
     const isWanted = wantedTypes(query.useCases);
     if (source.case === 'model') {
-      const { userId, appId, id, modelVersion } = source.value;
-      const grant = appId ? await call.appGrant(userId || call.app.userId, appId) : call.app;
+      const { id, modelVersion } = source.value;
+      const grant = await grantNamed(call, source.value);
       return conceptsOfModel(grant, id, modelVersion?.id ?? '', isWanted);
     }
     if (source.case === 'workflow') {
-      const { userId, appId, id, version } = source.value;
-      const grant = appId ? await call.appGrant(userId || call.app.userId, appId) : call.app;
+      const { id, version } = source.value;
+      const grant = await grantNamed(call, source.value);
       return deps.conceptsOfWorkflow(call, grant, { id, versionId: version?.id ?? '', isWanted });
     }
     const { workflowId } = query;

@@ -61,8 +61,26 @@ const untrainedCode = (version: VersionRow | undefined): StatusCode =>
 /** Id and app under which the models that come with the server live. */
 export const mainApp = { userId: 'clarifai', appId: 'main' } as const;
 
-/** A grant on clarifai/main for a caller that may look beyond its own app; undefined for app-specific keys. */
+/**
+ * A grant on clarifai/main, whose models anybody may use; undefined where it is not public. App-specific keys have it
+ * too: the REST clients of old call the platform's models with one, by an id and no app.
+ */
 export async function mainGrant(call: Call): Promise<AppGrant | undefined> {
-  if (call.caller.onlyAppKey !== undefined) return undefined;
-  return call.appGrant(mainApp.userId, mainApp.appId).catch(() => undefined);
+  const isOpen = call.caller.onlyAppKey === undefined;
+  const grant = isOpen ? call.appGrant : call.publicGrant;
+  return grant.call(call, mainApp.userId, mainApp.appId).catch(() => undefined);
+}
+
+/**
+ * The app that a message inside the request names as its model's, else the one the call is about.
+ *
+ * @throws Fault where the caller may not look there
+ */
+export async function grantNamed(
+  call: Call,
+  { userId, appId }: { userId: string; appId: string },
+): Promise<AppGrant> {
+  if (appId === '') return call.app;
+  const isMain = userId === mainApp.userId && appId === mainApp.appId;
+  return (isMain && (await mainGrant(call))) || call.appGrant(userId || call.app.userId, appId);
 }

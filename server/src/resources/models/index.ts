@@ -3,7 +3,14 @@ export { type ConceptsOfWorkflow, modelConceptHandlers } from './concept-handler
 export { conceptNamesIn, settleConcepts } from './concept-names.ts';
 export type { ModelDeps } from './deps.ts';
 export { modelFault } from './faults.ts';
-export { mainApp, mainGrant, readModelAndVersion, readModelRow, readTrainedVersion } from './find.ts';
+export {
+  grantNamed,
+  mainApp,
+  mainGrant,
+  readModelAndVersion,
+  readModelRow,
+  readTrainedVersion,
+} from './find.ts';
 export {
   isTrained,
   type ModelRow,

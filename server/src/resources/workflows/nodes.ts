@@ -3,7 +3,7 @@ import type { Call } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Db } from '#store/sql.ts';
-import { mainGrant, type PinnedModel, readTrainedVersion } from '../models/index.ts';
+import { grantNamed, mainGrant, type PinnedModel, readTrainedVersion } from '../models/index.ts';
 import { workflowFault } from './faults.ts';
 import { runningOrder } from './graph.ts';
 import { checkTypes } from './node-types.ts';
@@ -42,7 +42,7 @@ async function findPinned(db: Db, call: Call, node: WorkflowNode): Promise<Pinne
   const read = async (grant: AppGrant) =>
     readTrainedVersion(db, grant, model.id, model.modelVersion?.id ?? '');
   try {
-    if (model.appId) return await read(await call.appGrant(model.userId || call.app.userId, model.appId));
+    if (model.appId) return await read(await grantNamed(call, model));
     return await read(call.app).catch(async (fault) => {
       const main = isMissing(fault) ? await mainGrant(call) : undefined;
       if (!main) throw fault;
