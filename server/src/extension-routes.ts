@@ -1,4 +1,5 @@
 import { AnnotationSchema, ruleOf, SingleUploadResponseSchema } from '@fovea/contract';
+import { jobCall } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { encodeJson, type openAuthorizer, referenceRoutes } from '#gateway/index.ts';
 import { historyRoute, maskRoute } from '#resources/annotations/index.ts';
@@ -12,7 +13,7 @@ import { findInputs, framesRoute, type MediaGrant, mediaRoutes } from '#resource
 import { modelExportRoute, modelUploadRoute } from '#resources/model-files/index.ts';
 import { trainLogRoute } from '#resources/models/index.ts';
 import { backendRoute, openAiRoutes } from '#resources/predictions/index.ts';
-import { callFor, transferRoutes } from '#resources/transfers/index.ts';
+import { transferRoutes } from '#resources/transfers/index.ts';
 import { uploadRoutes } from '#resources/uploads/index.ts';
 import { indexRoutes } from '#resources/vector-indexes/index.ts';
 import { runTimesRoute } from '#resources/workflows/index.ts';
@@ -75,11 +76,11 @@ export function extensionRoutes(parts: ExtensionParts) {
     ...openAiRoutes({
       grant: as('PostModelOutputs'),
       predict: async (grant, request, signal) => {
-        const reply = await service.postModelOutputs(request, callFor('PostModelOutputs', grant, signal));
+        const reply = await service.postModelOutputs(request, jobCall('PostModelOutputs', grant, signal));
         return reply as Awaited<ReturnType<Parameters<typeof openAiRoutes>[0]['predict']>>;
       },
       generate: (grant, request, signal) =>
-        service.generateModelOutputs(request, callFor('GenerateModelOutputs', grant, signal)) as ReturnType<
+        service.generateModelOutputs(request, jobCall('GenerateModelOutputs', grant, signal)) as ReturnType<
           Parameters<typeof openAiRoutes>[0]['generate']
         >,
     }),

@@ -7,7 +7,7 @@ import {
   type Service,
   StatusCode,
 } from '@fovea/contract';
-import type { Call } from '#domain/call.ts';
+import { type Call, jobCall } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import { type AppGrant, visibility } from '#domain/grant.ts';
 import type { Engine } from '#engine/index.ts';
@@ -334,7 +334,10 @@ export const collectorJobParts = (
     for (const medium of [data.image, data.video, data.audio, data.text])
       if (medium) medium.allowDuplicateUrl = true;
     const request = create(PostInputsRequestSchema, { inputs: [{ id, data }] });
-    const reply = await inputHandlers(deps).postInputs(request, jobCall('PostInputs', grant));
+    const reply = await inputHandlers(deps).postInputs(
+      request,
+      jobCall('PostInputs', grant, AbortSignal.timeout(predictionTimeoutMs)),
+    );
     const { code = 0, details = '' } = reply.inputs?.[0]?.status ?? {};
     if (isAdded.has(code)) return;
     throw new Fault('bad_request', code || StatusCode.FAILURE, details);
@@ -347,24 +350,6 @@ const isAdded = new Set<number>([
   StatusCode.INPUT_DOWNLOAD_SUCCESS,
   StatusCode.DATABASE_DUPLICATE_KEY,
 ]);
-
-/** A call that nobody made over the wire: a job does what its grant allows, in one app. */
-function jobCall(rpc: string, grant: AppGrant): Call {
-  const elsewhere = () => Promise.reject(new Error(`${rpc} in the background reaches its own app alone`));
-  return {
-    rpc,
-    requestId: '',
-    transport: 'grpc',
-    signal: AbortSignal.timeout(predictionTimeoutMs),
-    caller: grant.caller,
-    user: grant,
-    app: grant,
-    appIfNamed: grant,
-    sent: undefined,
-    appGrant: elsewhere,
-    userGrant: elsewhere,
-  };
-}
 
 /** What the searches family needs of the others. */
 export const searchParts = (deps: ServiceDeps): SearchParts => ({

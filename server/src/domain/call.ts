@@ -1,4 +1,7 @@
+import { StatusCode } from '@fovea/contract';
+import { Fault } from './fault.ts';
 import type { AppGrant, Caller, UserGrant } from './grant.ts';
+import { newId } from './ids.ts';
 
 /**
  * What a handler gets beside its request. Sign-in, scopes and tenancy were checked before the handler ran;
@@ -26,4 +29,26 @@ export interface Call {
   publicGrant(userId: string, appId: string): Promise<AppGrant>;
   /** Another user for the same caller; public role unless it is the caller. */
   userGrant(userId: string): Promise<UserGrant>;
+}
+
+/** A job as a caller of RPCs on one app: nothing but that app is open to it. */
+export function jobCall(rpc: string, grant: AppGrant, signal: AbortSignal): Call {
+  const elsewhere = () =>
+    Promise.reject(
+      new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'A job works on its own app alone.'),
+    );
+  return {
+    rpc,
+    requestId: newId(),
+    transport: 'rest',
+    signal,
+    caller: grant.caller,
+    user: grant,
+    app: grant,
+    appIfNamed: grant,
+    sent: undefined,
+    appGrant: elsewhere,
+    publicGrant: elsewhere,
+    userGrant: elsewhere,
+  };
 }

@@ -9,6 +9,7 @@ import {
   problemLog,
   writeDataset,
 } from '@fovea/formats';
+import { jobCall } from '#domain/call.ts';
 import { newId } from '#domain/ids.ts';
 import { readMask } from '#engine/masks/index.ts';
 import { showAnnotations } from '../annotations/index.ts';
@@ -21,7 +22,6 @@ import {
   recordsOf,
   versionState,
 } from '../datasets/index.ts';
-import { callFor } from './call.ts';
 import { classesOf, withClasses } from './classes.ts';
 import { type ImportRun, TransferCancelled, TransferRefused } from './import-job.ts';
 import { annotationKeysOf, membersAfter, takeStep } from './store.ts';
@@ -89,7 +89,7 @@ const toolsOf = ({ parts, signal }: ImportRun): RecordTools => ({ readMask, medi
 
 /** The classes that the dataset remembers, in the order that formats number them by. */
 async function datasetClasses({ parts, grant, row, signal }: ImportRun): Promise<ClassInfo[]> {
-  const call = callFor('GetDataset', grant, signal);
+  const call = jobCall('GetDataset', grant, signal);
   const request = create(GetDatasetRequestSchema, { datasetId: row.datasetId });
   const { dataset } = await parts.calls.getDataset(request, call);
   return classesOf(dataset as never);

@@ -31,12 +31,12 @@ import {
   type RandomFile,
   ZipBroken,
 } from '@fovea/formats';
+import { jobCall } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openWorkFolder } from '../common/work-folder.ts';
 import { findUpload, openUpload, type UploadContent } from '../uploads/index.ts';
 import { batches, type Item, portionsOf } from './batches.ts';
-import { callFor } from './call.ts';
 import { classesOf, withClasses } from './classes.ts';
 import type { TransferParts } from './deps.ts';
 import { takeStep } from './store.ts';
@@ -164,7 +164,7 @@ async function ensureDataset(
   met: readonly string[],
 ) {
   const id = row.datasetId;
-  const call = callFor('PostDatasets', grant, signal);
+  const call = jobCall('PostDatasets', grant, signal);
   await parts.calls
     .postDatasets(create(PostDatasetsRequestSchema, { datasets: [{ id }] }), call)
     .catch(unless('bad_request'));
@@ -213,7 +213,7 @@ async function addBatch(run: ImportRun, batch: readonly Item[], progress: Progre
       ? undefined
       : await parts.calls.postInputs(
           create(PostInputsRequestSchema, { inputs }),
-          callFor('PostInputs', grant, signal),
+          jobCall('PostInputs', grant, signal),
         );
   const present = await there();
   await joinDataset(
@@ -283,7 +283,7 @@ async function joinDataset({ parts, grant, row, signal }: ImportRun, items: read
   const datasetInputs = items.map(({ id }) => ({ input: { id } }));
   await parts.calls.postDatasetInputs(
     create(PostDatasetInputsRequestSchema, { datasetId: row.datasetId, datasetInputs }),
-    callFor('PostDatasetInputs', grant, signal),
+    jobCall('PostDatasetInputs', grant, signal),
   );
   const labelled = items.filter(({ record }) => wholeLabels(record).length > 0);
   if (labelled.length === 0) return;
@@ -295,7 +295,7 @@ async function joinDataset({ parts, grant, row, signal }: ImportRun, items: read
   }));
   await parts.calls.patchInputs(
     create(PatchInputsRequestSchema, { action: 'merge', inputs }),
-    callFor('PatchInputs', grant, signal),
+    jobCall('PatchInputs', grant, signal),
   );
 }
 
