@@ -1,4 +1,3 @@
-import { StatusCode } from '@fovea/contract';
 import { Fault } from './fault.ts';
 import type { AppGrant, Caller, UserGrant } from './grant.ts';
 import { newId } from './ids.ts';
@@ -33,10 +32,7 @@ export interface Call {
 
 /** A job as a caller of RPCs on one app: nothing but that app is open to it. */
 export function jobCall(rpc: string, grant: AppGrant, signal: AbortSignal): Call {
-  const elsewhere = () =>
-    Promise.reject(
-      new Fault('forbidden', StatusCode.CONN_INSUFFICIENT_SCOPES, 'A job works on its own app alone.'),
-    );
+  const elsewhere = () => Promise.reject(new Fault('forbidden', 11007, 'A job works on its own app alone.'));
   return {
     rpc,
     requestId: newId(),
