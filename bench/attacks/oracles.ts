@@ -114,9 +114,14 @@ const s7: Attack = {
     const headers = keyHeader(cast.attacker.pat);
     const list = (perPage: number) => () =>
       wire.call(ruleOf('ListInputs'), { user_app_id: cast.attacker.userAppId, per_page: perPage }, headers);
-    const found = await timing([['one row or all', list(1), list(1000)]], 400);
     const book = ledger();
-    for (const { t } of found) if (t >= 4.5) book.through(`t = ${t.toFixed(1)}`);
+    // As often as the attack looks: on a busy machine a single round shows nothing.
+    for (let again = 0; again < 3; again++) {
+      const [{ t } = { t: 0 }] = await timing([['one row or all', list(1), list(1000)]], 600);
+      if (t < 4.5) continue;
+      book.through(`t = ${t.toFixed(1)}`);
+      break;
+    }
     return book.outcome();
   },
 };

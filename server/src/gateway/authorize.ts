@@ -104,7 +104,11 @@ export function openAuthorizer(directory: Directory) {
   async function findApp(user: UserGrant, appId: string): Promise<AppRow> {
     const app = await directory.appOf(user.userKey, appId);
     if (app) return app;
-    const movedTo = await directory.appMovedTo(user.userKey, appId);
+    const [movedTo] = await Promise.all([
+      directory.appMovedTo(user.userKey, appId),
+      lookFor.user(),
+      lookFor.collaboration(),
+    ]);
     if (movedTo && user.role === 'owner') throw gatewayFault.appMoved(appId, movedTo);
     throw gatewayFault.noSuchApp(appId);
   }
@@ -123,12 +127,12 @@ export function openAuthorizer(directory: Directory) {
     // A collaborator may reach an app of a user whose profile is private, so apps are judged one by one. Where there
     // is no such user it is the app that is missing, in the same words, or they would tell who has an account here.
     if (appId !== undefined && !user) {
-      await likeAMiss(0, appId);
+      await Promise.all([lookFor.app(), lookFor.collaboration(), lookFor.move()]);
       throw gatewayFault.noSuchApp(appId);
     }
     if (!user) throw gatewayFault.noSuchUser(userId);
     if (appId === undefined && user.visibility < visibility.public) {
-      await likeAMiss(user.key, userId);
+      await lookFor.user();
       throw gatewayFault.noSuchUser(userId);
     }
     return new UserGrant(seal, {
@@ -141,10 +145,16 @@ export function openAuthorizer(directory: Directory) {
   }
 
   /**
-   * The look into the database that a name without an owner costs and a remembered one does not: the time of a
-   * refusal must not tell what exists.
+   * Looks into the database that find nothing. What exists is remembered and what does not is looked for, so the time of
+   * a refusal would tell the one from the other. Each refusal of an app makes one look for a user, an app, a
+   * collaboration and a move: first the one it needed, then the other three together.
    */
-  const likeAMiss = (userKey: number, id: string) => directory.appMovedTo(userKey, id);
+  const lookFor = {
+    user: () => directory.userOf(''),
+    app: () => directory.appOf(0, ''),
+    collaboration: () => directory.collaborationOf(0, 0),
+    move: () => directory.appMovedTo(0, ''),
+  };
 
   /** How this caller stands to this app; throws as if it did not exist where it may not look. */
   async function standing(caller: Caller, app: AppRow) {
@@ -161,7 +171,7 @@ export function openAuthorizer(directory: Directory) {
       return { role: 'collaborator' as Role, scopes, endpoints: shared.endpoints };
     }
     if (!isPublic(app)) {
-      await likeAMiss(app.userKey, app.id);
+      await Promise.all([lookFor.user(), lookFor.app(), lookFor.move()]);
       throw gatewayFault.noSuchApp(app.id);
     }
     return { role: 'public' as Role, scopes: caller.scopes, endpoints: undefined };
