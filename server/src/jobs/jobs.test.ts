@@ -175,6 +175,49 @@ test('a job after whose statement the database is gone each time is given up in 
     .toEqual([expect.objectContaining({ state: 'dead', attempts: 10 })]);
 });
 
+test('jobs whose run could not be settled are due again once the database is back, not when their lease runs out', async () => {
+  const attempts: number[] = [];
+  await enqueue(db, { kind: 'cut-off' });
+  await start({
+    'cut-off': {
+      leaseMs: 60_000,
+      retryDelayMs: () => 1,
+      async run([job]) {
+        attempts.push(job?.attempts ?? 0);
+        if (attempts.length === 1) {
+          // The run cannot be settled for a while, as when the database goes away under it.
+          await db.query(`alter table jobs add constraint closed check (state <> 'waiting') not valid`);
+          setTimeout(() => void db.query('alter table jobs drop constraint closed'), 700);
+          throw new Error('Connection terminated unexpectedly');
+        }
+      },
+    },
+  });
+  await expect.poll(rows, { timeout: 10_000 }).toEqual([]);
+  expect(attempts).toEqual([1, 2]);
+});
+
+test('jobs claimed by a call whose answer was lost run at once, at no cost', async () => {
+  const attempts: number[] = [];
+  await enqueue(db, { kind: 'claimed' });
+  let isLost = false;
+  // The statement is carried out, and the connection breaks before it says so.
+  const losing: TestDatabase = Object.assign(Object.create(db), {
+    async run(...asked: Parameters<TestDatabase['run']>) {
+      const found = await db.run(...asked);
+      if (isLost || asked[0].name !== 'fovea-jobs-claim' || found.length === 0) return found;
+      isLost = true;
+      throw new Error('Connection terminated unexpectedly');
+    },
+  });
+  await start(
+    { claimed: { leaseMs: 60_000, run: async ([job]: Job[]) => void attempts.push(job?.attempts ?? 0) } },
+    { db: losing },
+  );
+  await expect.poll(rows, { timeout: 10_000 }).toEqual([]);
+  expect([isLost, attempts]).toEqual([true, [1]]);
+});
+
 test('one bad job of a batch does not sink its neighbours', async () => {
   await enqueue(
     db,

@@ -25,9 +25,14 @@ update jobs set state = 'running', attempts = attempts + 1, lease_token = $3,
 where id in (select id from fresh union all select id from suspect)
 returning ${columns}`;
 
-/** Takes up to `batch` due jobs of a kind. Waits for no lock. */
-export async function claim(db: Queryable, kind: string, batch: number, leaseMs: number): Promise<Lease> {
-  const token = randomUUID();
+/** Takes up to `batch` due jobs of a kind. Waits for no lock. @param token of the caller's making, never used before */
+export async function claim(
+  db: Queryable,
+  kind: string,
+  batch: number,
+  leaseMs: number,
+  token: string,
+): Promise<Lease> {
   const jobs = await db.run<Job>({ name: 'fovea-jobs-claim', text: claimText }, [
     kind,
     batch,
@@ -36,6 +41,14 @@ export async function claim(db: Queryable, kind: string, batch: number, leaseMs:
   ]);
   if (jobs.length > 0) mayDie('jobs-claimed');
   return { token, jobs: jobs.sort((a, b) => a.id - b.id) };
+}
+
+/** The jobs that run under a lease, as the database sees it. */
+export function jobsOf(db: Queryable, token: string): Promise<Job[]> {
+  return db.query<Job>(
+    `select ${columns} from jobs where state = 'running' and lease_token = $1 order by id`,
+    [token],
+  );
 }
 
 /** Keeps a lease alive; returns the ids that it still holds. */

@@ -150,6 +150,19 @@ async function settleFailure(
   return delayMs;
 }
 
+/**
+ * Settles a job of a run that could not be settled when it ended.
+ *
+ * @returns the pause after which it is due again, or undefined
+ */
+export const settleLost = (
+  means: Means,
+  handler: JobHandler,
+  token: string,
+  job: Job,
+  error: unknown,
+): Promise<number | undefined> => settleFailure(means, handler, token, job, { error, forGood: false });
+
 async function giveUp(
   db: Database,
   handler: JobHandler,

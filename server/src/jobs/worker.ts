@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Log, silentLog } from '#store/log.ts';
 import type { Database } from '#store/postgres/index.ts';
@@ -6,6 +7,7 @@ import type { JobHandler } from './job.ts';
 import { claim, type Lease, seize } from './leases.ts';
 import { defaultLeaseMs, handBack, runLease, settleCrashed } from './run.ts';
 import { enqueueDue, type Periodic } from './schedule.ts';
+import { openStrays, type Strays } from './strays.ts';
 
 export type JobsOptions = {
   db: Database;
@@ -44,8 +46,12 @@ export async function startJobs(options: JobsOptions): Promise<Jobs> {
   const { db, handlers, periodic = [], pollMs = 5_000, log = silentLog } = options;
   const kinds = Object.keys(handlers);
   const ending = new AbortController();
-  const lanes = new Map(
-    kinds.map((kind) => [kind, openLane({ db, log }, kind, handlers[kind] as JobHandler, ending.signal)]),
+  const strays = openStrays({ db, log }, handlers, (kind, delayMs) => lanes.get(kind)?.wakeIn(delayMs));
+  const lanes: Map<string, Lane> = new Map(
+    kinds.map((kind) => [
+      kind,
+      openLane({ db, log }, kind, handlers[kind] as JobHandler, strays, ending.signal),
+    ]),
   );
   const leaseMsMin = Math.min(
     defaultLeaseMs,
@@ -72,6 +78,7 @@ export async function startJobs(options: JobsOptions): Promise<Jobs> {
   const timers = [
     repeat(pollMs, log, async () => wakeAll()),
     repeat(Math.min(Math.max(leaseMsMin / 2, 100), 10_000), log, () => reclaim(false)),
+    repeat(500, log, strays.takeBack),
     repeat(Math.min(1_000, ...periodic.map(({ everyMs }) => everyMs)), log, () => enqueueDue(db, periodic)),
   ];
   wakeAll();
@@ -105,6 +112,7 @@ function openLane(
   means: { db: Database; log: Log },
   kind: string,
   handler: JobHandler,
+  strays: Strays,
   ending: AbortSignal,
 ): Lane {
   const { db, log } = means;
@@ -119,7 +127,11 @@ function openLane(
     do {
       again = false;
       while (!closed && running.size < concurrency) {
-        const lease = await claim(db, kind, batch, leaseMs);
+        const token = randomUUID();
+        const lease = await claim(db, kind, batch, leaseMs, token).catch((error) => {
+          strays.add(token, leaseMs);
+          throw error;
+        });
         if (lease.jobs.length === 0) break;
         running.set(lease, work(lease));
       }
@@ -131,7 +143,7 @@ function openLane(
       const soonestMs = await runLease(means, handler, lease, ending);
       if (soonestMs !== undefined) wakeIn(soonestMs);
     } catch (error) {
-      // The jobs stay leased and come back when the lease runs out.
+      strays.add(lease.token, leaseMs, error ?? new Error('the run could not be settled'));
       log.error({ kind, error: String(error) }, 'jobs could not be settled');
     } finally {
       running.delete(lease);
