@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AppGrant, type Caller } from '../../server/src/domain/grant.ts';
@@ -196,7 +197,7 @@ const statements: Row[] = [
   ['the app of a call', (db) => findApp(db, userKey, 'app-200'), ['apps_id']],
   ['a collaborator', (db) => findCollaboration(db, grant.appKey, userKey), []],
   // A batch of four: each looked at by two conditions, locked, and written.
-  ['a worker taking jobs', (db) => claim(db, 'inputs.process', 4, 1000), ['jobs_next'], 16],
+  ['a worker taking jobs', (db) => claim(db, 'inputs.process', 4, 1000, randomUUID()), ['jobs_next'], 16],
   [
     'PostInputsSearches by concept',
     async (db) => {
