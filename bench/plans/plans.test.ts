@@ -21,7 +21,7 @@ import {
 } from '../../server/src/resources/inputs/read-store.ts';
 import { countsByStatus, pageOfIds, takenIds, takenUrls } from '../../server/src/resources/inputs/store.ts';
 import { hitCondition } from '../../server/src/resources/searches/filter-sql.ts';
-import { hitsInOrder } from '../../server/src/resources/searches/hit-store.ts';
+import { hitsInOrder, hitsPutInOrder } from '../../server/src/resources/searches/hit-store.ts';
 import { readQuery } from '../../server/src/resources/searches/read-query.ts';
 import { openScene } from '../../server/src/resources/searches/scene.ts';
 import type { Queryable, RawReads, RawStatement, RawValue } from '../../server/src/store/postgres/index.ts';
@@ -74,6 +74,12 @@ beforeAll(async () => {
   await client.query(
     `insert into input_tallies select key, bucket, 30000, 1024 from apps, generate_series(0, 9) as bucket on conflict do nothing`,
   );
+  // The last inputs, so that who walks from the first one reads the whole app.
+  await client.query(
+    `insert into annotation_concepts (app_key, annotation_key, input_key, concept_id, position, value, trusted)
+     select app_key, key, input_key, 'rare', 9, 1, true from annotations where app_key = $1 order by key desc limit $2`,
+    [large?.appKey, rareInputs],
+  );
   await client.query('vacuum (analyze)');
   grant = grantOn(large?.appKey as number);
 }, 180_000);
@@ -105,6 +111,8 @@ function grantOn(appKey: number): AppGrant {
   });
 }
 
+const rareInputs = 200;
+
 type Recording = Queryable & RawReads;
 
 /** Runs store functions on the real database and remembers what they asked it. */
@@ -135,6 +143,13 @@ async function statementsOf(work: (db: Recording) => Promise<unknown>): Promise<
 const id = (n: number) => `input-${String(n).padStart(8, '0')}`;
 const page = (number: number, size = 128) => ({ number, size });
 const hash = () => Buffer.from('00', 'hex');
+
+async function labelled(db: Recording, id: string) {
+  const filter = { negate: false, annotation: { concepts: [{ id, name: '', value: 0.5 }] }, input: {} };
+  const tree = { ...readQuery(undefined), filters: [filter] };
+  const scene = await openScene(db, grant, tree);
+  return { scene, condition: hitCondition(scene, 'input', tree.filters) };
+}
 
 /**
  * `aside`: rows that a statement may read beside three for each that it returns, where its way of finding them is
@@ -201,18 +216,22 @@ const statements: Row[] = [
   [
     'PostInputsSearches by concept',
     async (db) => {
-      const filter = {
-        negate: false,
-        annotation: { concepts: [{ id: 'cat', name: '', value: 0.5 }] },
-        input: {},
-      };
-      const tree = { ...readQuery(undefined), filters: [filter] };
-      const scene = await openScene(db, grant, tree);
-      return hitsInOrder(db, scene, 'input', hitCondition(scene, 'input', tree.filters), 0, 20);
+      const { scene, condition } = await labelled(db, 'cat');
+      return hitsInOrder(db, scene, 'input', condition, 0, 20);
     },
     [],
     // One input in ten is labelled; the walk reads until it has found enough of them, three tables at a time.
     20 * 10 * 3,
+  ],
+  [
+    'PostInputsSearches by a concept that few have',
+    async (db) => {
+      const { scene, condition } = await labelled(db, 'rare');
+      return hitsPutInOrder(db, scene, 'input', condition, 0, 20, 20_000);
+    },
+    ['annotation_concepts_find'],
+    // All matches are read, from labels and inputs, and put in order.
+    rareInputs * 4,
   ],
 ];
 

@@ -3,8 +3,16 @@ import { firstPosition, type Page } from '#domain/page.ts';
 import { allOf } from '../common/paging.ts';
 import { windowMax } from './faults.ts';
 import { type Condition, hitCondition } from './filter-sql.ts';
-import { countBySaid, countEmbedded, countHits, hitsBySaid, hitsInOrder } from './hit-store.ts';
+import {
+  countBySaid,
+  countEmbedded,
+  countHits,
+  hitsBySaid,
+  hitsInOrder,
+  hitsPutInOrder,
+} from './hit-store.ts';
 import { type Found, keyOfHit, type SearchParts } from './parts.ts';
+import { orderedMax, planSearch } from './plan.ts';
 import {
   type HitKind,
   isSaid,
@@ -15,7 +23,7 @@ import {
 } from './query.ts';
 import { wordsFound } from './said-score.ts';
 import { openScene, type Scene } from './scene.ts';
-import { hitsBySimilarity, openLook } from './similar.ts';
+import { estimateOf, hitsBySimilarity, openLook } from './similar.ts';
 import { resolveTextRanks } from './text-ranks.ts';
 import { newTrail, type Trail, timed } from './trail.ts';
 import { hitsByBoth } from './two-signals.ts';
@@ -89,10 +97,7 @@ export async function runSearch(search: Opened, wanted: number, from = 0): Promi
 async function findHits(search: Opened, wanted: number, from: number): Promise<Found[]> {
   const { parts, kind, tree, scene, condition, said, similar, trail } = search;
   const minScore = minScoreOf(tree);
-  if (tree.ranks.length === 0) {
-    trail.plan = { way: 'in_order', look: 0 };
-    return timed(trail, 'matches', () => hitsInOrder(parts.reads, scene, kind, condition, from, wanted));
-  }
+  if (tree.ranks.length === 0) return hitsUnranked(search, wanted, from);
   if (similar.length === 0) {
     trail.plan = { way: 'score_in_database', look: 0 };
     const best = () => hitsBySaid(parts.reads, scene, kind, condition, said, minScore, wanted);
@@ -105,6 +110,37 @@ async function findHits(search: Opened, wanted: number, from: number): Promise<F
   if (!look) return [];
   const found = said.length === 0 ? await hitsBySimilarity(look) : await hitsByBoth(look, said, minScore);
   return found.slice(from);
+}
+
+async function hitsUnranked(
+  { parts, kind, tree, scene, condition, trail }: Opened,
+  wanted: number,
+  from: number,
+): Promise<Found[]> {
+  const db = parts.reads;
+  // What is counted is the present, and without filters the first inputs are the hits.
+  const isFiltered = tree.filters.length > 0 && scene.asOf === undefined;
+  const { share, inputs } = isFiltered
+    ? await timed(trail, 'estimate', () => estimateOf(parts, scene, tree))
+    : { share: 1, inputs: 0 };
+  if (isFiltered) trail.share = share;
+  trail.plan = planSearch({
+    isFiltered,
+    ranks: 'none',
+    exact: tree.exact,
+    size: inputs,
+    matches: share * inputs,
+    known: 'guessed',
+    wanted,
+  });
+  if (trail.plan.way === 'read_then_order') {
+    const found = await timed(trail, 'matches', () =>
+      hitsPutInOrder(db, scene, kind, condition, from, wanted, orderedMax),
+    );
+    if (found) return found;
+    trail.plan = { way: 'in_order', look: 0 };
+  }
+  return timed(trail, 'matches', () => hitsInOrder(db, scene, kind, condition, from, wanted));
 }
 
 /** One page of several searches: each on its own, joined, best first, every hit once. */

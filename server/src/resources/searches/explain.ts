@@ -57,7 +57,7 @@ async function explainSearch({ parts, scene, tree, trail }: Opened): Promise<Fov
   const versionId = embedder && (await versionIdOf(parts.reads, embedder.modelVersionKey));
   return create(FoveaExplainSchema, {
     way: trail.plan?.way ?? 'nothing',
-    estimatedShare: trail.share ?? (await estimateOf(parts, scene, tree)),
+    estimatedShare: trail.share ?? (await estimateOf(parts, scene, tree)).share,
     countedMatches: BigInt(trail.matches ?? 0),
     vectors: BigInt(trail.index?.size ?? 0),
     approximate: trail.usedGraph ?? false,

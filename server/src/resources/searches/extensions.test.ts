@@ -71,7 +71,7 @@ describe('the explain extension', () => {
       ],
     });
     expect(reply.hits).toEqual([]);
-    expect(reply.foveaExplain[0]).toMatchObject({ way: 'in_order', unknownConcepts: ['Yeti'] });
+    expect(reply.foveaExplain[0]).toMatchObject({ way: 'read_then_order', unknownConcepts: ['Yeti'] });
   });
 
   test('a cut-off comes from a sample of the app, and the same picture passes it', async () => {

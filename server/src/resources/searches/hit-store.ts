@@ -18,7 +18,10 @@ const hitColumns = (kind: HitKind): Sql<unknown> =>
 
 const shown = sql`"inputKey", "inputId", "annotationKey", "annotationId"`;
 
-/** Positions `from`..`until` (0-based, end excluded) of the hits in the order of their making, each with score 1. */
+/**
+ * Positions `from`..`until` (0-based, end excluded) of the hits in the order of their making, each with score 1. The
+ * database walks the inputs where it expects to find enough soon.
+ */
 export function hitsInOrder(
   db: Db,
   scene: Scene,
@@ -34,6 +37,33 @@ export function hitsInOrder(
           from ${hitRows(scene, kind)} where ${condition} order by ${hitKey(kind)} limit ${until}) walked
         where position > ${from} order by position`,
   );
+}
+
+/**
+ * The same from all matches, which are read first. The database cannot walk the inputs instead: it would where the
+ * matches are few and far from the beginning, for it takes them to be spread evenly.
+ *
+ * @returns undefined where there are more than `most`
+ */
+export async function hitsPutInOrder(
+  db: Db,
+  scene: Scene,
+  kind: HitKind,
+  condition: Condition,
+  from: number,
+  until: number,
+  most: number,
+): Promise<Found[] | undefined> {
+  const found = await rows<Found & { n: number }>(
+    db,
+    sql`with matches as materialized (
+          select ${hitColumns(kind)} from ${hitRows(scene, kind)} where ${condition} limit ${most + 1})
+        select ${shown}, 1::float8 as score, n from (
+          select *, row_number() over (order by "hitKey") as position, count(*) over () as n from matches) placed
+        where position > ${from} and position <= ${until} order by position`,
+  );
+  if (found.some(({ n }) => n > most)) return undefined;
+  return found.map(({ n: _, ...hit }) => hit);
 }
 
 export async function countHits(db: Db, scene: Scene, kind: HitKind, condition: Condition): Promise<number> {

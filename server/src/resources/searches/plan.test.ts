@@ -14,6 +14,11 @@ const facts: Facts = {
 
 test.each<[string, Partial<Facts>, string, number]>([
   ['without ranks the matches come in order', { ranks: 'none' }, 'in_order', 0],
+  ['all there is comes in order too', { ranks: 'none', isFiltered: false, matches: 9 }, 'in_order', 0],
+  ['few are read and put in order', { ranks: 'none', matches: 3_000, wanted: 100 }, 'read_then_order', 0],
+  ['also where there are none', { ranks: 'none', matches: 0 }, 'read_then_order', 0],
+  ['many matches are soon walked to', { ranks: 'none', matches: 20_001, wanted: 9_000 }, 'in_order', 0],
+  ['as are some of a small app', { ranks: 'none', matches: 9_000, size: 20_000 }, 'in_order', 0],
   ['labels and words are scored by the database', { ranks: 'said' }, 'score_in_database', 0],
   ['an empty index has nothing', { size: 0, matches: 0 }, 'nothing', 0],
   ['without filters the nearest are the hits', { isFiltered: false }, 'nearest', 32],

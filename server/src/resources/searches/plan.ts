@@ -1,7 +1,9 @@
 /** How the hits of a search are found. */
 export type Way =
-  /** Nothing ranks: the matches in the order of their making. */
+  /** Nothing ranks: inputs are walked in the order of their making until enough of them match. */
   | 'in_order'
+  /** Nothing ranks, and few match: all matches are read and put in order. */
+  | 'read_then_order'
   /** The database scores what is said of the matches: labels and words. */
   | 'score_in_database'
   /** Nothing narrows the search: the nearest of the index are the hits. */
@@ -27,9 +29,9 @@ export interface Facts {
   readonly ranks: 'none' | 'said' | 'vectors' | 'both';
   /** Asked by `algorithm`: no approximate index. */
   readonly exact: boolean;
-  /** Vectors in the index. */
+  /** Vectors in the index; inputs of the app where nothing ranks. */
   readonly size: number;
-  /** Vectors that are expected to match, or that were counted. */
+  /** Of those so many are expected to match, or were counted. */
   readonly matches: number;
   /**
    * What `matches` is: a guess, which may be far off; `counted`, exactly or nearly, or so many at least; or `keys`, which
@@ -51,6 +53,16 @@ const scoredMax = 8_000;
 /** Matches that are read at all. The scan of so many takes about 30 ms on one core (docs/decisions/0005). */
 export const candidatesMax = 200_000;
 
+/** Matches that are put in order at most. */
+export const orderedMax = 20_000;
+
+/**
+ * A walk is expected to look at size * wanted / matches inputs, and may have to look at nearly all: matches are no more
+ * often at the beginning than elsewhere, and where the first of them were deleted, less often. So reading may cost this
+ * many times what the walk is expected to.
+ */
+const walkRisk = 4;
+
 /** Of the nearest all are hits, but for those that belong to one that was nearer. */
 const nearestMin = 32;
 const lookMin = 256;
@@ -63,7 +75,10 @@ const lookMax = 2_000;
  * again with what it counted.
  */
 export function planSearch({ isFiltered, ranks, exact, size, matches, known, wanted }: Facts): Plan {
-  if (ranks === 'none') return { way: 'in_order', look: 0 };
+  if (ranks === 'none') {
+    const isFewer = isFiltered && matches <= orderedMax && matches ** 2 <= walkRisk * size * wanted;
+    return { way: isFewer ? 'read_then_order' : 'in_order', look: 0 };
+  }
   if (ranks === 'said') return { way: 'score_in_database', look: 0 };
   if (size === 0) return { way: 'nothing', look: 0 };
   // Two signals: a hit far down in one may lead by the other, so all matches are scored by both.

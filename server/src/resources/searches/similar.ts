@@ -79,7 +79,7 @@ export async function planOf(
   const share = memory
     ? Math.min(1, memory.count / size)
     : filtered
-      ? await timed(trail, 'estimate', () => estimateOf(parts, scene, tree))
+      ? (await timed(trail, 'estimate', () => estimateOf(parts, scene, tree))).share
       : 1;
   const plan = planSearch({
     isFiltered: filtered,
@@ -97,14 +97,16 @@ export async function planOf(
   return plan;
 }
 
+/** How many inputs the app has, and the share of them that is expected to meet the filters. */
 export async function estimateOf(
   parts: SearchParts,
   { grant, idsOf }: Scene,
   tree: SearchTree,
-): Promise<number> {
+): Promise<{ inputs: number; share: number }> {
   const conceptIds = conceptsAsked({ ...tree, ranks: [] }).flatMap(idsOf);
   const datasetIds = tree.filters.flatMap(({ input }) => input.datasetIds ?? []);
-  return estimateShare(tree.filters, await statisticsOf(parts.reads, grant, conceptIds, datasetIds), idsOf);
+  const statistics = await statisticsOf(parts.reads, grant, conceptIds, datasetIds);
+  return { inputs: statistics.inputs, share: estimateShare(tree.filters, statistics, idsOf) };
 }
 
 /** One name for each set of vectors that may be asked for; undefined where it could change unnoticed. */
