@@ -20,6 +20,8 @@ export interface Fit {
   /** Training loss per row, by epoch. */
   losses: number[];
   heldOut: HeldOut | null;
+  /** Rows that these weights have not learned from; empty where all were learned from in the end. */
+  unseen: Int32Array;
 }
 
 export interface Watch {
@@ -83,6 +85,7 @@ export function fitHead(problem: HeadProblem, watch: Watch): Fit {
     l2: strength,
     epochsRun: last.epochs,
     losses: last.losses,
+    unseen: refits ? new Int32Array(0) : (parts[0] as Part).test,
   };
 }
 

@@ -14,7 +14,8 @@ export interface TrainRequest
 }
 
 export type TrainOutcome =
-  | { kind: 'trained'; head: Head; hash: string }
+  /** `unseen`: rows that the head has not learned from, ascending; none where it learned from all. */
+  | { kind: 'trained'; head: Head; hash: string; unseen: Int32Array }
   /** Well-formed, but there is nothing to learn from; `classes` are indices. */
   | HeadObstacle
   | { kind: 'cancelled' };

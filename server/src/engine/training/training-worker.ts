@@ -27,7 +27,7 @@ export type Trouble = 'crashes' | 'hangs' | 'eats-memory';
 
 export type FromTraining =
   | { kind: 'progress'; fraction: number }
-  | { kind: 'trained'; head: Head }
+  | { kind: 'trained'; head: Head; unseen: Int32Array }
   | { kind: 'fitted'; fit: CellFit | MetricFit | Clusters | FittedBank }
   | { kind: 'obstacle'; obstacle: HeadObstacle }
   | { kind: 'scored'; probabilities: Float32Array }
@@ -42,9 +42,10 @@ function train(problem: HeadProblem, stopped: () => boolean): FromTraining {
   if (obstacle !== undefined) return { kind: 'obstacle', obstacle };
   const fit = fitHead(problem, { progress, cancelled: stopped });
   const { dims, classes, exclusive, seed } = problem;
-  const { weights, bias, calibration, l2, epochsRun, heldOut } = fit;
+  const { weights, bias, calibration, l2, epochsRun, heldOut, unseen } = fit;
   const numbers = { weights, bias, calibrationA: calibration.a, calibrationB: calibration.b };
-  return { kind: 'trained', head: { dims, classes, exclusive, ...numbers, seed, l2, epochsRun, heldOut } };
+  const head = { dims, classes, exclusive, ...numbers, seed, l2, epochsRun, heldOut };
+  return { kind: 'trained', head, unseen };
 }
 
 function score(head: Head, vectors: Float32Array, stopped: () => boolean): FromTraining {

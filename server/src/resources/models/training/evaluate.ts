@@ -2,7 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { type Concept, EvalMetricsSchema, StatusCode } from '@fovea/contract';
 import { newId } from '#domain/ids.ts';
 import { type ClassificationMetrics, evaluateRows, stratifiedHoldOut } from '#engine/metrics/index.ts';
-import { rowCountOf, scoreRows, type TrainRequest, trainHead } from '#engine/training/index.ts';
+import { type Head, rowCountOf, scoreRows, type TrainRequest, trainHead } from '#engine/training/index.ts';
 import { status } from '../../common/status.ts';
 import { pickRows } from './vector-store.ts';
 
@@ -11,17 +11,46 @@ const rowsMin = 10;
 /** More tell no more: at so many the figures are good to less than one in a hundred. */
 const heldRowsMax = 20_000;
 
+/** A head, and the rows it has not learned from. */
+export interface Fitted {
+  readonly head: Head;
+  readonly unseen: Int32Array;
+}
+
 /**
- * How good a model of these data is: trained once more on four fifths of them and judged on the rest.
+ * How good a model of these data is. Of many rows a head leaves some to calibrate by: where its classes exclude each
+ * other that is one temperature, which changes no order, so the head itself is judged by them. Else it is trained once
+ * more on four fifths of the rows and judged by the rest.
  *
  * @returns the contract's EvalMetrics in bytes, or undefined where the data are too few to tell
  */
 export async function judge(
   request: TrainRequest,
+  fitted: Fitted,
   concepts: readonly Concept[],
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   const rows = rowCountOf(request.vectors, request.dims);
+  const isJudged = request.exclusive && fitted.unseen.length > 0;
+  const judged = isJudged
+    ? { head: fitted.head, test: [...fitted.unseen] }
+    : await fittedAgain(request, rows, signal);
+  if (!judged) return undefined;
+  const { head, test } = judged;
+  const vectors = await pickRows(request.vectors, request.dims, test);
+  const probabilities = await scoreRows(head, vectors, { signal });
+  if (!probabilities) return undefined;
+  const metrics = await evaluateRows({
+    conceptIds: concepts.map((concept) => concept.id),
+    probabilities,
+    truth: truthOf(request, test),
+    decide: request.exclusive ? 'surest' : 'threshold',
+  });
+  return toBinary(EvalMetricsSchema, showMetrics(metrics, concepts, test.length / rows));
+}
+
+/** A head of four fifths of the rows, and the others; undefined where they are too few. */
+async function fittedAgain(request: TrainRequest, rows: number, signal: AbortSignal) {
   const groups = groupsOf(request, rows);
   const share = Math.min(holdOutShare, heldRowsMax / rows);
   const held = stratifiedHoldOut(groups, share, request.seed);
@@ -34,17 +63,7 @@ export async function judge(
     allowMissingPositives: true,
     signal,
   });
-  if (outcome.kind !== 'trained') return undefined;
-  const vectors = await pickRows(request.vectors, request.dims, test);
-  const probabilities = await scoreRows(outcome.head, vectors, { signal });
-  if (!probabilities) return undefined;
-  const metrics = await evaluateRows({
-    conceptIds: concepts.map((concept) => concept.id),
-    probabilities,
-    truth: truthOf(request, test),
-    decide: request.exclusive ? 'surest' : 'threshold',
-  });
-  return toBinary(EvalMetricsSchema, showMetrics(metrics, concepts, share));
+  return outcome.kind === 'trained' ? { head: outcome.head, test } : undefined;
 }
 
 /** Rows alike are dealt alike: by class, or by the first concept that is present. */

@@ -66,9 +66,10 @@ async function trainFrom(frame: Frame, store: VectorSpill): Promise<TrainingResu
   checkTolerance(gathered.unusable, samples.count, settings);
   await progress.reached(vectorShare);
   const request = await requestOf(deps, grant, { settings, gathered, store, embedder, conceptIds });
-  const head = await fitHeadOf(request, concepts, progress);
+  const fitted = await fitHeadOf(request, concepts, progress);
+  const { head } = fitted;
   mayDie('training-fitted');
-  const metrics = await judge(request, concepts, progress.signal);
+  const metrics = await judge(request, fitted, concepts, progress.signal);
   const sha = await keepPart(deps, grant, encodeHead(head));
   mayDie('training-head-kept');
   return {
@@ -151,7 +152,7 @@ export async function fitHeadOf(request: TrainRequest, concepts: readonly Concep
       const { heldOut, epochsRun, l2 } = outcome.head;
       progress.note(`trained in ${epochsRun} passes, l2 ${l2}, head ${outcome.hash.slice(0, 12)}`);
       if (heldOut) progress.note(`${heldOut.rows} held-out rows: accuracy ${heldOut.accuracy.toFixed(4)}`);
-      return outcome.head;
+      return outcome;
     }
     case 'no_data':
       throw new TrainingTrouble(StatusCode.MODEL_TRAINING_NO_DATA, 'No labelled image can be learned from.');

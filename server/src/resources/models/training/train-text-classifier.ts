@@ -64,9 +64,10 @@ export async function trainTextClassifier(frame: Frame): Promise<TrainingResult>
     l2: settings.l2,
     allowMissingPositives: !settings.failOnMissingPositives,
   };
-  const head = await fitHeadOf(request, concepts, progress);
+  const fitted = await fitHeadOf(request, concepts, progress);
+  const { head } = fitted;
   mayDie('training-fitted');
-  const metrics = await judge(request, concepts, progress.signal);
+  const metrics = await judge(request, fitted, concepts, progress.signal);
   const sha = await keepPart(deps, grant, encodeHead(head));
   mayDie('training-head-kept');
   return {
