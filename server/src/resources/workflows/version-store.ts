@@ -2,7 +2,7 @@ import { type AppEmbedders, appEmbedders, type Embedder } from '#domain/app-embe
 import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
-import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { WorkflowVersionRow } from './workflow.ts';
 
@@ -132,8 +132,9 @@ interface EmbedderRow {
 
 /** Version of the first node of the app's base workflow that turns whole pictures into embeddings, and what serves. */
 export async function findEmbedders(db: Db, grant: AppGrant): Promise<AppEmbedders> {
-  const found = await rows<EmbedderRow>(
+  const found = await preparedRows<EmbedderRow>(
     db,
+    'app-embedders',
     sql`(select false as "isKept", m.key as "modelVersionKey", m.builtin, m.head_sha as "headSha", null::bigint as "comingKey"
         from apps a
         join lateral (
