@@ -213,13 +213,14 @@ function session(appId: string): Step[] {
 
 /** Columns that say when, not what. */
 const times = ['created_at', 'modified_at', 'completed_at', 'search_revision', 'xid', 'next_at'];
-const queueTables = ['jobs', 'job_schedules', 'fovea_migrations', 'sessions'];
+/** Of what is under way, or of when something was written. */
+const notCompared = ['jobs', 'job_schedules', 'fovea_migrations', 'sessions', 'app_changes'];
 
 /** A fingerprint of each table, times aside. */
 async function fingerprint(db: pg.Client): Promise<Map<string, string>> {
   const { rows: tables } = await db.query<{ name: string }>(
     "select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' and table_name <> all($1)",
-    [queueTables],
+    [notCompared],
   );
   const prints = new Map<string, string>();
   for (const { name } of tables) {
