@@ -85,14 +85,27 @@ const s42: Attack = {
         }
     return book.outcome();
   },
+  /** A server that lets in whoever asks. */
   async control() {
     const book = ledger();
-    book.count();
-    const grant = grantOf(
-      { 'access-control-allow-origin': 'https://evil.example', 'access-control-allow-credentials': 'true' },
-      'https://evil.example',
+    const open = createServer(({ headers: { origin = '*' } }, response) =>
+      response
+        .writeHead(200, {
+          'access-control-allow-origin': origin,
+          'access-control-allow-credentials': 'true',
+        })
+        .end('{}'),
     );
-    if (grant) book.through(grant);
+    await new Promise<void>((resolve) => open.listen(0, '127.0.0.1', resolve));
+    const host = `127.0.0.1:${(open.address() as AddressInfo).port}`;
+    for (const origin of foreignOrigins(host)) {
+      book.count();
+      const { headers } = await fetch(`http://${host}/`, { headers: { origin } });
+      const grant = grantOf(Object.fromEntries(headers), origin);
+      if (grant) book.through(grant);
+    }
+    open.close();
+    open.closeAllConnections();
     return book.outcome();
   },
 };

@@ -1,9 +1,25 @@
-import { methodRules, ruleOf } from '@fovea/contract';
+import { type MethodRule, methodRules, ruleOf } from '@fovea/contract';
+import type { Arena } from './arena.ts';
 import { type Attack, ledger } from './attack.ts';
 import { keyHeader, say } from './cast.ts';
 import { trouble } from './fuzz.ts';
 import { namingRequest } from './shapes.ts';
 import type { Answer, Headers, Json } from './wire.ts';
+
+/** Asks every route by cookie; what answers took it. */
+async function sendCookie(
+  { wire, cast }: Arena,
+  book: ReturnType<typeof ledger>,
+  rules: readonly MethodRule[],
+  headers: Headers,
+): Promise<void> {
+  for (const rule of rules.filter((one) => one.auth !== 'NoAuth'))
+    for (const binding of rule.bindings.slice(0, 2)) {
+      book.count();
+      const answer = await wire.rest(rule, binding, namingRequest(rule, cast.victim.ids), headers);
+      if (answer.code === 10000 || answer.code === 10010) book.through(`${rule.name} took the cookie`);
+    }
+}
 
 const s41: Attack = {
   id: 'S41',
@@ -14,17 +30,11 @@ const s41: Attack = {
     const cookie = {
       cookie: `x_clarifai_session_token=${cast.victim.session}; x-clarifai-api-key=${cast.victim.pat}`,
     };
-    for (const rule of methodRules.filter((one) => one.auth !== 'NoAuth')) {
-      for (const binding of rule.bindings.slice(0, 2)) {
-        book.count();
-        const answer = await wire.rest(rule, binding, namingRequest(rule, cast.victim.ids), {
-          ...cookie,
-          origin: 'https://evil.example',
-          'content-type': 'text/plain',
-        });
-        if (answer.code === 10000 || answer.code === 10010) book.through(`${rule.name} took the cookie`);
-      }
-    }
+    await sendCookie(arena, book, methodRules, {
+      ...cookie,
+      origin: 'https://evil.example',
+      'content-type': 'text/plain',
+    });
     for (const origin of [
       'null',
       'https://evil.example',
@@ -103,6 +113,13 @@ const s41: Attack = {
       if (answer.http === 200 || answer.http >= 500)
         book.through(`media with the cookie ${value.slice(0, 10)}: HTTP ${answer.http}`);
     }
+    return book.outcome();
+  },
+  /** The cookie beside the header that other sites cannot send: whoever could, would be let in, and is noticed. */
+  async control(arena) {
+    const book = ledger();
+    const headers = { cookie: `x_clarifai_session_token=${arena.cast.victim.session}`, 'x-fovea-page': '1' };
+    await sendCookie(arena, book, [ruleOf('ListApps'), ruleOf('ListConcepts')], headers);
     return book.outcome();
   },
 };

