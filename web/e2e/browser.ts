@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
-import { expect, inject } from 'vitest';
+import { afterAll, beforeAll, expect, inject } from 'vitest';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -38,8 +38,21 @@ export const url = (): string => process.env.FOVEA_TEST_URL ?? inject('foveaUrl'
 export const adminPat = (): string => process.env.FOVEA_TEST_PAT ?? inject('foveaPat');
 export const soon = { timeout: 20_000 };
 
-export const openBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: browserPath ?? '', args: flags });
+/** What tests do with a browser: open profiles in it. */
+export type Profiles = Pick<Browser, 'newContext'>;
+
+/** A Chromium for the tests of the `describe` that calls this, from before the first until after the last. */
+export function ownBrowser(): Profiles {
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: browserPath ?? '', args: flags });
+  });
+  afterAll(async () => browser?.close());
+  return {
+    newContext: (options) =>
+      browser ? browser.newContext(options) : Promise.reject(new Error('the browser did not open')),
+  };
+}
 
 export interface User {
   readonly id: string;
@@ -82,7 +95,7 @@ export interface Visit {
 }
 
 export async function visit(
-  browser: Browser,
+  browser: Profiles,
   options: Parameters<Browser['newContext']>[0] & { language?: string } = {},
 ): Promise<Visit> {
   const { language, ...rest } = options;
@@ -110,7 +123,7 @@ export async function goSignedIn({ context, page }: Visit, user: User, path = '/
 
 /** Does something at a place of the page, signed in; the page must have said no error meanwhile. */
 export async function visitSignedIn(
-  browser: Browser,
+  browser: Profiles,
   user: User,
   path: string,
   work: (visited: Visit) => Promise<void>,

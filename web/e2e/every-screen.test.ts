@@ -1,13 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ffmpegPath, numberedClip, toneClip } from '../../server/src/testing/clips.ts';
 import {
   axe,
   goSignedIn,
   newUser,
-  openBrowser,
+  ownBrowser,
   url,
   type Visit,
   visit,
@@ -26,12 +26,11 @@ const widths = [1440, 390] as const;
 const themes = ['light', 'dark'] as const;
 
 describe.skipIf(withoutBrowser)('every screen', { timeout: 600_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let ground: Ground;
 
   beforeAll(async () => {
     if (folder) mkdirSync(folder, { recursive: true });
-    browser = await openBrowser();
     const user = await newUser('screens');
     const visited = await visit(browser);
     await withAxe(visited);
@@ -44,7 +43,6 @@ describe.skipIf(withoutBrowser)('every screen', { timeout: 600_000 }, () => {
     ground = await furnish(user, 'sample', ffmpegPath ? await makeClips() : undefined);
     await visited.context.close();
   }, 300_000);
-  afterAll(async () => browser?.close());
 
   /** Judges what is shown, light and dark, wide and narrow, and takes its picture. */
   async function inEveryLook(

@@ -1,14 +1,19 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { choose, file, goSignedIn, newUser, openBrowser, soon, visit, withoutBrowser } from './browser.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  choose,
+  file,
+  goSignedIn,
+  makeApp,
+  newUser,
+  ownBrowser,
+  soon,
+  url,
+  visit,
+  withoutBrowser,
+} from './browser.ts';
 
 describe.skipIf(withoutBrowser)('the first run', { timeout: 240_000 }, () => {
-  let browser: Browser;
-
-  beforeAll(async () => {
-    browser = await openBrowser();
-  });
-  afterAll(async () => browser?.close());
+  const browser = ownBrowser();
 
   test('one form gives a full sample app, its figures lead to inputs, and the first steps tick themselves', async () => {
     const visited = await visit(browser);
@@ -37,6 +42,28 @@ describe.skipIf(withoutBrowser)('the first run', { timeout: 240_000 }, () => {
       await page.locator('.bars li').first().waitFor();
       await page.getByRole('link', { name: 'Overview' }).click();
       await page.getByText('First steps: 6 of 6').waitFor();
+
+      // The picture of the app leads to what it shows.
+      const glance = page.locator('.glance');
+      const newest = glance.locator('.strip img');
+      await expect.poll(() => newest.count(), soon).toBe(10);
+      await expect
+        .poll(() => newest.first().evaluate((one: HTMLImageElement) => one.naturalWidth), soon)
+        .toBeGreaterThan(0);
+      const bar = glance.locator('.label-bar').filter({ hasText: 'boat' });
+      const boats = Number(await bar.locator('.number').textContent());
+      expect(boats).toBeGreaterThan(0);
+      await bar.getByRole('link').click();
+      await page.getByText(`${boats} inputs`).waitFor();
+      await page.goBack();
+      await glance.getByRole('link', { name: 'Ready' }).click();
+      await expect.poll(() => new URL(page.url()).searchParams.get('status'), soon).toBe('ready');
+
+      // What was tried in one app is not tried in another.
+      await makeApp(user, 'another');
+      await page.goto(`${url()}/${user.id}/another`);
+      await page.getByText('First steps: 0 of 6').waitFor();
+      await expect.poll(() => page.locator('.glance > *').count(), soon).toBe(0);
       expect(errors).toEqual([]);
     } finally {
       await visited.context.close();

@@ -1,12 +1,12 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   api,
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   postInputs,
   several,
   soon,
@@ -41,18 +41,16 @@ interface Annotations {
 }
 
 describe.skipIf(withoutBrowser)('labelling', { timeout: 120_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
   const app = 'labels';
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('lou');
     await makeApp(user, app);
-    await postInputs(user, app, await several('circle', 0, 5));
+    await postInputs(user, app, await several('circle', 0, 6));
     await api(user, 'POST', `apps/${app}/concepts`, { concepts: [{ id: 'disc' }, { id: 'ground' }] });
   });
-  afterAll(async () => browser?.close());
 
   const openInput = async (id: string, work: (visited: Visit) => Promise<void>): Promise<void> => {
     const visited = await visit(browser);
@@ -215,6 +213,45 @@ describe.skipIf(withoutBrowser)('labelling', { timeout: 120_000 }, () => {
       await page.getByText('What was not saved the last time is back.').waitFor();
       await saved(page);
       expect(await shapes('circle-3')).toHaveLength(2);
+    });
+  });
+
+  test('what others do meanwhile takes no way back away, and no shape', async () => {
+    await openInput('circle-5', async ({ page }) => {
+      const rows = page.locator('.object-list li');
+      await page.keyboard.press('Shift+N');
+      await saved(page);
+      await page.keyboard.press('Control+ArrowRight');
+      await saved(page);
+
+      // The app is read again when somebody comes back to the window: its concepts are others now.
+      await api(user, 'POST', `apps/${app}/concepts`, { concepts: [{ id: 'newcomer' }] });
+      await page.getByRole('button', { name: /disc/ }).first().waitFor();
+      await expect
+        .poll(async () => {
+          await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })));
+          return page.getByRole('button', { name: /newcomer/ }).count();
+        }, soon)
+        .toBeGreaterThan(0);
+      await page.keyboard.press('Control+z');
+      await page.keyboard.press('Control+z');
+      await expect.poll(() => rows.count(), soon).toBe(0);
+      await page.keyboard.press('Control+Shift+z');
+      await expect.poll(() => rows.count(), soon).toBe(1);
+      await saved(page);
+
+      const [{ id } = { id: '' }] = await shapes('circle-5');
+      await api(user, 'DELETE', `apps/${app}/annotations`, { ids: [id], input_ids: ['circle-5'] });
+      expect(await shapes('circle-5')).toHaveLength(0);
+      await rows.first().getByRole('button').first().click();
+      await page.keyboard.press('Control+ArrowRight');
+      await saved(page);
+      expect(await shapes('circle-5')).toHaveLength(1);
+      await api(user, 'DELETE', `apps/${app}/annotations`, { ids: [id], input_ids: ['circle-5'] });
+      await rows.first().getByRole('button').first().click();
+      await page.keyboard.press('Delete');
+      await saved(page);
+      expect(await shapes('circle-5')).toHaveLength(0);
     });
   });
 

@@ -1,12 +1,11 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   choose,
   file,
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   picture,
   several,
   soon,
@@ -17,13 +16,8 @@ import {
 } from './browser.ts';
 
 describe.skipIf(withoutBrowser)('the page', { timeout: 90_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let opened: Visit | undefined;
-
-  beforeAll(async () => {
-    browser = await openBrowser();
-  });
-  afterAll(async () => browser?.close());
 
   const inNewVisit = async (
     work: (visited: Visit) => Promise<void>,

@@ -2,7 +2,7 @@ import clarifai from 'clarifai-nodejs-grpc';
 import resources from 'clarifai-nodejs-grpc/proto/clarifai/api/resources_pb';
 import client from 'clarifai-nodejs-grpc/proto/clarifai/api/service_grpc_pb';
 import service from 'clarifai-nodejs-grpc/proto/clarifai/api/service_pb';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -10,7 +10,7 @@ import {
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   postInputs,
   several,
   soon,
@@ -29,13 +29,12 @@ type Box = readonly [left: number, top: number, right: number, bottom: number];
 
 /** What is drawn in the browser and what the official client `clarifai-nodejs-grpc` reads are the same pixels. */
 describe.skipIf(withoutBrowser)('the canvas and the official client', { timeout: 120_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
   let stub: InstanceType<typeof client.V2Client>;
   const metadata = new grpc.Metadata();
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('paula');
     await makeApp(user, app);
     await postInputs(user, app, await several('circle', 0, 2));
@@ -45,7 +44,6 @@ describe.skipIf(withoutBrowser)('the canvas and the official client', { timeout:
   });
   afterAll(async () => {
     stub?.close();
-    await browser?.close();
   });
 
   const scope = () => new resources.UserAppIDSet().setUserId(user.id).setAppId(app);

@@ -1,11 +1,11 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   api,
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   postInputs,
   several,
   soon,
@@ -17,11 +17,10 @@ import {
 const app = 'yameen';
 
 describe.skipIf(withoutBrowser)('the page from right to left', { timeout: 240_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('amal');
     await makeApp(user, app);
     await postInputs(user, app, await several('circle', 0, 6));
@@ -36,7 +35,6 @@ describe.skipIf(withoutBrowser)('the page from right to left', { timeout: 240_00
     });
     await api(user, 'POST', `apps/${app}/datasets`, { datasets: [{ id: 'some' }] });
   });
-  afterAll(async () => browser?.close());
 
   const inArabic = async (path: string, work: (page: Page, errors: string[]) => Promise<void>) => {
     const visited = await visit(browser, { language: 'ar' });
@@ -171,11 +169,19 @@ describe.skipIf(withoutBrowser)('the page from right to left', { timeout: 240_00
       await goSignedIn(visited, user);
       const { page } = visited;
       await page.getByRole('button', { name: `Menu of ${user.id}` }).click();
-      await page.getByRole('menuitem', { name: '日本語' }).click();
+      await page.getByRole('menuitemradio', { name: '日本語' }).click();
       await page.getByRole('heading', { name: 'アプリ' }).waitFor();
       await page.reload();
       await page.getByRole('heading', { name: 'アプリ' }).waitFor();
       expect(await page.evaluate(() => document.documentElement.lang)).toBe('ja');
+      // The menu says which language and which look are in use.
+      await page.locator('.top-bar .button:has(.initial)').click();
+      await page.getByRole('menuitemradio', { name: '日本語', checked: true }).waitFor();
+      expect(await page.getByRole('menuitemradio', { checked: true }).count()).toBe(2);
+      await page.getByRole('menuitemradio', { name: 'ダーク' }).click();
+      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
+      await page.locator('.top-bar .button:has(.initial)').click();
+      await page.getByRole('menuitemradio', { name: 'ダーク', checked: true }).waitFor();
     } finally {
       await visited.context.close();
     }

@@ -1,5 +1,4 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   api,
   choose,
@@ -7,7 +6,7 @@ import {
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   postInputs,
   several,
   soon,
@@ -20,17 +19,15 @@ import {
 } from './browser.ts';
 
 describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
   const app = 'screens';
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('sam');
     await makeApp(user, app);
     await postInputs(user, app, [...(await several('circle', 0, 3)), ...(await several('stripes', 0, 3))]);
   });
-  afterAll(async () => browser?.close());
 
   const at = (path: string, work: (visited: Visit) => Promise<void>) =>
     visitSignedIn(browser, user, `/${user.id}/${app}/${path}`, work);

@@ -1,5 +1,4 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   api,
   axe,
@@ -8,7 +7,7 @@ import {
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   picture,
   postMedia,
   soon,
@@ -27,12 +26,11 @@ const places = {
 } as const;
 
 describe.skipIf(withoutBrowser)('searching', { timeout: 120_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
   const app = 'seek';
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('finn');
     await makeApp(user, app);
     const inputs = await Promise.all(
@@ -47,7 +45,6 @@ describe.skipIf(withoutBrowser)('searching', { timeout: 120_000 }, () => {
     );
     await postMedia(user, app, inputs);
   });
-  afterAll(async () => browser?.close());
 
   const open = async (
     work: (visited: Visit) => Promise<void>,

@@ -1,19 +1,18 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { OnnxGraph } from '../../server/src/engine/convert/onnx-graph.ts';
 import { broughtModel, tarFile } from '../../server/src/testing/models.ts';
 import { type Person, signedIn } from '../../server/src/testing/people.ts';
-import { goSignedIn, openBrowser, postInputs, soon, type Visit, visit, withoutBrowser } from './browser.ts';
+import { goSignedIn, ownBrowser, postInputs, soon, type Visit, visit, withoutBrowser } from './browser.ts';
 
 const edge = 160;
 
 describe.skipIf(withoutBrowser)('segmenting by clicks', { timeout: 180_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let person: Person;
 
   beforeAll(async () => {
-    browser = await openBrowser();
     person = await signedIn('nora', { workflow: 'Universal' });
     const half = (left: number, top: number, width: number, height: number, fill: string) =>
       `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="${fill}"/>`;
@@ -22,7 +21,6 @@ describe.skipIf(withoutBrowser)('segmenting by clicks', { timeout: 180_000 }, ()
       { name: 'corners.png', mimeType: 'image/png', buffer: await sharp(Buffer.from(svg)).png().toBuffer() },
     ]);
   });
-  afterAll(async () => browser?.close());
 
   const open = async (work: (visited: Visit) => Promise<void>): Promise<void> => {
     const visited = await visit(browser);

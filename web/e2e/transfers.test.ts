@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { zipOf } from '../../server/src/testing/archives.ts';
 import { ffmpegPath, numberedClip } from '../../server/src/testing/clips.ts';
@@ -11,7 +11,7 @@ import {
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   picture,
   type User,
   url,
@@ -22,19 +22,17 @@ import {
 } from './browser.ts';
 
 describe.skipIf(withoutBrowser)('sets and large files', { timeout: 180_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
   let folder: string;
   const app = 'sets';
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('tara');
     await makeApp(user, app);
     folder = mkdtempSync(join(tmpdir(), 'fovea-e2e-'));
   });
   afterAll(async () => {
-    await browser?.close();
     if (folder) rmSync(folder, { recursive: true });
   });
 

@@ -1,11 +1,10 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   api,
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   postInputs,
   several,
   type User,
@@ -44,11 +43,10 @@ const calling =
     asked.pathname.startsWith('/v2/') && call.test(asked.pathname + asked.search);
 
 describe.skipIf(withoutBrowser)('when a call fails', { timeout: 120_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('tess');
     await makeApp(user, app);
     await postInputs(user, app, await several('circle', 0, 3));
@@ -63,7 +61,6 @@ describe.skipIf(withoutBrowser)('when a call fails', { timeout: 120_000 }, () =>
       ],
     });
   });
-  afterAll(async () => browser?.close());
 
   test.each(calls)(
     '%s: says what, why, what to do, and the id to look it up by',

@@ -1,5 +1,5 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { clipSize, ffmpegPath, numberedClip, numberIn, toneClip } from '../../server/src/testing/clips.ts';
 import {
   api,
@@ -7,7 +7,7 @@ import {
   goSignedIn,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   postMedia,
   soon,
   type User,
@@ -57,13 +57,12 @@ describe.skipIf(withoutBrowser || !ffmpegPath)(
   'labelling videos, sounds and texts',
   { timeout: 120_000 },
   () => {
-    let browser: Browser;
+    const browser = ownBrowser();
     let user: User;
     const app = 'moving';
     const words = 'Ada 🌍 met Bob in Paris.';
 
     beforeAll(async () => {
-      browser = await openBrowser();
       user = await newUser('vera');
       await makeApp(user, app);
       const clip = (await numberedClip({ ending: 'webm', frames: 60, timesMs })).toString('base64');
@@ -74,7 +73,6 @@ describe.skipIf(withoutBrowser || !ffmpegPath)(
         { id: 'words', data: { text: { raw: words } } },
       ]);
     });
-    afterAll(async () => browser?.close());
 
     const open = async (
       id: string,

@@ -1,14 +1,15 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   api,
   makeApp,
   newUser,
-  openBrowser,
+  ownBrowser,
   postInputs,
   several,
   soon,
   type User,
+  url,
   type Visit,
   visitSignedIn,
   withoutBrowser,
@@ -21,14 +22,13 @@ interface Inputs {
   }[];
 }
 
-/** Whatever is done to data is undone by one press, or asked about before it is done. */
+/** Whatever is done to data is undone by one press; what is deleted is asked about before. */
 describe.skipIf(withoutBrowser)('ways back', { timeout: 120_000 }, () => {
-  let browser: Browser;
+  const browser = ownBrowser();
   let user: User;
   const app = 'back';
 
   beforeAll(async () => {
-    browser = await openBrowser();
     user = await newUser('ida');
     await makeApp(user, app);
     await postInputs(user, app, await several('circle', 0, 4));
@@ -44,7 +44,6 @@ describe.skipIf(withoutBrowser)('ways back', { timeout: 120_000 }, () => {
       dataset_inputs: [{ input: { id: 'circle-0' } }],
     });
   });
-  afterAll(async () => browser?.close());
 
   const at = (path: string, work: (visited: Visit) => Promise<void>) =>
     visitSignedIn(browser, user, `/${user.id}/${app}/${path}`, work);
@@ -141,19 +140,93 @@ describe.skipIf(withoutBrowser)('ways back', { timeout: 120_000 }, () => {
     });
   });
 
+  /** Marks an input and says yes to its deletion. */
+  const remove = async (page: Page, name: string) => {
+    await mark(page, [name]);
+    await page.locator('.selection-bar').getByRole('button', { name: 'Delete' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Delete 1 input?' });
+    await dialog.getByAltText(`${name}.jpg`).waitFor();
+    await dialog.getByText('Labels that go').waitFor();
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('1 input is deleted in ten seconds').last().waitFor();
+  };
+  const ids = async () => Object.keys(await labels()).toSorted();
+
+  test('inputs that are deleted stay, whole, for who takes it back, also from another screen', async () => {
+    const before = await labels();
+    await at('inputs', async ({ page }) => {
+      await remove(page, 'circle-0');
+      const cell = page.getByRole('gridcell', { name: /^circle-0.*Being deleted/ });
+      await cell.waitFor();
+      await page.getByRole('link', { name: 'Models' }).click();
+      await page.getByRole('heading', { name: 'Models' }).waitFor();
+      await undo(page);
+      await page.waitForTimeout(12_000);
+      await page.getByRole('link', { name: 'Inputs' }).first().click();
+      await page.getByRole('gridcell', { name: /^circle-0/ }).waitFor();
+      expect(await cell.count()).toBe(0);
+      expect(await labels()).toEqual(before);
+      expect(await members()).toEqual(['circle-0']);
+    });
+  });
+
+  test('they go when the time is over, or the page is closed, and what comes again is another input', async () => {
+    await postAgain('circle-4');
+    await at('inputs', async ({ page }) => {
+      await remove(page, 'circle-3');
+      expect(await ids()).toContain('circle-3');
+      await page.getByText('1 deleted').waitFor();
+      expect(await ids()).not.toContain('circle-3');
+      await expect.poll(() => page.getByRole('gridcell', { name: /^circle-3/ }).count(), soon).toBe(0);
+
+      await remove(page, 'circle-2');
+      await page.goto('about:blank');
+      await expect.poll(ids, { timeout: 5_000 }).not.toContain('circle-2');
+    });
+    // A server that could not be told is told when the page is next opened, about those very inputs and no others.
+    await at('inputs', async ({ page }) => {
+      await remove(page, 'circle-1');
+      await remove(page, 'circle-4');
+      await page.evaluate(() => {
+        window.fetch = () => Promise.reject(new TypeError('the browser lets nothing out'));
+      });
+      await page.goto('about:blank');
+      expect(await ids()).toEqual(['circle-0', 'circle-1', 'circle-4']);
+      await api(user, 'DELETE', `apps/${app}/inputs`, { ids: ['circle-4'] });
+      await postAgain('circle-4');
+      await page.goto(`${url()}/${user.id}/${app}/models`);
+      await page.getByText('1 deleted').waitFor();
+      expect(await ids()).toEqual(['circle-0', 'circle-4']);
+    });
+  });
+
+  /** Sends an input of that id and waits until it is read. */
+  const postAgain = async (id: string) => {
+    const [file] = await several('circle', 4, 5);
+    await api(user, 'POST', `apps/${app}/inputs`, {
+      inputs: [
+        {
+          id,
+          data: {
+            image: { base64: file?.buffer.toString('base64') },
+            metadata: { filename: `${id}.jpg` },
+          },
+        },
+      ],
+    });
+    const read = async () =>
+      (await api<{ input?: { status?: { code: number } } }>(user, 'GET', `apps/${app}/inputs/${id}`)).input
+        ?.status?.code;
+    await expect.poll(read, soon).toBe(30000);
+  };
+
   test('what cannot come back is asked about by name, and stays when nobody says yes', async () => {
     await at('inputs', async ({ page }) => {
-      await mark(page, ['circle-3']);
+      await mark(page, ['circle-0']);
       await page.locator('.selection-bar').getByRole('button', { name: 'Delete' }).click();
-      const dialog = page.getByRole('dialog', { name: 'Delete 1 input?' });
-      await dialog.getByAltText('circle-3.jpg').waitFor();
-      await dialog.getByText('Labels that go: 0').waitFor();
+      await page.getByRole('dialog', { name: 'Delete 1 input?' }).getByAltText('circle-0.jpg').waitFor();
       await page.keyboard.press('Escape');
-      expect(Object.keys(await labels())).toContain('circle-3');
-      await page.locator('.selection-bar').getByRole('button', { name: 'Delete' }).click();
-      await dialog.getByRole('button', { name: 'Delete' }).click();
-      await page.getByText('1 deleted').waitFor();
-      expect(Object.keys(await labels())).not.toContain('circle-3');
+      expect(await ids()).toContain('circle-0');
     });
     await api(user, 'POST', `apps/${app}/datasets/some/versions`, { dataset_versions: [{}] });
     await at('datasets/some', async ({ page }) => {

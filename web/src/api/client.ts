@@ -13,6 +13,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** A reply whose items have statuses of their own is returned even where some or all of them failed. */
   readonly mixedIsFine?: boolean;
+  /** Sent even where the page is closed meanwhile; browsers let out 64 kB so. */
+  readonly outlivesPage?: boolean;
 }
 
 interface StatusLike {
@@ -104,7 +106,7 @@ export async function call<Reply extends object>(
   options: CallOptions & { rpc?: RpcName; request?: object } = {},
 ): Promise<Reply> {
   const started = performance.now();
-  const response = await send(verb, path, body, options.signal);
+  const response = await send(verb, path, body, options);
   const reply = await readReply(response);
   const status = (reply as { status?: StatusLike }).status;
   const requestId = status?.req_id ?? '';
@@ -133,7 +135,7 @@ async function send(
   verb: string,
   path: string,
   body: object | Blob | undefined,
-  signal: AbortSignal | undefined,
+  { signal, outlivesPage = false }: CallOptions,
 ): Promise<globalThis.Response> {
   try {
     const response = await fetch(path, {
@@ -146,6 +148,7 @@ async function send(
       ...(signal ? { signal } : {}),
       credentials: 'same-origin',
       cache: 'no-store',
+      keepalive: outlivesPage,
       redirect: 'error',
     });
     serverSeen();

@@ -35,6 +35,12 @@ export function hostedPath(hosted: HostedURL | undefined, size: string): string 
   return `${prefix}/${fits ? size : 'orig'}/${hosted.suffix}`;
 }
 
+/** Starts to fetch the picture that is about to be opened, while the screen that shows it is still being made. */
+export function fetchAhead(input: Input): void {
+  const path = hostedPath(input.data?.image?.hosted, 'orig');
+  if (path) new Image().src = path;
+}
+
 /** Path of one frame of a video, by its number from 0, exactly as the server decodes it. */
 export function framePath(input: Input, frame: number): string {
   const { prefix = '', suffix = '' } = input.data?.video?.hosted_thumbnail ?? {};

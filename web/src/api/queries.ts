@@ -1,6 +1,6 @@
 import type { App, User } from '@fovea/contract/rest';
 import { QueryClient, useQuery } from '@tanstack/react-query';
-import { createContext, useContext } from 'react';
+import { createContext, useContext, useMemo } from 'react';
 import { type Request, type Response, type RpcName, rpc } from './client.ts';
 import { Trouble } from './trouble.ts';
 
@@ -24,7 +24,12 @@ export const keyOf = <Name extends RpcName>(name: Name, request: Request<Name>) 
 export function useRpc<Name extends RpcName>(
   name: Name,
   request: Request<Name>,
-  options: { enabled?: boolean; everyMs?: (data: Response<Name> | undefined) => number | false } = {},
+  options: {
+    enabled?: boolean;
+    everyMs?: (data: Response<Name> | undefined) => number | false;
+    /** Asks anew whenever a screen comes to it, and shows nothing older. */
+    isFresh?: boolean;
+  } = {},
 ) {
   const { everyMs } = options;
   return useQuery<Response<Name>>({
@@ -32,6 +37,7 @@ export function useRpc<Name extends RpcName>(
     queryFn: ({ signal }) =>
       rpc(name, request, { signal, quiet: queries.getQueryData(keyOf(name, request)) !== undefined }),
     enabled: options.enabled ?? true,
+    ...(options.isFresh ? { gcTime: 0 } : {}),
     ...(everyMs ? { refetchInterval: (query) => everyMs(query.state.data) } : {}),
   });
 }
@@ -51,8 +57,9 @@ export interface AppName {
 }
 const AppContext = createContext<AppName & { readonly app?: App }>({ user_id: '', app_id: '' });
 export const AppProvider = AppContext.Provider;
+/** The same object for as long as it is the same app: what hangs on it is not made anew when the app is read again. */
 export const useAppName = (): AppName => {
   const { user_id, app_id } = useContext(AppContext);
-  return { user_id, app_id };
+  return useMemo(() => ({ user_id, app_id }), [user_id, app_id]);
 };
 export const useApp = (): App => useContext(AppContext).app ?? {};

@@ -1,13 +1,13 @@
 import { Suspense, useCallback, useEffect, useMemo, useState } from 'react';
-import { Menu, MenuItem, MenuTrigger, Popover, Separator } from 'react-aria-components';
+import { Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import { AppProvider, useRpc, useUser } from '../api/queries.ts';
 import { useServerLost } from '../api/server-state.ts';
 import { signOut } from '../api/session.ts';
 import { orderConcepts } from '../gallery/colors.ts';
-import { changeLanguage, type LanguageCode, languageNames } from '../i18n/index.ts';
+import { changeLanguage, currentLanguage, type LanguageCode, languageNames } from '../i18n/index.ts';
 import { Button, IconButton } from '../ui/button.tsx';
-import { Icon } from '../ui/icon.tsx';
+import { Icon, type IconName } from '../ui/icon.tsx';
 import { sayTrouble } from '../ui/notices.tsx';
 import { Empty, TroubleNote, Waiting } from '../ui/states.tsx';
 import { DropTarget } from '../upload/drop-target.tsx';
@@ -16,7 +16,7 @@ import { AppSwitcher } from './app-switcher.tsx';
 import { CodeDialog } from './code-dialog.tsx';
 import { Link } from './link.tsx';
 import { go, pathTo, usePlace } from './place.ts';
-import { applyTheme, setPreference, type Theme } from './preferences.ts';
+import { applyTheme, setPreference, type Theme, usePreference } from './preferences.ts';
 import { appScreens, Home, Settings } from './screens.tsx';
 import { useShortcuts } from './shortcuts.ts';
 import { ShortcutsDialog } from './shortcuts-dialog.tsx';
@@ -28,6 +28,7 @@ export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
   const [userId, appId, word = '', one] = path;
   const isApp = userId !== undefined && appId !== undefined && userId !== 'settings';
   const screen = appScreens.find((candidate) => candidate.word === word);
+  useDeletions();
   return (
     <>
       <a className="skip" href="#main">
@@ -55,6 +56,22 @@ export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
       <UploadDock />
     </>
   );
+}
+
+/** What was deleted on a page that was closed since is carried out. */
+function useDeletions(): void {
+  const { id = '' } = useUser();
+  useEffect(() => {
+    let end: (() => void) | undefined;
+    let isHere = true;
+    void import('../screens/inputs/deletions.ts').then(({ resumeDeletions }) => {
+      if (isHere) end = resumeDeletions(id);
+    });
+    return () => {
+      isHere = false;
+      end?.();
+    };
+  }, [id]);
 }
 
 function InApp({ userId, appId, Screen }: { userId: string; appId: string; Screen: React.ComponentType }) {
@@ -166,6 +183,7 @@ function TopBar({
 function UserMenu({ signedOut, showKeys }: { signedOut: () => Promise<void>; showKeys: () => void }) {
   const { t } = useTranslation();
   const user = useUser();
+  const chosenTheme = usePreference('theme') ?? 'system';
   const theme = (name: Theme) => {
     setPreference('theme', name);
     applyTheme();
@@ -175,6 +193,8 @@ function UserMenu({ signedOut, showKeys }: { signedOut: () => Promise<void>; sho
     changeLanguage(code).catch(sayTrouble);
   };
   const leave = async () => {
+    // Inputs that were deleted a moment ago go while the session may still delete them.
+    await import('../screens/inputs/deletions.ts').then(({ deleteNow }) => deleteNow());
     await signOut().catch(sayTrouble);
     go('/');
     await signedOut();
@@ -201,19 +221,22 @@ function UserMenu({ signedOut, showKeys }: { signedOut: () => Promise<void>; sho
             {t('user.shortcuts')}
           </MenuItem>
           <Separator className="separator" />
-          {(['system', 'light', 'dark'] as const).map((name) => (
-            <MenuItem key={name} className="menu-item" onAction={() => theme(name)}>
-              <Icon name="theme" />
-              {t(`user.theme.${name}`)}
-            </MenuItem>
-          ))}
+          <Choices
+            label={t('user.themes')}
+            icon="theme"
+            chosen={chosenTheme}
+            choices={themes.map((name) => [name, t(`user.theme.${name}`)])}
+            choose={theme}
+          />
           <Separator className="separator" />
-          {(Object.entries(languageNames) as [LanguageCode, string][]).map(([code, name]) => (
-            <MenuItem key={code} className="menu-item" onAction={() => language(code)} textValue={name}>
-              <Icon name="language" />
-              <span lang={code}>{name}</span>
-            </MenuItem>
-          ))}
+          <Choices
+            label={t('user.languages')}
+            icon="language"
+            chosen={currentLanguage()}
+            choices={Object.entries(languageNames) as [LanguageCode, string][]}
+            choose={language}
+            areLanguages
+          />
           <Separator className="separator" />
           <MenuItem className="menu-item" onAction={() => void leave()}>
             <Icon name="arrowLeft" />
@@ -222,5 +245,49 @@ function UserMenu({ signedOut, showKeys }: { signedOut: () => Promise<void>; sho
         </Menu>
       </Popover>
     </MenuTrigger>
+  );
+}
+
+const themes: readonly Theme[] = ['system', 'light', 'dark'];
+
+/** Part of the menu of which one is in use: it is ticked, and said to be. */
+function Choices<Name extends string>({
+  label,
+  icon,
+  chosen,
+  choices,
+  choose,
+  areLanguages,
+}: {
+  label: string;
+  icon: IconName;
+  chosen: string;
+  choices: readonly (readonly [Name, string])[];
+  choose: (name: Name) => void;
+  /** Whether each is written in the language that it names. */
+  areLanguages?: boolean;
+}) {
+  return (
+    <MenuSection
+      aria-label={label}
+      selectionMode="single"
+      disallowEmptySelection
+      selectedKeys={[chosen]}
+      onSelectionChange={(keys) => keys !== 'all' && choose([...keys][0] as Name)}
+    >
+      {choices.map(([name, words]) => (
+        <MenuItem key={name} id={name} className="menu-item" textValue={words}>
+          {({ isSelected }) => (
+            <>
+              <Icon name={icon} />
+              <span className="grow" {...(areLanguages ? { lang: name } : {})}>
+                {words}
+              </span>
+              {isSelected && <Icon name="check" size={16} />}
+            </>
+          )}
+        </MenuItem>
+      ))}
+    </MenuSection>
   );
 }

@@ -1,5 +1,5 @@
 import type { Annotation } from '@fovea/contract/rest';
-import { rpc } from '../api/client.ts';
+import { type Response, rpc } from '../api/client.ts';
 import { type AppName, refresh } from '../api/queries.ts';
 import { onServerState } from '../api/server-state.ts';
 import { code, Trouble } from '../api/trouble.ts';
@@ -77,7 +77,7 @@ export class Autosave {
   readonly #orders: Map<string, number>;
   #saved: Drawing;
   #wanted: Drawing;
-  #isRunning = false;
+  #running: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -115,11 +115,16 @@ export class Autosave {
     this.#timer = setTimeout(() => void this.flush(), quietMs);
   }
 
-  /** Saves what is not saved yet, at once. */
-  async flush(): Promise<void> {
+  /** Saves what is not saved yet, at once; resolves when the server has it or has refused. */
+  flush(): Promise<void> {
     clearTimeout(this.#timer);
-    if (this.#isRunning) return;
-    this.#isRunning = true;
+    this.#running ??= this.#sendAll().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #sendAll(): Promise<void> {
     try {
       while (this.isDirty) {
         const target = this.#wanted;
@@ -128,20 +133,22 @@ export class Autosave {
         this.#saved = target;
       }
       await forgetDraft(this.#app, this.#inputId);
-      this.#changed({ kind: 'saved' });
+      // Something may have been drawn meanwhile.
+      if (!this.isDirty) this.#changed({ kind: 'saved' });
       void refresh('GetConceptCounts');
     } catch (thrown) {
       const changes = countOf(changesBetween(this.#saved, this.#wanted));
       const isAway = thrown instanceof Trouble && thrown.isKey;
       this.#changed(isAway ? { kind: 'waiting', changes } : { kind: 'failed', thrown, changes });
-    } finally {
-      this.#isRunning = false;
     }
   }
 
   close(): void {
     this.#stopListening();
-    if (this.isDirty) void this.flush();
+    if (!this.isDirty && !this.#running) return;
+    const key = keyOf(this.#app, this.#inputId);
+    const done = this.flush().finally(() => closing.get(key) === done && closing.delete(key));
+    closing.set(key, done);
   }
 
   /** What is drawn, as an annotation. */
@@ -153,9 +160,20 @@ export class Autosave {
     });
   }
 
+  /** Brings annotations to what is drawn; those that somebody deleted meanwhile are made again. */
   async #overwrite(items: readonly (Shape | Mark)[]): Promise<void> {
+    const user_app_id = this.#app;
     const annotations = await Promise.all(items.map((item) => this.#message(item, true)));
-    await rpc('PatchAnnotations', { user_app_id: this.#app, action: 'overwrite', annotations });
+    const reply = await rpc(
+      'PatchAnnotations',
+      { user_app_id, action: 'overwrite', annotations },
+      { mixedIsFine: true },
+    );
+    const gone = items.filter((_, i) => reply.annotations?.[i]?.status?.code === code.doesNotExist);
+    throwRefused(reply, (status) => status?.code === code.doesNotExist);
+    if (gone.length === 0) return;
+    const anew = await Promise.all(gone.map((item) => this.#message(item)));
+    throwRefused(await rpc('PostAnnotations', { user_app_id, annotations: anew }, { mixedIsFine: true }));
   }
 
   async #delete(ids: readonly string[]): Promise<void> {
@@ -244,18 +262,9 @@ export class Autosave {
       const annotations = await Promise.all(some.map((item) => this.#message(item)));
       // An answer that was lost may have been a success: what is there already is brought to this state instead.
       const reply = await rpc('PostAnnotations', { user_app_id, annotations }, { mixedIsFine: true });
-      const again = some.filter((_, i) => /duplicate/i.test(reply.annotations?.[i]?.status?.details ?? ''));
+      const again = some.filter((_, i) => isDuplicate(reply.annotations?.[i]?.status));
       if (again.length > 0) await this.#overwrite(again);
-      const refused = reply.annotations?.find(
-        ({ status }) =>
-          status?.code !== 24150 && status?.code !== 10000 && !/duplicate/i.test(status?.details ?? ''),
-      );
-      if (refused)
-        throw new Trouble(refused.status?.details ?? refused.status?.description ?? '', {
-          advice: 'advice.change',
-          code: refused.status?.code ?? 0,
-          requestId: reply.status?.req_id ?? '',
-        });
+      throwRefused(reply, (status) => isDuplicate(status));
     }
     for (const some of chunks([...changed, ...reordered].filter(({ home }) => !home)))
       await this.#overwrite(some);
@@ -281,6 +290,32 @@ export class Autosave {
     if (labelsAdded.length > 0) await label(labelsAdded, 'merge');
     if (labelsRemoved.length > 0) await label(labelsRemoved, 'remove');
   }
+}
+
+/** Savings that go on after their input was left. */
+const closing = new Map<string, Promise<unknown>>();
+const keyOf = ({ user_id, app_id }: AppName, inputId: string): string => `${user_id}/${app_id}/${inputId}`;
+
+/** Resolves when nothing that was drawn on an input before is still on its way to the server. */
+export const whenClosed = (app: AppName, inputId: string): Promise<unknown> =>
+  closing.get(keyOf(app, inputId)) ?? Promise.resolve();
+
+type Reply = Pick<Response<'PostAnnotations'>, 'annotations' | 'status'>;
+type Status = Annotation['status'];
+
+const isDuplicate = (status: Status): boolean => /duplicate/i.test(status?.details ?? '');
+const isTaken = ({ code = 0 }: NonNullable<Status>): boolean =>
+  code === 10000 || (code >= 24150 && code <= 24159);
+
+/** @throws Trouble in the server's words, where it did not take one, unless that was to be expected */
+function throwRefused({ annotations, status }: Reply, isExpected = (_: Status): boolean => false): void {
+  const refused = annotations?.find((one) => !isTaken(one.status ?? {}) && !isExpected(one.status));
+  if (!refused) return;
+  throw new Trouble(refused.status?.details ?? refused.status?.description ?? '', {
+    advice: 'advice.change',
+    code: refused.status?.code ?? 0,
+    requestId: status?.req_id ?? '',
+  });
 }
 
 interface TrackFacts {

@@ -41,6 +41,7 @@ export function Grid({
   total,
   rowHeight,
   selected,
+  going,
   overlay,
   onOpen,
   onSelect,
@@ -51,6 +52,8 @@ export function Grid({
   total: number;
   rowHeight: number;
   selected: ReadonlySet<string>;
+  /** On their way out: shown as such. */
+  going: ReadonlySet<string>;
   overlay: boolean;
   onOpen: (item: Item, index: number) => void;
   onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
@@ -224,6 +227,7 @@ export function Grid({
               width={size.width}
               active={active}
               selected={selected}
+              going={going}
               overlay={overlay}
               onOpen={(item, index) => {
                 setActive(index);
@@ -260,6 +264,7 @@ function PageRows({
   width: number;
   active: number;
   selected: ReadonlySet<string>;
+  going: ReadonlySet<string>;
   overlay: boolean;
   onOpen: (item: Item, index: number) => void;
   onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
@@ -301,6 +306,7 @@ function Cell({
   width,
   active,
   selected,
+  going,
   overlay,
   onOpen,
   onSelect,
@@ -311,6 +317,7 @@ function Cell({
   width: number;
   active: number;
   selected: ReadonlySet<string>;
+  going: ReadonlySet<string>;
   overlay: boolean;
   onOpen: (item: Item, index: number) => void;
   onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
@@ -319,6 +326,7 @@ function Cell({
   const { input, score } = item;
   const id = input.id ?? '';
   const isSelected = selected.has(id);
+  const isGoing = going.has(id);
   const state = stateOf(input.status);
   const kind = kindOf(input.data);
   const path = picturePath(input.data, 'small');
@@ -337,6 +345,7 @@ function Cell({
     nameOf(input),
     ...labels.map((concept) => concept.name || concept.id),
     ...(state === 'ready' ? [] : [t(`gallery.state.${state}`)]),
+    ...(isGoing ? [t('gallery.going')] : []),
     ...(said === undefined ? [] : [t('gallery.score', { score: said })]),
   ].join(', ');
   return (
@@ -344,7 +353,7 @@ function Cell({
     // biome-ignore lint/a11y/useSemanticElements: as above
     <div
       role="gridcell"
-      className={`grid-cell${isSelected ? ' selected' : ''}`}
+      className={`grid-cell${isSelected ? ' selected' : ''}${isGoing ? ' going' : ''}`}
       style={{ insetInlineStart: left, width }}
       tabIndex={index === active ? 0 : -1}
       data-index={index}
@@ -354,12 +363,20 @@ function Cell({
       onClick={press}
     >
       {path ? (
-        <img src={path} alt="" loading="lazy" decoding="async" draggable={false} />
+        <img
+          className={kind === 'audio' ? 'on-paper' : undefined}
+          src={path}
+          alt=""
+          loading="lazy"
+          decoding="async"
+          draggable={false}
+        />
       ) : (
         <TextTile input={input} />
       )}
       {overlay && state === 'ready' && <Overlay input={input} />}
       {kind !== 'image' && <Icon name={kind === 'video' ? 'video' : kind === 'audio' ? 'play' : 'docs'} />}
+      {isGoing && <span className="badge danger">{t('gallery.going')}</span>}
       {state !== 'ready' && (
         <span className={`badge ${state === 'failed' ? 'danger' : 'warn'}`}>
           {t(`gallery.state.${state}`)}

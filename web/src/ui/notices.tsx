@@ -27,10 +27,14 @@ function set(next: readonly Notice[]): void {
 const drop = (id: number): void => set(notices.filter((notice) => notice.id !== id));
 
 /** Says that something was done, with a way back where there is one. It leaves by itself. */
-export function say(words: string, undo?: { label: string; act: () => unknown }): void {
+export function say(
+  words: string,
+  undo?: { label: string; act: () => unknown },
+  forMs = undo ? staysToUndoMs : staysMs,
+): void {
   const id = nextId++;
   set([...notices, { id, words, undo }].slice(-4));
-  setTimeout(() => drop(id), undo ? staysToUndoMs : staysMs);
+  setTimeout(() => drop(id), forMs);
 }
 
 /** Shows a trouble that no screen has a place for. It stays until it is closed. */

@@ -2,6 +2,7 @@ import type { Input } from '@fovea/contract/rest';
 import { useQuery } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { fetchAhead } from '../../api/media.ts';
 import { useAppName } from '../../api/queries.ts';
 import { go, pathTo, usePlace } from '../../app/place.ts';
 import { setPreference, useIsNarrow, usePreference } from '../../app/preferences.ts';
@@ -13,6 +14,7 @@ import { Empty, TroubleNote, Waiting } from '../../ui/states.tsx';
 import { offerPicked } from '../../upload/drop-target.tsx';
 import { choose } from '../../upload/files.ts';
 import { Chips } from './chips.tsx';
+import { useGoing } from './deletions.ts';
 import { Facets } from './facets.tsx';
 import { keepPicture } from './pictures.ts';
 import { Preview } from './preview.tsx';
@@ -24,6 +26,9 @@ import { SelectionBar } from './selection-bar.tsx';
 import { readInputs, sourceOf } from './sources.ts';
 
 const rowHeights = [90, 130, 180, 250, 340] as const;
+
+/** The labeller is fetched ahead when the gallery has long been there, so that the first input opens as fast as others. */
+const labellerAfterMs = 3_000;
 
 /** Everything in the app, or what was looked for, as pictures. */
 export default function Inputs() {
@@ -63,6 +68,10 @@ export default function Inputs() {
     };
   }, [refetch]);
 
+  useEffect(() => {
+    const timer = setTimeout(() => void import('../label/label.tsx').catch(() => undefined), labellerAfterMs);
+    return () => clearTimeout(timer);
+  }, []);
   const lastMarked = useRef<number | undefined>(undefined);
   const select = useCallback(
     async (item: Item, index: number, how: 'toggle' | 'range') => {
@@ -82,6 +91,7 @@ export default function Inputs() {
     },
     [source],
   );
+  const going = useGoing(app);
   const ids = useMemo(() => [...selected.keys()], [selected]);
   const clear = () => setSelected(new Map());
   const replaced = async (inputs: readonly Input[]) => {
@@ -149,8 +159,12 @@ export default function Inputs() {
             total={count}
             rowHeight={rowHeights[density] ?? 180}
             selected={new Set(ids)}
+            going={going}
             overlay={overlay}
-            onOpen={({ input }) => go(pathTo(app.user_id, app.app_id, 'inputs', input.id ?? ''))}
+            onOpen={({ input }) => {
+              fetchAhead(input);
+              go(pathTo(app.user_id, app.app_id, 'inputs', input.id ?? ''));
+            }}
             onSelect={(item, index, how) => void select(item, index, how)}
             onPreview={setPreview}
           />
@@ -165,10 +179,7 @@ export default function Inputs() {
             clear();
             void refetch().then(() => grid.current?.refresh());
           }}
-          onDeleted={() => {
-            clear();
-            void refetch().then(() => grid.current?.refresh());
-          }}
+          onDeleted={clear}
           onClear={clear}
         />
       )}

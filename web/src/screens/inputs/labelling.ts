@@ -93,11 +93,7 @@ export async function takeOutOfDataset(
   await refresh('ListDatasets', 'ListDatasetInputs', 'PostInputsSearches');
 }
 
-export async function deleteInputs(app: AppName, ids: readonly string[]): Promise<void> {
-  for (const some of chunks(ids)) await rpc('DeleteInputs', { user_app_id: app, ids: some });
-  await refresh('GetInputCount', 'GetResourceCounts', 'GetConceptCounts', 'PostInputsSearches');
-}
-
-function* chunks(ids: readonly string[]): Generator<string[]> {
+/** In steps that one request may hold. */
+export function* chunks(ids: readonly string[]): Generator<string[]> {
   for (let from = 0; from < ids.length; from += perRequest) yield ids.slice(from, from + perRequest);
 }

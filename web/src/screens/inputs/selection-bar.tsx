@@ -2,15 +2,16 @@ import type { Concept, Input } from '@fovea/contract/rest';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { conceptName, nameOf, picturePath } from '../../api/media.ts';
-import { useAppName, useRpc } from '../../api/queries.ts';
+import { useAppName, useRpc, useUser } from '../../api/queries.ts';
 import { formatNumber } from '../../i18n/format.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { DeleteButton } from '../../ui/delete-button.tsx';
 import { Select } from '../../ui/fields.tsx';
 import { say, sayTrouble } from '../../ui/notices.tsx';
 import { Waiting } from '../../ui/states.tsx';
+import { deleteSoon } from './deletions.ts';
 import { ConceptField } from './label-field.tsx';
-import { deleteInputs, putIntoDataset, setLabel, takeOutOfDataset } from './labelling.ts';
+import { putIntoDataset, setLabel, takeOutOfDataset } from './labelling.ts';
 import { readInputs } from './sources.ts';
 
 /** What can be done with what is marked: label it, put it into a dataset or take it out, delete it. */
@@ -32,6 +33,7 @@ export function SelectionBar({
 }) {
   const { t } = useTranslation();
   const app = useAppName();
+  const user = useUser();
   const datasets = useRpc('ListDatasets', { user_app_id: app, per_page: 100 }).data?.datasets ?? [];
   /** Does something, says so, and offers the way back. */
   const act = async (work: () => Promise<{ words: string; undo: () => Promise<unknown> }>) => {
@@ -70,9 +72,8 @@ export function SelectionBar({
       };
     });
   const remove = async () => {
-    await deleteInputs(app, ids);
+    await deleteSoon(user.id ?? '', app, ids);
     onDeleted();
-    say(t('selection.deleted', { count: ids.length }));
   };
   return (
     <section className="selection-bar" aria-label={t('selection.label')}>

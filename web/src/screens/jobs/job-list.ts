@@ -33,7 +33,6 @@ export interface Job {
   readonly retry?: () => Promise<unknown>;
 }
 
-const everyMs = 1_500;
 const jobCodes = {
   running: [64000, 64001, 25402, 25403, 21101, 21103, 21301, 21303, 25202, 64005, 64010],
   stopped: [64004, 25405],
@@ -48,9 +47,9 @@ function stateOf(code: number | undefined): Job['state'] {
 
 /**
  * Jobs of all kinds, undefined until the first answers are there, and questions without an answer. Kinds that a server
- * does not have are left out.
+ * does not have are left out. Asks again every `everyMs`.
  */
-export function useJobs() {
+export function useJobs(everyMs = 1_500) {
   const app = useAppName();
   const every = { everyMs: () => everyMs };
   const adds = useRpc('ListInputsAddJobs', { user_app_id: app, per_page: 50 }, every);

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
-import { hostedPath, nameOf, picturePath } from '../../api/media.ts';
+import { fetchAhead, nameOf, picturePath } from '../../api/media.ts';
 import type { AppName } from '../../api/queries.ts';
 
 const around = 24;
@@ -36,10 +36,9 @@ export function useNeighbours(
   const at = all.findIndex(({ id }) => id === input.id);
   const next = all[at + 1];
   // The next picture is fetched while this one is looked at, so that going on does not wait for it.
-  const path = hostedPath(next?.data?.image?.hosted, 'orig');
   useEffect(() => {
-    if (path) new Image().src = path;
-  }, [path]);
+    if (next) fetchAhead(next);
+  }, [next]);
   return { next: next?.id, previous: all[at - 1]?.id };
 }
 

@@ -7,6 +7,7 @@ import { type AppName, useAppName, useRpc } from '../../api/queries.ts';
 import { wordsOf } from '../../api/trouble.ts';
 import { pathTo, usePlace } from '../../app/place.ts';
 import { conceptRefOf, marksOf, shapesOf } from '../../canvas/annotations.ts';
+import { whenClosed } from '../../canvas/autosave.ts';
 import { readDraft } from '../../canvas/drafts.ts';
 import { FrameClock } from '../../canvas/frames.ts';
 import type { Drawing } from '../../canvas/shapes.ts';
@@ -26,7 +27,7 @@ export default function Label() {
   const found = useRpc(
     'GetInput',
     { user_app_id: app, input_id: inputId },
-    { everyMs: (data) => (isInWork(data?.input) ? 400 : false) },
+    { isFresh: true, everyMs: (data) => (isInWork(data?.input) ? 400 : false) },
   );
   if (!found.data)
     return (
@@ -45,9 +46,13 @@ const isInWork = (input: Input | undefined): boolean =>
 
 const openers = { image: openPicture, video: openVideo, audio: openAudio, text: openText } as const;
 
-/** What there is to label, read whole before it is shown. */
-function Opened({ app, input }: { app: AppName; input: Input }) {
+/**
+ * What there is to label, read whole before it is shown. Once: when the input is read again while somebody labels it, what
+ * was drawn and every way back stay as they are.
+ */
+function Opened({ app, input: found }: { app: AppName; input: Input }) {
   const { t } = useTranslation();
+  const [input] = useState(found);
   const [screen, setScreen] = useState<ReactNode>();
   const [trouble, setTrouble] = useState<unknown>();
   useEffect(() => {
@@ -76,9 +81,25 @@ interface Ready {
   readonly draft: Drawing | undefined;
 }
 
-async function readSaved(app: AppName, input: Input, size: Size, clock?: FrameClock): Promise<Ready> {
-  const inputId = input.id ?? '';
-  const [annotations, draft] = await Promise.all([readAnnotations(app, inputId), readDraft(app, inputId)]);
+/** What the server and this browser have of an input; needs no medium, so both are fetched at once. */
+async function readStored(app: AppName, { id = '' }: Input): Promise<Stored> {
+  // What was drawn a moment ago may still be on its way.
+  await whenClosed(app, id);
+  const [annotations, draft] = await Promise.all([readAnnotations(app, id), readDraft(app, id)]);
+  return { annotations, draft };
+}
+
+interface Stored {
+  readonly annotations: Annotation[];
+  readonly draft: Drawing | undefined;
+}
+
+async function readyOf(
+  { annotations, draft }: Stored,
+  input: Input,
+  size: Size,
+  clock?: FrameClock,
+): Promise<Ready> {
   const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0).map(conceptRefOf);
   const [shapes, marks] = [await shapesOf(annotations, size, clock), marksOf(annotations)];
   return { size, saved: { shapes, labels, marks }, draft };
@@ -109,10 +130,10 @@ function pathOf(input: Input, hosted: HostedURL | undefined): string {
 async function openPicture(app: AppName, input: Input): Promise<ReactNode> {
   const picture = new Image();
   picture.src = pathOf(input, input.data?.image?.hosted);
-  await picture.decode();
+  const [stored] = await Promise.all([readStored(app, input), picture.decode()]);
   const size = { width: picture.naturalWidth, height: picture.naturalHeight };
   return (
-    <PictureLabeller app={app} input={input} picture={picture} {...(await readSaved(app, input, size))} />
+    <PictureLabeller app={app} input={input} picture={picture} {...(await readyOf(stored, input, size))} />
   );
 }
 
@@ -122,12 +143,13 @@ async function openVideo(app: AppName, input: Input): Promise<ReactNode> {
   if (width === 0 || height === 0) throw new Error(wordsOf(input.status) || input.id);
   const inputId = input.id ?? '';
   const path = `/v2/ext/fovea${pathTo('users', app.user_id, 'apps', app.app_id, 'inputs', inputId)}/frames`;
-  const [{ frames }, { annotation_tracks = [] }] = await Promise.all([
+  const [{ frames }, { annotation_tracks = [] }, stored] = await Promise.all([
     call<{ frames: { times_ms: number[]; duration_ms: number } }>('GET', path, undefined, { quiet: true }),
     rpc('ListAnnotationTracks', { user_app_id: app, input_id: inputId, per_page: perPage }, { quiet: true }),
+    readStored(app, input),
   ]);
   const clock = new FrameClock(frames.times_ms, frames.duration_ms);
-  const ready = await readSaved(app, input, { width, height }, clock);
+  const ready = await readyOf(stored, input, { width, height }, clock);
   const tracks = new Set(annotation_tracks.flatMap(({ id }) => id ?? []));
   return <VideoLabeller app={app} input={input} video={{ clock, tracks }} {...ready} />;
 }
@@ -138,12 +160,13 @@ const noPixels: Size = { width: 1, height: 1 };
 async function openAudio(app: AppName, input: Input): Promise<ReactNode> {
   pathOf(input, input.data?.audio?.hosted);
   const seconds = input.data?.audio?.audio_info?.duration_seconds ?? 0;
-  const ready = await readSaved(app, input, noPixels);
+  const ready = await readyOf(await readStored(app, input), input, noPixels);
   return <AudioLabeller app={app} input={input} durationMs={Math.round(seconds * 1000)} {...ready} />;
 }
 
 async function openText(app: AppName, input: Input): Promise<ReactNode> {
   const { raw, hosted } = input.data?.text ?? {};
   const text = raw || (await (await fetch(pathOf(input, hosted))).text());
-  return <TextLabeller app={app} input={input} text={text} {...(await readSaved(app, input, noPixels))} />;
+  const ready = await readyOf(await readStored(app, input), input, noPixels);
+  return <TextLabeller app={app} input={input} text={text} {...ready} />;
 }

@@ -60,7 +60,7 @@ export function useLabelling({ app, input, size, saved, draft, video, frame }: O
   useEffect(
     () => () => {
       autosave.close();
-      void refresh('ListAnnotations', 'GetInput');
+      void refresh('ListAnnotations');
     },
     [autosave],
   );

@@ -104,7 +104,7 @@ export function Timeline(props: TimelineProps) {
             began.current = undefined;
           }}
         >
-          {picture && <img src={picture} alt="" draggable={false} />}
+          {picture && <img className="on-paper" src={picture} alt="" draggable={false} />}
           {range && <span className="timeline-range" style={placed(range, length)} />}
           <span className="timeline-head" style={{ insetInlineStart: percent(at, length) }} />
         </div>

@@ -37,7 +37,7 @@ export function TryIt({ model }: { model: Model }) {
       });
       setOutput(outputs[0]);
       setDuration(performance.now() - started);
-      setPreference('tried', 'yes');
+      setPreference(`tried.${app.user_id}/${app.app_id}`, 'yes');
     } catch (thrown) {
       setTrouble(thrown);
     } finally {

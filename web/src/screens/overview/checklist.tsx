@@ -13,7 +13,7 @@ export function Checklist() {
   const app = useAppName();
   const preference = `checklist.${app.user_id}/${app.app_id}`;
   const isHidden = usePreference(preference) === 'hidden';
-  const tried = usePreference('tried') === 'yes';
+  const tried = usePreference(`tried.${app.user_id}/${app.app_id}`) === 'yes';
   const enabled = { enabled: !isHidden };
   const counts = useRpc('GetInputCount', { user_app_id: app }, enabled).data?.counts;
   const concepts = useRpc('GetConceptCounts', { user_app_id: app, per_page: 100 }, enabled).data

@@ -5,9 +5,10 @@ import { pathTo } from '../../app/place.ts';
 import { formatNumber } from '../../i18n/format.ts';
 import { Icon, type IconName } from '../../ui/icon.tsx';
 import { Loaded } from '../../ui/states.tsx';
+import { AtAGlance } from './at-a-glance.tsx';
 import { Checklist } from './checklist.tsx';
 
-/** What is in this app, as numbers that lead to it. */
+/** What is in this app, as numbers that lead to it and as a picture of it. */
 export default function Overview() {
   const { t } = useTranslation();
   const app = useApp();
@@ -43,6 +44,7 @@ export default function Overview() {
           </ul>
         )}
       </Loaded>
+      <AtAGlance />
     </div>
   );
 }

@@ -5,12 +5,12 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
 import { go, pathTo, usePlace } from '../../app/place.ts';
-import { formatAgo } from '../../i18n/format.ts';
+import { formatAgo, formatNumber } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { DeleteButton } from '../../ui/delete-button.tsx';
 import { say } from '../../ui/notices.tsx';
 import { Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
-import { Table } from '../../ui/table.tsx';
+import { numberColumn, Table } from '../../ui/table.tsx';
 import { type Graph, graphOf, workflowOf } from './graph.ts';
 import { RunPreview } from './run-preview.tsx';
 import { useModels } from './use-models.ts';
@@ -127,13 +127,20 @@ function Versions({ workflowId }: { workflowId: string }) {
   return (
     <Loaded query={found}>
       {({ workflow_versions = [] }) => (
-        <Table>
+        <Table
+          columns={[
+            t('model.version'),
+            numberColumn(t('workflow.size')),
+            t('common.created'),
+            t('model.state'),
+          ]}
+        >
           {workflow_versions.map((version) => (
             <tr key={version.id}>
               <th scope="row">
                 <code>{version.id?.slice(0, 12)}</code>
               </th>
-              <td>{t('workflow.nodes', { count: version.nodes?.length ?? 0 })}</td>
+              <td className="number">{formatNumber(version.nodes?.length ?? 0)}</td>
               <td>{formatAgo(version.created_at)}</td>
               <td>
                 {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
