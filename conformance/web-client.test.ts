@@ -2,10 +2,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Person, signedIn } from '../server/src/testing/people.ts';
-import { openBrowser, withoutBrowser } from '../web/e2e/browser.ts';
+import { ownBrowser, withoutBrowser } from '../web/e2e/browser.ts';
 import { drawPictures } from './pictures.ts';
 import type { Session } from './web-client-page.ts';
 
@@ -19,7 +19,7 @@ declare function told(session: Session): Promise<number>;
 describe.skipIf(withoutBrowser)('clarifai-web-grpc', { timeout: 120_000 }, () => {
   let alice: Person;
   let elsewhere: Server;
-  let browser: Browser;
+  const browser = ownBrowser();
   let page: Page;
   const session = (pat = alice.pat): Session => ({
     url: alice.url,
@@ -44,15 +44,11 @@ describe.skipIf(withoutBrowser)('clarifai-web-grpc', { timeout: 120_000 }, () =>
       response.end(isScript ? script : '<script src="/client.js"></script>');
     });
     await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
-    browser = await openBrowser();
-    page = await browser.newPage();
+    page = await (await browser.newContext()).newPage();
     await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    elsewhere?.close();
-  });
+  afterAll(() => void elsewhere?.close());
 
   test('uploads, predicts and searches', async () => {
     const pictures = (await drawPictures()).slice(0, 5).map(({ id, bytes }) => ({
