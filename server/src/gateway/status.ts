@@ -1,4 +1,5 @@
 import { StatusCode, statusCodeRules } from '@fovea/contract';
+import { isDatabaseAway } from '#domain/database-away.ts';
 import { Fault, type FaultKind } from '#domain/fault.ts';
 
 /** The contract's Status, as a plain init object. */
@@ -85,22 +86,6 @@ export function asFault(thrown: unknown): Fault {
       cause: thrown,
     },
   );
-}
-
-const awayCodes = /^(57P0[1-5]|08...|53300|ECONNREFUSED|ECONNRESET|EPIPE)$/;
-const awayWords =
-  /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect/i;
-
-/** Nothing is wrong with the request: the connection to the database was lost, or there is none to be had. */
-function isDatabaseAway(thrown: unknown): boolean {
-  const { code, syscall, message } = (thrown ?? {}) as {
-    code?: unknown;
-    syscall?: unknown;
-    message?: unknown;
-  };
-  // The socket of a database that is being started again.
-  if (code === 'ENOENT') return syscall === 'connect';
-  return awayCodes.test(String(code)) || (typeof message === 'string' && awayWords.test(message));
 }
 
 /** The S3 client marks what it throws, whether the store refused or was not reached, when it has tried often enough. */

@@ -1,6 +1,7 @@
+import { isDatabaseAway } from '#domain/database-away.ts';
 import { mayDie } from '#domain/failpoints.ts';
 import type { Log } from '#store/log.ts';
-import { type Database, isUnavailable, type Tx } from '#store/postgres/index.ts';
+import type { Database, Tx } from '#store/postgres/index.ts';
 import { defaultRetryDelayMs, type Job, type JobContext, type JobHandler, LeaseLost } from './job.ts';
 import { bury, finish, giveBack, type Lease, renew } from './leases.ts';
 
@@ -131,7 +132,7 @@ async function settleFailure(
 ): Promise<number | undefined> {
   const words = wordsOf(error);
   const fields = { kind: job.kind, id: job.id, attempt: job.attempts, of: job.maxAttempts, error: words };
-  const isCutOff = isUnavailable(error);
+  const isCutOff = isDatabaseAway(error);
   const attemptsMost = isCutOff ? triesWithoutDatabase * job.maxAttempts : job.maxAttempts;
   if (forGood || job.attempts >= attemptsMost) {
     means.log.error(fields, 'a job failed for good');

@@ -1,8 +1,8 @@
+import { isDatabaseAway } from '#domain/database-away.ts';
 import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type Job, type JobContext } from '#jobs/index.ts';
-import { isUnavailable } from '#store/postgres/index.ts';
 import type { IndexingDeps } from './deps.ts';
 import { type AppPayload, reindexStepJob } from './kinds.ts';
 import { endReindex, finishChunk, takeChunk } from './reindex-store.ts';
@@ -74,7 +74,7 @@ export async function tolerant(
   } catch (thrown) {
     const isDecided = thrown instanceof Fault && thrown.kind !== 'unavailable';
     const isLast = job.attempts >= job.maxAttempts;
-    if (isUnavailable(thrown) || signal.aborted || !(isDecided || isLast)) throw thrown;
+    if (isDatabaseAway(thrown) || signal.aborted || !(isDecided || isLast)) throw thrown;
     log.warn({ inputKey, cause: String(thrown) }, 'an input could not be reindexed');
     return false;
   }

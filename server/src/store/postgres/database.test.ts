@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isStatementTimeout, isUnavailable } from './errors.ts';
+import { isDatabaseAway } from '#domain/database-away.ts';
+import { isStatementTimeout } from './errors.ts';
 import { openTestDatabase, type TestDatabase } from './testing.ts';
 
 type Schema = { counters: { id: string; value: number } };
@@ -105,7 +106,7 @@ test('a slow statement ends at its time limit and the connection stays usable', 
     .query('select pg_sleep(5)', [], { timeoutMs: 50 })
     .catch((thrown: unknown) => thrown);
   expect(isStatementTimeout(error)).toBe(true);
-  expect(isUnavailable(error)).toBe(false);
+  expect(isDatabaseAway(error)).toBe(false);
   expect(await database.query(`show statement_timeout`)).toEqual([{ statement_timeout: '30s' }]);
 });
 
@@ -144,6 +145,6 @@ test('a connection that is cut in the middle fails its caller as unavailable, an
     await database.query('select pg_terminate_backend($1)', [me?.pid]);
     await tx.query('select 1');
   });
-  expect(isUnavailable(await cut.catch((error: unknown) => error))).toBe(true);
+  expect(isDatabaseAway(await cut.catch((error: unknown) => error))).toBe(true);
   expect(await database.query('select 1 one')).toEqual([{ one: 1 }]);
 });

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { isDatabaseAway } from '#domain/database-away.ts';
 import { isArmed, mayDie } from '#domain/failpoints.ts';
 import { type Log, silentLog } from '../log.ts';
-import { isUnavailable, isWorthRepeating } from './errors.ts';
+import { isWorthRepeating } from './errors.ts';
 import { type Keeper, startKeeper } from './keeper.ts';
 import { type OnNotify, openListener } from './listener.ts';
 import { type Notify, openNotifier } from './notifier.ts';
@@ -238,7 +239,7 @@ async function acquireFrom(
     try {
       return await pool.connect();
     } catch (error) {
-      if (!isUnavailable(error) || pool.ending || Date.now() + pauseMs > deadline) throw error;
+      if (!isDatabaseAway(error) || pool.ending || Date.now() + pauseMs > deadline) throw error;
     }
     await sleep(pauseMs);
     await Promise.race([ready(), sleep(Math.max(deadline - Date.now(), 0), undefined, { ref: false })]);
@@ -257,7 +258,7 @@ async function withClient<Result>(
     client.release();
     return result;
   } catch (error) {
-    client.release(isUnavailable(error));
+    client.release(isDatabaseAway(error));
     throw error;
   }
 }

@@ -19,20 +19,3 @@ export function isWorthRepeating(error: unknown): boolean {
 export function isStatementTimeout(error: unknown): boolean {
   return codeOf(error) === '57014';
 }
-
-const connectionWords =
-  /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error/i;
-
-/**
- * True when the database could not be reached or went away.
- *
- * The caller should see "unavailable, try again": nothing is wrong with the request. Whether a statement that
- * was under way took effect is unknown.
- */
-export function isUnavailable(error: unknown): boolean {
-  const code = codeOf(error);
-  if (/^(57P0[1-5]|08...|53300|58000)$/.test(code)) return true;
-  if (code === 'ENOENT') return (error as { syscall?: unknown }).syscall === 'connect';
-  if (/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND)$/.test(code)) return true;
-  return error instanceof Error && connectionWords.test(error.message);
-}

@@ -11,7 +11,7 @@ export {
   type TransactionOptions,
   type Tx,
 } from './database.ts';
-export { codeOf, isDuplicate, isStatementTimeout, isUnavailable, isWorthRepeating } from './errors.ts';
+export { codeOf, isDuplicate, isStatementTimeout, isWorthRepeating } from './errors.ts';
 export { FolderInUse, type FolderLock, lockFolder } from './folder-lock.ts';
 export { type Keeper, startKeeper } from './keeper.ts';
 export type { OnNotify } from './listener.ts';

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { isDatabaseAway } from '#domain/database-away.ts';
 import { accountFor } from './account.ts';
 import { layOut, packageFor } from './binaries.ts';
 import { type Database, openDatabase } from './database.ts';
-import { isUnavailable } from './errors.ts';
 import { isAlive } from './process-facts.ts';
 
 const here = import.meta.dirname;
@@ -108,10 +108,10 @@ test('a PostgreSQL that is killed comes back by itself, and callers only see a s
   const underWay = database.query('select pg_sleep(20)').catch((error: unknown) => error);
   await database.query('insert into numbers default values');
   process.kill(before, 'SIGKILL');
-  expect(isUnavailable(await underWay)).toBe(true);
+  expect(isDatabaseAway(await underWay)).toBe(true);
   // A backend that outlived its server by a moment may still take a statement and end under it.
   const one = () => database.query('select 1 as one');
-  expect(await one().catch((error) => (isUnavailable(error) ? one() : error))).toEqual([{ one: 1 }]);
+  expect(await one().catch((error) => (isDatabaseAway(error) ? one() : error))).toEqual([{ one: 1 }]);
   expect(database.keeper?.pid()).not.toBe(before);
 });
 

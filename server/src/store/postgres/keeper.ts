@@ -23,6 +23,7 @@ import { type Binaries, findBinaries } from './binaries.ts';
 import { lockFolder } from './folder-lock.ts';
 import { isAlive, isServerIn } from './process-facts.ts';
 import { settingsText } from './settings.ts';
+import { endWhereStill } from './standstill.ts';
 
 export type Keeper = {
   /** Folder of the Unix socket; also what `pg` takes as host. */
@@ -95,6 +96,7 @@ async function keep(site: Site, released: () => void): Promise<Keeper> {
     }
   };
   const watching = watch();
+  const stopLooking = endWhereStill(() => server?.pid, site.log);
 
   return {
     socketDir: site.socketDir,
@@ -105,6 +107,7 @@ async function keep(site: Site, released: () => void): Promise<Keeper> {
     async stop() {
       if (stopping) return watching;
       stopping = true;
+      stopLooking();
       await ready;
       if (server !== undefined) await stopServer(server.pid, site.log);
       await watching;

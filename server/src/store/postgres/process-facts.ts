@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const linux = process.platform === 'linux';
 
@@ -50,6 +50,26 @@ export function isServerIn(pid: number, folder: string): boolean {
     return readlinkSync(`/proc/${pid}/cwd`) === folder && /postgres/.test(statName(pid));
   } catch {
     return false;
+  }
+}
+
+/** What a process has started and runs still; undefined where that cannot be told. */
+export function childrenOf(pid: number): number[] | undefined {
+  if (!linux) return undefined;
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((child) => isChildOf(child, pid));
+}
+
+export const isChildOf = (child: number, pid: number): boolean => statFields(child)[1] === String(pid);
+
+/** How a process calls itself; '' where it has ended or that cannot be told. */
+export function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
   }
 }
 
