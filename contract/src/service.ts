@@ -19,7 +19,14 @@ export type RequestOf<K extends MethodName> = MessageShape<Methods[K]['input']>;
 export type ReplyOf<K extends MethodName> = MessageInitShape<Methods[K]['output']>;
 
 /** RPCs that are asked so often, or show so much, that their replies come as bytes. Others may be added. */
-type Packing = 'getInput' | 'listInputs' | 'streamInputs';
+type Packing =
+  | 'getInput'
+  | 'listInputs'
+  | 'streamInputs'
+  | 'postInputsSearches'
+  | 'postAnnotationsSearches'
+  | 'postSearches'
+  | 'postSearchesByID';
 
 type HandlerOf<K extends MethodName, C> = Methods[K] extends {
   methodKind: infer Kind;

@@ -26,6 +26,16 @@ test.each([0, 1, -1, 1_732_600_000, -62_135_596_800, 2 ** 53 - 1, -(2 ** 53 - 1)
   },
 );
 
+test.each([0, 1, 0.1, 0.999_999_9])(
+  'the number %f is written in single precision, as an encoder does',
+  (value) => {
+    const writer = new WireWriter(1);
+    writer.float(3, value);
+    const wanted = toBinary(ConceptSchema, create(ConceptSchema, { value }));
+    expect(Buffer.from(writer.taken())).toEqual(Buffer.from(wanted));
+  },
+);
+
 test.each([0, 1, 63, 64, 126, 127, 128, 16_382, 16_383, 16_384, 3_000_000])(
   'a nested message of a text of %i bytes is as an encoder writes it',
   (size) => {

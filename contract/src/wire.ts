@@ -75,6 +75,14 @@ export class WireWriter {
     this.varint(value);
   }
 
+  /** A number of single precision; left out when 0. */
+  float(field: number, value: number): void {
+    if (value === 0) return;
+    this.varint((field << 3) | wireType.fixed32);
+    this.#reserve(4);
+    this.#length = this.#bytes.writeFloatLE(value, this.#length);
+  }
+
   bool(field: number, value: boolean): void {
     this.uint(field, value ? 1 : 0);
   }

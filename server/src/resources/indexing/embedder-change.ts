@@ -1,4 +1,3 @@
-import type { AppEmbedders } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type Job, type JobContext } from '#jobs/index.ts';
 import type { Database, Tx } from '#store/postgres/index.ts';
@@ -32,10 +31,7 @@ const askedAgainMs = 3_000;
  * Looks the embedders of an app up, and where the base workflow names another one than serves and nobody walks for it
  * yet, asks for the walk: so it does not matter in which way the workflow was changed.
  */
-export function askingForWalks(
-  db: Database,
-  find: (db: Db, grant: AppGrant) => Promise<AppEmbedders>,
-): (db: Db, grant: AppGrant) => Promise<AppEmbedders> {
+export function askingForWalks(db: Database, find: IndexingDeps['embeddersOf']): IndexingDeps['embeddersOf'] {
   const asked = new Map<number, number>();
   return async (reads, grant) => {
     const found = await find(reads, grant);

@@ -25,7 +25,7 @@ export { keepMedium, mediaKey, shaOf } from './media.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
 export { putPrints } from './prints-store.ts';
 export type { AddJobRow } from './rows.ts';
-export { showInputs, showKeptMedium } from './show.ts';
+export { type ReadInputs, readInputsInto, showInputs, showKeptMedium } from './show.ts';
 export { type FoundInput, findInputs, pictureSizes } from './store.ts';
 export { type AddJobParts, storedDraft } from './translate.ts';
 

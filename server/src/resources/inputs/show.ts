@@ -1,6 +1,6 @@
 import { type Data, type Input, PackedReply, WireWriter } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import type { RawRow } from '#store/postgres/index.ts';
+import { RawColumns, type RawRow } from '#store/postgres/index.ts';
 import { labelNames } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
 import { inputStatus } from './input.ts';
@@ -22,6 +22,37 @@ export async function showInputs(
 ): Promise<Input[]> {
   const { fields } = await packInputs(means, grant, await inputsByKeys(means.db, grant, inputKeys));
   return unpackInputs(fields);
+}
+
+/** Inputs that were read for a reply of another family, which writes them where it wants them. */
+export interface ReadInputs {
+  /** Whether it is still there. */
+  has(inputKey: number): boolean;
+  /** The input as field `field` of the message that is being written. */
+  write(field: number, inputKey: number): void;
+}
+
+/** Reads inputs, to be written into what `writer` writes. */
+export async function readInputsInto(
+  { db, publicUrl }: Means,
+  grant: AppGrant,
+  inputKeys: readonly number[],
+  writer: WireWriter,
+): Promise<ReadInputs> {
+  const rows = await inputsByKeys(db, grant, inputKeys);
+  const { labels, revision } = labelsOf(rows);
+  const inputs = new InputWriter(
+    grant,
+    publicUrl(grant),
+    await labelNames(db, grant, revision, labels),
+    writer,
+  );
+  const columns = new RawColumns();
+  const rowOf = new Map(rows.map((row) => [inputKeys[columns.read(row).int8() - 1] as number, row]));
+  return {
+    has: (key) => rowOf.has(key),
+    write: (field, key) => inputs.row(field, rowOf.get(key) as RawRow),
+  };
 }
 
 /** Inputs as the reply that holds them, alone in SingleInputResponse or as a list in MultiInputResponse. */

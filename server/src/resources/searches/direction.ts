@@ -53,7 +53,7 @@ async function embedderOf(
     if (!stored) throw searchFault.unknownEmbedder(id);
     return stored;
   }
-  const { serving } = await parts.embeddersOf(parts.reads, grant);
+  const { serving } = await parts.embeddersOf(parts.db, grant);
   if (!serving) throw searchFault.nothingIndexes();
   return serving;
 }

@@ -52,7 +52,7 @@ export async function whyHits(searches: readonly Opened[], found: readonly Found
 async function explainSearch({ parts, scene, tree, trail }: Opened): Promise<FoveaExplain> {
   const { calibration } = trail;
   const embedder = trail.direction?.embedder;
-  const { base, serving } = await parts.embeddersOf(parts.reads, scene.grant);
+  const { base, serving } = await parts.embeddersOf(parts.db, scene.grant);
   const coming = base?.modelVersionKey === serving?.modelVersionKey ? undefined : base;
   const versionId = embedder && (await versionIdOf(parts.reads, embedder.modelVersionKey));
   return create(FoveaExplainSchema, {

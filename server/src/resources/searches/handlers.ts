@@ -10,18 +10,17 @@ import {
 } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { grouped } from '#domain/grouped.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import { type Page, readPage } from '#domain/page.ts';
 import { isStatementTimeout } from '#store/postgres/index.ts';
-import type { ShownAnnotation } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
 import { readVisibility, showTime, showVisibility } from '../common/translate.ts';
 import { countSearch, type Opened, openSearch, runSearches } from './execute.ts';
 import { explainSearches, whyHits } from './explain.ts';
 import { searchFault, windowMax } from './faults.ts';
 import { FilterKeys } from './filter-keys.ts';
-import { type Found, type SearchParts, steady } from './parts.ts';
+import { packHits, packReply, type SearchReply } from './pack.ts';
+import { type SearchParts, steady } from './parts.ts';
 import type { HitKind, SearchTree } from './query.ts';
 import { readQuery, readSearch } from './read-query.ts';
 import {
@@ -83,7 +82,7 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
     // Last, so that nothing is saved by a request that fails.
     if (toSave.length > 0) await saveAll(call, kind, toSave);
     for (const search of searches) dropPictures(search.query);
-    return { ...reply, searches: [...searches] };
+    return packReply({ ...reply, searches: [...searches] });
   }
 
   async function saveAll(call: Call, kind: SavedKind, searches: readonly Search[]) {
@@ -114,7 +113,7 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
     trees: readonly SearchTree[],
     page: Page,
     options: RunOptions = {},
-  ) {
+  ): Promise<SearchReply> {
     const work = () => runNow(grant, kind, trees, page, options);
     try {
       return await turns.take(grant.caller.userKey, work, searchFault.tooBusy);
@@ -129,7 +128,7 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
     trees: readonly SearchTree[],
     page: Page,
     { onlyCount = false, foveaExplain = false }: RunOptions,
-  ) {
+  ): Promise<SearchReply> {
     const id = newId();
     const until = performance.now() + searchTimeoutMs;
     const opened: Opened[] = [];
@@ -139,13 +138,12 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
       if (onlyCount) {
         const hitCounts = [];
         for (const search of opened) hitCounts.push({ estimatedTotal: BigInt(await countSearch(search)) });
-        return { id, hits: [], hitCounts };
+        return { id, hitCounts };
       }
       const found = await runSearches(opened, page);
       const show = async (whys?: readonly FoveaWhy[]) => {
         const [first] = opened;
-        const hits = () => showHits(grant, kind, found, whys);
-        return first ? timed(first.trail, 'show', hits) : hits();
+        return first && timed(first.trail, 'show', () => packHits(own, grant, kind, found, whys));
       };
       if (!foveaExplain) return { id, hits: await show() };
       const whys = await whyHits(opened, found);
@@ -154,41 +152,6 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
     } finally {
       for (const { trail } of opened) parts.onSearched(trail.plan?.way ?? 'count', trail.stages);
     }
-  }
-
-  async function showHits(
-    grant: AppGrant,
-    kind: HitKind,
-    found: readonly Found[],
-    whys?: readonly FoveaWhy[],
-  ) {
-    const inputKeys = [...new Set(found.map((hit) => hit.inputKey))];
-    const [shownInputs, annotationOf] = await Promise.all([
-      parts.showInputs(grant, inputKeys),
-      showAnnotationsOf(
-        parts,
-        grant,
-        found.filter((hit) => kind === 'annotation' || isPart(hit)),
-      ),
-    ]);
-    const inputs = new Map(shownInputs.map((input) => [input.id, input]));
-    return found.flatMap((hit, n) => {
-      const input = inputs.get(hit.inputId);
-      const annotation = annotationOf(hit);
-      // Deleted while we searched: it is gone for the reader at once.
-      if (!input || (kind === 'annotation' && !annotation)) return [];
-      const { score } = hit;
-      return [
-        {
-          score,
-          input,
-          ...(annotation ? { annotation } : {}),
-          userId: grant.userId,
-          appId: grant.appId,
-          ...(whys ? { foveaWhy: whys[n] } : {}),
-        },
-      ];
-    });
   }
 
   async function patchSaved(call: Call, searches: readonly Search[], action: string) {
@@ -241,7 +204,7 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
       if (!req.query) return saveOrRun(call, 'searches', req.searches, req.pagination, req);
       const reply = await run(call.app, 'input', [readQuery(req.query)], readWindow(req.pagination), req);
       dropPictures(req.query);
-      return { ...reply, query: req.query };
+      return packReply({ ...reply, query: req.query });
     },
 
     async postSearchesByID(req, call) {
@@ -255,7 +218,7 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
         readWindow(req.pagination),
         req,
       );
-      return { ...reply, searches: [showSaved(row, call.app)] };
+      return packReply({ ...reply, searches: [showSaved(row, call.app)] });
     },
 
     async getSearch(req, call) {
@@ -286,23 +249,6 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
       return {};
     },
   };
-}
-
-/** The best match was an annotation of its own: of an input as a whole, the input tells everything. */
-const isPart = ({ annotationId, inputLevel }: Found) => annotationId !== undefined && inputLevel === false;
-
-/** Annotations of hits, each as it was at the moment that was searched. */
-async function showAnnotationsOf(parts: SearchParts, grant: AppGrant, found: readonly Found[]) {
-  const nameOf = (inputId: string, id: string, asOf: Date | undefined) =>
-    `${inputId}\0${id}\0${asOf?.getTime() ?? ''}`;
-  const shown = new Map<string, ShownAnnotation>();
-  for (const [time, hits] of grouped(found, ({ asOf }) => asOf?.getTime())) {
-    const asOf = time === undefined ? undefined : new Date(time);
-    const keys = hits.flatMap(({ annotationKey }) => annotationKey ?? []);
-    for (const one of await parts.showAnnotations(parts.reads, grant, keys, asOf))
-      shown.set(nameOf(one.inputId, one.id, asOf), one);
-  }
-  return ({ inputId, annotationId, asOf }: Found) => shown.get(nameOf(inputId, annotationId ?? '', asOf));
 }
 
 /** The echo of a search tells how it was asked, without the megabytes of the picture it was asked with. */

@@ -1,4 +1,5 @@
 import type { AppGrant } from '#domain/grant.ts';
+import { RawColumns, type RawReads } from '#store/postgres/index.ts';
 import { type Db, first, rows, sql } from '#store/sql.ts';
 import { type Condition, hitRows } from './filter-sql.ts';
 import type { HitKind } from './query.ts';
@@ -49,26 +50,46 @@ export interface Owner {
 const columns =
   'e.key, i.key as "inputKey", i.id as "inputId", a.key as "annotationKey", a.id as "annotationId", a.input_level as "inputLevel"';
 
-const unfiltered = {
+const existing = {
   name: 'searches-owners',
   text: `select ${columns} from embeddings e join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key
-    where e.key = any($1::bigint[]) and i.app_key = $2`,
+    where e.key = any($1::bigint[]) and i.app_key = $2::bigint`,
 };
 
-/** Of the embeddings that still exist and belong to hits; without a condition, of all that still exist. */
-export function ownersOf(
+/** Those that are asked for by one statement, on connections that others need too. */
+const keysAtOnce = 2_048;
+
+/** Of the embeddings that still exist in the app. */
+export async function ownersOf(db: RawReads, { grant }: Scene, keys: readonly number[]): Promise<Owner[]> {
+  const owners: Owner[] = [];
+  const read = new RawColumns();
+  for (let from = 0; from < keys.length; from += keysAtOnce)
+    for (const row of await db.raw(existing, [keys.slice(from, from + keysAtOnce), grant.appKey])) {
+      read.read(row);
+      owners.push({
+        key: read.int8(),
+        inputKey: read.int8(),
+        inputId: read.text(),
+        annotationKey: read.int8(),
+        annotationId: read.text(),
+        inputLevel: read.bool(),
+      });
+    }
+  return owners;
+}
+
+/** The same of those that belong to hits. */
+export const matchingOwnersOf = (
   db: Db,
   scene: Scene,
   keys: readonly number[],
-  condition: Condition | undefined,
-): Promise<Owner[]> {
-  if (!condition) return db.run<Owner>(unfiltered, [keys, scene.grant.appKey]);
-  return rows<Owner>(
+  condition: Condition,
+): Promise<Owner[]> =>
+  rows<Owner>(
     db,
     sql`select ${sql.raw(columns)} from embeddings e join (${hitRows(scene, 'annotation')}) on a.key = e.annotation_key
         where e.key = any(${[...keys]}::bigint[]) and ${condition}`,
   );
-}
 
 /** What is known of an app before a search: exact counts that writers keep, and the sizes of some datasets. */
 export interface Statistics {

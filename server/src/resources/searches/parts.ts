@@ -1,9 +1,10 @@
-import type { Input } from '@fovea/contract';
+import type { WireWriter } from '@fovea/contract';
 import type { AppEmbedders, Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Database } from '#store/postgres/index.ts';
+import type { Database, RawReads } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { ShownAnnotation } from '../annotations/index.ts';
+import type { ReadInputs } from '../inputs/index.ts';
 import type { VectorCatalog } from '../vector-indexes/index.ts';
 import type { FilterKeys } from './filter-keys.ts';
 import type { HitKind } from './query.ts';
@@ -24,7 +25,7 @@ export interface SearchParts {
   /** Told how each search of a caller went: how it was planned, and the milliseconds of its stages. */
   readonly onSearched: (way: string, stages: ReadonlyMap<string, number>) => void;
   /** The embedders of the app; none serves where its base workflow makes no embeddings. */
-  readonly embeddersOf: (db: Db, grant: AppGrant) => Promise<AppEmbedders>;
+  readonly embeddersOf: (db: Db & Partial<RawReads>, grant: AppGrant) => Promise<AppEmbedders>;
   /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */
   readonly embedImage: (builtin: string, image: Probe) => Promise<Float32Array>;
   /** Vector of a text among the pictures of an embedder; undefined where it reads pictures only. */
@@ -34,7 +35,12 @@ export interface SearchParts {
     grant: AppGrant,
     ids: readonly string[],
   ) => Promise<readonly { key: number; id: string }[]>;
-  readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<Input[]>;
+  /** Reads inputs, to be written as what `writer` writes. */
+  readonly readInputs: (
+    grant: AppGrant,
+    inputKeys: readonly number[],
+    writer: WireWriter,
+  ) => Promise<ReadInputs>;
   readonly showAnnotations: (
     db: Db,
     grant: AppGrant,

@@ -4,9 +4,9 @@ import { type Direction, directionOf } from './direction.ts';
 import { searchFault } from './faults.ts';
 import { type FilterMemory, hasChanged, holds, isTold } from './filter-keys.ts';
 import type { Condition } from './filter-sql.ts';
-import { candidateKeys, type Owner, ownersOf, statisticsOf } from './near-store.ts';
+import { candidateKeys, matchingOwnersOf, type Owner, ownersOf, statisticsOf } from './near-store.ts';
 import type { Found, SearchParts } from './parts.ts';
-import { candidatesMax, fewMax, type Plan, planSearch } from './plan.ts';
+import { candidatesMax, fewMax, type Plan, planSearch, spare } from './plan.ts';
 import { conceptsAsked, type HitKind, type SearchTree, type SimilarRank } from './query.ts';
 import type { Scene } from './scene.ts';
 import { estimateShare, isCounted } from './selectivity.ts';
@@ -63,7 +63,10 @@ export async function hitsBySimilarity(look: Look): Promise<Found[]> {
   const score = (readMax: number) => (keys ? scoreKeys(look, keys) : scoreMatches(look, readMax));
   if (plan.way === 'filter_then_score')
     return score(memory && memory.count > fewMax ? candidatesMax : fewMax);
-  const { found, isAll } = await nearest(look, plan.look || firstLook(look.wanted), plan, { among: keys });
+  const { found, isAll } = await nearest(look, plan.look || firstLook(look.wanted), plan, {
+    among: keys,
+    wanted: look.wanted,
+  });
   if (enough(look, found, isAll)) return found.slice(0, look.wanted);
   return isFiltered(look) && plan.way === 'walk_and_filter' ? score(candidatesMax) : walk(look, plan);
 }
@@ -170,7 +173,7 @@ async function scoreMatches(look: Look, readMax: number): Promise<Found[]> {
   if (readMax < candidatesMax) {
     trail.plan = plan;
     if (plan.way === 'walk_and_filter') {
-      const { found, isAll } = await nearest(look, plan.look, plan);
+      const { found, isAll } = await nearest(look, plan.look, plan, { wanted });
       if (enough(look, found, isAll)) return found.slice(0, wanted);
     }
     return scoreMatches(look, candidatesMax);
@@ -186,9 +189,18 @@ const enough = ({ wanted }: Look, found: readonly Found[], isAll: boolean) => is
 /** Takes ever more of the nearest until enough of them are hits, or none are left. */
 async function walk(look: Look, plan: Plan, candidates?: Float64Array): Promise<Found[]> {
   for (let k = firstLook(look.wanted); ; k *= 4) {
-    const { found, isAll } = await nearest(look, k, plan, { candidates });
+    const { found, isAll } = await nearest(look, k, plan, { candidates, wanted: look.wanted });
     if (enough(look, found, isAll)) return found.slice(0, look.wanted);
   }
+}
+
+interface NearestOptions {
+  /** Only these vectors are scored. */
+  readonly candidates?: Float64Array | undefined;
+  /** Ascending; of the nearest only these may be hits. */
+  readonly among?: Float64Array | undefined;
+  /** So many hits are enough; all of them where it is left out. */
+  readonly wanted?: number;
 }
 
 /**
@@ -200,26 +212,42 @@ export async function nearest(
   look: Look,
   k: number,
   plan: Plan,
-  /** `candidates`: only these are scored. `among`: ascending; of the nearest only these may be hits. */
-  { candidates, among }: { candidates?: Float64Array | undefined; among?: Float64Array | undefined } = {},
+  { candidates, among, wanted = Number.POSITIVE_INFINITY }: NearestOptions = {},
 ): Promise<{ found: Found[]; isAll: boolean }> {
   const { kind, direction } = look;
   const near = await nearestVectors(look, k, plan, candidates);
-  const owners = await ownersAmong(look, among ? near.keys.filter((key) => holds(among, key)) : near.keys, {
-    areMatches: candidates !== undefined || among !== undefined,
-  });
   const isAll = near.keys.length < k;
-  const floor = isAll ? Number.NEGATIVE_INFINITY : (near.scores.at(-1) as number);
-  const found = new Map<number, Found>();
-  for (const [n, embeddingKey] of near.keys.entries()) {
-    const owner = owners.get(embeddingKey);
-    const cosine = near.scores[n] as number;
-    if (!owner || cosine <= floor) continue;
-    const key = kind === 'input' ? owner.inputKey : owner.annotationKey;
-    if (!found.has(key)) found.set(key, { ...owner, embeddingKey, score: scoreOf(cosine, direction.length) });
+  const possible = near.keys.flatMap((key, n) =>
+    among && !holds(among, key) ? [] : { key, cosine: near.scores[n] as number },
+  );
+  const areMatches = candidates !== undefined || among !== undefined;
+  const owners = new Map<number, Owner>();
+  /** Whatever is nearer than `floor` was looked at. */
+  const hitsAbove = (floor: number): Found[] => {
+    const found = new Map<number, Found>();
+    for (const { key: embeddingKey, cosine } of possible) {
+      if (cosine <= floor) break;
+      const owner = owners.get(embeddingKey);
+      const key = owner && (kind === 'input' ? owner.inputKey : owner.annotationKey);
+      if (key !== undefined && !found.has(key))
+        found.set(key, { ...(owner as Owner), embeddingKey, score: scoreOf(cosine, direction.length) });
+    }
+    const hits = [...found].sort(([a, one], [b, other]) => other.score - one.score || a - b);
+    return hits.map(([, hit]) => hit);
+  };
+  // Nearly all of the nearest are hits where no filter has to be asked: a few more than are wanted will do.
+  let until = asksFilters(look, areMatches) ? possible.length : Math.min(possible.length, wanted + spare);
+  let from = 0;
+  for (;;) {
+    const keys = possible.slice(from, until).map(({ key }) => key);
+    for (const [key, owner] of await ownersAmong(look, keys, areMatches)) owners.set(key, owner);
+    const next = possible[until];
+    if (!next) break;
+    const found = hitsAbove(next.cosine);
+    if (found.length >= wanted) return { found, isAll };
+    [from, until] = [until, possible.length];
   }
-  const hits = [...found].sort(([a, one], [b, other]) => other.score - one.score || a - b);
-  return { found: hits.map(([, hit]) => hit), isAll };
+  return { found: hitsAbove(isAll ? Number.NEGATIVE_INFINITY : (near.scores.at(-1) as number)), isAll };
 }
 
 /** The `k` nearest vectors, hits or not, nearest first. */
@@ -238,21 +266,25 @@ export async function nearestVectors(look: Look, k: number, plan: Plan, candidat
   return near;
 }
 
+/** Whether the database has to be asked if vectors belong to hits: not where that is known. */
+const asksFilters = (look: Look, areMatches: boolean): boolean =>
+  // At another time the owner of a match is another row.
+  isFiltered(look) && (!areMatches || look.scene.asOf !== undefined);
+
 /** Of these vectors, whose those of hits are. */
 export async function ownersAmong(
   look: Look,
   keys: readonly number[],
-  { areMatches = false } = {},
+  areMatches = false,
 ): Promise<Map<number, Owner>> {
   const { parts, scene, condition, index, trail } = look;
-  // What is known to match is not asked again; at another time its owner is another row.
-  const filtered = isFiltered(look) && (!areMatches || scene.asOf !== undefined);
+  const isAsked = asksFilters(look, areMatches);
   const known = await timed(trail, 'owners', () =>
-    ownersOf(parts.reads, scene, keys, filtered ? condition : undefined),
+    isAsked ? matchingOwnersOf(parts.reads, scene, keys, condition) : ownersOf(parts.db, scene, keys),
   );
   const owners = new Map(known.map((owner) => [owner.key, owner]));
   // Without a condition, what has no owner was deleted; with one it may only be no hit.
-  if (!filtered && owners.size < keys.length) await index.remove(keys.filter((key) => !owners.has(key)));
+  if (!isAsked && owners.size < keys.length) await index.remove(keys.filter((key) => !owners.has(key)));
   return owners;
 }
 

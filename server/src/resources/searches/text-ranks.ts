@@ -11,7 +11,7 @@ import type { Rank, SearchTree, WordRank } from './query.ts';
  * @throws Fault 40002 when a rank names an embedder that reads no text, or that made nothing in this app
  */
 export async function resolveTextRanks(
-  parts: Pick<SearchParts, 'reads' | 'embeddersOf' | 'embedText'>,
+  parts: Pick<SearchParts, 'db' | 'reads' | 'embeddersOf' | 'embedText'>,
   grant: AppGrant,
   tree: SearchTree,
 ): Promise<SearchTree> {
@@ -23,14 +23,14 @@ export async function resolveTextRanks(
 }
 
 async function resolved(
-  parts: Pick<SearchParts, 'reads' | 'embeddersOf' | 'embedText'>,
+  parts: Pick<SearchParts, 'db' | 'reads' | 'embeddersOf' | 'embedText'>,
   grant: AppGrant,
   rank: WordRank,
 ): Promise<Rank> {
   const { at, negate, words, modelVersionId } = rank;
   const embedder = modelVersionId
     ? await storedEmbedder(parts.reads, grant, modelVersionId)
-    : (await parts.embeddersOf(parts.reads, grant)).serving;
+    : (await parts.embeddersOf(parts.db, grant)).serving;
   if (modelVersionId && !embedder) throw searchFault.unknownEmbedder(modelVersionId);
   const vector = embedder && (await parts.embedText(embedder, words));
   if (vector) return { kind: 'similar', at, negate, modelVersionId, source: { kind: 'vector', vector } };

@@ -2,7 +2,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import type { VectorHost, VectorIndex } from '#engine/vector/index.ts';
 import type { Log } from '#store/log.ts';
-import { copyOut, type Database } from '#store/postgres/index.ts';
+import { copyOut, type Database, RawColumns, type RawReads } from '#store/postgres/index.ts';
 import { type Db, first, sql } from '#store/sql.ts';
 import { deletedSince, filedVersions, markOfFile, putFile } from './file-store.ts';
 
@@ -46,7 +46,7 @@ export const changes = {
     from (select pg_snapshot_xmin(pg_current_snapshot())::text as xmin) s
     left join lateral (
       select key, vector from embeddings
-      where app_key = $1 and model_version_key = $2 and xid >= $3::xid8 limit $4) e on true`,
+      where app_key = $1::bigint and model_version_key = $2::bigint and xid >= $3::text::xid8 limit $4::bigint) e on true`,
 };
 
 const allVectors = `copy (
@@ -55,6 +55,25 @@ const allVectors = `copy (
     and model_version_key = current_setting('fovea.model_version_key')::bigint
     and xid >= current_setting('fovea.xid')::xid8
 ) to stdout (format binary)`;
+
+/** @param owner app, model version, and the mark of the last look */
+async function changesSince(
+  db: RawReads,
+  owner: readonly [number, number, string],
+): Promise<{ mark: string; changed: EmbeddingRow[] }> {
+  const columns = new RawColumns();
+  const changed: EmbeddingRow[] = [];
+  let mark = '';
+  for (const row of await db.raw(changes, [...owner, changesMax + 1])) {
+    mark = columns.read(row).text();
+    const key = columns.int8OrNull();
+    // Nothing changed: the mark stands alone.
+    if (key === null) break;
+    columns.next();
+    changed.push({ key, vector: columns.bytes.subarray(columns.start, columns.end) });
+  }
+  return { mark, changed };
+}
 
 /** A file of vectors is written anew when so large a share of them has changed since. */
 const changedShareMax = 0.1;
@@ -66,14 +85,12 @@ export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): Mem
   // Transactions still running now may commit later with an older id: next time starts from the oldest of them.
   async function catchUp(scope: Scope, grant: AppGrant, modelVersionKey: number): Promise<void> {
     if (scope.seenBefore === '0') scope.seenBefore = (await loaded(scope, grant, modelVersionKey)) ?? '0';
-    const owner = [grant.appKey, modelVersionKey, scope.seenBefore];
-    type Change = { xmin: string; key: number | null; vector: Buffer };
-    const found = await db.run<Change>(changes, [...owner, changesMax + 1]);
-    if (found.length <= changesMax) {
-      const changed = found.filter((row): row is Change & EmbeddingRow => row.key !== null);
+    const owner = [grant.appKey, modelVersionKey, scope.seenBefore] as const;
+    const { mark, changed } = await changesSince(db, owner);
+    if (changed.length <= changesMax) {
       put(scope.index, changed);
       scope.changed += changed.length;
-      scope.seenBefore = (found[0] as Change).xmin;
+      scope.seenBefore = mark;
     } else {
       const { mark, count } = await readAll(scope.index, owner);
       scope.changed += count;

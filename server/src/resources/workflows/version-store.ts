@@ -2,7 +2,8 @@ import { type AppEmbedders, appEmbedders, type Embedder } from '#domain/app-embe
 import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
-import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
+import { RawColumns, type RawReads, type RawRow } from '#store/postgres/index.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { WorkflowVersionRow } from './workflow.ts';
 
@@ -130,29 +131,40 @@ interface EmbedderRow {
   readonly comingKey: number | null;
 }
 
+/** Asked before every search by likeness: planning it took longer than running it. */
+const embeddersText = {
+  name: 'app-embedders',
+  text: `(select false as "isKept", m.key as "modelVersionKey", m.builtin, m.head_sha as "headSha", null::bigint as "comingKey"
+    from apps a
+    join lateral (
+      select model_version_keys from workflow_versions
+      where workflow_key = a.default_workflow_key order by key desc limit 1) v on true
+    cross join lateral unnest(v.model_version_keys) with ordinality as pinned(key, position)
+    join model_versions m on m.key = pinned.key
+    join models o on o.key = m.model_key
+    where a.key = $1::bigint and m.builtin is not null and o.type_id = 'visual-embedder'
+      and (m.head_sha is not null or o.use_cases @> '{image-embedding}')
+    order by pinned.position limit 1)
+    union all
+    select true, m.key, m.builtin, m.head_sha, s.coming_key
+    from app_embedders s join model_versions m on m.key = s.serving_key
+    where s.app_key = $1::bigint and m.builtin is not null`,
+};
+
 /** Version of the first node of the app's base workflow that turns whole pictures into embeddings, and what serves. */
-export async function findEmbedders(db: Db, grant: AppGrant): Promise<AppEmbedders> {
-  const found = await preparedRows<EmbedderRow>(
-    db,
-    'app-embedders',
-    sql`(select false as "isKept", m.key as "modelVersionKey", m.builtin, m.head_sha as "headSha", null::bigint as "comingKey"
-        from apps a
-        join lateral (
-          select model_version_keys from workflow_versions
-          where workflow_key = a.default_workflow_key order by key desc limit 1) v on true
-        cross join lateral unnest(v.model_version_keys) with ordinality as pinned(key, position)
-        join model_versions m on m.key = pinned.key
-        join models o on o.key = m.model_key
-        where a.key = ${grant.appKey} and m.builtin is not null and o.type_id = 'visual-embedder'
-          and (m.head_sha is not null or o.use_cases @> '{image-embedding}')
-        order by pinned.position limit 1)
-        union all
-        select true, m.key, m.builtin, m.head_sha, s.coming_key
-        from app_embedders s join model_versions m on m.key = s.serving_key
-        where s.app_key = ${grant.appKey} and m.builtin is not null`,
-  );
+export async function findEmbedders(db: Db & Partial<RawReads>, grant: AppGrant): Promise<AppEmbedders> {
+  const found = db.raw
+    ? (await db.raw(embeddersText, [grant.appKey])).map(embedderRow)
+    : await db.run<EmbedderRow>(embeddersText, [grant.appKey]);
   const [base, kept] = [found.find((row) => !row.isKept), found.find((row) => row.isKept)];
   return appEmbedders(base && embedderOf(base), kept && embedderOf(kept), kept?.comingKey ?? undefined);
+}
+
+function embedderRow(row: RawRow): EmbedderRow {
+  const columns = new RawColumns().read(row);
+  const [isKept, modelVersionKey, builtin] = [columns.bool(), columns.int8(), columns.text()];
+  const headSha = columns.next() ? columns.bytes.subarray(columns.start, columns.end) : null;
+  return { isKept, modelVersionKey, builtin, headSha, comingKey: columns.int8OrNull() };
 }
 
 const embedderOf = ({ modelVersionKey, builtin, headSha }: EmbedderRow): Embedder => ({

@@ -47,7 +47,11 @@ export class RawColumns {
 
   /** Exact to 2^53, as keys and counts are. */
   int8(): number {
-    this.next();
+    return this.int8OrNull() ?? 0;
+  }
+
+  int8OrNull(): number | null {
+    if (!this.next()) return null;
     return this.bytes.readInt32BE(this.start) * 0x1_0000_0000 + this.bytes.readUInt32BE(this.start + 4);
   }
 
