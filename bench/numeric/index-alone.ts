@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { BenchContext } from '../harness/bench.ts';
 import { medianOf } from '../harness/judge.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
+import { type FilterTable, filteredAlone } from './filter-table.ts';
 import { type Asked, buildRate, growth } from './index-growth.ts';
 import { findPython, openPython, type PythonPeer } from './python.ts';
 import type { SearchApp } from './search-app.ts';
@@ -17,6 +18,7 @@ export async function indexAlone(
   app: SearchApp,
   truth: Truth,
   dir: string,
+  table: FilterTable,
 ): Promise<void> {
   const { rows, file } = set;
   const flatMax = Math.min(50_000, Math.floor(rows / 2));
@@ -49,7 +51,8 @@ export async function indexAlone(
   const asked = { scope, queryFile: set.queryFile, queries, k };
   const exact = await openVectorEngine(context, { dir: join(context.folder, 'none'), flatMax: 1e9 });
   await exact.ask({ kind: 'upsert', ...whole });
-  await againstFaiss(context, planned, exact, faiss, set, truth, asked, app.firstKey);
+  const ef = await againstFaiss(context, planned, exact, faiss, set, truth, asked, app.firstKey);
+  await filteredAlone(context, table, { planned, faiss, ef }, set, truth, asked, app.firstKey);
   await regret(context, planned, exact, set, dir, whole, asked);
   await growth(context, planned, exact, set, asked);
   await memory(context, set, whole);
@@ -59,6 +62,7 @@ export async function indexAlone(
   faiss?.close();
 }
 
+/** @returns the breadth at which faiss is as right as ours has to be; 0 where it is not there */
 async function againstFaiss(
   context: BenchContext,
   planned: VectorEngine,
@@ -68,14 +72,15 @@ async function againstFaiss(
   truth: Truth,
   asked: Asked,
   firstKey: number,
-): Promise<void> {
+): Promise<number> {
   const rowsOf = (keys: readonly number[][]) => keys.map((each) => each.map((key) => key - firstKey));
   const ours = await planned.searchCost({ ...asked, repeats: 1 });
   const recall = meanRecall(rowsOf(ours.keys), truth);
   if (recall < 0.99) throw new Error(`recall@10 of the index is ${recall.toFixed(3)}, below 0.99: not timed`);
   if (!faiss) {
     context.absent('P3.12', 'numpy (Python)');
-    return context.absent('P3.1', 'faiss (Python)');
+    context.absent('P3.1', 'faiss (Python)');
+    return 0;
   }
   type Reply = { cpuMsEach: number; rows: number[][] };
   let ef = 0;
@@ -137,6 +142,7 @@ async function againstFaiss(
     ),
   );
   context.control('P3.1', `scans all vectors (${words(costs.scan)} ms)`, ratios(costs.faiss, costs.scan));
+  return ef;
 }
 
 /** Held by a process that has these vectors alone, and by one that has them twice. */

@@ -6,6 +6,7 @@ import { medianOf } from '../harness/judge.ts';
 import type { LoadGenerator } from '../harness/load.ts';
 import { interleaved, ratios } from '../harness/rounds.ts';
 import type { BenchServer } from '../harness/server.ts';
+import type { FilterTable } from './filter-table.ts';
 import {
   allCells,
   type Cell,
@@ -53,13 +54,14 @@ export async function whenGraphServes(
   }
 }
 
-/** Every cell with a few queries. @returns the cells whose searches took longest */
+/** Every cell with a few queries, put into the table. @returns the cells whose searches took longest */
 export async function recallSweep(
   context: BenchContext,
   client: TestClient,
   app: SearchApp,
   set: VectorSet,
   truth: Truth,
+  table: FilterTable,
 ): Promise<Cell[]> {
   const queries = Math.max(2, Math.min(6, truth.queries));
   const cells = allCells();
@@ -84,6 +86,7 @@ export async function recallSweep(
       counted += found.length === Math.min(k, matchesOf(set, cell.share)) ? 1 : 0;
       unfiltered += recallOf(truth.all(q), right) / queries;
     }
+    table.add('PostInputsSearches, first asked', cell.kind, cell, { ms: medianOf(took), recall });
     results.push({
       cell,
       recall,

@@ -33,6 +33,8 @@ export interface ScopeHost {
 
 /** Scans up to so many floats (about 0.15 ms) run on the calling thread: asking the worker costs as much. */
 const inlineFloatsMax = 262_144;
+/** The same of a walk: one for ten hits among vectors of 512 numbers is just below. */
+const walkedFloatsMax = 393_216;
 const settleAfterMs = 400;
 /** Searches are repeated so often when what they found was removed meanwhile. */
 const attemptsMax = 3;
@@ -230,7 +232,7 @@ export class Scope implements VectorIndex {
     const graphShare = this.#graph.shareOf(view);
     const plan = planSearch({ size: this.size, k: wanted.k, flatMax: this.#host.flatMax, graphShare });
     if (plan.way !== 'graph') return undefined;
-    if (this.#graph.costOf(view, plan.fetch) * view.stride > inlineFloatsMax) return undefined;
+    if (this.#graph.costOf(view, plan.fetch) * view.stride > walkedFloatsMax) return undefined;
     return this.#graph.search(view, wanted, plan.fetch);
   }
 

@@ -21,7 +21,7 @@ test.each<[string, Partial<Facts>, string, number]>([
   ['as are some of a small app', { ranks: 'none', matches: 9_000, size: 20_000 }, 'in_order', 0],
   ['labels and words are scored by the database', { ranks: 'said' }, 'score_in_database', 0],
   ['an empty index has nothing', { size: 0, matches: 0 }, 'nothing', 0],
-  ['without filters the nearest are the hits', { isFiltered: false }, 'nearest', 30],
+  ['without filters the nearest are the hits', { isFiltered: false }, 'nearest', 32],
   [
     'some more than are wanted, for those that belong to a nearer one',
     { isFiltered: false, wanted: 100 },

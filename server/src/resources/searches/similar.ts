@@ -6,7 +6,7 @@ import { type FilterMemory, hasChanged, holds, isTold } from './filter-keys.ts';
 import type { Condition } from './filter-sql.ts';
 import { candidateKeys, matchingOwnersOf, type Owner, ownersOf, statisticsOf } from './near-store.ts';
 import type { Found, SearchParts } from './parts.ts';
-import { candidatesMax, fewMax, type Plan, planSearch, spare } from './plan.ts';
+import { candidatesMax, fewMax, type Plan, planSearch } from './plan.ts';
 import { conceptsAsked, type HitKind, type SearchTree, type SimilarRank } from './query.ts';
 import type { Scene } from './scene.ts';
 import { estimateShare, isCounted } from './selectivity.ts';
@@ -181,6 +181,9 @@ async function scoreMatches(look: Look, readMax: number): Promise<Found[]> {
   trail.plan = tree.exact ? { way: 'scan', look: 0 } : { way: 'walk_and_filter', look: 0 };
   return walk(look, trail.plan);
 }
+
+/** So many more than are wanted are looked up first: some were deleted meanwhile, or belong to an input that has a nearer one. */
+const spare = 8;
 
 const firstLook = (wanted: number) => Math.max(wanted + 32, 64);
 
