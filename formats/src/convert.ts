@@ -1,7 +1,7 @@
 import { formats } from './all.ts';
 import type { FileSink } from './files.ts';
 import type { Format, FormatId } from './format.ts';
-import { fit, type Loss } from './holds.ts';
+import { fit, isUprightBox, type Loss } from './holds.ts';
 import { sizeOfStream } from './image-size.ts';
 import type { Report } from './problems.ts';
 import { type Annotation, type Dataset, type ImageRecord, isPlaced } from './record.ts';
@@ -65,9 +65,7 @@ function boxesTold(record: ImageRecord) {
 
 /** @returns undefined for what has more than an upright box */
 function sortOfBox(one: Annotation): string | undefined {
-  const { box, polygons, mask, keypoints, point, text, attributes } = one;
-  if (!box || box.rotation || polygons || mask || keypoints || point || text !== undefined || attributes)
-    return undefined;
+  if (!isUprightBox(one)) return undefined;
   const { id, label, area, score, track } = one;
   const known = [id, label, area, score, track].map((value) => (value === undefined ? '-' : '+'));
   return `${known.join('')}${one.crowd ? '+' : '-'}`;

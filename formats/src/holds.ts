@@ -134,6 +134,7 @@ function fitAnnotation(
   holds: Holds,
   lose: Lose,
 ): Annotation | undefined {
+  if (isUprightBox(one) && isHeld(one, holds)) return one;
   const keep = keeper(holds, lose);
   const label = one.label ?? nameForNone(one, holds, lose);
   const shape = isPlaced(one) ? fitShape(one, image, holds, lose) : fitStatement(one, holds, lose);
@@ -149,6 +150,27 @@ function fitAnnotation(
     track: keep('track', one.track),
   }) as Annotation;
 }
+
+/** Nothing but a box that is not turned, whatever else is known of it but attributes: most of most sets. */
+export const isUprightBox = (one: Annotation): boolean =>
+  one.box !== undefined &&
+  !one.box.rotation &&
+  one.polygons === undefined &&
+  one.mask === undefined &&
+  one.keypoints === undefined &&
+  one.point === undefined &&
+  one.text === undefined &&
+  one.attributes === undefined;
+
+/** Whether such a box can be kept as it is. */
+const isHeld = ({ id, label, area, score, crowd, track }: Annotation, holds: Holds): boolean =>
+  holds.box === true &&
+  (label !== undefined || holds.unlabelled === true) &&
+  (id === undefined || holds['annotation-ids'] === true) &&
+  (area === undefined || holds.area === true) &&
+  (score === undefined || holds.score === true) &&
+  (crowd === undefined || (crowd && holds.crowd === true)) &&
+  (track === undefined || holds.track === true);
 
 function fitAttributes(one: Annotation, holds: Holds, lose: Lose) {
   const { attributes } = one;

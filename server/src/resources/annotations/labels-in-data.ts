@@ -3,11 +3,22 @@ import { type Concept, ConceptSchema, type Data } from '@fovea/contract';
 
 /** All concepts that some data names, at any depth, in reading order. */
 export function conceptsIn(data: Data | undefined): Concept[] {
-  if (!data) return [];
-  return [...data.concepts, ...partsOf(data).flatMap((part) => conceptsIn(part.data))];
+  const found: Concept[] = [];
+  collect(data, found);
+  return found;
 }
 
-const partsOf = (data: Data) => [...data.regions, ...data.frames, ...data.timeSegments, ...data.tracks];
+function collect(data: Data | undefined, found: Concept[]): void {
+  if (!data) return;
+  for (const concept of data.concepts) found.push(concept);
+  for (const part of partsOf(data)) collect(part.data, found);
+}
+
+/** What has data of its own inside some data: regions, frames, segments, tracks. */
+export const partsOf = ({ regions, frames, timeSegments, tracks }: Data) =>
+  frames.length + timeSegments.length + tracks.length === 0
+    ? regions
+    : [...regions, ...frames, ...timeSegments, ...tracks];
 
 /** The same data with every list of concepts, at any depth, passed through `change`. */
 export function withConcepts(data: Data, change: (concepts: readonly Concept[]) => Concept[]): Data {

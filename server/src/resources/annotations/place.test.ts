@@ -73,3 +73,12 @@ test('small overshoot is moved to the edge, and parts without id get one', () =>
   });
   expect(settled.timeSegments.map(({ id }) => id)).toEqual(['kept', 'made']);
 });
+
+test('what was sent stays as it was, and what needs no settling comes back itself', () => {
+  const data = withRegion(box(-0.0004, 0, 1, 1));
+  const sent = structuredClone(data);
+  settleShape(data, () => 'made');
+  expect(data).toEqual(sent);
+  const settled = settleShape(data, () => 'made');
+  expect(settleShape(settled, () => 'other')).toBe(settled);
+});

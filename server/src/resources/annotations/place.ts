@@ -62,10 +62,10 @@ function regionTrouble(region: Region, path: string): string | undefined {
 
 function kindsTrouble(info: RegionInfo, path: string): string | undefined {
   const { boundingBox, mask, polygon, point, span, token, keypointLocations } = info;
-  const set = [boundingBox, mask, polygon, point, span, token, keypointLocations[0]].filter(
-    (one) => one !== undefined,
-  );
-  return set.length > 1 ? `${path} holds ${set.length} kinds of places; a region has one.` : undefined;
+  let kinds = 0;
+  for (const one of [boundingBox, mask, polygon, point, span, token, keypointLocations[0]])
+    if (one !== undefined) kinds += 1;
+  return kinds > 1 ? `${path} holds ${kinds} kinds of places; a region has one.` : undefined;
 }
 
 function infoTrouble(info: RegionInfo, path: string): string | undefined {
@@ -83,15 +83,10 @@ function infoTrouble(info: RegionInfo, path: string): string | undefined {
 }
 
 function boxTrouble(box: BoundingBox, path: string): string | undefined {
-  const edges = {
-    top_row: box.topRow,
-    left_col: box.leftCol,
-    bottom_row: box.bottomRow,
-    right_col: box.rightCol,
-  };
-  for (const [name, value] of Object.entries(edges)) {
-    if (isOutside(value)) return outside(`${path}.${name}`, value);
-  }
+  if (isOutside(box.topRow)) return outside(`${path}.top_row`, box.topRow);
+  if (isOutside(box.leftCol)) return outside(`${path}.left_col`, box.leftCol);
+  if (isOutside(box.bottomRow)) return outside(`${path}.bottom_row`, box.bottomRow);
+  if (isOutside(box.rightCol)) return outside(`${path}.right_col`, box.rightCol);
   if (!(clamped(box.topRow) < clamped(box.bottomRow)))
     return `${path}: top_row has to be less than bottom_row.`;
   if (!(clamped(box.leftCol) < clamped(box.rightCol)))
@@ -128,42 +123,75 @@ const isOutside = (value: number) => !(value >= -overshootMax && value <= 1 + ov
 const outside = (path: string, value: number) =>
   `${path} is ${value}; coordinates go from 0 to 1 of the picture.`;
 const clamped = (value: number): number => Math.min(1, Math.max(0, value));
-const clampedPoint = (point: Point): Point => ({
-  ...point,
-  row: clamped(point.row),
-  col: clamped(point.col),
-});
+const isInside = (value: number): boolean => value >= 0 && value <= 1;
+const clampedPoint = (point: Point): Point =>
+  isInside(point.row) && isInside(point.col)
+    ? point
+    : { ...point, row: clamped(point.row), col: clamped(point.col) };
+const clampedBox = (box: BoundingBox): BoundingBox =>
+  isInside(box.topRow) && isInside(box.leftCol) && isInside(box.bottomRow) && isInside(box.rightCol)
+    ? box
+    : {
+        ...box,
+        topRow: clamped(box.topRow),
+        leftCol: clamped(box.leftCol),
+        bottomRow: clamped(box.bottomRow),
+        rightCol: clamped(box.rightCol),
+      };
 
-/** The same data with every coordinate inside 0..1 and an id for every region, segment and track. */
+/**
+ * The same data with every coordinate inside 0..1 and an id for every region, segment and track. Nothing that is sent
+ * is changed, and what is right as it is comes back itself: of a million boxes hardly one has to be copied.
+ */
 export function settleShape(data: Data, makeId: () => string): Data {
-  const inside = <P extends { data?: Data | undefined }>(part: P): P =>
-    part.data ? { ...part, data: settleShape(part.data, makeId) } : part;
-  return {
-    ...data,
-    regions: data.regions.map((region) => ({
-      ...inside(region),
-      id: region.id || makeId(),
-      regionInfo: region.regionInfo && clampedInfo(region.regionInfo),
-    })),
-    frames: data.frames.map(inside),
-    timeSegments: data.timeSegments.map((segment) => ({ ...inside(segment), id: segment.id || makeId() })),
-    tracks: data.tracks.map((track) => ({ ...inside(track), id: track.id || makeId() })),
+  const inside = <P extends { data?: Data | undefined }>(part: P): P => {
+    const settled = part.data && settleShape(part.data, makeId);
+    return settled === part.data ? part : { ...part, data: settled };
   };
+  const named = <P extends { id: string; data?: Data | undefined }>(part: P): P => {
+    const settled = inside(part);
+    return settled.id ? settled : { ...settled, id: makeId() };
+  };
+  const placed = (region: Region): Region => {
+    const settled = named(region);
+    const info = settled.regionInfo && clampedInfo(settled.regionInfo);
+    return info === settled.regionInfo ? settled : { ...settled, regionInfo: info };
+  };
+  const regions = mapped(data.regions, placed);
+  const frames = mapped(data.frames, inside);
+  const timeSegments = mapped(data.timeSegments, named);
+  const tracks = mapped(data.tracks, named);
+  return regions === data.regions &&
+    frames === data.frames &&
+    timeSegments === data.timeSegments &&
+    tracks === data.tracks
+    ? data
+    : { ...data, regions, frames, timeSegments, tracks };
+}
+
+/** As `map`; the list itself where no part becomes another. */
+function mapped<P>(parts: P[], change: (part: P) => P): P[] {
+  let changed: P[] | undefined;
+  for (const [i, part] of parts.entries()) {
+    const next = change(part);
+    if (next === part && !changed) continue;
+    changed ??= parts.slice();
+    changed[i] = next;
+  }
+  return changed ?? parts;
 }
 
 function clampedInfo(info: RegionInfo): RegionInfo {
-  const { boundingBox: box, polygon, point } = info;
-  return {
-    ...info,
-    boundingBox: box && {
-      ...box,
-      topRow: clamped(box.topRow),
-      leftCol: clamped(box.leftCol),
-      bottomRow: clamped(box.bottomRow),
-      rightCol: clamped(box.rightCol),
-    },
-    polygon: polygon && { ...polygon, points: polygon.points.map(clampedPoint) },
-    point: point && clampedPoint(point),
-    keypointLocations: info.keypointLocations.map(clampedPoint),
-  };
+  const boundingBox = info.boundingBox && clampedBox(info.boundingBox);
+  const points = info.polygon && mapped(info.polygon.points, clampedPoint);
+  const polygon =
+    info.polygon && points !== info.polygon.points ? { ...info.polygon, points: points ?? [] } : info.polygon;
+  const point = info.point && clampedPoint(info.point);
+  const keypointLocations = mapped(info.keypointLocations, clampedPoint);
+  return boundingBox === info.boundingBox &&
+    polygon === info.polygon &&
+    point === info.point &&
+    keypointLocations === info.keypointLocations
+    ? info
+    : { ...info, boundingBox, polygon, point, keypointLocations };
 }

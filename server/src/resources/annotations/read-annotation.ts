@@ -11,6 +11,8 @@ import { settleShape, shapeTrouble } from './place.ts';
 const downloaded = 30000;
 const success = 24150;
 
+const nothing = create(DataSchema);
+
 /** What an annotation says; the medium itself and what only answers carry are left out. */
 export function readData(wire: Data | undefined): Data {
   const {
@@ -26,8 +28,9 @@ export function readData(wire: Data | undefined): Data {
     tracks,
     timeSegments,
     heatmaps,
-  } = wire ?? create(DataSchema);
-  return create(DataSchema, {
+  } = wire ?? nothing;
+  return {
+    ...nothing,
     concepts,
     metadata,
     geo,
@@ -40,7 +43,7 @@ export function readData(wire: Data | undefined): Data {
     tracks,
     timeSegments,
     heatmaps,
-  });
+  };
 }
 
 /** @throws Fault 24155 when the data cannot be stored. @returns it with coordinates inside 0..1 and ids for its parts. */

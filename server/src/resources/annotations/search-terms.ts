@@ -2,6 +2,7 @@ import type { Data } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, run, sql } from '#store/sql.ts';
 import { textToIndex, textVector } from '../common/text.ts';
+import { partsOf } from './labels-in-data.ts';
 
 /** All texts inside some data, at any depth, in reading order: text annotations and what OCR read. */
 function textsIn(data: Data | undefined): string[] {
@@ -24,8 +25,6 @@ export function marksIn(data: Data | undefined): Mark[] {
     ...partsOf(data).flatMap((part) => marksIn(part.data)),
   ].filter(({ value }) => value !== '');
 }
-
-const partsOf = (data: Data) => [...data.regions, ...data.frames, ...data.timeSegments, ...data.tracks];
 
 export interface TermHolder {
   readonly key: number;

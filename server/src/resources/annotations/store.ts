@@ -108,6 +108,8 @@ export async function insertAnnotations(
 ): Promise<StoredAnnotation[]> {
   if (wanted.length === 0) return [];
   const column = <T>(read: (annotation: NewAnnotation) => T): T[] => wanted.map(read);
+  const rare = <T>(read: (annotation: NewAnnotation) => T): T[] => orNone(column(read));
+  const places = column(({ data }) => placeOf(data));
   const packed = packAll(wanted);
   const stored = await preparedRows<StoredAnnotation>(
     db,
@@ -116,18 +118,18 @@ export async function insertAnnotations(
           worker_model_version_key, worker_workflow_version_key, task_id, kinds, metadata, latitude, longitude,
           annotation_info, consensus_info, data, changed_by)
         select ${grant.appKey}, n.input_key, n.input_id, n.id, n.input_level, n.trusted, n.status_code, n.user_key,
-          n.model_version_key, n.workflow_version_key, n.task_id, n.kinds, n.metadata, n.latitude, n.longitude,
+          n.model_version_key, n.workflow_version_key, coalesce(n.task_id, ''), n.kinds, n.metadata, n.latitude, n.longitude,
           n.annotation_info, n.consensus_info,
           substring(${packed.blob}::bytea from n.start for n.length), ${grant.caller.userKey}
         from unnest(
           ${column((a) => a.inputKey)}::bigint[], ${column((a) => a.inputId)}::text[], ${column((a) => a.id)}::text[],
           ${column((a) => a.inputLevel)}::boolean[], ${column((a) => a.trusted)}::boolean[],
           ${column((a) => a.statusCode)}::int[], ${column((a) => a.worker.userKey ?? null)}::bigint[],
-          ${column((a) => a.worker.modelVersionKey ?? null)}::bigint[],
-          ${column((a) => a.worker.workflowVersionKey ?? null)}::bigint[], ${column((a) => a.taskId)}::text[],
-          ${column((a) => kindsOf(a.data))}::int[], ${column((a) => json(a.data.metadata))}::jsonb[],
-          ${column((a) => placeOf(a.data).latitude)}::float8[], ${column((a) => placeOf(a.data).longitude)}::float8[],
-          ${column((a) => json(a.annotationInfo))}::jsonb[], ${column((a) => json(a.consensusInfo))}::jsonb[],
+          ${rare((a) => a.worker.modelVersionKey ?? null)}::bigint[],
+          ${rare((a) => a.worker.workflowVersionKey ?? null)}::bigint[], ${rare((a) => a.taskId || null)}::text[],
+          ${column((a) => kindsOf(a.data))}::int[], ${rare((a) => json(a.data.metadata))}::jsonb[],
+          ${orNone(places.map(({ latitude }) => latitude))}::float8[], ${orNone(places.map(({ longitude }) => longitude))}::float8[],
+          ${rare((a) => json(a.annotationInfo))}::jsonb[], ${rare((a) => json(a.consensusInfo))}::jsonb[],
           ${packed.starts}::int[], ${packed.lengths}::int[]) with ordinality as n(input_key, input_id, id, input_level, trusted,
           status_code, user_key, model_version_key, workflow_version_key, task_id, kinds, metadata, latitude, longitude,
           annotation_info, consensus_info, start, length, position)
@@ -348,6 +350,9 @@ function packAll(batch: readonly { data: Data }[]): { blob: Buffer; starts: numb
   });
   return { blob: Buffer.concat(parts), starts, lengths };
 }
+
+/** A column in which nothing is said: `unnest` fills up what is shorter with nulls, and nothing has to be sent. */
+const orNone = <T>(values: T[]): T[] => (values.every((value) => value === null) ? [] : values);
 
 const json = (value: object | undefined): string | null =>
   value === undefined ? null : JSON.stringify(value);

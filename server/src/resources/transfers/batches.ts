@@ -1,5 +1,14 @@
 import type { Annotation as Wire } from '@fovea/contract';
-import { concat, type Dataset, fit, type ImageRecord, sized, ZipBroken } from '@fovea/formats';
+import {
+  type Annotation,
+  concat,
+  type Dataset,
+  fit,
+  type ImageRecord,
+  isPlaced,
+  sized,
+  ZipBroken,
+} from '@fovea/formats';
 import { inputIdOf } from './transfer.ts';
 import { ownHolds } from './translate.ts';
 
@@ -19,6 +28,13 @@ export interface Item {
   readonly bytes: Uint8Array | undefined;
 }
 
+/** Labels of the picture as a whole that are nothing but that; they become concepts of the input itself. */
+export const isWholeLabel = (one: Annotation): boolean =>
+  one.label !== undefined &&
+  one.id === undefined &&
+  one.attributes === undefined &&
+  one.text === undefined &&
+  !isPlaced(one);
 /** Records from the cursor on, in batches that fit into memory. */
 export async function* batches(
   dataset: Dataset,
@@ -33,7 +49,9 @@ export async function* batches(
   for await (const record of dataset.records()) {
     if (index++ < from) continue;
     const bytes = withBytes ? await bytesOf(record) : undefined;
-    const fitted = fit(await sized(record), ownHolds, () => {}) as ImageRecord;
+    // Inputs are made with labels of theirs; the rest is said later, and looked at then.
+    const annotations = withBytes ? record.annotations.filter(isWholeLabel) : record.annotations;
+    const fitted = fit(await sized({ ...record, annotations }), ownHolds, () => {}) as ImageRecord;
     batch.push({ id: inputIdOf(datasetId, record.split, record.path), record: fitted, bytes });
     size += bytes?.length ?? 0;
     if (!withBytes) said += record.annotations.length;

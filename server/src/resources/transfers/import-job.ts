@@ -12,7 +12,6 @@ import {
   type Annotation as Wire,
 } from '@fovea/contract';
 import {
-  type Annotation,
   type ClassInfo,
   concat,
   type Dataset,
@@ -23,7 +22,6 @@ import {
   formats,
   type ImageRecord,
   inspect,
-  isPlaced,
   listTree,
   openZip,
   type Problem,
@@ -36,7 +34,7 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openWorkFolder } from '../common/work-folder.ts';
 import { findUpload, openUpload, type UploadContent } from '../uploads/index.ts';
-import { batches, type Item, portionsOf } from './batches.ts';
+import { batches, type Item, isWholeLabel, portionsOf } from './batches.ts';
 import { classesOf, withClasses } from './classes.ts';
 import type { TransferParts } from './deps.ts';
 import { takeStep } from './store.ts';
@@ -266,13 +264,6 @@ function inputOf(
   };
 }
 
-/** Labels of the picture as a whole that are nothing but that; they become concepts of the input itself. */
-const isWholeLabel = (one: Annotation): boolean =>
-  one.label !== undefined &&
-  one.id === undefined &&
-  one.attributes === undefined &&
-  one.text === undefined &&
-  !isPlaced(one);
 const wholeLabels = (record: ImageRecord): string[] => [
   ...new Set(record.annotations.filter(isWholeLabel).map(({ label }) => label as string)),
 ];
