@@ -32,14 +32,17 @@ export interface PlanFacts {
  * Runs a statement and tells what its plan did. Writes are rolled back.
  *
  * @param mode `custom` plans for these values, as the first runs of a prepared statement do; `generic` for any
+ * @param before statements that change what the planner knows; rolled back, too
  */
 export async function explained(
   client: pg.ClientBase,
   statement: Statement,
   mode: 'custom' | 'generic',
+  before: readonly string[] = [],
 ): Promise<PlanFacts> {
   await client.query('begin');
   try {
+    for (const text of before) await client.query(text);
     await client.query(`set local plan_cache_mode = force_${mode}_plan`);
     await client.query(`prepare looked_at as ${statement.text}`);
     const values = statement.values.map((value) => literal(client, value)).join(', ');
