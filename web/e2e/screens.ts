@@ -30,6 +30,10 @@ export interface Screen {
   readonly needsClips?: boolean;
   /** Where it is laid out by what is in it and may be wider than the window: canvases. */
   readonly isOfCanvas?: boolean;
+  /** The language it is looked at in, English unless said. */
+  readonly language?: string;
+  /** Whether a refused or lost call is what it shows. */
+  readonly isOfTrouble?: boolean;
 }
 
 async function markThree(page: Page): Promise<void> {
@@ -64,6 +68,69 @@ const icons = {
   save: 'M5 4h11',
   trash: 'M4 7h16',
 };
+/** Nothing goes to the server any more; the page itself stays. */
+const loseServer = (page: Page) => page.route(/\/v2\/|\/healthz/, (route) => route.abort());
+
+/** What stands over a screen for a while, and screens that are read from the right. */
+const passing: readonly Screen[] = [
+  {
+    name: 'lost',
+    path: inApp('/inputs'),
+    ready: '.lost-banner:not([hidden])',
+    isOfTrouble: true,
+    open: async (page) => {
+      await page.locator('.grid-cell img').first().waitFor();
+      await loseServer(page);
+      await page.locator('.sidebar a').nth(2).click();
+    },
+  },
+  {
+    name: 'gallery-going',
+    path: inApp('/inputs'),
+    ready: '.notice',
+    isOfTrouble: true,
+    open: async (page) => {
+      await markThree(page);
+      await page.locator(`.selection-bar ${withIcon(icons.trash)}`).click();
+      await page.locator('.dialog .what-goes img').first().waitFor();
+      await page.locator('.dialog .button.danger').click();
+      await page.locator('.grid-cell.going').first().waitFor();
+      // They are to be looked at, not to go.
+      await page.evaluate(() => {
+        window.fetch = () => new Promise(() => undefined);
+      });
+      // React Aria says for seven seconds which button was busy, by the id of one that went with its dialog.
+      await page.waitForFunction(() => !document.querySelector('[data-live-announcer] [role=img]'));
+    },
+  },
+  {
+    name: 'uploaded',
+    path: inEmpty('/inputs'),
+    ready: '.notice',
+    open: async (page) => {
+      const [chooser] = await Promise.all([
+        page.waitForEvent('filechooser'),
+        page.locator('.gallery-header .button.primary').click(),
+      ]);
+      await chooser.setFiles([await file('stripes', 1), await file('stripes', 2)]);
+      await page
+        .locator('.grid-cell')
+        .nth(1)
+        .click({ modifiers: ['ControlOrMeta'] });
+      await page.locator('.selection-bar input').fill('striped');
+      await page.keyboard.press('Enter');
+    },
+  },
+  ...(
+    [
+      ['overview', '', '.label-bar'],
+      ['gallery', '/inputs', '.grid-cell img'],
+      ['models', '/models', '.card'],
+      ['jobs', '/jobs', '.job'],
+    ] as const
+  ).map(([name, path, ready]) => ({ name: `${name}-arabic`, path: inApp(path), ready, language: 'ar' })),
+];
+
 /** What is watched and heard. */
 const moving: readonly Screen[] = [
   {
@@ -115,7 +182,16 @@ export const screens: readonly Screen[] = [
   },
   { name: 'apps', path: () => '/', ready: '.app-card' },
   { name: 'new-app', path: () => '/', ready: '.dialog input', open: press(`main ${withIcon(icons.add)}`) },
-  { name: 'overview', path: inApp(''), ready: '.tile' },
+  { name: 'overview', path: inApp(''), ready: '.strip img' },
+  {
+    name: 'overview-below',
+    path: inApp(''),
+    ready: '.label-bar',
+    open: async (page) => {
+      await page.locator('.label-bar').last().waitFor();
+      await page.locator('.glance').evaluate((one) => one.scrollIntoView({ block: 'start' }));
+    },
+  },
   { name: 'gallery', path: inApp('/inputs'), ready: '.grid-cell img' },
   {
     name: 'gallery-hits',
@@ -269,8 +345,14 @@ export const screens: readonly Screen[] = [
     open: (page) => page.keyboard.press('?'),
   },
   { name: 'user-menu', path: inApp(''), ready: '.menu', open: press('.top-bar .button:has(.initial)') },
-  { name: 'nowhere', path: () => '/not/a/screen/at/all', ready: '.empty, [role=alert]:not([hidden])' },
-  { name: 'no-such-input', path: inApp('/inputs/none'), ready: '.note.danger code' },
+  {
+    name: 'nowhere',
+    isOfTrouble: true,
+    path: () => '/not/a/screen/at/all',
+    ready: '.empty, [role=alert]:not([hidden])',
+  },
+  ...passing,
+  { name: 'no-such-input', isOfTrouble: true, path: inApp('/inputs/none'), ready: '.note.danger code' },
 ];
 
 /** Fills what the walk looks at beyond the sample: a workflow, a second version, an app with nothing in it. */

@@ -100,6 +100,38 @@ describe.skipIf(withoutBrowser)('when a call fails', { timeout: 120_000 }, () =>
     },
   );
 
+  test('a screen that breaks says so in its place, and the others stay', async () => {
+    const visited = await visit(browser);
+    try {
+      const { page, context } = visited;
+      const models = /\/models\?/;
+      await context.route(models, (route) =>
+        route.fulfill({ json: { status: { code: 10000 }, models: [null] } }),
+      );
+      await goSignedIn(visited, user, `/${user.id}/${app}/models`);
+      await page.locator('main').getByRole('alert').waitFor();
+      await context.unroute(models);
+      await page.getByRole('link', { name: 'Inputs' }).click();
+      await page.getByRole('gridcell').first().waitFor();
+    } finally {
+      await visited.context.close();
+    }
+  });
+
+  test('an address with a time that is none shows the words of the server, not a blank page', async () => {
+    const visited = await visit(browser);
+    try {
+      const { page } = visited;
+      await goSignedIn(visited, user, `/${user.id}/${app}/inputs?asOf=never`);
+      await page.locator('main').getByRole('alert').getByText('as_of').waitFor();
+      await page.getByRole('button', { name: 'As it was' }).click();
+      await page.getByRole('button', { name: 'As it is now' }).click();
+      await page.getByRole('gridcell').first().waitFor();
+    } finally {
+      await visited.context.close();
+    }
+  });
+
   test('a screen is itself again when the call goes through', async () => {
     const visited = await visit(browser);
     try {

@@ -17,6 +17,7 @@ import { CodeDialog } from './code-dialog.tsx';
 import { Link } from './link.tsx';
 import { go, pathTo, usePlace } from './place.ts';
 import { applyTheme, setPreference, type Theme, usePreference } from './preferences.ts';
+import { ScreenBoundary } from './screen-boundary.tsx';
 import { appScreens, Home, Settings } from './screens.tsx';
 import { useShortcuts } from './shortcuts.ts';
 import { ShortcutsDialog } from './shortcuts-dialog.tsx';
@@ -24,7 +25,7 @@ import { ShortcutsDialog } from './shortcuts-dialog.tsx';
 /** The frame around the screens: apps, ways between screens, and what is true on all of them. */
 export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
   const { t } = useTranslation();
-  const { path } = usePlace();
+  const { path, query } = usePlace();
   const [userId, appId, word = '', one] = path;
   const isApp = userId !== undefined && appId !== undefined && userId !== 'settings';
   const screen = appScreens.find((candidate) => candidate.word === word);
@@ -39,18 +40,20 @@ export function Shell({ signedOut }: { signedOut: () => Promise<void> }) {
         <TopBar signedOut={signedOut} appId={isApp ? appId : undefined} userId={userId} />
         {isApp && <Sidebar userId={userId} appId={appId} word={word} />}
         <main id="main" tabIndex={-1}>
-          <Suspense fallback={<Waiting />}>
-            {!isApp && path[0] === 'settings' && <Settings />}
-            {!isApp && path.length === 0 && <Home />}
-            {!isApp && path.length > 0 && path[0] !== 'settings' && <Nowhere />}
-            {isApp && (
-              <InApp
-                userId={userId}
-                appId={appId}
-                Screen={(one === undefined ? screen?.Screen : screen?.One) ?? Nowhere}
-              />
-            )}
-          </Suspense>
+          <ScreenBoundary at={`${path.join('/')}?${query}`}>
+            <Suspense fallback={<Waiting />}>
+              {!isApp && path[0] === 'settings' && <Settings />}
+              {!isApp && path.length === 0 && <Home />}
+              {!isApp && path.length > 0 && path[0] !== 'settings' && <Nowhere />}
+              {isApp && (
+                <InApp
+                  userId={userId}
+                  appId={appId}
+                  Screen={(one === undefined ? screen?.Screen : screen?.One) ?? Nowhere}
+                />
+              )}
+            </Suspense>
+          </ScreenBoundary>
         </main>
       </div>
       <UploadDock />

@@ -374,7 +374,7 @@ function Cell({
       ) : (
         <TextTile input={input} />
       )}
-      {overlay && state === 'ready' && <Overlay input={input} />}
+      {overlay && state === 'ready' && !isGoing && <Overlay input={input} />}
       {kind !== 'image' && <Icon name={kind === 'video' ? 'video' : kind === 'audio' ? 'play' : 'docs'} />}
       {isGoing && <span className="badge danger">{t('gallery.going')}</span>}
       {state !== 'ready' && (

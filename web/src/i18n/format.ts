@@ -9,9 +9,10 @@ export const formatPercent = (fraction: number, digits = 1): string =>
 
 export function formatDate(when: string | Date | undefined): string {
   if (!when) return '';
-  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: 'medium', timeStyle: 'short' }).format(
-    new Date(when),
-  );
+  const date = new Date(when);
+  // Addresses are written by anybody: what is no time stands as it is.
+  if (Number.isNaN(date.getTime())) return String(when);
+  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: 'medium', timeStyle: 'short' }).format(date);
 }
 
 const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
@@ -25,6 +26,7 @@ const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
 export function formatAgo(when: string | undefined, nowMs = Date.now()): string {
   if (!when) return '';
   const seconds = (new Date(when).getTime() - nowMs) / 1000;
+  if (Number.isNaN(seconds)) return when;
   const [unit, size] = steps.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1];
   return new Intl.RelativeTimeFormat(currentLanguage(), { numeric: 'auto' }).format(
     Math.round(seconds / size),

@@ -75,7 +75,7 @@ export function Versions({
                 {isMade ? t('version.trained') : wordsOf(version.status)}
               </span>
             </td>
-            <td>{formatAgo(version.created_at)}</td>
+            <td className="when">{formatAgo(version.created_at)}</td>
             <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
             <td className="number">{formatNumber(Number(metrics?.unlabeled_inputs_count ?? 0))}</td>
             <td className="number">{formatNumber(Number(metrics?.regions_count ?? 0))}</td>

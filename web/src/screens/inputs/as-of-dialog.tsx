@@ -6,7 +6,8 @@ import { TextField } from '../../ui/fields.tsx';
 
 /** What a field for local times holds of a moment. */
 function localOf(when: string): string {
-  const moment = when === '' ? new Date() : new Date(when);
+  const said = new Date(when);
+  const moment = Number.isNaN(said.getTime()) ? new Date() : said;
   const shifted = new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000);
   return shifted.toISOString().slice(0, 19);
 }

@@ -91,15 +91,12 @@ export function Facets({ query }: { query: Query }) {
               key={id}
               label={name}
               count={count}
-              isOn={query.concepts.some((concept) => concept.id === id)}
-              set={(on) =>
-                search({
-                  ...query,
-                  concepts: on
-                    ? [...query.concepts, { id, not: false }]
-                    : query.concepts.filter((concept) => concept.id !== id),
-                })
-              }
+              isOn={query.concepts.some((concept) => concept.id === id && !concept.not)}
+              set={(on) => {
+                // What was to be without it is to have it now.
+                const others = query.concepts.filter((concept) => concept.id !== id);
+                search({ ...query, concepts: on ? [...others, { id, not: false }] : others });
+              }}
             />
           ))}
         </Facet>

@@ -259,7 +259,7 @@ function Versions({ model }: { model: ModelMessage }) {
               <td>
                 <VersionBadge version={version} />
               </td>
-              <td>{formatAgo(version.created_at)}</td>
+              <td className="when">{formatAgo(version.created_at)}</td>
               <td className="number">{shown(summaryOf(version)?.macro_avg_f1_score)}</td>
               <td className="number">{shown(summaryOf(version)?.macro_avg_roc_auc)}</td>
             </tr>

@@ -141,7 +141,7 @@ function Versions({ workflowId }: { workflowId: string }) {
                 <code>{version.id?.slice(0, 12)}</code>
               </th>
               <td className="number">{formatNumber(version.nodes?.length ?? 0)}</td>
-              <td>{formatAgo(version.created_at)}</td>
+              <td className="when">{formatAgo(version.created_at)}</td>
               <td>
                 {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
               </td>
