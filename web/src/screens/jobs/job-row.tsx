@@ -48,7 +48,7 @@ export function JobRow({ job }: { job: Job }) {
         </div>
       )}
       <p className="quiet small">
-        {job.words}
+        <bdi>{job.words}</bdi>
         {job.fraction !== undefined && job.state === 'running' && ` · ${formatPercent(job.fraction, 0)}`}
         {job.state === 'running' &&
           left !== undefined &&

@@ -25,7 +25,11 @@ export default function Overview() {
       <header className="page-header">
         <div>
           <h1>{app.id ?? name.app_id}</h1>
-          {app.description && <p className="quiet">{app.description}</p>}
+          {app.description && (
+            <p className="quiet">
+              <bdi>{app.description}</bdi>
+            </p>
+          )}
         </div>
       </header>
       <Checklist />
