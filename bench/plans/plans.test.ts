@@ -264,8 +264,11 @@ test.each([
   for (const concept of ['rare', 'late']) {
     const [, work, indexes, aside] = rarely(concept);
     const [asked] = await statementsOf(work);
-    const facts = await explained(client, asked as Statement, 'custom', before);
-    expect(troubleWith(facts, indexes, aside ?? 0), `${concept}: ${JSON.stringify(facts)}`).toEqual([]);
+    for (const mode of ['custom', 'generic'] as const) {
+      const facts = await explained(client, asked as Statement, mode, before);
+      const words = `${concept}, ${mode} plan: ${JSON.stringify(facts)}`;
+      expect(troubleWith(facts, indexes, aside ?? 0), words).toEqual([]);
+    }
   }
 });
 
