@@ -146,11 +146,27 @@ export async function openDatabase<Schema = Claimed>(options: DatabaseOptions): 
       connectTimeoutMs,
       statementTimeoutMs,
     );
-    await checkVersion(database, options.databaseUrl);
+    await onceBack(keeper, connectTimeoutMs, () => checkVersion(database, options.databaseUrl));
     return database;
   } catch (error) {
     await keeper?.stop();
     throw error;
+  }
+}
+
+/** Asks again where the embedded server goes away meanwhile: one that was just killed may be found still running. */
+async function onceBack(
+  keeper: Keeper | undefined,
+  patienceMs: number,
+  ask: () => Promise<void>,
+): Promise<void> {
+  for (const deadline = Date.now() + patienceMs; ; await sleep(100)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (keeper === undefined || !isDatabaseAway(error) || Date.now() > deadline) throw error;
+    }
+    await keeper.ready();
   }
 }
 

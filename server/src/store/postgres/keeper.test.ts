@@ -96,6 +96,7 @@ test('when Fovea and its PostgreSQL are killed together, recovery keeps everythi
   await writer.untilWritten(20);
   process.kill(writer.serverPid(), 'SIGKILL');
   await writer.end('SIGKILL');
+  await expect.poll(() => isAlive(writer.serverPid())).toBe(false);
 
   const database = await open();
   expect(database.keeper?.adopted).toBe(false);
