@@ -28,6 +28,9 @@ export async function main(): Promise<void> {
   const stop = async () => {
     if (isStopping) return;
     isStopping = true;
+    // What is waited for may hold nothing of the event loop: without this the process could end in the middle, or, where a
+    // network hangs, wait for its thread for ever.
+    setInterval(() => {}, 1_000);
     try {
       await removeConnection(config.dataDir);
       await server.stop();

@@ -12,6 +12,7 @@ import type {
   WorkerReply,
   WorkerRequest,
 } from './messages.ts';
+import { disableTelemetry } from './telemetry.ts';
 import { Turns } from './turns.ts';
 
 export interface PoolOptions {
@@ -97,6 +98,7 @@ export class InferencePool {
   #closed = false;
 
   constructor(options: PoolOptions = {}) {
+    disableTelemetry();
     this.#threadsMax = Math.max(1, options.threads ?? availableParallelism());
     this.#queueMax = options.queueMax ?? 1024;
     this.#sessionsMax = options.sessionsMax ?? 16;

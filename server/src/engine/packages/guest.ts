@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { withoutTelemetry } from '../inference/telemetry.ts';
 import { entryUrl } from '../vector/entry.ts';
 import type { GuestReply, GuestRequest } from './messages.ts';
 
@@ -84,7 +85,7 @@ export class Guest {
       {
         cwd: folder,
         // Nothing of ours: no settings, no secrets.
-        env: { LC_ALL: 'C', HOME: folder, TMPDIR: folder },
+        env: { LC_ALL: 'C', HOME: folder, TMPDIR: folder, ...withoutTelemetry },
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
         serialization: 'advanced',
       },
