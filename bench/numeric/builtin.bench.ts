@@ -14,6 +14,7 @@ import { makePictures } from '../harness/pictures.ts';
 import { interleaved } from '../harness/rounds.ts';
 import { type BenchServer, startServer } from '../harness/server.ts';
 import type { BareRun, BuiltinQuestion, Said } from './builtin-child.ts';
+import { bringEntries } from './vector-engine.ts';
 
 const builtin: Bench = {
   name: 'builtin',
@@ -46,6 +47,7 @@ async function run(context: BenchContext): Promise<void> {
   context.defer(() => server.stop());
   const pictures = await picturesFor(context);
   const { client } = openClient(new URL(server.url).host, auth);
+  bringEntries(context, 'text-worker');
   const peer = openPeer(context, 'builtin-child');
   await peer.ask({ kind: 'open', models: join(server.dataDir, 'models') } satisfies BuiltinQuestion);
   const load = openLoad();

@@ -198,6 +198,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
   const runOf = (model: ModelPackage, picture: Picture, wanted: PredictOptions): ModelRun => {
     const { signal, background = false } = wanted;
+    // What a network reads is made for that run, but for the picture itself where other models may ask for it.
+    const givesFeeds = (feeds: Tensors) =>
+      model.square !== undefined ||
+      Object.values(feeds).every(({ data }) => data.buffer !== picture.pixels.buffer);
     return {
       picture,
       options: wanted,
@@ -206,11 +210,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
           signal,
           background,
           batchMax: batchMax[recipe] ?? 1,
-          // Decoded for this one run.
-          givesFeeds: model.square !== undefined,
+          givesFeeds: givesFeeds(feeds),
         }),
       reduced: async (recipe, feeds, reduction) =>
-        pool.run(model.id, await networkFile(model, recipe), feeds, { signal, background, reduction }),
+        pool.run(model.id, await networkFile(model, recipe), feeds, {
+          signal,
+          background,
+          reduction,
+          givesFeeds: givesFeeds(feeds),
+        }),
       readText: () =>
         texts.read(picture, signal).catch((cause: unknown) => {
           throw cause instanceof Fault ? cause : engineFault.notPrepared(model.id, cause);

@@ -12,7 +12,7 @@ export interface Crop {
 /** Stretches the whole picture to a square. @returns RGB bytes [edge, edge, 3] */
 export async function stretched(picture: RawPixels, edge: number): Promise<Buffer> {
   if (picture.width === edge && picture.height === edge) return picture.pixels;
-  return raw(picture).resize(edge, edge, { fit: 'fill' }).raw().toBuffer();
+  return bytesOf(raw(picture).resize(edge, edge, { fit: 'fill' }));
 }
 
 /**
@@ -22,17 +22,17 @@ export async function stretched(picture: RawPixels, edge: number): Promise<Buffe
  */
 export function letterboxed(picture: RawPixels, edge: number, grey: number): Promise<Buffer> {
   const { left, top, width, height } = letterboxOf(picture, edge);
-  return raw(picture)
-    .resize(width, height, { fit: 'fill' })
-    .extend({
-      left,
-      top,
-      right: edge - width - left,
-      bottom: edge - height - top,
-      background: { r: grey, g: grey, b: grey },
-    })
-    .raw()
-    .toBuffer();
+  return bytesOf(
+    raw(picture)
+      .resize(width, height, { fit: 'fill' })
+      .extend({
+        left,
+        top,
+        right: edge - width - left,
+        bottom: edge - height - top,
+        background: { r: grey, g: grey, b: grey },
+      }),
+  );
 }
 
 /** Where a picture lies in its letterboxed square, in pixels of the square. */
@@ -71,10 +71,11 @@ export async function cropped(picture: RawPixels, crop: Crop, edge: number): Pro
     })
     .raw()
     .toBuffer({ resolveWithObject: true });
-  return sharp(cut.data, { raw: { width: cut.info.width, height: cut.info.height, channels: 3 } })
-    .resize(edge, edge, { fit: 'fill' })
-    .raw()
-    .toBuffer();
+  return bytesOf(
+    raw({ width: cut.info.width, height: cut.info.height, pixels: cut.data }).resize(edge, edge, {
+      fit: 'fill',
+    }),
+  );
 }
 
 /**
@@ -90,10 +91,20 @@ export async function turned(picture: RawPixels, crop: Crop, degrees: number, ed
     .rotate(-degrees, { background: { r: 0, g: 0, b: 0 } })
     .raw()
     .toBuffer({ resolveWithObject: true });
-  return raw({ width: info.width, height: info.height, pixels: data })
-    .extract({ left: (info.width - edge) >> 1, top: (info.height - edge) >> 1, width: edge, height: edge })
-    .raw()
-    .toBuffer();
+  return bytesOf(
+    raw({ width: info.width, height: info.height, pixels: data }).extract({
+      left: (info.width - edge) >> 1,
+      top: (info.height - edge) >> 1,
+      width: edge,
+      height: edge,
+    }),
+  );
+}
+
+/** In memory that can be handed to another thread, which that of `toBuffer` cannot. */
+async function bytesOf(made: Sharp): Promise<Buffer> {
+  const { data } = await made.raw().toUint8Array();
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function widened({ left, top, width, height }: Crop, factor: number): Crop {

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Annotation, AnnotationSchema, type ReplyOf, type RequestOf, StatusCode } from '@fovea/contract';
+import { breathing } from '#domain/breath.ts';
 import type { Call } from '#domain/call.ts';
 import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
@@ -74,8 +75,11 @@ async function store(
   const workers = sent.map((wire) => readWorker(wire, grant));
   const workerOf = await openWorkers(tx, grant, workers);
   const taken = new Set<string>();
-  const read = sent.map((wire, i) =>
-    asOutcome(() => {
+  const read: (NewAnnotation | Fault)[] = [];
+  const breathe = breathing();
+  for (const [i, wire] of sent.entries()) {
+    await breathe();
+    const one = asOutcome(() => {
       const wanted = readAnnotation(
         wire,
         inputs.get(wire.inputId),
@@ -88,8 +92,9 @@ async function store(
       if (taken.has(name)) throw annotationFault.duplicate(wanted.id, wanted.inputId);
       taken.add(name);
       return wanted;
-    }),
-  );
+    });
+    read.push(one);
+  }
   const wanted = read.filter((one): one is NewAnnotation => !(one instanceof Fault));
   const settled = await settleLabels(
     tx,

@@ -9,6 +9,7 @@ import {
   sized,
   ZipBroken,
 } from '@fovea/formats';
+import { breathing } from '#domain/breath.ts';
 import { inputIdOf } from './transfer.ts';
 import { ownHolds } from './translate.ts';
 
@@ -46,7 +47,9 @@ export async function* batches(
   let batch: Item[] = [];
   let size = 0;
   let said = 0;
+  const breathe = breathing();
   for await (const record of dataset.records()) {
+    await breathe();
     if (index++ < from) continue;
     const bytes = withBytes ? await bytesOf(record) : undefined;
     // Inputs are made with labels of theirs; the rest is said later, and looked at then.

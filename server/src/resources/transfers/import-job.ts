@@ -29,6 +29,7 @@ import {
   type RandomFile,
   ZipBroken,
 } from '@fovea/formats';
+import { breathing } from '#domain/breath.ts';
 import { jobCall } from '#domain/call.ts';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
@@ -298,6 +299,7 @@ async function addAnnotations(
   progress: Progress,
 ): Promise<'done' | 'waiting'> {
   const { parts, grant, row } = run;
+  const breathe = breathing();
   for await (const batch of batches(dataset, progress.cursor.done ?? 0, false, row.datasetId)) {
     const found = await parts.findInputs(
       parts.db,
@@ -315,6 +317,7 @@ async function addAnnotations(
     let failed = 0;
     const wires: { wire: Wire; path: string }[] = [];
     for (const { id, record } of batch) {
+      await breathe();
       const input = inputs.get(id);
       const said = record.annotations.filter((one) => !isWholeLabel(one));
       const size =

@@ -1,7 +1,7 @@
 import { createContext, Script } from 'node:vm';
 import { create } from '@bufbuild/protobuf';
 import { DataSchema } from '@fovea/contract';
-import { identifyLanguages } from '#engine/language.ts';
+import { identifyLanguages } from '#engine/languages/index.ts';
 import { predictionFault } from '../faults.ts';
 import { boundedParam, flagParam, type Operator, textParam } from './settings.ts';
 
@@ -59,14 +59,15 @@ export const classifyByRegex: Operator = ({ data, settings }) => {
 const languagesMax = 100;
 
 /** Both libraries that the contract names are answered by the one that is built in; see the README. */
-export const nameLanguage: Operator = ({ data, settings }) => {
+export const nameLanguage: Operator = async ({ data, settings, signal }) => {
   const raw = data.text?.raw ?? '';
   const text = flagParam(settings, 'lowercase', true) ? raw.toLowerCase() : raw;
   const valueMin = boundedParam(settings, 'threshold', 0, [0, 1]);
   const most = boundedParam(settings, 'topk', 1, [1, languagesMax]);
-  const found = identifyLanguages(text).filter(({ value }) => value >= valueMin);
+  const found = await identifyLanguages(text, signal);
+  const likely = found.filter(({ value }) => value >= valueMin);
   return create(DataSchema, {
-    concepts: found.slice(0, most).map(({ code, name, value }) => ({ id: code, name, value })),
+    concepts: likely.slice(0, most).map(({ code, name, value }) => ({ id: code, name, value })),
   });
 };
 
