@@ -182,6 +182,10 @@ describe('a classifier on a dataset', () => {
     expect(one.evalMetrics?.summary?.macroAvgF1Score).toBeGreaterThan(0.5);
     const all = await alice.client.listEvaluations({});
     expect(all.evalMetrics.map((metrics) => metrics.id)).toContain(id);
+    expect(all.evalMetrics.every((metrics) => metrics.foveaCreatedAt === undefined)).toBe(true);
+    const { evalMetrics: dated } = await alice.client.listEvaluations({ foveaTimes: true });
+    const agoMs = dated.map(({ foveaCreatedAt }) => Date.now() - 1000 * Number(foveaCreatedAt?.seconds));
+    expect(agoMs.every((ms) => ms > 0 && ms < 3_600_000)).toBe(true);
     const filtered = async (filter: object) =>
       (await alice.client.listEvaluations(filter)).evalMetrics.map((metrics) => metrics.id);
     expect(await filtered({ evalDatasetIds: ['all'] })).toEqual([id]);

@@ -79,7 +79,7 @@ export function evaluationHandlers(deps: EvaluationDeps): ServicePart<Call, Rpc>
       };
       const scope = app ? { app } : { user: call.user };
       const found = await pageOfEvaluations(db, scope, filter, readSort(req), readPage(req));
-      return { evalMetrics: await showAll(found) };
+      return { evalMetrics: await showAll(found, req.foveaTimes) };
     },
 
     async postModelVersionEvaluations(req, call) {
@@ -103,7 +103,8 @@ export function evaluationHandlers(deps: EvaluationDeps): ServicePart<Call, Rpc>
     async listModelVersionEvaluations(req, call) {
       const { version } = await readModelAndVersion(db, call.app, req.modelId, req.modelVersionId);
       if (!version) throw modelFault.missingVersion(req.modelId, req.modelVersionId);
-      return { evalMetrics: await showAll(await pageOfVersion(db, call.app, version.key, readPage(req))) };
+      const found = await pageOfVersion(db, call.app, version.key, readPage(req));
+      return { evalMetrics: await showAll(found, req.foveaTimes) };
     },
 
     async postModelVersionMetrics(req, call) {
@@ -149,7 +150,7 @@ export function evaluationHandlers(deps: EvaluationDeps): ServicePart<Call, Rpc>
   }
 
   /** In lists, summaries alone. */
-  async function showAll(rows: readonly EvaluationRow[]): Promise<EvalMetrics[]> {
+  async function showAll(rows: readonly EvaluationRow[], withTimes = false): Promise<EvalMetrics[]> {
     const keys = rows.flatMap((row) => [row.truthVersionKey, row.predictionsVersionKey]);
     const versions = await versionsNamed(
       db,
@@ -157,10 +158,14 @@ export function evaluationHandlers(deps: EvaluationDeps): ServicePart<Call, Rpc>
     );
     return rows.map((row) =>
       withFields(
-        showEvaluation(row, {
-          truth: versions.get(row.truthVersionKey ?? 0)?.id,
-          predictions: versions.get(row.predictionsVersionKey ?? 0)?.id,
-        }),
+        showEvaluation(
+          row,
+          {
+            truth: versions.get(row.truthVersionKey ?? 0)?.id,
+            predictions: versions.get(row.predictionsVersionKey ?? 0)?.id,
+          },
+          withTimes,
+        ),
         undefined,
       ),
     );

@@ -15,13 +15,21 @@ import {
   StatusSchema,
 } from '@fovea/contract';
 import { status } from '../common/status.ts';
-import { packBody, unpackBody } from '../common/translate.ts';
+import { packBody, showTime, unpackBody } from '../common/translate.ts';
 import type { EvaluatedInput, EvaluationRow, KnownConcept } from './evaluation.ts';
 
 /** What is kept of an evaluation as it was asked for; figures and states have columns of their own. */
 const kept = ['model', 'groundTruthDataset', 'evalInfo', 'extendedMetrics'] as const;
 const columns = (Object.keys(create(EvalMetricsSchema)) as (keyof EvalMetrics)[])
-  .concat(['status', 'summary', 'confusionMatrix', 'cooccurrenceMatrix', 'labelCounts', 'predictionsDataset'])
+  .concat([
+    'status',
+    'summary',
+    'confusionMatrix',
+    'cooccurrenceMatrix',
+    'labelCounts',
+    'predictionsDataset',
+    'foveaCreatedAt',
+  ])
   .filter((name) => name !== '$typeName' && !(kept as readonly string[]).includes(name));
 
 export const packEvaluation = (asked: EvalMetrics): Buffer => packBody(EvalMetricsSchema, asked, columns);
@@ -53,7 +61,7 @@ export interface VersionIds {
 }
 
 /** An evaluation with its figures, less the test set. */
-export function showEvaluation(row: EvaluationRow, versions: VersionIds): EvalMetrics {
+export function showEvaluation(row: EvaluationRow, versions: VersionIds, withTimes = false): EvalMetrics {
   const body = bodyOfEvaluation(row);
   const shown = row.result ? fromBinary(EvalMetricsSchema, row.result) : create(EvalMetricsSchema);
   shown.id = row.id;
@@ -78,6 +86,7 @@ export function showEvaluation(row: EvaluationRow, versions: VersionIds): EvalMe
     shown.groundTruthDataset = shownDataset(versions.truth);
     if (versions.predictions) shown.predictionsDataset = shownDataset(versions.predictions);
   }
+  if (withTimes) shown.foveaCreatedAt = showTime(row.createdAt) as NonNullable<EvalMetrics['foveaCreatedAt']>;
   if (body.evalInfo) shown.evalInfo = body.evalInfo;
   if (body.extendedMetrics) shown.extendedMetrics = body.extendedMetrics;
   return shown;

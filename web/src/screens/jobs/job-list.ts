@@ -58,7 +58,7 @@ export function useJobs(everyMs = 1_500) {
   const models = useRpc('ListModels', { user_app_id: app, per_page: 100 }, every);
   const evaluations = useRpc(
     'ListEvaluations',
-    { user_app_id: app, per_page: 50, show_failed_metrics: true },
+    { user_app_id: app, per_page: 50, show_failed_metrics: true, fovea_times: true },
     every,
   );
   const duplications = useRpc(
@@ -201,7 +201,7 @@ export function useJobs(everyMs = 1_500) {
         state: stateOf(metrics.status?.code),
         words: wordsOf(metrics.status),
         fraction: (metrics.status?.percent_completed ?? 0) / 100,
-        when: metrics.model?.model_version?.created_at ?? '',
+        when: metrics.fovea_created_at ?? '',
         retry: async () => {
           const { model = {}, ground_truth_dataset } = metrics;
           const { id = '', user_id = '', app_id = '', model_version } = model;

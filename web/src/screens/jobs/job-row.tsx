@@ -63,6 +63,6 @@ export function JobRow({ job }: { job: Job }) {
 /** What the server says of it, else what is left at the pace so far; undefined where nobody can know yet. */
 function secondsLeft({ secondsLeft: told, fraction = 0, when }: Job): number | undefined {
   if (told) return told;
-  if (fraction < 0.02 || fraction >= 1) return undefined;
+  if (fraction < 0.02 || fraction >= 1 || when === '') return undefined;
   return ((Date.now() - new Date(when).getTime()) / 1000) * ((1 - fraction) / fraction);
 }

@@ -22,7 +22,12 @@ export function Compare({ model }: { model: Model }) {
   const { t } = useTranslation();
   const app = useAppName();
   const { query } = usePlace();
-  const found = useRpc('ListEvaluations', { user_app_id: app, per_page: 100, sort_by_created_at: true });
+  const found = useRpc('ListEvaluations', {
+    user_app_id: app,
+    per_page: 100,
+    sort_by_created_at: true,
+    fovea_times: true,
+  });
   return (
     <Loaded query={found}>
       {({ eval_metrics = [] }) => {
@@ -82,10 +87,7 @@ const nameOf = ({ model, ground_truth_dataset }: EvalMetrics): string =>
   ].join(' · ');
 
 const whereOf = (one: EvalMetrics, t: (key: string) => string): string =>
-  [
-    one.ground_truth_dataset?.id ?? t('train.everything'),
-    formatAgo(one.model?.model_version?.created_at),
-  ].join(' · ');
+  [one.ground_truth_dataset?.id ?? t('train.everything'), formatAgo(one.fovea_created_at)].join(' · ');
 
 const fields = { binary_metrics: true, test_set: true, metrics_by_class: true };
 

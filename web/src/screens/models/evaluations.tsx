@@ -5,6 +5,7 @@ import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
 import { code, wordsOf } from '../../api/trouble.ts';
 import { setQuery, usePlace } from '../../app/place.ts';
+import { formatAgo } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { Select } from '../../ui/fields.tsx';
 import { sayTrouble } from '../../ui/notices.tsx';
@@ -28,7 +29,13 @@ export function Evaluations({ model }: { model: Model }) {
   const [isBusy, setBusy] = useState(false);
   const found = useRpc(
     'ListModelVersionEvaluations',
-    { user_app_id: app, model_id: model.id ?? '', model_version_id: version?.id ?? '', per_page: 50 },
+    {
+      user_app_id: app,
+      model_id: model.id ?? '',
+      model_version_id: version?.id ?? '',
+      per_page: 50,
+      fovea_times: true,
+    },
     {
       enabled: isTrained(version),
       everyMs: (data) => ((data?.eval_metrics ?? []).some(isRunning) ? 800 : false),
@@ -86,7 +93,7 @@ export function Evaluations({ model }: { model: Model }) {
                   label={t('evaluation.which')}
                   choices={eval_metrics.map((metrics) => ({
                     id: metrics.id ?? '',
-                    label: `${metrics.ground_truth_dataset?.id ?? t('train.everything')} · ${metrics.id?.slice(0, 8)}`,
+                    label: `${metrics.ground_truth_dataset?.id ?? t('train.everything')} · ${formatAgo(metrics.fovea_created_at)}`,
                     detail: wordsOf(metrics.status),
                   }))}
                   value={chosen.id}
