@@ -157,7 +157,7 @@ async function faster(context: BenchContext, goal: string, coco: PythonPeer, sce
   const far = distance(await peer.ask<Figures>(scene), await coco.ask<Figures>(scene));
   context.sameAnswer(`${goal}: figures to 1e-9`, far <= 1e-9, true);
   const costs = await interleaved(
-    context,
+    { rounds: Math.min(3, context.rounds) },
     {
       ours: () => peer.cpuMs(scene),
       theirs: async () => (await coco.ask<{ cpuMs: number }>(scene)).cpuMs,
@@ -248,7 +248,6 @@ async function classifier(context: BenchContext, python: string): Promise<void> 
     { rounds: Math.min(3, context.rounds) },
     {
       ours: () => peer.cpuMs(question),
-      twice: () => peer.cpuMs({ ...question, broken: 'twelve times' } satisfies MetricsQuestion),
       theirs: async () => (await sklearn.ask<{ cpuMs: number }>(question)).cpuMs,
     },
     { warmUp: false },
@@ -258,5 +257,6 @@ async function classifier(context: BenchContext, python: string): Promise<void> 
     ratios(costs.ours, costs.theirs),
     `${rows} rows; figures differ by ${far.toExponential(1)} at most`,
   );
-  context.control('P6.4', 'works everything out twelve times', ratios(costs.twice, costs.theirs));
+  const broken = await peer.cpuMs({ ...question, broken: 'twelve times' } satisfies MetricsQuestion);
+  context.control('P6.4', 'works everything out twelve times', ratios([broken], costs.theirs.slice(-1)));
 }
