@@ -359,7 +359,7 @@ export const searchParts = (deps: ServiceDeps): SearchParts => ({
   findInputs,
   showAnnotations: async (...asked) =>
     withMaskUrls(deps.publicUrl(asked[1]), asked[1], await showAnnotations(...asked)),
-  readInputs: (grant, inputKeys, writer) => readInputsInto(deps, grant, inputKeys, writer),
+  readInputs: (...wanted) => readInputsInto(deps, ...wanted),
   async embedImage(builtin, image) {
     const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;
     return deps.engine.embed(builtin, { bytes });

@@ -24,6 +24,7 @@ export { bytesMaxOf, defaultMediaLimits, type InputKind, inputIdTrouble, type Me
 export { keepMedium, mediaKey, shaOf } from './media.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
 export { putPrints } from './prints-store.ts';
+export { inputColumns } from './read-store.ts';
 export type { AddJobRow } from './rows.ts';
 export { type ReadInputs, readInputsInto, showInputs, showKeptMedium } from './show.ts';
 export { type FoundInput, findInputs, pictureSizes } from './store.ts';

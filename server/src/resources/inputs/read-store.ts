@@ -7,9 +7,12 @@ import { RawColumns, type RawReads, type RawRow } from '#store/postgres/index.ts
  * `packed.ts` reads: what an input says lies there in the form in which it goes out.
  */
 
-// Looked up for each row. As a join it may be merged: that reads the labels of all inputs before the page.
-const columns = (
-  appKey: 'a.app_key' | '$1::bigint',
+/**
+ * What `InputWriter` reads of an input `i`, behind a number. The label is looked up for each row: as a join it may be
+ * merged, and that reads the labels of all inputs before the page.
+ */
+export const inputColumns = (
+  appKey: 'a.app_key' | '$1::bigint' | '$2::bigint',
 ) => `(select a.data from annotations a where a.input_key = i.key and a.input_level) as label,
   coalesce((select r.revision from concept_revisions r where r.app_key = ${appKey}), 0) as concept_revision,
   i.id, i.kind, i.status_code, i.status_details, i.url, i.allow_duplicate_url, i.media_sha, i.media, i.settings,
@@ -20,7 +23,7 @@ const byId = {
   name: 'input-by-id',
   text: `select a.n, i.* from unnest($1::bigint[], $2::text[]) with ordinality as a(app_key, id, n)
     cross join lateral (
-      select ${columns('a.app_key')} from inputs i where i.app_key = a.app_key and i.id = a.id limit 1
+      select ${inputColumns('a.app_key')} from inputs i where i.app_key = a.app_key and i.id = a.id limit 1
     ) i`,
 };
 
@@ -32,7 +35,7 @@ const byKeys = {
   name: 'inputs-by-keys',
   text: `select a.n, i.* from unnest($2::bigint[]) with ordinality as a(key, n)
     cross join lateral (
-      select ${columns('$1::bigint')} from inputs i where i.key = a.key and i.app_key = $1::bigint limit 1
+      select ${inputColumns('$1::bigint')} from inputs i where i.key = a.key and i.app_key = $1::bigint limit 1
     ) i order by a.n`,
 };
 
@@ -45,7 +48,7 @@ export const inputsByKeys = async (
 
 const newest = {
   name: 'inputs-newest',
-  text: `select i.key as n, ${columns('$1::bigint')} from inputs i where i.app_key = $1::bigint order by i.key desc limit $2::bigint`,
+  text: `select i.key as n, ${inputColumns('$1::bigint')} from inputs i where i.app_key = $1::bigint order by i.key desc limit $2::bigint`,
 };
 
 /**
@@ -82,7 +85,7 @@ const pageText = (ofStatus: '' | 'and status_code = $4::bigint') => {
       order by key desc limit (b.skipped + 1)::bigint
     ) walked
   )
-  select i.key as n, ${columns('$1::bigint')} from inputs i
+  select i.key as n, ${inputColumns('$1::bigint')} from inputs i
   where (${sameStart}) >= (${start}) and (${columnsInOrder.join(', ')}) <= (${start}, (select key from first))
   order by ${columnsInOrder.map((column) => `${column} desc`).join(', ')} limit $3::bigint`;
 };
@@ -107,7 +110,7 @@ export function inputsOfPage(
 
 const behind = {
   name: 'inputs-behind',
-  text: `select i.key as n, ${columns('$1::bigint')} from inputs i where i.app_key = $1::bigint and i.key > $2::bigint
+  text: `select i.key as n, ${inputColumns('$1::bigint')} from inputs i where i.app_key = $1::bigint and i.key > $2::bigint
     order by i.key limit $3::bigint`,
 };
 

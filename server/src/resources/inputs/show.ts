@@ -1,6 +1,6 @@
 import { type Data, type Input, PackedReply, WireWriter } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { RawColumns, type RawRow } from '#store/postgres/index.ts';
+import { RawColumns, type RawReads, type RawRow } from '#store/postgres/index.ts';
 import { labelNames } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
 import { inputStatus } from './input.ts';
@@ -11,6 +11,8 @@ import { inputsField, showInput, unpackInputs } from './translate.ts';
 
 /** About what an input takes, so that a page seldom has to be moved while it is written. */
 const bytesPerInput = 320;
+
+const noRows: ReadonlyMap<number, RawRow> = new Map();
 
 type Means = Pick<Deps, 'db' | 'publicUrl'>;
 
@@ -32,14 +34,21 @@ export interface ReadInputs {
   write(field: number, inputKey: number): void;
 }
 
-/** Reads inputs, to be written into what `writer` writes. */
+/**
+ * Reads inputs, to be written into what `writer` writes.
+ *
+ * @param known rows that were read along with something else (`inputColumns` behind a number): where all are there, nothing is read
+ */
 export async function readInputsInto(
   { db, publicUrl }: Means,
   grant: AppGrant,
   inputKeys: readonly number[],
   writer: WireWriter,
+  known: ReadonlyMap<number, RawRow> = noRows,
 ): Promise<ReadInputs> {
-  const rows = await inputsByKeys(db, grant, inputKeys);
+  const areKnown = inputKeys.every((key) => known.has(key));
+  const rowOf = areKnown ? known : await rowsByKey(db, grant, inputKeys);
+  const rows = [...rowOf.values()];
   const { labels, revision } = labelsOf(rows);
   const inputs = new InputWriter(
     grant,
@@ -47,12 +56,16 @@ export async function readInputsInto(
     await labelNames(db, grant, revision, labels),
     writer,
   );
-  const columns = new RawColumns();
-  const rowOf = new Map(rows.map((row) => [inputKeys[columns.read(row).int8() - 1] as number, row]));
   return {
     has: (key) => rowOf.has(key),
     write: (field, key) => inputs.row(field, rowOf.get(key) as RawRow),
   };
+}
+
+async function rowsByKey(db: RawReads, grant: AppGrant, keys: readonly number[]) {
+  const columns = new RawColumns();
+  const rows = await inputsByKeys(db, grant, keys);
+  return new Map(rows.map((row) => [keys[columns.read(row).int8() - 1] as number, row]));
 }
 
 /** Inputs as the reply that holds them, alone in SingleInputResponse or as a list in MultiInputResponse. */

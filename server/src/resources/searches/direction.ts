@@ -1,6 +1,7 @@
 import type { Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { FetchFault } from '#store/fetcher/index.ts';
+import type { RawReads } from '#store/postgres/index.ts';
 import { searchFault } from './faults.ts';
 import { storedEmbedder, vectorOfInput, vectorsLabelled } from './hit-store.ts';
 import type { SearchParts } from './parts.ts';
@@ -25,8 +26,9 @@ export async function directionOf(
   parts: SearchParts,
   scene: Scene,
   ranks: readonly SimilarRank[],
+  raw: RawReads['raw'] = parts.db.raw,
 ): Promise<Direction> {
-  const embedder = await embedderOf(parts, scene.grant, ranks);
+  const embedder = await embedderOf(parts, scene.grant, ranks, raw);
   const units = await Promise.all(ranks.map((rank) => unitVectorOf(parts, scene, embedder, rank.source)));
   const mean = new Float32Array(units[0]?.length ?? 0);
   for (const [r, unit] of units.entries()) {
@@ -44,6 +46,7 @@ async function embedderOf(
   parts: SearchParts,
   grant: AppGrant,
   ranks: readonly SimilarRank[],
+  raw: RawReads['raw'],
 ): Promise<Embedder> {
   const asked = new Set(ranks.map((rank) => rank.modelVersionId).filter((id) => id !== ''));
   if (asked.size > 1) throw searchFault.mixedEmbedders();
@@ -53,7 +56,7 @@ async function embedderOf(
     if (!stored) throw searchFault.unknownEmbedder(id);
     return stored;
   }
-  const { serving } = await parts.embeddersOf(parts.db, grant);
+  const { serving } = await parts.embeddersOf({ ...parts.reads, raw }, grant);
   if (!serving) throw searchFault.nothingIndexes();
   return serving;
 }

@@ -64,7 +64,7 @@ interface RunOptions {
 export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
   const { db, searchTimeoutMs } = given;
   const reads = db.lane({ connectionsMax, statementTimeoutMs: searchTimeoutMs });
-  const parts: SearchParts = { ...given, reads, filterKeys: new FilterKeys() };
+  const parts: SearchParts = { ...given, reads, filterKeys: new FilterKeys(), lookedInto: new Map() };
   const turns = new Turns<number>(atOnceMax, waitingMax);
 
   /** Saves what asks to be saved, runs the rest. */

@@ -1,6 +1,7 @@
 import type { AppGrant } from '#domain/grant.ts';
-import { RawColumns, type RawReads } from '#store/postgres/index.ts';
+import { RawColumns, type RawReads, type RawRow } from '#store/postgres/index.ts';
 import { type Db, first, rows, sql } from '#store/sql.ts';
+import { inputColumns } from '../inputs/index.ts';
 import { type Condition, hitRows } from './filter-sql.ts';
 import type { HitKind } from './query.ts';
 import type { Scene } from './scene.ts';
@@ -45,6 +46,7 @@ export interface Owner {
   readonly annotationKey: number;
   readonly annotationId: string;
   readonly inputLevel: boolean;
+  readonly inputRow?: RawRow | undefined;
 }
 
 const columns =
@@ -56,6 +58,16 @@ const existing = {
     where e.key = any($1::bigint[]) and i.app_key = $2::bigint`,
 };
 
+/** So few that their inputs are read along: a statement more would cost more than rows that are not shown. */
+const shownMax = 64;
+
+const existingWithInputs = {
+  name: 'searches-owners-with-inputs',
+  text: `select ${columns}, i.key, ${inputColumns('$2::bigint')}
+    from embeddings e join annotations a on a.key = e.annotation_key join inputs i on i.key = a.input_key
+    where e.key = any($1::bigint[]) and i.app_key = $2::bigint`,
+};
+
 /** Those that are asked for by one statement, on connections that others need too. */
 const keysAtOnce = 2_048;
 
@@ -63,8 +75,10 @@ const keysAtOnce = 2_048;
 export async function ownersOf(db: RawReads, { grant }: Scene, keys: readonly number[]): Promise<Owner[]> {
   const owners: Owner[] = [];
   const read = new RawColumns();
+  const areShown = keys.length <= shownMax;
+  const statement = areShown ? existingWithInputs : existing;
   for (let from = 0; from < keys.length; from += keysAtOnce)
-    for (const row of await db.raw(existing, [keys.slice(from, from + keysAtOnce), grant.appKey])) {
+    for (const row of await db.raw(statement, [keys.slice(from, from + keysAtOnce), grant.appKey])) {
       read.read(row);
       owners.push({
         key: read.int8(),
@@ -73,6 +87,7 @@ export async function ownersOf(db: RawReads, { grant }: Scene, keys: readonly nu
         annotationKey: read.int8(),
         annotationId: read.text(),
         inputLevel: read.bool(),
+        inputRow: areShown ? read.rest() : undefined,
       });
     }
   return owners;

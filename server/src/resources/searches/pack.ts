@@ -32,8 +32,9 @@ export async function packHits(
 ): Promise<Uint8Array> {
   const writer = new WireWriter(bytesPerHit * (1 + found.length));
   const inputKeys = [...new Set(found.map((hit) => hit.inputKey))];
+  const known = new Map(found.flatMap(({ inputKey, inputRow }) => (inputRow ? [[inputKey, inputRow]] : [])));
   const [inputs, annotationOf] = await Promise.all([
-    parts.readInputs(grant, inputKeys, writer),
+    parts.readInputs(grant, inputKeys, writer, known),
     showAnnotationsOf(
       parts,
       grant,

@@ -1,7 +1,7 @@
 import type { WireWriter } from '@fovea/contract';
 import type { AppEmbedders, Embedder } from '#domain/app-embedders.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import type { Database, RawReads } from '#store/postgres/index.ts';
+import type { Database, RawReads, RawRow } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import type { ShownAnnotation } from '../annotations/index.ts';
 import type { ReadInputs } from '../inputs/index.ts';
@@ -20,6 +20,8 @@ export interface SearchParts {
   readonly vectors: VectorCatalog;
   /** Remembers which vectors meet a filter; where there is none, they are read each time. */
   readonly filterKeys?: FilterKeys;
+  /** By key of the app, the embedder that its last search looked into. */
+  readonly lookedInto?: Map<number, number>;
   /** Longest time that a caller waits for the answer of a search, once it is its turn. */
   readonly searchTimeoutMs: number;
   /** Told how each search of a caller went: how it was planned, and the milliseconds of its stages. */
@@ -40,6 +42,7 @@ export interface SearchParts {
     grant: AppGrant,
     inputKeys: readonly number[],
     writer: WireWriter,
+    known?: ReadonlyMap<number, RawRow>,
   ) => Promise<ReadInputs>;
   readonly showAnnotations: (
     db: Db,
@@ -74,6 +77,8 @@ export interface Found {
   readonly score: number;
   /** The vector that was nearest, of hits by similarity. */
   readonly embeddingKey?: number;
+  /** The input as `readInputs` knows it, where it was read along. */
+  readonly inputRow?: RawRow | undefined;
   /** Position of the search that found it, of several. */
   readonly search?: number;
 }

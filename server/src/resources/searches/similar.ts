@@ -1,4 +1,6 @@
+import type { AppGrant } from '#domain/grant.ts';
 import type { VectorCollection } from '#domain/vector-store.ts';
+import type { RawReads } from '#store/postgres/index.ts';
 import { nameOf } from '#store/sql.ts';
 import { type Direction, directionOf } from './direction.ts';
 import { searchFault } from './faults.ts';
@@ -40,16 +42,44 @@ export async function openLook(
   trail: Trail,
 ): Promise<Look | undefined> {
   const { grant } = scene;
-  const direction = await timed(trail, 'direction', () => directionOf(parts, scene, ranks));
+  const raw = parts.db.oneTrip();
+  const [direction, ahead] = await timed(trail, 'direction', () =>
+    Promise.all([directionOf(parts, scene, ranks, raw), openAhead(parts, grant, ranks, raw, trail)]),
+  );
   trail.direction = direction;
   const { modelVersionKey } = direction.embedder;
-  const index = await timed(trail, 'index', () => parts.vectors.open(grant, modelVersionKey));
+  parts.lookedInto?.set(grant.appKey, modelVersionKey);
+  const index =
+    ahead?.modelVersionKey === modelVersionKey
+      ? ahead.index
+      : await timed(trail, 'index', () => parts.vectors.open(grant, modelVersionKey));
   if (!index) return undefined;
   if (index.dims !== direction.vector.length)
     throw searchFault.wrongDimensions(direction.vector.length, index.dims);
   trail.index = index;
   const minCosine = minScore > 0 ? (2 * minScore - 1) / direction.length : undefined;
   return { parts, scene, kind, tree, condition, index, direction, wanted, minCosine, trail };
+}
+
+/**
+ * Opens what the last search of the app looked into while it is read what this one has to look into: mostly that is the
+ * same, and both are asked of the database in one go.
+ */
+async function openAhead(
+  { lookedInto, vectors }: SearchParts,
+  grant: AppGrant,
+  ranks: readonly SimilarRank[],
+  raw: RawReads['raw'],
+  trail: Trail,
+) {
+  const modelVersionKey = lookedInto?.get(grant.appKey);
+  // What has to be fetched and embedded first takes long: others may have changed the index until then.
+  const isNow = ranks.every(
+    ({ modelVersionId, source }) => modelVersionId === '' && source.kind === 'vector',
+  );
+  if (modelVersionKey === undefined || !isNow) return undefined;
+  const index = await timed(trail, 'index', () => vectors.open(grant, modelVersionKey, raw));
+  return { modelVersionKey, index };
 }
 
 const isFiltered = ({ tree, scene }: Look) => tree.filters.length > 0 || scene.asOf !== undefined;

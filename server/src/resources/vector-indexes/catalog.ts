@@ -9,7 +9,7 @@ import {
 } from '#domain/vector-store.ts';
 import { enqueue } from '#jobs/index.ts';
 import type { Log } from '#store/log.ts';
-import type { Database } from '#store/postgres/index.ts';
+import type { Database, RawReads } from '#store/postgres/index.ts';
 import { unpackBody } from '../common/translate.ts';
 import type { MemoryIndexes } from './in-memory.ts';
 import {
@@ -26,8 +26,16 @@ import { buildJob } from './job-kinds.ts';
 
 /** Opens what searches look into: the store that the app chose once it is whole there, the memory until then. */
 export interface VectorCatalog {
-  /** The index, up to date. Undefined when the app holds no embeddings of this model version. */
-  open(grant: AppGrant, modelVersionKey: number): Promise<VectorCollection | undefined>;
+  /**
+   * The index, up to date. Undefined when the app holds no embeddings of this model version.
+   *
+   * @param raw reads what changed since, where that goes together with other reads
+   */
+  open(
+    grant: AppGrant,
+    modelVersionKey: number,
+    raw?: RawReads['raw'],
+  ): Promise<VectorCollection | undefined>;
   /** Which store an app wants, whether it serves now, and why not. */
   stateOf(grant: AppGrant, modelVersionKey: number): Promise<IndexState>;
 }
@@ -142,10 +150,10 @@ export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): Ve
   }
 
   return {
-    async open(grant, modelVersionKey) {
+    async open(grant, modelVersionKey, raw) {
       const kind = await choiceOf(grant);
       const there = await openOutside(grant, modelVersionKey, kind);
-      const inMemory = () => memory.open(grant, modelVersionKey);
+      const inMemory = () => memory.open(grant, modelVersionKey, raw);
       return there ? withFallback(there, inMemory, (thrown) => noteTrouble(kind, thrown)) : inMemory();
     },
     async stateOf(grant, modelVersionKey) {

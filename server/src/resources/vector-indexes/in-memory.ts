@@ -13,7 +13,7 @@ import { deletedSince, filedVersions, markOfFile, putFile } from './file-store.t
  */
 export interface MemoryIndexes {
   /** The index, up to date. Undefined when the app holds no embeddings of this model version. */
-  open(grant: AppGrant, modelVersionKey: number): Promise<VectorIndex | undefined>;
+  open(grant: AppGrant, modelVersionKey: number, raw?: RawReads['raw']): Promise<VectorIndex | undefined>;
   /** Erases from memory and files what was deleted since the last time. */
   eraseDeleted(): Promise<void>;
   /** Drops the indexes of an app and their files, in the transaction in which its rows go. */
@@ -58,13 +58,13 @@ const allVectors = `copy (
 
 /** @param owner app, model version, and the mark of the last look */
 async function changesSince(
-  db: RawReads,
+  raw: RawReads['raw'],
   owner: readonly [number, number, string],
 ): Promise<{ mark: string; changed: EmbeddingRow[] }> {
   const columns = new RawColumns();
   const changed: EmbeddingRow[] = [];
   let mark = '';
-  for (const row of await db.raw(changes, [...owner, changesMax + 1])) {
+  for (const row of await raw(changes, [...owner, changesMax + 1])) {
     mark = columns.read(row).text();
     const key = columns.int8OrNull();
     // Nothing changed: the mark stands alone.
@@ -83,10 +83,15 @@ export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): Mem
   let erasedBefore = '0';
 
   // Transactions still running now may commit later with an older id: next time starts from the oldest of them.
-  async function catchUp(scope: Scope, grant: AppGrant, modelVersionKey: number): Promise<void> {
+  async function catchUp(
+    scope: Scope,
+    grant: AppGrant,
+    modelVersionKey: number,
+    raw: RawReads['raw'],
+  ): Promise<void> {
     if (scope.seenBefore === '0') scope.seenBefore = (await loaded(scope, grant, modelVersionKey)) ?? '0';
     const owner = [grant.appKey, modelVersionKey, scope.seenBefore] as const;
-    const { mark, changed } = await changesSince(db, owner);
+    const { mark, changed } = await changesSince(raw, owner);
     if (changed.length <= changesMax) {
       put(scope.index, changed);
       scope.changed += changed.length;
@@ -174,7 +179,7 @@ export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): Mem
         host.dropScope(name);
       }
     },
-    async open(grant, modelVersionKey) {
+    async open(grant, modelVersionKey, raw = db.raw) {
       const name = `${grant.appKey}-${modelVersionKey}`;
       let scope = scopes.get(name);
       if (!scope) {
@@ -196,7 +201,7 @@ export function openMemoryIndexes(db: Database, host: VectorHost, log: Log): Mem
       const opened = scope;
       // A search that arrives while another catches up may have been preceded by a commit that the other missed.
       if (opened.catchingUp) await opened.catchingUp.catch(() => {});
-      opened.catchingUp ??= catchUp(opened, grant, modelVersionKey).finally(() => {
+      opened.catchingUp ??= catchUp(opened, grant, modelVersionKey, raw).finally(() => {
         opened.catchingUp = undefined;
       });
       await opened.catchingUp;

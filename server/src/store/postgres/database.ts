@@ -56,6 +56,8 @@ export type RawReads = {
 
 export type Database<Schema = Claimed> = Queryable<Schema> &
   RawReads & {
+    /** For reads that are asked for in one breath: they go out together (raw-reads.ts). */
+    oneTrip(): RawRead;
     pool: pg.Pool;
     /** The embedded server, or undefined with an external one. */
     keeper: Keeper | undefined;
@@ -227,6 +229,7 @@ function build<Schema>(
     },
     raw: rawReads.read,
     rawTogether: openRawTogether(rawReads.read),
+    oneTrip: rawReads.oneTrip,
     listen: listener.listen,
     close() {
       closing ??= (async () => {

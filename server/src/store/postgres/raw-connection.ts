@@ -16,13 +16,14 @@ const code = { parsed: 0x31, row: 0x44, error: 0x45, ready: 0x5a } as const;
 
 /**
  * A connection that the driver has opened and signed in, and that reads statements by itself from then on: prepared,
- * results in the binary format, one at a time. The driver would make texts of all columns and objects of all rows,
+ * results in the binary format, one after the other. The driver would make texts of all columns and objects of all rows,
  * which costs more than the database's own work.
  */
 export class RawConnection {
   readonly #socket: Socket;
   readonly #prepared = new Set<string>();
-  #asked: Asked | undefined;
+  /** Answered in this order. */
+  readonly #asked: Asked[] = [];
   #lost: Error | undefined;
   #pieces: Buffer[] = [];
   #sizeBytes = 0;
@@ -41,26 +42,33 @@ export class RawConnection {
     return this.#lost !== undefined;
   }
 
-  /** @throws Error of the server (with its SQLSTATE as `code`) or of the connection */
-  read(statement: RawStatement, values: readonly RawValue[]): Promise<RawRow[]> {
-    return new Promise((resolve, reject) => {
-      if (this.#lost) return reject(this.#lost);
-      if (this.#asked) return reject(new Error('a raw connection reads one statement at a time'));
-      this.#asked = { statement, rows: [], error: undefined, resolve, reject };
-      const bind = bindMessage(statement.name, values);
-      const messages = this.#prepared.has(statement.name)
-        ? [bind, executeAndSync]
-        : [parseMessage(statement), bind, executeAndSync];
-      this.#socket.write(Buffer.concat(messages));
+  /**
+   * Sends all of these at once. Each has an answer of its own: that one fails is nothing to the others.
+   *
+   * @throws Error of the server (with its SQLSTATE as `code`) or of the connection
+   */
+  read(reads: readonly (readonly [RawStatement, readonly RawValue[]])[]): Promise<RawRow[]>[] {
+    const messages: Buffer[] = [];
+    const parsed: string[] = [];
+    const answers = reads.map(([statement, values]) => {
+      if (!this.#prepared.has(statement.name) && !parsed.includes(statement.name)) {
+        messages.push(parseMessage(statement));
+        parsed.push(statement.name);
+      }
+      messages.push(bindMessage(statement.name, values), executeAndSync);
+      return new Promise<RawRow[]>((resolve, reject) => {
+        if (this.#lost) reject(this.#lost);
+        else this.#asked.push({ statement, rows: [], error: undefined, resolve, reject });
+      });
     });
+    if (!this.#lost) this.#socket.write(Buffer.concat(messages));
+    return answers;
   }
 
   #fail(error: Error): void {
     this.#lost ??= error;
-    const asked = this.#asked;
-    this.#asked = undefined;
     // A server that shuts down says so before it hangs up.
-    asked?.reject(asked.error ?? error);
+    for (const asked of this.#asked.splice(0)) asked.reject(asked.error ?? error);
   }
 
   #take(chunk: Buffer): void {
@@ -85,7 +93,7 @@ export class RawConnection {
   }
 
   #message(bytes: Buffer, at: number, end: number): void {
-    const asked = this.#asked;
+    const [asked] = this.#asked;
     if (!asked) return;
     switch (bytes[at]) {
       case code.row:
@@ -98,7 +106,7 @@ export class RawConnection {
         asked.error = errorIn(bytes, at + 5, end);
         break;
       case code.ready:
-        this.#asked = undefined;
+        this.#asked.shift();
         if (asked.error === undefined) asked.resolve(asked.rows);
         else asked.reject(asked.error);
     }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RawColumns } from './raw-rows.ts';
+import { RawColumns, type RawRow } from './raw-rows.ts';
 import { openTestDatabase, type TestDatabase } from './testing.ts';
 
 let db: TestDatabase;
@@ -64,6 +64,39 @@ test('more reads than connections wait for their turn, and each gets its own row
   expect(rows.map(([row]) => new RawColumns().read(row as never).int8())).toEqual(
     Array.from({ length: 100 }, (_, n) => n),
   );
+});
+
+test('reads of one trip are answered each by one connection, whatever becomes of the others', async () => {
+  const divided = statement('divided', 'select 12 / $1::bigint, pg_backend_pid()::bigint');
+  const raw = db.oneTrip();
+  const later = Promise.resolve().then(() => raw(divided, [3]));
+  const answers = await Promise.allSettled([raw(divided, [1]), raw(divided, [0]), raw(divided, [2]), later]);
+  const read = answers.map((answer) => {
+    if (answer.status === 'rejected') return answer.reason.code;
+    const columns = new RawColumns().read(answer.value[0] as never);
+    return [columns.int8(), columns.int8()];
+  });
+  const [, pid] = read[0];
+  expect(read).toEqual([[12, pid], '22012', [6, pid], [4, pid]]);
+});
+
+test('all reads of a trip fail with their connection, and the next trip has a new one', async () => {
+  const me = statement('me', 'select pg_backend_pid()::bigint, pg_sleep($1::bigint)');
+  const pidOf = ([row]: RawRow[]) => new RawColumns().read(row as RawRow).int8();
+  const raw = db.oneTrip();
+  const pid = pidOf(await raw(me, [0]));
+  const lost = Promise.allSettled([raw(me, [20]), raw(me, [0])]);
+  await db.query(`select pg_terminate_backend($1)`, [pid]);
+  expect((await lost).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(pidOf(await raw(me, [0]))).not.toBe(pid);
+});
+
+test('the columns behind one are a row of their own', async () => {
+  const three = statement('three', 'select $1::bigint, 2::bigint, 3::bigint');
+  const columns = new RawColumns().read((await db.raw(three, [1]))[0] as RawRow);
+  columns.next();
+  const rest = new RawColumns().read(columns.rest());
+  expect([rest.int8(), rest.int8(), columns.int8()]).toEqual([2, 3, 2]);
 });
 
 test('a connection that is cut off fails what is under way, and the next read has a new one', async () => {

@@ -6,6 +6,12 @@ import type { RawStatement, RawValue } from './raw-values.ts';
 /** Reads a prepared statement, outside of any transaction. Rows may be kept; they hold on to what the server sent. */
 export type RawRead = (statement: RawStatement, values: readonly RawValue[]) => Promise<RawRow[]>;
 
+interface Asked {
+  readonly read: Parameters<RawRead>;
+  resolve(rows: RawRow[]): void;
+  reject(error: unknown): void;
+}
+
 interface Held {
   readonly client: pg.PoolClient;
   readonly connection: RawConnection;
@@ -51,23 +57,50 @@ export function openRawReads(borrow: () => Promise<pg.PoolClient>, connectionsMa
     if (all.delete(held)) held.client.release(true);
   }
 
-  const read: RawRead = async (statement, values) => {
+  async function through<T>(work: (connection: RawConnection) => Promise<T>): Promise<T> {
     const held = await acquire().catch((error: unknown) => {
       // Whoever waits has a try of his own.
       waiting.shift()?.();
       throw error;
     });
     try {
-      return await held.connection.read(statement, values);
+      return await work(held.connection);
     } finally {
       if (held.connection.isLost) drop(held);
       else idle.push(held);
       waiting.shift()?.();
     }
-  };
+  }
 
   return {
-    read,
+    read: ((statement, values) =>
+      through((connection) => connection.read([[statement, values]])[0] as Promise<RawRow[]>)) as RawRead,
+    /**
+     * Whatever is asked through it before the program waits for something goes out at once, over one connection: the
+     * server is woken once. For short reads, for each waits for those before it.
+     */
+    oneTrip(): RawRead {
+      let asked: Asked[] = [];
+      const send = async () => {
+        const sent = asked;
+        asked = [];
+        try {
+          await through((connection) => {
+            const answers = connection.read(sent.map(({ read }) => read));
+            for (const [n, answer] of answers.entries()) answer.then(sent[n]?.resolve, sent[n]?.reject);
+            return Promise.allSettled(answers);
+          });
+        } catch (error) {
+          for (const { reject } of sent) reject(error);
+        }
+      };
+      return (statement, values) =>
+        new Promise((resolve, reject) => {
+          // After all promises that are kept already had their say.
+          if (asked.length === 0) process.nextTick(send);
+          asked.push({ read: [statement, values], resolve, reject });
+        });
+    },
     close(): void {
       for (const held of all) drop(held);
       idle.length = 0;

@@ -40,6 +40,11 @@ export class RawColumns {
     return size >= 0;
   }
 
+  /** The columns behind this one, as a row of their own. */
+  rest(): RawRow {
+    return rowAt(this.bytes, this.end - 2);
+  }
+
   int4(): number {
     this.next();
     return this.bytes.readInt32BE(this.start);
