@@ -1,12 +1,11 @@
 import { type EditorState, firstState } from './editor-state.ts';
+import { boxAround, copiesOf, marksInOrder, placeOfNew, reordered, withAdded, withChanged } from './edits.ts';
 import { History } from './history.ts';
 import { Betweens, withKeyframeToggled } from './keyframes.ts';
 import { type Adjustments, shapeColor } from './painter.ts';
 import { Pointer, type Surface, type Tool } from './pointer.ts';
 import {
-  anew,
   boxBetween,
-  boxOf,
   type ConceptRef,
   type Drawing,
   type Geometry,
@@ -101,7 +100,7 @@ export class Editor implements Surface {
     const made = [...this.between.values()]
       .filter(({ id }) => ids.has(id))
       .map((shape) => ({ ...shape, geometry: rounded(shape.geometry) }));
-    return made.length === 0 ? drawing : { ...drawing, shapes: [...drawing.shapes, ...made] };
+    return made.length === 0 ? drawing : withAdded(drawing, made);
   }
 
   // Changes of the drawing: each is one step of the history
@@ -151,22 +150,14 @@ export class Editor implements Surface {
 
   add(geometry: Geometry, concept = this.#state.concept): Shape | undefined {
     if (!isSolid(geometry)) return undefined;
-    const shape: Shape = {
-      id: newId(),
-      geometry,
-      concept,
-      isLocked: false,
-      frame: this.#state.frame,
-      trackId: this.#newTrack(),
-    };
-    const { drawing } = this.#state;
-    this.#do({ ...drawing, shapes: [...drawing.shapes, shape] }, { selected: [shape.id] });
+    const { frame } = this.#state;
+    const shape: Shape = { ...placeOfNew(frame), geometry, concept, isLocked: false };
+    this.#addAll([shape]);
     return shape;
   }
 
-  /** Everything drawn on a video is an object of its own, which may get more keyframes. */
-  #newTrack(): string | undefined {
-    return this.#state.frame === undefined ? undefined : newId();
+  #addAll(shapes: readonly Shape[]): void {
+    this.#do(withAdded(this.#state.drawing, shapes), { selected: shapes.map(({ id }) => id) });
   }
 
   /** A box in the middle of what is in view: where the keyboard begins. */
@@ -179,21 +170,15 @@ export class Editor implements Surface {
   }
 
   change(ids: ReadonlySet<string>, change: (shape: Shape) => Shape, merge?: string): void {
-    const drawing = this.keyed(ids);
-    const shapes = drawing.shapes.map((shape) => (ids.has(shape.id) ? change(shape) : shape));
-    this.#do({ ...drawing, shapes }, merge === undefined ? {} : { merge });
+    this.#do(withChanged(this.keyed(ids), { ids }, change), merge === undefined ? {} : { merge });
   }
 
   /** As `change`, for what is true of an object in all frames. */
   #changeObjects(ids: ReadonlySet<string>, change: (shape: Shape) => Shape): void {
-    const { drawing } = this.#state;
     const tracks = new Set(
       this.allHere.filter(({ id }) => ids.has(id)).flatMap(({ trackId }) => trackId ?? []),
     );
-    const shapes = drawing.shapes.map((shape) =>
-      ids.has(shape.id) || tracks.has(shape.trackId ?? '') ? change(shape) : shape,
-    );
-    this.#do({ ...drawing, shapes });
+    this.#do(withChanged(this.#state.drawing, { ids, tracks }, change));
   }
 
   unlocked(): ReadonlySet<string> {
@@ -245,8 +230,7 @@ export class Editor implements Surface {
   }
 
   setMarks(marks: readonly Mark[]): void {
-    const ordered = marks.toSorted((a, b) => a.from - b.from || a.to - b.to);
-    this.#do({ ...this.#state.drawing, marks: ordered });
+    this.#do({ ...this.#state.drawing, marks: marksInOrder(marks) });
   }
 
   /** The concept of what is selected, and of what is drawn next. */
@@ -286,7 +270,11 @@ export class Editor implements Surface {
   }
 
   copy(): void {
-    this.#copied = this.allHere.filter(({ id }) => this.#state.selected.has(id));
+    this.#copied = this.#selectedHere();
+  }
+
+  #selectedHere(): readonly Shape[] {
+    return this.allHere.filter(({ id }) => this.#state.selected.has(id));
   }
 
   paste(): void {
@@ -295,29 +283,11 @@ export class Editor implements Surface {
 
   duplicate(): void {
     const by = Math.max(2, Math.round(10 / this.stage.view.scale));
-    this.#addCopies(
-      this.allHere.filter(({ id }) => this.#state.selected.has(id)),
-      { x: by, y: by },
-    );
+    this.#addCopies(this.#selectedHere(), { x: by, y: by });
   }
 
   #addCopies(shapes: readonly Shape[], by: Point): void {
-    if (shapes.length === 0) return;
-    const copies = shapes.map((shape) =>
-      anew(shape, {
-        id: newId(),
-        isLocked: false,
-        frame: this.#state.frame,
-        trackId: this.#newTrack(),
-        outsideAfter: false,
-        geometry: moved(shape.geometry, by, this.size),
-      }),
-    );
-    const { drawing } = this.#state;
-    this.#do(
-      { ...drawing, shapes: [...drawing.shapes, ...copies] },
-      { selected: copies.map(({ id }) => id) },
-    );
+    if (shapes.length > 0) this.#addAll(copiesOf(shapes, { by, size: this.size, frame: this.#state.frame }));
   }
 
   toggleLock(ids: ReadonlySet<string> = this.#state.selected): void {
@@ -328,28 +298,15 @@ export class Editor implements Surface {
   /** To the top (1) or to the bottom (-1) of the shapes. */
   order(direction: 1 | -1): void {
     const { drawing, selected } = this.#state;
-    if (selected.size === 0) return;
-    const chosen = drawing.shapes.filter(({ id }) => selected.has(id));
-    const others = drawing.shapes.filter(({ id }) => !selected.has(id));
-    this.#do({ ...drawing, shapes: direction === 1 ? [...others, ...chosen] : [...chosen, ...others] });
+    if (selected.size > 0) this.#do(reordered(drawing, selected, direction));
   }
 
   /** Takes suggestions over into the drawing, as if they had been drawn: one step for all of them. */
   accept(ids: ReadonlySet<string>): void {
     const taken = this.#state.suggestions.filter(({ id }) => ids.has(id));
     if (taken.length === 0) return;
-    const { drawing } = this.#state;
-    const shapes = taken.map((shape) => ({
-      ...shape,
-      id: newId(),
-      frame: this.#state.frame,
-      trackId: this.#newTrack(),
-    }));
     this.#set({ suggestions: this.#state.suggestions.filter(({ id }) => !ids.has(id)) });
-    this.#do(
-      { ...drawing, shapes: [...drawing.shapes, ...shapes] },
-      { selected: shapes.map(({ id }) => id) },
-    );
+    this.#addAll(taken.map((shape) => ({ ...shape, ...placeOfNew(this.#state.frame) })));
   }
 
   /** Puts something in place of the whole drawing, as one step. */
@@ -419,19 +376,9 @@ export class Editor implements Surface {
   }
 
   fitSelected(): void {
-    const boxes = this.allHere
-      .filter(({ id }) => this.#state.selected.has(id))
-      .map(({ geometry }) => boxOf(geometry));
-    if (boxes.length === 0) {
-      this.stage.fit();
-      return;
-    }
-    this.stage.fitBox({
-      left: Math.min(...boxes.map(({ left }) => left)),
-      top: Math.min(...boxes.map(({ top }) => top)),
-      right: Math.max(...boxes.map(({ right }) => right)),
-      bottom: Math.max(...boxes.map(({ bottom }) => bottom)),
-    });
+    const box = boxAround(this.#selectedHere());
+    if (box) this.stage.fitBox(box);
+    else this.stage.fit();
   }
 
   attach(picture: HTMLCanvasElement, shapes: HTMLCanvasElement): void {
