@@ -79,6 +79,29 @@ async function ranked(i: number) {
   return { ids: hits.map(({ input }) => input?.id), embedderVersionId, comingEmbedderVersionId };
 }
 
+/** The first hit for a picture's own vector, and which embedder said so, of a search that names none. */
+async function nearestOf(i: number) {
+  const answer = await ann.client.postModelOutputs({
+    modelId: 'near',
+    inputs: [{ data: { image: { base64: pngOf(i) } } }],
+  });
+  const vector = answer.outputs[0]?.data?.embeddings[0]?.vector ?? [];
+  const { hits, status, foveaExplain } = await ann.client.postInputsSearches({
+    foveaExplain: true,
+    searches: [{ query: { ranks: [{ annotation: { data: { embeddings: [{ vector }] } } }] } }],
+  });
+  expect(status?.code, status?.details).toBe(10000);
+  return { id: hits[0]?.input?.id, embedderVersionId: foveaExplain[0]?.embedderVersionId };
+}
+
+async function searchOld(): Promise<void> {
+  const image = { base64: pngOf(3) };
+  const { status } = await ann.client.postInputsSearches({
+    searches: [{ query: { ranks: [{ annotation: { modelVersionId: old, data: { image } } }] } }],
+  });
+  expect(status?.code, status?.details).toBe(10000);
+}
+
 const indexes = async (): Promise<Record<string, { vectors: number; progress?: { done: number } }>> => {
   const path = `/v2/ext/fovea/users/${ann.userId}/apps/${ann.appId}/indexes`;
   const { json } = await ann.rest('GET', path);
@@ -156,6 +179,11 @@ test('while an app changes its embedder, searches answer by all vectors of the o
   await sleep(500);
   const after = await ranked(3);
   expect(after).toMatchObject({ embedderVersionId: fresh, comingEmbedderVersionId: '' });
+  // What the last search looked into is opened ahead for the next one: that is never taken for granted.
+  for (let n = 0; n < 3; n++) {
+    await searchOld();
+    expect(await nearestOf(3)).toEqual({ id: 'p3', embedderVersionId: fresh });
+  }
   expect([...after.ids, 'p9'].sort()).toEqual([...before.ids, `p${count}`].sort());
   expect(await indexes()).toMatchObject({
     serving: { model_version_id: fresh, vectors: count },
