@@ -48,5 +48,7 @@ export function socketFolderFor(account: Account, home: string): string {
   if (Buffer.byteLength(inside) <= socketFolderBytesMax && canReach(account, home)) return inside;
   const name = `fovea-${createHash('sha256').update(realpathSync(home)).digest('hex').slice(0, 12)}`;
   const outside = join(tmpdir(), name);
-  return Buffer.byteLength(outside) <= socketFolderBytesMax ? outside : join('/tmp', name);
+  // Some systems give root a temp folder that nobody else may enter.
+  const isUsable = Buffer.byteLength(outside) <= socketFolderBytesMax && canReach(account, tmpdir());
+  return isUsable ? outside : join('/tmp', name);
 }
