@@ -1,7 +1,7 @@
 import type { ResizeOptions, Sharp } from 'sharp';
 import { decodeBmp, type RawPixels, readBmpHeader } from './bmp.ts';
 import { decodeLarge, inLargeLane } from './decoding/large-pictures.ts';
-import { openPicture, pixelsOf } from './decoding/pixels.ts';
+import { movable, openPicture, pixelsOf } from './decoding/pixels.ts';
 import { engineFault } from './faults.ts';
 import { type ImageFormat, promisedPixels, readImageFormat } from './image-format.ts';
 import { raw, shrunk } from './model-pixels.ts';
@@ -128,7 +128,8 @@ export async function decodeSquare(
 ): Promise<Picture> {
   const format = admit(bytes, limits);
   try {
-    return await decodeTo(bytes, format, edge, { fit: 'fill' }, limits);
+    const { pixels, ...size } = await decodeTo(bytes, format, edge, { fit: 'fill' }, limits);
+    return { ...size, pixels: movable(pixels) };
   } catch (cause) {
     throw decodeFault(cause, limits);
   }

@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import type { RawPixels } from './bmp.ts';
+import { movable } from './decoding/pixels.ts';
 
 /** A region of a picture, in working pixels; it may reach over the edge, and is then filled with `fill`. */
 export interface Crop {
@@ -101,11 +102,7 @@ export async function turned(picture: RawPixels, crop: Crop, degrees: number, ed
   );
 }
 
-/** In memory that can be handed to another thread, which that of `toBuffer` cannot. */
-async function bytesOf(made: Sharp): Promise<Buffer> {
-  const { data } = await made.raw().toUint8Array();
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-}
+const bytesOf = async (made: Sharp): Promise<Buffer> => movable(await made.raw().toBuffer());
 
 function widened({ left, top, width, height }: Crop, factor: number): Crop {
   const growth = { x: (width * (factor - 1)) / 2, y: (height * (factor - 1)) / 2 };

@@ -26,19 +26,27 @@ export function openPicture(bytes: Buffer, pixelsMax: number, secondsMax: number
   return sharp(bytes, options).timeout({ seconds: secondsMax });
 }
 
-/** Scaled, upright, on white; in memory that can be handed to another thread. */
+/** Scaled, upright, on white. */
 export async function pixelsOf(source: Sharp, edge: number, fit: ResizeOptions): Promise<RawPixels> {
-  const made = await source
+  const { data, info } = await source
     .autoOrient()
     .resize(edge, edge, fit)
     .flatten({ background: white })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
-    .toUint8Array();
-  const { info } = made;
-  const data = Buffer.from(made.data.buffer, made.data.byteOffset, made.data.byteLength);
+    .toBuffer({ resolveWithObject: true });
   if (info.channels === 3) return { width: info.width, height: info.height, pixels: data };
   return { width: info.width, height: info.height, pixels: greyToRgb(data, info.channels) };
+}
+
+/**
+ * A copy in memory that can be handed to another thread, which that of sharp's buffers cannot. That of `toUint8Array`
+ * could, but sharp 0.35.5 never frees it: every picture would stay in memory for good.
+ */
+export function movable(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
 }
 
 function greyToRgb(data: Buffer, channels: number): Buffer {
