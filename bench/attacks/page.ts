@@ -7,8 +7,8 @@ import type { Arena } from './arena.ts';
 import { type Attack, ledger, type Outcome } from './attack.ts';
 import { shown, signIn, type Trapped, trap, trapped, withBrowser } from './browser.ts';
 import { payloads } from './payloads.ts';
-import { type Place, placesOf } from './places.ts';
-import { poison } from './poison.ts';
+import { anything, type Place, placesOf } from './places.ts';
+import { type Poisoned, poison } from './poison.ts';
 
 /** What the payloads would have left in the document, had they been taken for markup. */
 const markupLeft = (): string[] =>
@@ -86,6 +86,66 @@ async function lookAt(page: Page, base: string, place: Place, words: () => strin
   return { isOpen, showsWords, filled: await fillAll(page, words) };
 }
 
+interface Lead {
+  readonly path: string;
+  /** The tab that is pressed there; '' for none. */
+  readonly tab: string;
+}
+
+/** One name for all addresses of a screen: what it is shown for, and how it is narrowed, are left out. */
+function screenOf({ path, tab }: Lead): string {
+  const [first = '', app, word = '', one] = path.split('/').filter(Boolean);
+  const isOfApp = app !== undefined && first !== 'settings';
+  return [isOfApp ? `app ${word} ${one === undefined ? '' : 'one'}` : path, tab].join(' ');
+}
+
+/** Where the screen that is open leads: what it links to, its tabs, and which of these is open. */
+const leadsOf = (page: Page, roots: readonly string[]): Promise<{ here: Lead; leads: Lead[] }> =>
+  page.evaluate((roots) => {
+    const path = location.pathname;
+    const tabs = [...document.querySelectorAll<HTMLElement>('[role=tab][data-key]')];
+    const open = tabs.find((tab) => tab.hasAttribute('data-selected'))?.dataset.key ?? '';
+    const links = [...document.querySelectorAll<HTMLAnchorElement>('a[href^="/"]:not([download])')];
+    return {
+      here: { path, tab: open },
+      leads: [
+        ...links
+          .filter(({ pathname }) => roots.some((root) => `${pathname}/`.startsWith(`${root}/`)))
+          .map(({ pathname }) => ({ path: pathname, tab: '' })),
+        ...tabs.map((tab) => ({ path, tab: tab.dataset.key ?? '' })),
+      ],
+    };
+  }, roots);
+
+/** What the page leads to by itself and no place of the list stands for: so that a new screen is attacked, too. */
+function openAtlas({ userId, appId }: Poisoned) {
+  const roots = [`/${userId}/${appId}`, '/settings'];
+  const looked = new Set<string>();
+  const waiting = new Map<string, Lead>();
+  return {
+    async note(page: Page): Promise<void> {
+      const { here, leads } = await leadsOf(page, roots);
+      looked.add(screenOf(here));
+      // Of a screen with tabs, the address alone opens one of them.
+      looked.add(screenOf({ path: here.path, tab: '' }));
+      for (const lead of leads) if (!waiting.has(screenOf(lead))) waiting.set(screenOf(lead), lead);
+    },
+    /** @returns undefined when every screen was looked at */
+    next(): Place | undefined {
+      const found = [...waiting].find(([name]) => !looked.has(name));
+      if (!found) return undefined;
+      const [name, { path, tab }] = found;
+      looked.add(name);
+      return {
+        name: `${path} ${tab}`.trim(),
+        path,
+        ready: anything,
+        ...(tab ? { open: (page: Page) => page.locator(`[role=tab][data-key="${tab}"]`).click() } : {}),
+      };
+    },
+  };
+}
+
 /** Files that somebody sent, opened by themselves: downloads and sandboxed documents run nothing of ours either. */
 async function openMedia(
   { page, hits }: Trapped,
@@ -110,8 +170,10 @@ async function everyScreen(arena: Arena, trap: Trapped, round: number, book: Ret
   const poisoned = await poison(arena, round * 7);
   await signIn(trap.context, server.url, cast.attacker.pat);
   const places = placesOf(poisoned);
-  const counts = { screens: places.length, showing: 0, filled: 0, taken: poisoned.taken };
-  for (const place of places) {
+  const atlas = openAtlas(poisoned);
+  const counts = { screens: 0, showing: 0, filled: 0, taken: poisoned.taken };
+  for (let place = places.shift(); place; place = places.shift() ?? atlas.next()) {
+    counts.screens += 1;
     const before = hits.length;
     const seen = await lookAt(page, server.url, place, poisoned.words);
     book.count(payloads.length + seen.filled);
@@ -122,6 +184,7 @@ async function everyScreen(arena: Arena, trap: Trapped, round: number, book: Ret
     for (const hit of hits.slice(before)) book.through(`${place.name}: ${hit}`);
     for (const left of await page.evaluate(markupLeft))
       book.through(`${place.name}: became an element: ${left}`);
+    await atlas.note(page);
     if (new URL(page.url()).host !== home) book.through(`${place.name} led to ${page.url()}`);
   }
   await openMedia(trap, server.url, poisoned.media, book);

@@ -26,11 +26,15 @@ const markThree = async (page: Page) => {
 };
 const add = `main ${withIcon('M12 5v14')}`;
 
-/** Every screen of the page, over an app whose every text is a payload. */
+/** What is on any screen. */
+export const anything = '.grid-cell, main h1, main .empty, main [role=alert], .lone, main form';
+
+/**
+ * Screens of the page with what is opened on them, over an app whose every text is a payload. Screens that are not
+ * here and that these lead to are found by themselves (page.ts). */
 export function placesOf({ userId, appId, hasClips, words }: Poisoned): Place[] {
   const at = `/${userId}/${appId}`;
   const model = `${at}/models/m`;
-  const anything = '.grid-cell, main h1, main .empty, main [role=alert], .lone, main form';
   const word = encodeURIComponent(words());
   const gallery = (name: string, ready: string, open: (page: Page) => Promise<unknown>, query = '') => ({
     name,
