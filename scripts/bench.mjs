@@ -23,7 +23,7 @@ take long run only by name.
 
 Ends with 1 where a bench broke, or where a variant broken on purpose was not noticed.`;
 
-// Some benches load onnxruntime by themselves; see server/src/engine/inference/telemetry.ts.
+// Some benches load onnxruntime by themselves; see server/src/domain/telemetry.ts.
 process.env.ORT_DISABLE_TELEMETRY = '1';
 
 const isSource = (path) => /\.(bench|child)\.ts$|-child\.ts$/.test(path) && !path.endsWith('.test.ts');

@@ -10,7 +10,7 @@ import { step } from './lib/steps.mjs';
 // npm test: install what is missing, build, check types and style, run the tests. Words after `--` go to
 // vitest; with them the checks of the whole tree are left out.
 requireNode([20, 19], 'npm test');
-// Tests and benches load onnxruntime by themselves too; see server/src/engine/inference/telemetry.ts.
+// Tests and benches load onnxruntime by themselves too; see server/src/domain/telemetry.ts.
 process.env.ORT_DISABLE_TELEMETRY = '1';
 process.chdir(root);
 

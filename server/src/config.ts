@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls';
 import type { z } from 'zod';
 import { readText } from '#config-values.ts';
 import { type Variable, variables } from '#config-variables.ts';
+import { withoutTelemetry } from '#domain/telemetry.ts';
 
 export type { FetchAllow, RateLimit, Role } from '#config-values.ts';
 
@@ -39,6 +40,11 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
     this.lines = lines;
   }
+}
+
+/** Native libraries read the environment of the process by themselves, when a thread first loads them. */
+export function silenceLibraries(): void {
+  Object.assign(process.env, withoutTelemetry);
 }
 
 /**

@@ -1,9 +1,10 @@
-import { type Config, ConfigError, loadConfig } from '#config.ts';
+import { type Config, ConfigError, loadConfig, silenceLibraries } from '#config.ts';
 import { removeConnection, writeConnection } from '#connection-file.ts';
 import { type Running, start } from '#start.ts';
 import { FolderInUse, MigrationRefused } from '#store/postgres/index.ts';
 
 export async function main(): Promise<void> {
+  silenceLibraries();
   let config: Config;
   try {
     config = loadConfig();

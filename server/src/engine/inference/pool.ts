@@ -12,7 +12,6 @@ import type {
   WorkerReply,
   WorkerRequest,
 } from './messages.ts';
-import { disableTelemetry } from './telemetry.ts';
 import { Turns } from './turns.ts';
 
 export interface PoolOptions {
@@ -98,7 +97,6 @@ export class InferencePool {
   #closed = false;
 
   constructor(options: PoolOptions = {}) {
-    disableTelemetry();
     this.#threadsMax = Math.max(1, options.threads ?? availableParallelism());
     this.#queueMax = options.queueMax ?? 1024;
     this.#sessionsMax = options.sessionsMax ?? 16;

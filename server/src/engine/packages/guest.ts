@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { withoutTelemetry } from '../inference/telemetry.ts';
+import { withoutTelemetry } from '#domain/telemetry.ts';
 import { entryUrl } from '../vector/entry.ts';
 import type { GuestReply, GuestRequest } from './messages.ts';
 

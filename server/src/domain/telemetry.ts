@@ -4,8 +4,3 @@
  * 27379).
  */
 export const withoutTelemetry = { ORT_DISABLE_TELEMETRY: '1' } as const;
-
-/** The same for the threads of this process, whose native code reads the environment of the process. */
-export function disableTelemetry(): void {
-  Object.assign(process.env, withoutTelemetry);
-}
