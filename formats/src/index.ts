@@ -23,7 +23,7 @@ export {
   packCounts,
   unpackCounts,
 } from './geometry/rle.ts';
-export { boundsOf, type Feature, fit, type Holds, type Loss } from './holds.ts';
+export { boundsOf, type Feature, fit, type Holds, isUprightBox, type Loss } from './holds.ts';
 export { listTree } from './listing.ts';
 export { safePath } from './paths.ts';
 export { crc32, decodePng, encodePng } from './png.ts';

@@ -14,6 +14,7 @@ import type { Engine } from '#engine/index.ts';
 import { encodeFrame } from '#engine/media/index.ts';
 import {
   addAnnotations,
+  addBoxes,
   annotationFilterHandlers,
   annotationHandlers,
   findAnnotationFilter,
@@ -302,6 +303,7 @@ export const transferParts = (
   workDir,
   calls: service,
   addAnnotations: (grant, sent) => addAnnotations(annotationParts(deps), grant, sent),
+  addBoxes: (grant, boxes) => addBoxes(annotationParts(deps), grant, boxes),
   findInputs,
   pictureSizes,
   showInputs: (grant, inputKeys) => showInputs(deps, grant, inputKeys),

@@ -1,5 +1,6 @@
 import type { Data } from '@fovea/contract';
 import type { JsonMap } from '#domain/patch.ts';
+import type { Label } from './labels-in-data.ts';
 
 /** Who made an annotation: exactly one of a user, a model version, a workflow version. Row keys. */
 export interface WorkerKeys {
@@ -21,6 +22,18 @@ export interface NewAnnotation {
   readonly annotationInfo: JsonMap | undefined;
   readonly consensusInfo: JsonMap | undefined;
   readonly data: Data;
+}
+
+/** The same with its data as they are stored, and with what is stored of them beside them. */
+export interface PackedAnnotation extends Omit<NewAnnotation, 'data'> {
+  /** The bytes of a Data message. */
+  readonly packed: Uint8Array;
+  /** Bits of `domain/annotation-kinds.ts`. */
+  readonly kinds: number;
+  readonly labels: readonly Label[];
+  readonly metadata?: JsonMap | undefined;
+  readonly latitude?: number | undefined;
+  readonly longitude?: number | undefined;
 }
 
 /** An annotation as stored, with the names of its worker. */

@@ -7,7 +7,8 @@ import { newId } from '#domain/ids.ts';
 import { type Detection, kalmanTracker } from '#engine/tracking/index.ts';
 import type { SeenFrame, TrackSearchParts } from './deps.ts';
 import { annotationFault } from './faults.ts';
-import { bumpSearchRevision, insertAnnotations } from './store.ts';
+import { insertAnnotations } from './insert-store.ts';
+import { bumpSearchRevision } from './store.ts';
 import {
   inOrder,
   type Keyframe,

@@ -1,4 +1,5 @@
 export type { NewAnnotation } from './annotation.ts';
+export type { PlainBox } from './boxes.ts';
 export {
   type DataEdit,
   dropAnnotations,
@@ -27,15 +28,16 @@ export {
   insertInputLevelAnnotations,
   patchInputLevels,
 } from './input-level.ts';
+export { insertAnnotations, type StoredAnnotation } from './insert-store.ts';
 export { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
 export { maskRoute } from './mask-route.ts';
 export { withMaskUrls } from './masks.ts';
 export { type LookedAt, replaceFrameAnnotations, replaceModelAnnotations } from './model-annotations.ts';
 export { labelFields, labelNames, openLabelWriter, type Span } from './packed-labels.ts';
 export { placeTrouble } from './place.ts';
-export { addAnnotations } from './post-annotations.ts';
+export { addAnnotations, addBoxes } from './post-annotations.ts';
 export { putInputTexts } from './search-terms.ts';
-export { bumpSearchRevision, insertAnnotations, type StoredAnnotation } from './store.ts';
+export { bumpSearchRevision } from './store.ts';
 export { type BackfillDeps, termBackfillJobs, termBackfillPeriodic } from './term-backfill.ts';
 export { atTimes, inOrder, type Keyframe, keyframeOf } from './track.ts';
 export { trackHandlers } from './track-handlers.ts';

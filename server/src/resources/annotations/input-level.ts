@@ -6,17 +6,11 @@ import { newId } from '#domain/ids.ts';
 import type { PatchAction } from '#domain/patch.ts';
 import type { Db } from '#store/sql.ts';
 import { annotationFault } from './faults.ts';
+import { insertAnnotations, insertBareInputLevels } from './insert-store.ts';
 import { identifyLabels, labelTrouble, settleLabels } from './labels.ts';
 import { patchedData, type Sent } from './patch-data.ts';
 import { placeTrouble } from './place.ts';
-import {
-  bumpSearchRevision,
-  inputLevelRows,
-  insertAnnotations,
-  insertBareInputLevels,
-  lockInputLevels,
-  updateAnnotations,
-} from './store.ts';
+import { bumpSearchRevision, inputLevelRows, lockInputLevels, updateAnnotations } from './store.ts';
 import { type InputLevelData, nameConcepts, showInputLevel, unpackData } from './translate.ts';
 
 /** A new input and what its sender says of it as a whole. */

@@ -32,7 +32,11 @@ export async function settleLabels(db: Db, grant: AppGrant, batch: readonly Data
   if (named.length === 0) return [...batch];
   const idByName = await idsOfNames(db, grant, named);
   const idOf = (concept: Concept) => concept.id || (idByName.get(concept.name) as string);
-  await makeMissing(db, grant, named, idOf);
+  await makeMissing(
+    db,
+    grant,
+    named.map((concept) => ({ id: idOf(concept), name: concept.name })),
+  );
   return batch.map((data) =>
     withConcepts(data, (concepts) =>
       onePerConcept(concepts.map((c) => mention({ id: idOf(c), value: c.value }))),
@@ -52,17 +56,19 @@ async function idsOfNames(
   return ids;
 }
 
-async function makeMissing(
+/**
+ * Makes the concepts that the app does not know yet.
+ *
+ * @throws Fault 11007 when there are some and the caller lacks `Concepts_Add`
+ */
+export async function makeMissing(
   db: Db,
   grant: AppGrant,
-  named: readonly Concept[],
-  idOf: (concept: Concept) => string,
-) {
+  named: Iterable<{ readonly id: string; readonly name: string }>,
+): Promise<void> {
   const nameById = new Map<string, string>();
-  for (const concept of named) {
-    const id = idOf(concept);
-    nameById.set(id, nameById.get(id) || concept.name);
-  }
+  for (const { id, name } of named) nameById.set(id, nameById.get(id) || name);
+  if (nameById.size === 0) return;
   for (const { id } of await conceptsById(db, grant, [...nameById.keys()])) nameById.delete(id);
   if (nameById.size === 0) return;
   if (!grant.holds('Concepts_Add')) {

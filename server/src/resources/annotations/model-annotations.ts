@@ -4,7 +4,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { type Db, first, run, sql } from '#store/sql.ts';
 import { actingAs } from '../common/acting.ts';
-import { insertAnnotations, type StoredAnnotation } from './store.ts';
+import { insertAnnotations, type StoredAnnotation } from './insert-store.ts';
 
 /**
  * Writes what a model says of an input as annotations of its own: untrusted, one for the whole input and one for

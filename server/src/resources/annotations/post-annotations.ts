@@ -9,14 +9,16 @@ import type { Tx } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import { commonFault } from '../common/faults.ts';
 import { batchStatus, statusOfFault } from '../common/status.ts';
-import type { NewAnnotation } from './annotation.ts';
+import type { NewAnnotation, PackedAnnotation } from './annotation.ts';
+import { type PlainBox, packedBox } from './boxes.ts';
 import type { AnnotationParts, FoundInput } from './deps.ts';
 import { annotationFault } from './faults.ts';
-import { settleLabels } from './labels.ts';
+import { insertAnnotations, insertPacked, type StoredAnnotation } from './insert-store.ts';
+import { makeMissing, settleLabels } from './labels.ts';
 import { readyMasks, withMaskUrls } from './masks.ts';
 import { extentsOf, momentTrouble } from './place-in-time.ts';
 import { readAnnotation } from './read-annotation.ts';
-import { bumpSearchRevision, holdInputs, insertAnnotations } from './store.ts';
+import { bumpSearchRevision, holdInputs } from './store.ts';
 import { showAnnotations } from './translate.ts';
 import { openWorkers, readWorker } from './worker.ts';
 
@@ -63,6 +65,35 @@ export async function addAnnotations(
   return parts.db.transaction((tx) => store(parts, tx, grant, sent, masks));
 }
 
+/**
+ * The same for boxes that say nothing but what they show.
+ *
+ * @throws Fault 11007 when they show something new and the caller may not make concepts
+ */
+export function addBoxes(
+  parts: AnnotationParts,
+  grant: AppGrant,
+  boxes: readonly PlainBox[],
+): Promise<Outcome[]> {
+  return parts.db.transaction(async (tx) => {
+    const inputs = await inputsById(parts, tx, grant, boxes);
+    const taken = openTaken();
+    const read: (PackedAnnotation | Fault)[] = [];
+    const breathe = breathing();
+    for (const box of boxes) {
+      await breathe();
+      read.push(asOutcome(() => taken(packedBox(box, inputs.get(box.inputId), grant))));
+    }
+    const refused = new Set(boxes.filter((_, i) => read[i] instanceof Fault));
+    await makeMissing(
+      tx,
+      grant,
+      boxes.flatMap((box) => (box.concept && !refused.has(box) ? [box.concept] : [])),
+    );
+    return keep(parts, tx, grant, read, (wanted) => insertPacked(tx, grant, wanted));
+  });
+}
+
 async function store(
   parts: AnnotationParts,
   tx: Tx,
@@ -74,7 +105,7 @@ async function store(
   const extents = await extentsOf(parts, tx, grant, sent, inputs);
   const workers = sent.map((wire) => readWorker(wire, grant));
   const workerOf = await openWorkers(tx, grant, workers);
-  const taken = new Set<string>();
+  const taken = openTaken();
   const read: (NewAnnotation | Fault)[] = [];
   const breathe = breathing();
   for (const [i, wire] of sent.entries()) {
@@ -88,23 +119,47 @@ async function store(
       const input = inputs.get(wire.inputId) as FoundInput;
       const trouble = masks.get(i) ?? momentTrouble(wanted.data, input, extents.get(input.key));
       if (trouble) throw annotationFault.invalid(trouble);
-      const name = nameOf(wanted);
-      if (taken.has(name)) throw annotationFault.duplicate(wanted.id, wanted.inputId);
-      taken.add(name);
-      return wanted;
+      return taken(wanted);
     });
     read.push(one);
   }
-  const wanted = read.filter((one): one is NewAnnotation => !(one instanceof Fault));
-  const settled = await settleLabels(
-    tx,
-    grant,
-    wanted.map(({ data }) => data),
-  );
-  const stored = await insertAnnotations(
-    tx,
-    grant,
-    wanted.map((annotation, i) => ({ ...annotation, data: settled[i] ?? annotation.data })),
+  return keep(parts, tx, grant, read, async (wanted) => {
+    const settled = await settleLabels(
+      tx,
+      grant,
+      wanted.map(({ data }) => data),
+    );
+    return insertAnnotations(
+      tx,
+      grant,
+      wanted.map((annotation, i) => ({ ...annotation, data: settled[i] ?? annotation.data })),
+    );
+  });
+}
+
+type Named = Pick<NewAnnotation, 'id' | 'inputKey' | 'inputId'>;
+
+/** @returns refuses what is named like one before it */
+function openTaken() {
+  const taken = new Set<string>();
+  return <T extends Named>(one: T): T => {
+    const name = nameOf(one);
+    if (taken.has(name)) throw annotationFault.duplicate(one.id, one.inputId);
+    taken.add(name);
+    return one;
+  };
+}
+
+/** Stores what was not refused, and tells those who want to know. */
+async function keep<T extends Named>(
+  parts: AnnotationParts,
+  tx: Tx,
+  grant: AppGrant,
+  read: readonly (T | Fault)[],
+  insert: (wanted: T[]) => Promise<StoredAnnotation[]>,
+): Promise<Outcome[]> {
+  const stored = await insert(
+    read.filter((one): one is Exclude<typeof one, Fault> => !(one instanceof Fault)),
   );
   if (stored.length > 0) {
     const keys = stored.map(({ key }) => key);
@@ -124,7 +179,7 @@ async function inputsById(
   { findInputs }: AnnotationParts,
   tx: Tx,
   grant: AppGrant,
-  sent: readonly Annotation[],
+  sent: readonly { readonly inputId: string }[],
 ): Promise<Map<string, FoundInput>> {
   const ids = [...new Set(sent.map(({ inputId }) => inputId).filter((id) => id !== ''))];
   const found = await findInputs(tx, grant, ids);

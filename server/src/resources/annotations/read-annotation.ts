@@ -53,20 +53,24 @@ export function checkedData(data: Data): Data {
   return settleShape(data, newId);
 }
 
+/** @throws Fault unless there is such an input, and it was processed. */
+export function checkInput(inputId: string, input: FoundInput | undefined): asserts input is FoundInput {
+  if (inputId === '') throw annotationFault.invalid('input_id is empty; an annotation is about an input.');
+  if (!input) throw annotationFault.missingInput(inputId);
+  if (input.statusCode !== downloaded) {
+    throw annotationFault.invalid(
+      `input_id: the input '${input.id}' is not processed yet (status ${input.statusCode}); wait for 30000.`,
+    );
+  }
+}
+
 /** @throws Fault saying what is wrong with one annotation of a batch. */
 export function readAnnotation(
   wire: Annotation,
   input: FoundInput | undefined,
   worker: WorkerKeys,
 ): NewAnnotation {
-  if (wire.inputId === '')
-    throw annotationFault.invalid('input_id is empty; an annotation is about an input.');
-  if (!input) throw annotationFault.missingInput(wire.inputId);
-  if (input.statusCode !== downloaded) {
-    throw annotationFault.invalid(
-      `input_id: the input '${input.id}' is not processed yet (status ${input.statusCode}); wait for 30000.`,
-    );
-  }
+  checkInput(wire.inputId, input);
   const trouble = idTrouble(wire.id, 'annotation');
   if (trouble) throw annotationFault.invalid(trouble);
   if (!wire.data) throw annotationFault.invalid('data is missing; say what is seen in the input.');

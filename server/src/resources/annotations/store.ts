@@ -2,13 +2,14 @@ import { toBinary } from '@bufbuild/protobuf';
 import { type Data, DataSchema } from '@fovea/contract';
 import { kindsOf } from '#domain/annotation-kinds.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
+import { type Db, first, rows, run, sql } from '#store/sql.ts';
 import { actingAs } from '../common/acting.ts';
-import type { AnnotationRow, NewAnnotation } from './annotation.ts';
+import type { AnnotationRow } from './annotation.ts';
 import { changesSomething } from './changes.ts';
 import { annotationsAsOf, type Moment } from './history-store.ts';
+import { joined, json, placeOf, putLabels } from './insert-store.ts';
 import { labelsOf } from './labels-in-data.ts';
-import { putSearchTerms, replaceSearchTerms } from './search-terms.ts';
+import { replaceSearchTerms } from './search-terms.ts';
 
 const columns = sql`a.key, a.input_key as "inputKey", a.input_id as "inputId", a.id, a.input_level as "inputLevel", a.trusted,
   a.status_code as "statusCode", a.task_id as "taskId", a.annotation_info as "annotationInfo",
@@ -88,114 +89,6 @@ export function inputLevelRows(db: Db, grant: AppGrant, inputKeys: readonly numb
     db,
     sql`select input_key as "inputKey", data from annotations
         where app_key = ${grant.appKey} and input_level and input_key = any(${[...inputKeys]})`,
-  );
-}
-
-export interface StoredAnnotation {
-  readonly key: number;
-  readonly id: string;
-  readonly inputKey: number;
-}
-
-/**
- * Stores annotations and their labels, in the order sent. Ids taken on the same input are missing from the result.
- * Locks the inputs that get labels (share) and their tallies until the commit.
- */
-export async function insertAnnotations(
-  db: Db,
-  grant: AppGrant,
-  wanted: readonly NewAnnotation[],
-): Promise<StoredAnnotation[]> {
-  if (wanted.length === 0) return [];
-  const column = <T>(read: (annotation: NewAnnotation) => T): T[] => wanted.map(read);
-  const rare = <T>(read: (annotation: NewAnnotation) => T): T[] => orNone(column(read));
-  const places = column(({ data }) => placeOf(data));
-  const packed = packAll(wanted);
-  const stored = await preparedRows<StoredAnnotation>(
-    db,
-    'annotations-insert',
-    sql`insert into annotations (app_key, input_key, input_id, id, input_level, trusted, status_code, worker_user_key,
-          worker_model_version_key, worker_workflow_version_key, task_id, kinds, metadata, latitude, longitude,
-          annotation_info, consensus_info, data, changed_by)
-        select ${grant.appKey}, n.input_key, n.input_id, n.id, n.input_level, n.trusted, n.status_code, n.user_key,
-          n.model_version_key, n.workflow_version_key, coalesce(n.task_id, ''), n.kinds, n.metadata, n.latitude, n.longitude,
-          n.annotation_info, n.consensus_info,
-          substring(${packed.blob}::bytea from n.start for n.length), ${grant.caller.userKey}
-        from unnest(
-          ${column((a) => a.inputKey)}::bigint[], ${column((a) => a.inputId)}::text[], ${column((a) => a.id)}::text[],
-          ${column((a) => a.inputLevel)}::boolean[], ${column((a) => a.trusted)}::boolean[],
-          ${column((a) => a.statusCode)}::int[], ${column((a) => a.worker.userKey ?? null)}::bigint[],
-          ${rare((a) => a.worker.modelVersionKey ?? null)}::bigint[],
-          ${rare((a) => a.worker.workflowVersionKey ?? null)}::bigint[], ${rare((a) => a.taskId || null)}::text[],
-          ${column((a) => kindsOf(a.data))}::int[], ${rare((a) => json(a.data.metadata))}::jsonb[],
-          ${orNone(places.map(({ latitude }) => latitude))}::float8[], ${orNone(places.map(({ longitude }) => longitude))}::float8[],
-          ${rare((a) => json(a.annotationInfo))}::jsonb[], ${rare((a) => json(a.consensusInfo))}::jsonb[],
-          ${packed.starts}::int[], ${packed.lengths}::int[]) with ordinality as n(input_key, input_id, id, input_level, trusted,
-          status_code, user_key, model_version_key, workflow_version_key, task_id, kinds, metadata, latitude, longitude,
-          annotation_info, consensus_info, start, length, position)
-        order by n.position
-        on conflict (input_key, id) do nothing
-        returning key, id, input_key as "inputKey"`,
-  );
-  const keyOf = new Map(stored.map((row) => [`${row.inputKey} ${row.id}`, row.key]));
-  const labelled = wanted.flatMap((a) => {
-    const key = keyOf.get(`${a.inputKey} ${a.id}`);
-    // One statement never stores an id twice, so what is left out here lost to a twin before it.
-    keyOf.delete(`${a.inputKey} ${a.id}`);
-    return key === undefined ? [] : [{ key, inputKey: a.inputKey, trusted: a.trusted, data: a.data }];
-  });
-  await putLabels(db, grant, labelled);
-  await putSearchTerms(db, grant, labelled);
-  return stored;
-}
-
-/** The annotations as a whole of inputs of which nothing is said yet: most of what is uploaded. */
-export async function insertBareInputLevels(
-  db: Db,
-  grant: AppGrant,
-  wanted: readonly Pick<NewAnnotation, 'inputKey' | 'inputId' | 'id'>[],
-  workerUserKeys: readonly number[],
-): Promise<void> {
-  if (wanted.length === 0) return;
-  await preparedRows(
-    db,
-    'annotations-insert-bare',
-    sql`insert into annotations (app_key, input_key, input_id, id, input_level, worker_user_key, changed_by)
-        select ${grant.appKey}, n.input_key, n.input_id, n.id, true, n.user_key, ${grant.caller.userKey}
-        from unnest(
-          ${wanted.map((a) => a.inputKey)}::bigint[], ${wanted.map((a) => a.inputId)}::text[],
-          ${wanted.map((a) => a.id)}::text[], ${[...workerUserKeys]}::bigint[])
-          with ordinality as n(input_key, input_id, id, user_key, position)
-        order by n.position`,
-  );
-}
-
-interface Labelled {
-  readonly key: number;
-  readonly inputKey: number;
-  readonly trusted: boolean;
-  readonly data: Data;
-}
-
-/** Writes the labels of annotations; those of an annotation that are not in its data any more have to be gone already. */
-async function putLabels(db: Db, grant: AppGrant, annotations: readonly Labelled[]): Promise<void> {
-  const labels = annotations.flatMap((annotation) =>
-    labelsOf(annotation.data).map((label, position) => ({ ...annotation, ...label, position })),
-  );
-  if (labels.length === 0) return;
-  await preparedRows(
-    db,
-    'labels-insert',
-    sql`insert into annotation_concepts as l (app_key, annotation_key, input_key, concept_id, position, value, trusted)
-        select ${grant.appKey}, n.* from unnest(
-          ${labels.map((l) => l.key)}::bigint[], ${labels.map((l) => l.inputKey)}::bigint[],
-          ${labels.map((l) => l.conceptId)}::text[], ${labels.map((l) => l.position)}::int[],
-          ${labels.map((l) => l.value)}::real[], ${labels.map((l) => l.trusted)}::boolean[])
-          as n(annotation_key, input_key, concept_id, position, value, trusted)
-        order by annotation_key, position
-        on conflict (annotation_key, concept_id) do update
-        set position = excluded.position, value = excluded.value, trusted = excluded.trusted
-        where (l.position, l.value, l.trusted) is distinct from (excluded.position, excluded.value, excluded.trusted)`,
   );
 }
 
@@ -286,7 +179,7 @@ export async function updateAnnotations(
   const changes = wanted.filter(changesSomething);
   if (changes.length === 0) return changes;
   const column = <T>(read: (change: AnnotationChange) => T): T[] => changes.map(read);
-  const packed = packAll(changes);
+  const packed = joined(changes.map(({ data }) => toBinary(DataSchema, data)));
   await run(
     db,
     sql`update annotations a set
@@ -297,7 +190,7 @@ export async function updateAnnotations(
         from unnest(
           ${column(({ row }) => row.key)}::bigint[], ${packed.starts}::int[], ${packed.lengths}::int[],
           ${column((c) => kindsOf(c.data))}::int[], ${column((c) => json(c.data.metadata))}::jsonb[],
-          ${column((c) => placeOf(c.data).latitude)}::float8[], ${column((c) => placeOf(c.data).longitude)}::float8[],
+          ${column((c) => placeOf(c.data).latitude ?? null)}::float8[], ${column((c) => placeOf(c.data).longitude ?? null)}::float8[],
           ${column((c) => c.statusCode ?? null)}::int[], ${column((c) => c.taskId ?? null)}::text[],
           ${column((c) => json(c.annotationInfo))}::jsonb[], ${column((c) => json(c.consensusInfo))}::jsonb[])
           as n(key, start, length, kinds, metadata, latitude, longitude, status_code, task_id, annotation_info, consensus_info)
@@ -311,7 +204,11 @@ export async function updateAnnotations(
         where c.annotation_key = any(${now.map(({ key }) => key)}::bigint[]) and (c.annotation_key, c.concept_id) not in (
           select * from unnest(${kept.map(({ key }) => key)}::bigint[], ${kept.map(({ conceptId }) => conceptId)}::text[]))`,
   );
-  await putLabels(db, grant, now);
+  await putLabels(
+    db,
+    grant,
+    now.map(({ data, ...one }) => ({ ...one, labels: labelsOf(data) })),
+  );
   await replaceSearchTerms(db, grant, now);
   return changes;
 }
@@ -333,33 +230,6 @@ const revised = {
 /** Tells searches that what they may have remembered is old. The last statement of a transaction: it locks the app's row. */
 export async function bumpSearchRevision(db: Db, grant: AppGrant): Promise<void> {
   await db.run(revised, [grant.appKey]);
-}
-
-/**
- * Packs the data of a batch into one value: a bytea travels as it is, an array of them as text of twice the
- * length, which masks would feel. `starts` count from 1, as SQL does.
- */
-function packAll(batch: readonly { data: Data }[]): { blob: Buffer; starts: number[]; lengths: number[] } {
-  const parts = batch.map(({ data }) => toBinary(DataSchema, data));
-  const lengths = parts.map((part) => part.length);
-  let next = 1;
-  const starts = lengths.map((length) => {
-    const start = next;
-    next += length;
-    return start;
-  });
-  return { blob: Buffer.concat(parts), starts, lengths };
-}
-
-/** A column in which nothing is said: `unnest` fills up what is shorter with nulls, and nothing has to be sent. */
-const orNone = <T>(values: T[]): T[] => (values.every((value) => value === null) ? [] : values);
-
-const json = (value: object | undefined): string | null =>
-  value === undefined ? null : JSON.stringify(value);
-
-function placeOf(data: Data): { latitude: number | null; longitude: number | null } {
-  const point = data.geo?.geoPoint;
-  return { latitude: point?.latitude ?? null, longitude: point?.longitude ?? null };
 }
 
 /**

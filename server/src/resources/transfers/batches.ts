@@ -10,6 +10,7 @@ import {
   ZipBroken,
 } from '@fovea/formats';
 import { breathing } from '#domain/breath.ts';
+import type { PlainBox } from '../annotations/index.ts';
 import { inputIdOf } from './transfer.ts';
 import { ownHolds } from './translate.ts';
 
@@ -85,10 +86,11 @@ async function bytesOf(record: ImageRecord): Promise<Uint8Array | undefined> {
   return concat(parts);
 }
 
-interface Said {
-  readonly wire: Wire;
-  readonly path: string;
-}
+/** An annotation as it will be sent: most are plain boxes, which need not become messages. */
+export type Said = { readonly path: string } & (
+  | { readonly box: PlainBox; readonly wire?: undefined }
+  | { readonly wire: Wire; readonly box?: undefined }
+);
 
 /** Annotations in portions that are stored together; masks travel with their bytes. */
 export function* portionsOf(all: readonly Said[]): Generator<readonly Said[]> {
@@ -96,7 +98,7 @@ export function* portionsOf(all: readonly Said[]): Generator<readonly Said[]> {
   let size = 0;
   for (const one of all) {
     portion.push(one);
-    size += maskBytesOf(one.wire);
+    size += one.wire ? maskBytesOf(one.wire) : 0;
     if (portion.length < annotationsTogetherMax && size < bytesPerBatch) continue;
     yield portion;
     portion = [];

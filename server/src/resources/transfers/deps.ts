@@ -6,7 +6,7 @@ import type { AppGrant, Caller } from '#domain/grant.ts';
 import type { MediaDecoder } from '#engine/media/index.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
-import type { FindInputs } from '../annotations/index.ts';
+import type { FindInputs, PlainBox } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
 import type { DatasetParts } from '../datasets/index.ts';
 
@@ -26,6 +26,8 @@ export interface TransferParts extends Deps, Pick<DatasetParts, 'showMedium' | '
     grant: AppGrant,
     annotations: readonly Annotation[],
   ) => Promise<readonly (number | Fault)[]>;
+  /** The same for boxes that say nothing but what they show. */
+  readonly addBoxes: (grant: AppGrant, boxes: readonly PlainBox[]) => Promise<readonly (number | Fault)[]>;
   readonly findInputs: FindInputs;
   readonly showInputs: (grant: AppGrant, inputKeys: readonly number[]) => Promise<readonly Input[]>;
   readonly pictureSizes: (

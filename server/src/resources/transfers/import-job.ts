@@ -9,7 +9,6 @@ import {
   PostDatasetsRequestSchema,
   PostInputsRequestSchema,
   StatusCode,
-  type Annotation as Wire,
 } from '@fovea/contract';
 import {
   type ClassInfo,
@@ -35,12 +34,12 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { openWorkFolder } from '../common/work-folder.ts';
 import { findUpload, openUpload, type UploadContent } from '../uploads/index.ts';
-import { batches, type Item, isWholeLabel, portionsOf } from './batches.ts';
+import { batches, type Item, isWholeLabel, portionsOf, type Said } from './batches.ts';
 import { classesOf, withClasses } from './classes.ts';
 import type { TransferParts } from './deps.ts';
 import { takeStep } from './store.ts';
 import { type Cursor, conceptIdOf, noCounts, type TransferCounts, type TransferRow } from './transfer.ts';
-import { metadataOf, toWire } from './translate.ts';
+import { metadataOf, toPlainBox, toWire, wireOfBox } from './translate.ts';
 
 /** What ends a transfer for good, in words for whoever asked for it. */
 export class TransferRefused extends Error {
@@ -315,7 +314,7 @@ async function addAnnotations(
     const inputs = new Map(found.map((input) => [input.id, { ...input, size: sizes.get(input.key) }]));
     const problems: Problem[] = [];
     let failed = 0;
-    const wires: { wire: Wire; path: string }[] = [];
+    const sayings: Said[] = [];
     for (const { id, record } of batch) {
       await breathe();
       const input = inputs.get(id);
@@ -334,8 +333,10 @@ async function addAnnotations(
         continue;
       }
       for (const [i, one] of said.entries()) {
-        const wire = size && (await toWire(one, id, size, i));
-        if (wire) wires.push({ wire, path: record.path });
+        const box = size && toPlainBox(one, id, size, i);
+        const wire = size && !box && (await toWire(one, id, size, i));
+        if (box) sayings.push({ box, path: record.path });
+        else if (wire) sayings.push({ wire, path: record.path });
         else {
           failed += 1;
           problems.push(failure(record.path, `annotation ${one.id ?? i + 1} has no part inside the picture`));
@@ -343,19 +344,16 @@ async function addAnnotations(
       }
     }
     let added = 0;
-    for (const some of portionsOf(wires)) {
+    for (const some of portionsOf(sayings)) {
       run.signal.throwIfAborted();
-      const outcomes = await parts.addAnnotations(
-        grant,
-        some.map(({ wire }) => wire),
-      );
-      for (const [i, { path, wire }] of some.entries()) {
+      const outcomes = await addPortion(run, some);
+      for (const [i, { path, wire, box }] of some.entries()) {
         const outcome = outcomes[i];
         // One that is there already is one of ours, from before a restart or an earlier import.
         if (!(outcome instanceof Fault) || outcome.code === StatusCode.DATABASE_DUPLICATE_KEY) added += 1;
         else {
           failed += 1;
-          problems.push(failure(path, `annotation ${wire.id}: ${outcome.details}`));
+          problems.push(failure(path, `annotation ${(box ?? wire).id}: ${outcome.details}`));
         }
       }
     }
@@ -368,4 +366,15 @@ async function addAnnotations(
     await step(run, { cursor: progress.cursor, counts: progress.counts, problems });
   }
   return 'done';
+}
+
+/** In the order of the set. Where something else stands among the boxes, they go with it, so that they stay in order. */
+function addPortion({ parts, grant }: ImportRun, portion: readonly Said[]) {
+  const boxes = portion.flatMap(({ box }) => box ?? []);
+  return boxes.length === portion.length
+    ? parts.addBoxes(grant, boxes)
+    : parts.addAnnotations(
+        grant,
+        portion.map(({ box, wire }) => (box ? wireOfBox(box) : wire)),
+      );
 }

@@ -1,22 +1,19 @@
-import { create } from '@bufbuild/protobuf';
-import {
-  AnnotationSchema,
-  DataSchema,
-  RegionInfoSchema,
-  RegionSchema,
-  type Annotation as Wire,
-} from '@fovea/contract';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { AnnotationSchema, type RegionInfoSchema, type Annotation as Wire } from '@fovea/contract';
 import {
   type Annotation,
+  type Box,
   compact,
   cornersOfBox,
   type Holds,
   type ImageRecord,
   isPlaced,
+  isUprightBox,
   type Value,
 } from '@fovea/formats';
 import { idTrouble } from '#domain/ids.ts';
 import { maskPicture } from '#engine/masks/index.ts';
+import type { PlainBox } from '../annotations/index.ts';
 import { conceptIdOf } from './transfer.ts';
 
 /**
@@ -74,6 +71,39 @@ interface Source {
 const part = (value: number, side: number): number => Math.min(1, Math.max(0, value / side));
 
 /**
+ * A box that says nothing but what it shows; of what else is known of it, `annotation_info` keeps the rest.
+ *
+ * @param index place among the annotations of its picture, which makes its id where it has none
+ * @returns undefined for everything else, and where nothing of the box lies inside the picture
+ */
+export function toPlainBox(
+  one: Annotation,
+  inputId: string,
+  size: Size,
+  index: number,
+): PlainBox | undefined {
+  if (!isUprightBox(one)) return undefined;
+  const place = partOf(one.box as Box, size);
+  if (!place) return undefined;
+  const { label } = one;
+  return {
+    ...namedBy(one, size, index),
+    inputId,
+    ...place,
+    concept: label === undefined ? undefined : { id: conceptIdOf(label), name: label },
+  };
+}
+
+/** The same box as a message of the contract. */
+export const wireOfBox = ({ id, inputId, concept, annotationInfo, ...place }: PlainBox): Wire =>
+  create(AnnotationSchema, {
+    id,
+    inputId,
+    ...(annotationInfo && { annotationInfo: annotationInfo as never }),
+    data: regionSaying({ boundingBox: boundingBox(place) }, concept ? [{ ...concept, value: 1 }] : []),
+  });
+
+/**
  * @param index place among the annotations of its picture, which makes its id where it has none
  * @returns undefined where nothing of it lies inside the picture
  */
@@ -86,19 +116,26 @@ export async function toWire(
   const region = isPlaced(one) ? await regionOf(one, size) : undefined;
   if (isPlaced(one) && !region) return undefined;
   const concepts = one.label === undefined ? [] : [{ id: conceptIdOf(one.label), name: one.label, value: 1 }];
+  const { id, annotationInfo } = namedBy(one, size, index);
+  return create(AnnotationSchema, {
+    id,
+    inputId,
+    ...(annotationInfo && { annotationInfo: annotationInfo as never }),
+    data: {
+      ...(region ? regionSaying(region, concepts) : { concepts }),
+      ...(one.text === undefined ? {} : { text: { raw: one.text } }),
+    },
+  });
+}
+
+/** The id of an annotation, its own where that can be used, and what `annotation_info` keeps of it. */
+function namedBy(one: Annotation, size: Size, index: number) {
   const isUsable = one.id !== undefined && one.id !== '' && idTrouble(one.id, 'annotation') === undefined;
   const source = sourceOf(one, isUsable, size);
-  return create(AnnotationSchema, {
+  return {
     id: isUsable ? (one.id as string) : `source-${index}`,
-    inputId,
-    ...(Object.keys(source).length > 0 ? { annotationInfo: { source: source as never } } : {}),
-    data: create(DataSchema, {
-      ...(region
-        ? { regions: [create(RegionSchema, { regionInfo: region, data: { concepts } })] }
-        : { concepts }),
-      ...(one.text === undefined ? {} : { text: { raw: one.text } }),
-    }),
-  });
+    annotationInfo: Object.keys(source).length > 0 ? { source: source as never } : undefined,
+  };
 }
 
 function sourceOf(one: Annotation, hasOwnId: boolean, { width, height }: Size): Source {
@@ -119,40 +156,55 @@ function sourceOf(one: Annotation, hasOwnId: boolean, { width, height }: Size): 
   }) as Source;
 }
 
-async function regionOf(one: Annotation, size: Size) {
+type Region = MessageInitShape<typeof RegionInfoSchema>;
+type Concepts = readonly { id: string; name: string; value: number }[];
+
+const regionSaying = (regionInfo: Region, concepts: Concepts) => ({
+  regions: [{ regionInfo, data: { concepts: [...concepts] } }],
+});
+
+interface Part {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** @returns undefined where nothing of the box lies inside the picture */
+function partOf(box: Box, { width, height }: Size): Part | undefined {
+  const left = part(box.x, width);
+  const top = part(box.y, height);
+  const right = part(box.x + box.width, width);
+  const bottom = part(box.y + box.height, height);
+  return left < right && top < bottom ? { left, top, right, bottom } : undefined;
+}
+
+const boundingBox = ({ left, top, right, bottom }: Part) => ({
+  leftCol: left,
+  topRow: top,
+  rightCol: right,
+  bottomRow: bottom,
+});
+
+async function regionOf(one: Annotation, size: Size): Promise<Region | undefined> {
   const { width, height } = size;
   const points = (ring: readonly number[]) =>
     Array.from({ length: ring.length / 2 }, (_, i) => ({
       col: part(ring[2 * i] as number, width),
       row: part(ring[2 * i + 1] as number, height),
     }));
-  if (one.keypoints) {
-    return create(RegionInfoSchema, {
-      keypointLocations: points(one.keypoints.flatMap(({ x, y }) => [x, y])),
-    });
-  }
+  if (one.keypoints) return { keypointLocations: points(one.keypoints.flatMap(({ x, y }) => [x, y])) };
   if (one.mask) {
     const base64 = await maskPicture(one.mask.counts, one.mask.width, one.mask.height);
-    return create(RegionInfoSchema, { mask: { image: { base64 } } });
+    return { mask: { image: { base64 } } };
   }
-  if (one.polygons) return create(RegionInfoSchema, { polygon: { points: points(one.polygons[0] ?? []) } });
-  if (one.box?.rotation)
-    return create(RegionInfoSchema, { polygon: { points: points(cornersOfBox(one.box)) } });
+  if (one.polygons) return { polygon: { points: points(one.polygons[0] ?? []) } };
+  if (one.box?.rotation) return { polygon: { points: points(cornersOfBox(one.box)) } };
   if (one.box) {
-    const boundingBox = {
-      leftCol: part(one.box.x, width),
-      topRow: part(one.box.y, height),
-      rightCol: part(one.box.x + one.box.width, width),
-      bottomRow: part(one.box.y + one.box.height, height),
-    };
-    const isSomething =
-      boundingBox.leftCol < boundingBox.rightCol && boundingBox.topRow < boundingBox.bottomRow;
-    return isSomething ? create(RegionInfoSchema, { boundingBox }) : undefined;
+    const place = partOf(one.box, size);
+    return place && { boundingBox: boundingBox(place) };
   }
-  return (
-    one.point &&
-    create(RegionInfoSchema, { point: points([one.point.x, one.point.y])[0] as { row: number; col: number } })
-  );
+  return one.point && { point: points([one.point.x, one.point.y])[0] as { row: number; col: number } };
 }
 
 /** What an input remembers of the picture it was made of; `split` is where dataset versions look for it. */
