@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bools, float4s, int4s, int8s, texts } from './columns.ts';
+import { bools, byteas, float4s, int4s, int8s, texts } from './columns.ts';
 import { openTestDatabase, type TestDatabase } from './postgres/testing.ts';
 
 let database: TestDatabase;
@@ -13,6 +13,7 @@ test.each([
   ['int4', int4s, [0, 7, -7, null, 2 ** 31 - 1, -(2 ** 31)]],
   ['float4', float4s, [0, 0.5, null, -1.25, Number.POSITIVE_INFINITY]],
   ['bool', bools, [true, false, null]],
+  ['bytea', byteas, [Buffer.of(), Buffer.of(0, 255), null, Buffer.alloc(70_000, 7)]],
   ['text', texts, ['', 'a', null, 'chat noir — 猫 🐈', '"{},\\', 'NULL', 'x'.repeat(70_000)]],
 ] as const)('%s: what is written is what the server reads', async (type, write, values) => {
   const sent = (write as (values: readonly unknown[]) => Buffer)(values);

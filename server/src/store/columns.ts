@@ -4,7 +4,7 @@
  */
 
 /** Type numbers of PostgreSQL (pg_type.dat). */
-const oid = { bool: 16, int8: 20, int4: 23, text: 25, float4: 700 } as const;
+const oid = { bool: 16, bytea: 17, int8: 20, int4: 23, text: 25, float4: 700 } as const;
 
 type Values<T> = readonly (T | null)[];
 
@@ -86,4 +86,22 @@ export function texts(values: Values<string>): Buffer {
   }
   writeHead(bytes, oid.text, values.length, hasNull);
   return bytes.subarray(0, at);
+}
+
+export function byteas(values: Values<Uint8Array>): Buffer {
+  if (values.length === 0) return none(oid.bytea);
+  const bytes = Buffer.allocUnsafe(values.reduce((sum, value) => sum + 4 + (value?.length ?? 0), headBytes));
+  let hasNull = false;
+  let at = headBytes;
+  for (const value of values) {
+    at = bytes.writeInt32BE(value === null ? -1 : value.length, at);
+    if (value === null) {
+      hasNull = true;
+      continue;
+    }
+    bytes.set(value, at);
+    at += value.length;
+  }
+  writeHead(bytes, oid.bytea, values.length, hasNull);
+  return bytes;
 }

@@ -1,6 +1,7 @@
 import type { AppGrant } from '#domain/grant.ts';
 import type { Page } from '#domain/page.ts';
-import { type Db, first, preparedRows, rows, run, sql } from '#store/sql.ts';
+import { bools, byteas, int4s, int8s, texts } from '#store/columns.ts';
+import { type Db, first, preparedRows, rows, run, type Sql, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
 import type { InputKind } from './input.ts';
 import type { InputRow } from './rows.ts';
@@ -33,10 +34,10 @@ export function insertInputs(db: Db, grant: AppGrant, addJobKey: number | null, 
     sql`insert into inputs as i (app_key, add_job_key, status_code, id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings)
         select ${grant.appKey}, ${addJobKey}::bigint, 30001, n.id, n.kind, n.url, n.allow_duplicate_url, n.media_sha, n.media_size, n.media, n.settings
         from unnest(
-          ${inputs.map((n) => n.id)}::text[], ${inputs.map((n) => n.kind)}::text[], ${inputs.map((n) => n.url)}::text[],
-          ${inputs.map((n) => n.allowDuplicateUrl)}::boolean[], ${inputs.map((n) => n.mediaSha)}::bytea[],
-          ${inputs.map((n) => n.mediaSize)}::bigint[], ${inputs.map((n) => n.media)}::bytea[],
-          ${inputs.map((n) => n.settings)}::bytea[]
+          ${texts(inputs.map((n) => n.id))}::text[], ${texts(inputs.map((n) => n.kind))}::text[],
+          ${texts(inputs.map((n) => n.url))}::text[], ${bools(inputs.map((n) => n.allowDuplicateUrl))}::boolean[],
+          ${byteas(inputs.map((n) => n.mediaSha))}::bytea[], ${int8s(inputs.map((n) => n.mediaSize))}::bigint[],
+          ${byteas(inputs.map((n) => n.media))}::bytea[], ${byteas(inputs.map((n) => n.settings))}::bytea[]
         ) with ordinality as n(id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings, position)
         order by n.position
         on conflict (app_key, id) do nothing
@@ -44,13 +45,18 @@ export function insertInputs(db: Db, grant: AppGrant, addJobKey: number | null, 
   );
 }
 
+/**
+ * Inputs by id, as `i`: one look for each. The planner, while it knows little of the table, as before its first look at
+ * what a new server took in, would rather read all inputs of the app.
+ */
+const foundById = (grant: AppGrant, ids: readonly string[], wanted: Sql<unknown>) =>
+  sql`unnest(${[...new Set(ids)]}::text[]) as asked(id)
+      cross join lateral (select ${wanted} from inputs where app_key = ${grant.appKey} and id = asked.id limit 1) i`;
+
 /** Which of these ids are taken. */
 export async function takenIds(db: Db, grant: AppGrant, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
-  const found = await rows<{ id: string }>(
-    db,
-    sql`select id from inputs where app_key = ${grant.appKey} and id = any(${[...ids]}::text[])`,
-  );
+  const found = await rows<{ id: string }>(db, sql`select i.id from ${foundById(grant, ids, sql`id`)}`);
   return new Set(found.map(({ id }) => id));
 }
 
@@ -60,7 +66,8 @@ export async function takenUrls(db: Db, grant: AppGrant, urls: readonly string[]
   const found = await rows<{ url: string }>(
     db,
     sql`select i.url from unnest(${[...urls]}::text[]) as asked(url)
-        join inputs i on i.app_key = ${grant.appKey} and i.url <> '' and md5(i.url) = md5(asked.url) and i.url = asked.url`,
+        cross join lateral (select url from inputs where app_key = ${grant.appKey} and url <> ''
+          and md5(url) = md5(asked.url) and url = asked.url limit 1) i`,
   );
   return new Set(found.map(({ url }) => url));
 }
@@ -102,8 +109,8 @@ export interface FoundInput {
 export function findInputs(db: Db, grant: AppGrant, ids: readonly string[]): Promise<FoundInput[]> {
   return rows<FoundInput>(
     db,
-    sql`select key, id, status_code as "statusCode", kind from inputs
-        where app_key = ${grant.appKey} and id = any(${[...ids]}::text[])`,
+    sql`select i.key, i.id, i.status_code as "statusCode", i.kind
+        from ${foundById(grant, ids, sql`key, id, status_code, kind`)}`,
   );
 }
 
@@ -214,9 +221,9 @@ export async function settleInputs(db: Db, grant: AppGrant, outcomes: readonly O
     sql`update inputs i set status_code = o.status_code, status_details = o.details, modified_at = now(),
           media = coalesce(o.media, i.media), media_sha = coalesce(o.sha, i.media_sha), media_size = coalesce(o.size, i.media_size)
         from unnest(
-          ${outcomes.map((o) => o.key)}::bigint[], ${outcomes.map((o) => o.statusCode)}::int[],
-          ${outcomes.map((o) => o.details)}::text[], ${outcomes.map((o) => o.media ?? null)}::bytea[],
-          ${outcomes.map((o) => o.mediaSha ?? null)}::bytea[], ${outcomes.map((o) => o.mediaSize ?? null)}::bigint[]
+          ${int8s(outcomes.map((o) => o.key))}::bigint[], ${int4s(outcomes.map((o) => o.statusCode))}::int[],
+          ${texts(outcomes.map((o) => o.details))}::text[], ${byteas(outcomes.map((o) => o.media ?? null))}::bytea[],
+          ${byteas(outcomes.map((o) => o.mediaSha ?? null))}::bytea[], ${int8s(outcomes.map((o) => o.mediaSize ?? null))}::bigint[]
         ) as o(key, status_code, details, media, sha, size)
         where i.app_key = ${grant.appKey} and i.key = o.key`,
   );
