@@ -7,13 +7,7 @@ import { hasPhotos, photoPath } from '#testing/photos.ts';
 import { decodeBmp } from './bmp.ts';
 import { cropToBox } from './crop.ts';
 import { openPicture, pixelsOf } from './decoding/pixels.ts';
-import {
-  decodeForModel,
-  decodeSquare,
-  defaultImageLimits,
-  readImageInfo,
-  renderThumbnails,
-} from './image.ts';
+import { decodeForModel, decodeSquare, defaultImageLimits, readImageInfo, renderPicture } from './image.ts';
 import { promisedPixels } from './image-format.ts';
 import { cropped, letterboxed, stretched } from './model-pixels.ts';
 
@@ -60,7 +54,8 @@ test.each([
 ] as const)('a %s is described and its thumbnails are rendered', async (format, make, colorMode) => {
   const bytes = await make();
   expect(await readImageInfo(bytes)).toEqual({ width: 40, height: 30, format, colorMode, pages: 1 });
-  for (const thumbnail of Object.values(await renderThumbnails(bytes))) {
+  const { tiny, small, large } = await renderPicture(bytes);
+  for (const thumbnail of [tiny, small, large]) {
     expect(await readImageInfo(thumbnail)).toMatchObject({ width: 40, height: 30, format: 'JPEG' });
   }
 });
@@ -70,7 +65,7 @@ test.each([
   [3000, 1500, { tiny: [100, 50], small: [256, 128], large: [1024, 512] }],
   [50, 200, { tiny: [25, 100], small: [50, 200], large: [50, 200] }],
 ] as const)('thumbnails of %i x %i keep the shape and are never enlarged', async (width, height, wanted) => {
-  const thumbnails = await renderThumbnails(await halves(width, height).jpeg().toBuffer());
+  const thumbnails = await renderPicture(await halves(width, height).jpeg().toBuffer());
   for (const size of ['tiny', 'small', 'large'] as const) {
     const info = await readImageInfo(thumbnails[size]);
     expect([info.width, info.height], size).toEqual(wanted[size]);
@@ -86,7 +81,7 @@ test('a picture that the camera stored lying down is turned upright everywhere',
   const [bottomRed = 255] = picture.pixels.subarray((57 * 40 + 20) * 3);
   expect(topRed).toBeGreaterThan(200);
   expect(bottomRed).toBeLessThan(60);
-  const { large } = await renderThumbnails(bytes);
+  const { large } = await renderPicture(bytes);
   expect(await readImageInfo(large)).toMatchObject({ width: 40, height: 60 });
 });
 
@@ -149,7 +144,7 @@ test.each(turnings)(
       const options = format === 'jpeg' ? { quality: 95, chromaSubsampling: '4:4:4' } : {};
       const bytes = await storedTurned(width, height, orientation).toFormat(format, options).toBuffer();
       expect(await readImageInfo(bytes)).toMatchObject({ width, height });
-      const { tiny, small, large } = await renderThumbnails(bytes);
+      const { tiny, small, large } = await renderPicture(bytes);
       const cut = await cropToBox(bytes, { top: 0, left: 0, bottom: 1, right: 1 });
       for (const encoded of [bytes, tiny, small, large, cut]) {
         const picture = await decodeForModel(encoded);
@@ -209,7 +204,7 @@ test.each([1, 4, 16] as const)('a bitmap of %i bits is decoded', async (bits) =>
 
 test('an upright JPEG within the large size is hosted as it came', async () => {
   const bytes = await halves(800, 600).jpeg().toBuffer();
-  expect((await renderThumbnails(bytes)).large).toBe(bytes);
+  expect((await renderPicture(bytes)).large).toBe(bytes);
 });
 
 test('transparency lies on white, and grey pictures come out as RGB', async () => {
@@ -243,7 +238,7 @@ test.each([
   ['a JPEG of ten bytes', jpegHead, 30300, /could not be decoded/],
   ['a bitmap cut short', bitmap(20, 20, 24, false).subarray(0, 400), 30300, /last row/],
 ] as const)('%s is refused with its code', async (_, bytes, code, words) => {
-  await expect(renderThumbnails(bytes)).rejects.toMatchObject({
+  await expect(renderPicture(bytes)).rejects.toMatchObject({
     code,
     details: expect.stringMatching(words),
   });
@@ -255,7 +250,7 @@ test('pixels and bytes beyond the limits are refused before they are decoded', a
   const png = await halves(40, 30).png().toBuffer();
   for (const bytes of [png, bitmap(40, 30, 24, false)]) {
     await expect(readImageInfo(bytes, limits)).rejects.toMatchObject({ code: 30105, kind: 'too_large' });
-    await expect(renderThumbnails(bytes, limits)).rejects.toMatchObject({ code: 30105 });
+    await expect(renderPicture(bytes, limits)).rejects.toMatchObject({ code: 30105 });
     await expect(decodeForModel(bytes, limits)).rejects.toMatchObject({ code: 30105 });
   }
   await expect(readImageInfo(png, { pixelsMax: 1e6, bytesMax: 10 })).rejects.toMatchObject({ code: 30105 });
@@ -264,7 +259,7 @@ test('pixels and bytes beyond the limits are refused before they are decoded', a
 test('a bitmap that claims gigantic sides is refused without reserving memory', async () => {
   const bytes = bitmap(4, 4, 24, false);
   bytes.writeInt32LE(2_000_000_000, 18);
-  await expect(renderThumbnails(bytes)).rejects.toMatchObject({ code: 30105 });
+  await expect(renderPicture(bytes)).rejects.toMatchObject({ code: 30105 });
 });
 
 test('a letterbox is centred on grey, a stretch fills, and a crop over the edge is black outside', async () => {
@@ -282,7 +277,7 @@ test('a letterbox is centred on grey, a stretch fills, and a crop over the edge 
 
 withPhotos('a photograph whose file was cut short ends in a decode error', async () => {
   const bytes = await readFile(photoPath('truncated.jpg'));
-  await expect(renderThumbnails(bytes)).rejects.toMatchObject({ code: 30300 });
+  await expect(renderPicture(bytes)).rejects.toMatchObject({ code: 30300 });
   await expect(decodeForModel(bytes)).rejects.toMatchObject({ code: 30300 });
 });
 

@@ -5,6 +5,7 @@ import { movable, openPicture, pixelsOf } from './decoding/pixels.ts';
 import { engineFault } from './faults.ts';
 import { type ImageFormat, promisedPixels, readImageFormat } from './image-format.ts';
 import { raw, shrunk } from './model-pixels.ts';
+import { type PicturePrint, printOf } from './prints/print.ts';
 
 export interface ImageLimits {
   pixelsMax: number;
@@ -29,6 +30,12 @@ export interface Thumbnails {
   tiny: Buffer;
   small: Buffer;
   large: Buffer;
+}
+
+/** All that is kept of a picture beside its bytes. */
+export interface Renditions extends Thumbnails {
+  info: ImageInfo;
+  print: PicturePrint;
 }
 
 /** A picture decoded once, upright, scaled down to at most `workingEdgeMax`; models take their inputs from it. */
@@ -56,41 +63,55 @@ const jpegEase = 4;
  * @throws Fault 30101 unsupported format · 30105 too large · 30300 unreadable header
  */
 export async function readImageInfo(bytes: Buffer, limits = defaultImageLimits): Promise<ImageInfo> {
-  const format = admit(bytes, limits);
+  return (await lookAt(bytes, admit(bytes, limits), limits)).info;
+}
+
+/** What the header says; `isOwnLarge` where the picture can stand for its large size. */
+async function lookAt(
+  bytes: Buffer,
+  format: ImageFormat,
+  limits: ImageLimits,
+): Promise<{ info: ImageInfo; isOwnLarge: boolean }> {
   if (format === 'BMP') {
     const { width, height } = bmpWithin(bytes, limits);
-    return { width, height, format, colorMode: 'RGB', pages: 1 };
+    return { info: { width, height, format, colorMode: 'RGB', pages: 1 }, isOwnLarge: false };
   }
   try {
-    const { autoOrient, space, channels, pages = 1 } = await open(bytes, limits).metadata();
+    const found = await open(bytes, limits).metadata();
+    const { autoOrient, width, height, space, channels, orientation = 1, pages = 1 } = found;
     if (autoOrient.width * autoOrient.height > limits.pixelsMax)
       throw engineFault.tooManyPixels(limits.pixelsMax);
-    return { ...sizeOf(autoOrient), format, colorMode: colorModeOf(format, space, channels), pages };
+    const isSmall = Math.max(width, height) <= thumbnailEdges.large;
+    return {
+      info: { ...sizeOf(autoOrient), format, colorMode: colorModeOf(format, space, channels), pages },
+      isOwnLarge: format === 'JPEG' && isSmall && orientation === 1 && space !== 'cmyk',
+    };
   } catch (cause) {
     throw decodeFault(cause, limits);
   }
 }
 
 /**
- * Decodes the picture in full and renders its smaller sizes from one decoding.
+ * Decodes the picture in full, once, and renders its smaller sizes and its print from that.
  *
  * A picture that is a JPEG already, upright, and no larger than the large size, is its own large size.
  *
  * @throws Fault as `readImageInfo`, and 30300 for damaged pixels
  */
-export async function renderThumbnails(bytes: Buffer, limits = defaultImageLimits): Promise<Thumbnails> {
+export async function renderPicture(bytes: Buffer, limits = defaultImageLimits): Promise<Renditions> {
   const format = admit(bytes, limits);
+  const { info, isOwnLarge } = await lookAt(bytes, format, limits);
   try {
-    const reusable = format === 'JPEG' && (await isOwnLargeSize(bytes, limits));
-    const base = await decodeWithin(bytes, format, thumbnailEdges[reusable ? 'small' : 'large'], limits);
-    const small = reusable ? base : await shrunk(base, thumbnailEdges.small);
-    const tiny = await shrunk(small, thumbnailEdges.tiny);
-    const [largeJpeg, smallJpeg, tinyJpeg] = await Promise.all([
-      reusable ? bytes : encode(base, jpegQuality.large),
-      encode(small, jpegQuality.small),
-      encode(tiny, jpegQuality.tiny),
+    const base = await decodeWithin(bytes, format, thumbnailEdges[isOwnLarge ? 'small' : 'large'], limits);
+    const small = isOwnLarge ? base : await shrunk(base, thumbnailEdges.small);
+    // All at once: each step through the threads that decode costs about as much as a small picture does.
+    const [largeJpeg, smallJpeg, tinyJpeg, print] = await Promise.all([
+      isOwnLarge ? bytes : jpegOf(base, jpegQuality.large),
+      jpegOf(small, jpegQuality.small),
+      jpegOf(small, jpegQuality.tiny, thumbnailEdges.tiny),
+      printOf(small),
     ]);
-    return { tiny: tinyJpeg, small: smallJpeg, large: largeJpeg };
+    return { info, tiny: tinyJpeg, small: smallJpeg, large: largeJpeg, print };
   } catch (cause) {
     throw decodeFault(cause, limits);
   }
@@ -100,7 +121,7 @@ export async function renderThumbnails(bytes: Buffer, limits = defaultImageLimit
  * Decodes a picture for models: upright, transparency on white, first frame of an animation.
  *
  * @param edgeMax longer side, in pixels, that it is scaled down to
- * @throws Fault as `renderThumbnails`
+ * @throws Fault as `renderPicture`
  */
 export async function decodeForModel(
   bytes: Buffer,
@@ -119,7 +140,7 @@ export async function decodeForModel(
  * Decodes a picture straight to a square for a model that sees nothing else of it: about half the work, because a
  * JPEG is then decoded at a fraction of its size, and nothing is scaled twice.
  *
- * @throws Fault as `renderThumbnails`
+ * @throws Fault as `renderPicture`
  */
 export async function decodeSquare(
   bytes: Buffer,
@@ -164,8 +185,11 @@ async function pixelsInHeader(bytes: Buffer, limits: ImageLimits): Promise<numbe
   return width * height;
 }
 
-function encode(pixels: RawPixels, quality: number): Promise<Buffer> {
-  return raw(pixels).jpeg({ quality }).toBuffer();
+/** @param edge longer side, in pixels, that it is scaled down to */
+function jpegOf(pixels: RawPixels, quality: number, edge?: number): Promise<Buffer> {
+  const source = raw(pixels);
+  const sized = edge ? source.resize(edge, edge, { fit: 'inside', withoutEnlargement: true }) : source;
+  return sized.jpeg({ quality }).toBuffer();
 }
 
 const open = (bytes: Buffer, limits: ImageLimits): Sharp =>
@@ -180,11 +204,6 @@ function bmpWithin(bytes: Buffer, limits: ImageLimits): { width: number; height:
 async function bmpSource(bytes: Buffer, limits: ImageLimits): Promise<Sharp> {
   bmpWithin(bytes, limits);
   return raw(await decodeBmp(bytes));
-}
-
-async function isOwnLargeSize(bytes: Buffer, limits: ImageLimits): Promise<boolean> {
-  const { width, height, orientation = 1, space } = await open(bytes, limits).metadata();
-  return Math.max(width, height) <= thumbnailEdges.large && orientation === 1 && space !== 'cmyk';
 }
 
 function admit(bytes: Buffer, limits: ImageLimits): ImageFormat {

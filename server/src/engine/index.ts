@@ -48,7 +48,7 @@ export {
   type ImageLimits,
   type Picture,
   readImageInfo,
-  renderThumbnails,
+  renderPicture,
   type Thumbnails,
 } from './image.ts';
 export type { ImageFormat } from './image-format.ts';

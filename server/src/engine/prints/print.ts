@@ -1,5 +1,5 @@
-import sharp from 'sharp';
-import { engineFault } from '../faults.ts';
+import type { RawPixels } from '../bmp.ts';
+import { raw } from '../model-pixels.ts';
 
 /** Side in pixels of the grey copy that pictures are compared by; what they are wide and high is left out of it. */
 export const printEdge = 32;
@@ -13,23 +13,14 @@ export interface PicturePrint {
 
 const hashEdge = 8;
 
-/**
- * What a picture looks like in 1 KB, for finding it again in other sizes and encodings.
- *
- * @param bytes a JPEG that was rendered here, of any size
- * @throws Fault 30300 when it cannot be decoded
- */
-export async function printOf(bytes: Buffer): Promise<PicturePrint> {
-  try {
-    const grey = await sharp(bytes)
-      .greyscale()
-      .resize(printEdge, printEdge, { fit: 'fill', kernel: 'linear' })
-      .raw()
-      .toBuffer();
-    return { grey, hash: hashOf(grey) };
-  } catch (cause) {
-    throw engineFault.undecodable('its rendition is damaged', cause);
-  }
+/** What a picture looks like in 1 KB, for finding it again in other sizes and encodings. */
+export async function printOf(pixels: RawPixels): Promise<PicturePrint> {
+  const grey = await raw(pixels)
+    .greyscale()
+    .resize(printEdge, printEdge, { fit: 'fill', kernel: 'linear' })
+    .raw()
+    .toBuffer();
+  return { grey, hash: hashOf(grey) };
 }
 
 /** cos((2x + 1) u pi / 2n) of the discrete cosine transform, u up to the few frequencies that the hash looks at. */

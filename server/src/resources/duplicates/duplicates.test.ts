@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { renderPicture } from '#engine/image.ts';
 import { HashTable, likenessOf, printOf } from '#engine/prints/index.ts';
 import { type Person, signedIn } from '#testing/people.ts';
 import { groupsOf } from './groups.ts';
@@ -45,8 +46,20 @@ const slope = (from: number, to: number) =>
     .toBuffer();
 
 describe('likeness', () => {
+  const printed = async (bytes: Buffer) => (await renderPicture(bytes)).print;
   const likeness = async (a: Buffer, b: Buffer) =>
-    likenessOf((await printOf(a)).grey, (await printOf(b)).grey);
+    likenessOf((await printed(a)).grey, (await printed(b)).grey);
+
+  test('a picture is like what was printed of it before, which was its smallest rendition', async () => {
+    for (const seed of [1, 2, 3]) {
+      const { tiny, print } = await renderPicture(await blobs(seed));
+      const { data, info } = await sharp(tiny).raw().toBuffer({ resolveWithObject: true });
+      const before = await printOf({ width: info.width, height: info.height, pixels: data });
+      expect(likenessOf(before.grey, print.grey)).toBeGreaterThan(0.99);
+      const differing = (before.hash ^ print.hash).toString(2).replaceAll('0', '').length;
+      expect(differing).toBeLessThanOrEqual(4);
+    }
+  });
 
   test('copies are alike, whatever became of them; other pictures are not', async () => {
     for (const seed of [1, 2, 3]) {

@@ -1,7 +1,7 @@
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
-import { renderThumbnails } from '#engine/image.ts';
-import { HashTable, isSamePicture, type PicturePrint, printOf, probesOf } from '#engine/prints/index.ts';
+import { renderPicture } from '#engine/image.ts';
+import { HashTable, isSamePicture, type PicturePrint, probesOf } from '#engine/prints/index.ts';
 import type { Job, JobHandler, NewJob } from '#jobs/index.ts';
 import type { Log } from '#store/log.ts';
 import type { Database, Tx } from '#store/postgres/index.ts';
@@ -122,8 +122,8 @@ async function printStep(
   const prints: { inputKey: number; print: PicturePrint }[] = [];
   for (const inputKey of keys) {
     try {
-      const { tiny } = await renderThumbnails(await parts.readImageBytes(grant, inputKey));
-      prints.push({ inputKey, print: await printOf(tiny) });
+      const { print } = await renderPicture(await parts.readImageBytes(grant, inputKey));
+      prints.push({ inputKey, print });
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
     }

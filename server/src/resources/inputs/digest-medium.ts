@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { create } from '@bufbuild/protobuf';
 import { DataSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { renderThumbnails } from '#engine/image.ts';
+import { renderPicture } from '#engine/image.ts';
 import { encodeJpeg, type MediumSource } from '#engine/media/index.ts';
 import type { Indexed, InputDeps } from './deps.ts';
 import type { Digest } from './digested.ts';
@@ -139,7 +139,7 @@ type OpenAudio = Parameters<Parameters<InputDeps['media']['withAudio']>[1]>[0];
 
 /** A thumbnail in all its sizes, the full one under its own name. */
 async function picturesOf(thumbnail: Buffer): Promise<{ size: MediaSize; bytes: Buffer }[]> {
-  const { tiny, small, large } = await renderThumbnails(thumbnail);
+  const { tiny, small, large } = await renderPicture(thumbnail);
   return [
     { size: 'thumbnail', bytes: thumbnail },
     { size: 'large', bytes: large },

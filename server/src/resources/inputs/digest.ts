@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type Data, DataSchema, type ImageInfo } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { type ImageInfo as EngineImageInfo, readImageInfo, renderThumbnails } from '#engine/image.ts';
-import { type PicturePrint, printOf } from '#engine/prints/index.ts';
+import { type ImageInfo as EngineImageInfo, renderPicture } from '#engine/image.ts';
+import type { PicturePrint } from '#engine/prints/index.ts';
 import { decodeText } from '#engine/text.ts';
 import type { InputDeps } from './deps.ts';
 import { openMediumDigester } from './digest-medium.ts';
@@ -97,12 +97,11 @@ export function openDigester(deps: InputDeps, worksAtOnce: number) {
 
   async function readPicture(bytes: Buffer): Promise<Omit<Known, 'text'>> {
     const engineLimits = { pixelsMax: limits.pixelsMax, bytesMax: limits.imageBytesMax };
-    const info = await readImageInfo(bytes, engineLimits);
-    const { tiny, small, large } = await renderThumbnails(bytes, engineLimits);
+    const { info, tiny, small, large, print } = await renderPicture(bytes, engineLimits);
     const isLargeOwn = large === bytes;
     return {
       note: noteOf(info),
-      print: await printOf(tiny),
+      print,
       media: create(DataSchema, {
         image: {
           imageInfo: showInfo(info),

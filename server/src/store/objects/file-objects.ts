@@ -61,50 +61,66 @@ export function openFileObjects(root: string): ObjectStore {
   /** Gives the content's name to a draft, unless the same content is there. */
   const publishContent = async (draft: string, sha256: string, sizeBytes: number): Promise<void> => {
     const path = pathOf(contentKey(sha256));
-    if (!(await refresh(path, sizeBytes))) await publish(draft, path);
+    if (await refresh(path, sizeBytes)) await rm(draft, { force: true });
+    else await publish(draft, path);
   };
 
-  const put = async <Result>(
-    body: ObjectBody,
-    sizeBytesMax: number | undefined,
-    place: (draft: Draft) => Promise<Result>,
-  ) => {
+  /** @param write a draft to the file that it is given. @param place gives the draft its name, or removes it */
+  const put = async <Written, Result>(
+    write: (file: string) => Promise<Written>,
+    place: (file: string, written: Written) => Promise<Result>,
+  ): Promise<Result> => {
     await prepare();
     const file = join(drafts, randomUUID());
     try {
-      return await place({ file, ...(await writeDraft(file, body, sizeBytesMax)) });
-    } finally {
+      return await place(file, await write(file));
+    } catch (error) {
       await rm(file, { force: true });
+      throw error;
     }
   };
 
   return {
     async put(key, body, options) {
       const path = pathOf(key);
-      return put(body, options?.sizeBytesMax, async ({ file, sizeBytes }) => {
-        await publish(file, path);
-        return { sizeBytes };
-      });
+      return put(
+        (file) => writeDraft(file, body, options?.sizeBytesMax),
+        async (file, { sizeBytes }) => {
+          await publish(file, path);
+          return { sizeBytes };
+        },
+      );
     },
 
     async putContent(body, options) {
-      if (body instanceof Uint8Array) {
-        const sha256 = createHash('sha256').update(body).digest('hex');
-        if (await refresh(pathOf(contentKey(sha256)), body.length)) return { sha256, sizeBytes: body.length };
-      }
-      return put(body, options?.sizeBytesMax, async ({ file, sha256, sizeBytes }) => {
-        await publishContent(file, sha256, sizeBytes);
-        return { sha256, sizeBytes };
-      });
+      const sizeBytesMax = options?.sizeBytesMax;
+      if (!(body instanceof Uint8Array))
+        return put(
+          (file) => writeStream(file, body, sizeBytesMax),
+          async (file, { sizeBytes, sha256 }) => {
+            await publishContent(file, sha256, sizeBytes);
+            return { sha256, sizeBytes };
+          },
+        );
+      const sha256 = createHash('sha256').update(body).digest('hex');
+      const facts = { sha256, sizeBytes: body.length };
+      if (await refresh(pathOf(contentKey(sha256)), body.length)) return facts;
+      return put(
+        (file) => writeDraft(file, body, sizeBytesMax),
+        async (file) => {
+          await publishContent(file, sha256, body.length);
+          return facts;
+        },
+      );
     },
 
     async get(key, range) {
-      const file = await openIfThere(pathOf(key));
-      if (file === undefined) return undefined;
+      const found = await openIfThere(pathOf(key));
+      if (found === undefined) return undefined;
       try {
-        return await read(file, key, range);
+        return await read(found.file, found.sizeBytes, key, range);
       } catch (error) {
-        await file.close();
+        await found.file.close();
         throw error;
       }
     },
@@ -140,26 +156,36 @@ export function openFileObjects(root: string): ObjectStore {
   };
 }
 
-type Draft = { file: string; sha256: string; sizeBytes: number };
+/** On disk when it returns. @throws ObjectTooLarge */
+async function writeDraft(
+  file: string,
+  body: ObjectBody,
+  sizeBytesMax: number | undefined,
+): Promise<{ sizeBytes: number }> {
+  if (!(body instanceof Uint8Array)) return writeStream(file, body, sizeBytesMax);
+  if (body.length > (sizeBytesMax ?? Number.POSITIVE_INFINITY)) throw tooLarge(sizeBytesMax ?? 0);
+  await withDraft(file, async (handle) => void (await writeWhole(handle, body, 0)));
+  return { sizeBytes: body.length };
+}
 
-async function writeDraft(file: string, body: ObjectBody, sizeBytesMax: number | undefined) {
-  if (body instanceof Uint8Array && body.length > (sizeBytesMax ?? Number.POSITIVE_INFINITY))
-    throw tooLarge(sizeBytesMax ?? 0);
-  const handle = await open(file, 'wx', 0o600);
-  try {
-    const { stream, seen, sha256 } = measure(sizeBytesMax);
-    const source =
-      body instanceof Uint8Array
-        ? Readable.from([Buffer.from(body.buffer, body.byteOffset, body.length)])
-        : body;
-    await pipeline(source, stream, async (chunks: AsyncIterable<Buffer>) => {
+async function writeStream(file: string, body: Readable, sizeBytesMax: number | undefined) {
+  const { stream, seen, sha256 } = measure(sizeBytesMax);
+  await withDraft(file, (handle) =>
+    pipeline(body, stream, async (chunks: AsyncIterable<Buffer>) => {
       let at = 0;
       for await (const chunk of chunks) at = await writeWhole(handle, chunk, at);
-    });
+    }),
+  );
+  return { sha256: sha256(), sizeBytes: seen.sizeBytes };
+}
+
+async function withDraft(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const handle = await open(file, 'wx', 0o600);
+  try {
+    await write(handle);
     mayDie('object-written');
     await handle.sync();
     mayDie('object-synced');
-    return { sha256: sha256(), sizeBytes: seen.sizeBytes };
   } finally {
     await handle.close();
   }
@@ -171,7 +197,7 @@ async function writeDraft(file: string, body: ObjectBody, sizeBytesMax: number |
  *
  * @returns where the next chunk begins
  */
-async function writeWhole(handle: FileHandle, chunk: Buffer, at: number): Promise<number> {
+async function writeWhole(handle: FileHandle, chunk: Uint8Array, at: number): Promise<number> {
   for (let done = 0; done < chunk.length; ) {
     const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, at + done);
     done += bytesWritten;
@@ -195,18 +221,52 @@ async function refresh(path: string, sizeBytes: number): Promise<boolean> {
   }
 }
 
-async function read(file: FileHandle, key: string, range: ByteRange | undefined): Promise<StoredObject> {
-  const { size: sizeBytes } = await file.stat();
+/** So much is read at once: most pictures, and all that is rendered of them. */
+const readAtOnceMax = 256 * 1024;
+
+/** Closes the file when all is read. */
+async function read(
+  file: FileHandle,
+  sizeBytes: number,
+  key: string,
+  range: ByteRange | undefined,
+): Promise<StoredObject> {
   const { firstByte, lastByte } = resolveRange(range, sizeBytes);
+  const found = { sizeBytes, firstByte, lastByte };
+  const sha256 = range === undefined ? promisedHash(key) : undefined;
+  if (sha256 === undefined && lastByte - firstByte < readAtOnceMax)
+    return { ...found, stream: streamOf(await readWhole(file, firstByte, lastByte + 1)) };
   const bytes =
     sizeBytes === 0
       ? await file.close().then(() => Readable.from([]))
-      : file.createReadStream({ start: firstByte, end: lastByte, highWaterMark: 256 * 1024 });
-  const sha256 = range === undefined ? promisedHash(key) : undefined;
+      : file.createReadStream({ start: firstByte, end: lastByte, highWaterMark: readAtOnceMax });
   const checked = sha256 === undefined ? new PassThrough() : verifying(key, sha256);
   // The result is the reader's to handle; a failure reaches it through `checked`.
   pipeline(bytes, checked).catch(() => {});
-  return { stream: checked, sizeBytes, firstByte, lastByte };
+  return { ...found, stream: checked };
+}
+
+/** Bytes from start up to end, and closes the file; fewer where it became shorter meanwhile. */
+async function readWhole(file: FileHandle, start: number, end: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(Math.max(0, end - start));
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  await file.close();
+  return bytes.subarray(0, done);
+}
+
+/** Bytes that are there as a stream, without what a stream of anything else would need. */
+function streamOf(bytes: Buffer): Readable {
+  return new Readable({
+    read() {
+      if (bytes.length > 0) this.push(bytes);
+      this.push(null);
+    },
+  });
 }
 
 /** Keys below a folder in byte order. A folder sorts as its name and a slash, which is how its keys begin. */
@@ -232,10 +292,11 @@ function noneIfAbsent(error: unknown): Dirent[] {
   throw error;
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
+async function openIfThere(path: string): Promise<{ file: FileHandle; sizeBytes: number } | undefined> {
   try {
     const file = await open(path, constants.O_RDONLY);
-    if ((await file.stat()).isFile()) return file;
+    const facts = await file.stat();
+    if (facts.isFile()) return { file, sizeBytes: facts.size };
     await file.close();
     return undefined;
   } catch (error) {
