@@ -29,12 +29,14 @@ export async function inspect(dataset: Dataset, targets: readonly Format[] = for
   const losses: Partial<Record<FormatId, Map<Loss, number>>> = {};
   for (const { id } of targets) losses[id] = new Map();
   const lostOf = openLossesOfBoxes();
+  const lostOfPicture = openLossesOfPictures(targets);
   for await (const record of dataset.records()) {
     counts.add(record);
     const { told, others } = boxesTold(record);
-    for (const target of targets) {
+    const lost = lostOfPicture(told);
+    for (const [i, target] of targets.entries()) {
       const map = losses[target.id] as Map<Loss, number>;
-      fit(told, target.holds, countInto(map));
+      for (const loss of lost[i] as Loss[]) map.set(loss, (map.get(loss) ?? 0) + 1);
       for (const [sort, { one, count }] of others)
         for (const loss of lostOf(target, sort, one)) map.set(loss, (map.get(loss) ?? 0) + count);
     }
@@ -69,6 +71,34 @@ function sortOfBox(one: Annotation): string | undefined {
   const { id, label, area, score, track } = one;
   const known = [id, label, area, score, track].map((value) => (value === undefined ? '-' : '+'));
   return `${known.join('')}${one.crowd ? '+' : '-'}`;
+}
+
+/** What each format loses of a picture; remembered for those with nothing but boxes, which come by the thousand. */
+function openLossesOfPictures(targets: readonly Format[]) {
+  const known = new Map<string, readonly (readonly Loss[])[]>();
+  return (told: ImageRecord): readonly (readonly Loss[])[] => {
+    const sort = sortOfPicture(told);
+    const found = sort === undefined ? undefined : known.get(sort);
+    if (found) return found;
+    const lost = targets.map(({ holds }) => {
+      const list: Loss[] = [];
+      fit(told, holds, (loss) => list.push(loss));
+      return list;
+    });
+    if (sort !== undefined && known.size < sortsMax) known.set(sort, lost);
+    return lost;
+  };
+}
+
+/** A set may name any number of splits. */
+const sortsMax = 10_000;
+
+/** @returns undefined for a picture of which something else is said than boxes */
+function sortOfPicture({ id, split, attributes, frame, width, height, annotations }: ImageRecord) {
+  const boxes = annotations.map(sortOfBox);
+  if (boxes.includes(undefined)) return undefined;
+  const known = [id, attributes, frame, width, height].map((value) => (value === undefined ? '-' : '+'));
+  return `${known.join('')} ${boxes.join(' ')} ${split ?? ''}`;
 }
 
 /** What a format loses of each box of a sort, remembered. That a picture is left without any is told of pictures. */

@@ -87,7 +87,8 @@ export interface ClassInfo {
 /** A set of records that can be walked again and again. Classes are in the order that numbers follow. */
 export interface Dataset {
   readonly classes: readonly ClassInfo[];
-  records(): AsyncIterable<ImageRecord>;
+  /** @param wanted what is looked at; readers that save work by it leave the rest out, others do not */
+  records(wanted?: { readonly annotations: boolean }): AsyncIterable<ImageRecord>;
 }
 
 /** The same thing without what is undefined, for exact comparisons and short files. */

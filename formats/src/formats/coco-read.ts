@@ -46,7 +46,8 @@ export async function readCoco(listing: Listing, { report }: ReadContext): Promi
   for (const source of sources) sortByPicture(source, pictures.get(source.split ?? '')?.list.length ?? 0);
   return {
     classes: classesOf(sources),
-    records: () => records(listing, sources, pictures, report),
+    records: ({ annotations } = { annotations: true }) =>
+      records(listing, sources, pictures, report, annotations),
   };
 }
 
@@ -220,15 +221,17 @@ async function* records(
   sources: readonly Source[],
   pictures: ReadonlyMap<string, Pictures>,
   report: Report,
+  withAnnotations: boolean,
 ): AsyncGenerator<ImageRecord> {
   const opened = new Map<Source, RandomFile>();
   try {
-    for (const source of sources) opened.set(source, readAhead(await listing.tree.open(source.path)));
+    for (const source of withAnnotations ? sources : [])
+      opened.set(source, readAhead(await listing.tree.open(source.path)));
     for (const [split, { list }] of pictures) {
       const own = sources.filter((source) => (source.split ?? '') === split);
       for (const [place, picture] of list.entries()) {
         const annotations: Annotation[] = [];
-        for (const source of own) {
+        for (const source of withAnnotations ? own : []) {
           const file = opened.get(source) as RandomFile;
           for (const item of await itemsOf(source, file, place, report)) {
             const read = readAnnotation(item, source.categories, picture, { path: source.path, report });

@@ -37,19 +37,26 @@ export const isWholeLabel = (one: Annotation): boolean =>
   one.attributes === undefined &&
   one.text === undefined &&
   !isPlaced(one);
+interface Batching {
+  readonly datasetId: string;
+  /** Records that are passed over. */
+  readonly from: number;
+  readonly withBytes: boolean;
+  /** False where nobody looks at any. */
+  readonly withAnnotations: boolean;
+}
+
 /** Records from the cursor on, in batches that fit into memory. */
 export async function* batches(
   dataset: Dataset,
-  from: number,
-  withBytes: boolean,
-  datasetId: string,
+  { datasetId, from, withBytes, withAnnotations }: Batching,
 ): AsyncGenerator<Item[]> {
   let index = 0;
   let batch: Item[] = [];
   let size = 0;
   let said = 0;
   const breathe = breathing();
-  for await (const record of dataset.records()) {
+  for await (const record of dataset.records({ annotations: withAnnotations })) {
     await breathe();
     if (index++ < from) continue;
     const bytes = withBytes ? await bytesOf(record) : undefined;

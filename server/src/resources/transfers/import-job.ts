@@ -98,11 +98,21 @@ const fileOf = (content: UploadContent): RandomFile => ({
 interface Progress {
   cursor: Cursor;
   counts: TransferCounts;
+  /** Whether pictures as wholes may have labels, which their inputs are made with. */
+  hasLabels: boolean;
 }
+
+/** What an earlier look at the set found; one that did not get that far found everything possible. */
+const mayHaveLabels = ({ byKind }: { readonly byKind?: unknown }): boolean =>
+  byKind === undefined || ((byKind as Partial<Record<string, number>>).label ?? 0) > 0;
 
 async function runPhases(run: ImportRun, tree: FileTree): Promise<'done' | 'waiting'> {
   const { row } = run;
-  const progress: Progress = { cursor: row.cursor, counts: { ...noCounts, ...row.counts } };
+  const progress: Progress = {
+    cursor: row.cursor,
+    counts: { ...noCounts, ...row.counts },
+    hasLabels: mayHaveLabels(row.report),
+  };
   const log = problemLog();
   const listing = await listTree(tree, log.report);
   const format = row.format ? formatNamed(row.format) : await detectFormat(listing);
@@ -144,6 +154,7 @@ async function look(
   const found = await inspect(dataset);
   const { errors, warnings } = log.counts;
   progress.counts = { ...progress.counts, images: found.images };
+  progress.hasLabels = mayHaveLabels(found);
   progress.cursor = { phase: 'inputs', done: 0 };
   await step(run, {
     format: format.id,
@@ -182,7 +193,8 @@ const unless = (kind: string) => (thrown: unknown) => {
 // Inputs ----------------------------------------------------------------------------------------------------------
 
 async function addInputs(run: ImportRun, dataset: Dataset, progress: Progress): Promise<void> {
-  for await (const batch of batches(dataset, progress.cursor.done ?? 0, true, run.row.datasetId)) {
+  const wanted = { datasetId: run.row.datasetId, from: progress.cursor.done ?? 0, withBytes: true };
+  for await (const batch of batches(dataset, { ...wanted, withAnnotations: progress.hasLabels })) {
     await addBatch(run, batch, progress);
   }
   progress.cursor = { phase: 'annotations', done: 0 };
@@ -299,7 +311,8 @@ async function addAnnotations(
 ): Promise<'done' | 'waiting'> {
   const { parts, grant, row } = run;
   const breathe = breathing();
-  for await (const batch of batches(dataset, progress.cursor.done ?? 0, false, row.datasetId)) {
+  const wanted = { datasetId: row.datasetId, from: progress.cursor.done ?? 0, withBytes: false };
+  for await (const batch of batches(dataset, { ...wanted, withAnnotations: true })) {
     const found = await parts.findInputs(
       parts.db,
       grant,
