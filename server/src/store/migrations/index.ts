@@ -41,6 +41,7 @@ import { versionTransfers } from './0076-version-transfers.ts';
 import { conceptRevisions } from './0080-concept-revisions.ts';
 import { appChanges } from './0081-app-changes.ts';
 import { erasedVectors } from './0082-erased-vectors.ts';
+import { lighterReferences } from './0083-lighter-references.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -86,4 +87,5 @@ export const migrations: readonly Migration[] = [
   conceptRevisions,
   appChanges,
   erasedVectors,
+  lighterReferences,
 ];
