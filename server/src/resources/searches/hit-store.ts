@@ -58,9 +58,10 @@ export async function hitsPutInOrder(
     db,
     sql`with matches as materialized (
           select ${hitColumns(kind)} from ${hitRows(scene, kind)} where ${condition} limit ${most + 1})
-        select ${shown}, 1::float8 as score, n from (
-          select *, row_number() over (order by "hitKey") as position, count(*) over () as n from matches) placed
-        where position > ${from} and position <= ${until} order by position`,
+        select ${shown}, 1::float8 as score, (select count(*) from matches) as n from (
+          select *, row_number() over (order by "hitKey") as position from (
+            select * from matches order by "hitKey" limit ${until}) first) placed
+        where position > ${from} order by position`,
   );
   if (found.some(({ n }) => n > most)) return undefined;
   return found.map(({ n: _, ...hit }) => hit);
