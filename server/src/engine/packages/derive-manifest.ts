@@ -1,3 +1,4 @@
+import { filledFormat, readFilledManifest } from './filled-manifest.ts';
 import {
   type Decoder,
   decoders,
@@ -42,6 +43,7 @@ const tokensMax = 512;
  */
 export function deriveManifest(files: PackageFiles, hint: { typeId: string; name: string }): Manifest {
   const own = files.json('fovea.json') ?? {};
+  if (own.format === filledFormat) return readFilledManifest(own, files.names, hint.name);
   const config = files.json('config.json') ?? {};
   const task = taskOf(own, config, files, hint.typeId);
   const takesImage = task !== 'text-embedding';

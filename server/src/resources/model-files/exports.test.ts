@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OnnxGraph } from '#engine/convert/onnx-graph.ts';
 import { openClient, type TestClient } from '#testing/client.ts';
 import { colourPng } from '#testing/inputs.ts';
 import { broughtModel, channelNetwork, tarFile } from '#testing/models.ts';
@@ -111,20 +112,75 @@ describe('an export, taken to another server, answers as it did', () => {
     expect(await said(bob.client, id)).toEqual(await said(alice.client, id));
   });
 
-  test('a model that was brought', async () => {
+  // What a repository says of the preparation of pictures is not in an export; what was made of it is.
+  test.each([
+    ['usual pixels', { size: 8 }],
+    ['pixels as they are', { size: 8, do_normalize: false }],
+    ['pixels in another order and scale', { size: 8, do_flip_channel_order: true, rescale_factor: 0.5 }],
+    ['a letterbox on black', { size: 8, fit: 'letterbox', pad_value: 1, image_mean: [0.5, 0.5, 0.5] }],
+  ])('a model that was brought, fed with %s', async (what, preprocess) => {
+    const id = `brought-${what.replaceAll(' ', '-')}`;
+    const archive = tarFile({
+      'fovea.json': JSON.stringify({ task: 'image-classification', labels: ['r', 'g', 'b'] }),
+      'preprocessor_config.json': JSON.stringify(preprocess),
+      'model.onnx': channelNetwork(),
+    });
+    const { versionId } = await broughtModel(alice, id, 'visual-classifier', archive);
+    const taken = await exported(id, versionId);
+    const { version } = await broughtModel(bob, id, 'visual-classifier', taken);
+    expect(version?.status?.code, version?.status?.details).toBe(21100);
+    expect(await said(bob.client, id)).toEqual(await said(alice.client, id));
+  });
+
+  test('a network that reads texts, with the words and lengths it was brought with', async () => {
+    const graph = new OnnxGraph();
+    const ids = graph.input('input_ids', 'int64', ['batch', 'tokens']);
+    const table = graph.floats([0.1, 0.2, 0.3, 1, 0, 0, 0, 1, 0, 0, 0, 1], [4, 3]);
+    graph.output('tokens_out', graph.node('Gather', [table, ids]), 'float32', ['batch', 'tokens', 3]);
+    const archive = tarFile({
+      'model.onnx': graph.finish('tests'),
+      'tokenizer.json': JSON.stringify({
+        version: '1.0',
+        added_tokens: [],
+        normalizer: { type: 'Lowercase' },
+        pre_tokenizer: { type: 'Whitespace' },
+        model: { type: 'WordPiece', unk_token: '[UNK]', vocab: { '[UNK]': 0, red: 1, green: 2, blue: 3 } },
+      }),
+      'tokenizer_config.json': JSON.stringify({ model_max_length: 4 }),
+      // The first token stands for the whole text.
+      '1_Pooling/config.json': JSON.stringify({ pooling_mode_cls_token: true }),
+    });
+    const texts = ['green red blue', 'red', 'something blue red green blue red'];
+    const vectors = async (client: TestClient) =>
+      (
+        await client.postModelOutputs({
+          modelId: 'words',
+          inputs: texts.map((raw) => ({ data: { text: { raw } } })),
+        })
+      ).outputs.map(({ data }) => data?.embeddings[0]?.vector);
+    const { versionId } = await broughtModel(alice, 'words', 'text-embedder', archive);
+    const taken = await exported('words', versionId);
+    const { version } = await broughtModel(bob, 'words', 'text-embedder', taken);
+    expect(version?.status?.code, version?.status?.details).toBe(21100);
+    expect((await vectors(alice.client))[0]).toEqual([0, 1, 0]);
+    expect(await vectors(bob.client)).toEqual(await vectors(alice.client));
+  });
+
+  test('not with settings that were spoilt on the way', async () => {
     const archive = tarFile({
       'fovea.json': JSON.stringify({ task: 'image-embedding', preprocess: { size: 8 } }),
       'model.onnx': channelNetwork(),
     });
-    const { versionId } = await broughtModel(alice, 'brought', 'visual-embedder', archive);
-    const { version } = await broughtModel(
-      bob,
-      'brought',
-      'visual-embedder',
-      await exported('brought', versionId),
-    );
-    expect(version?.status?.code, version?.status?.details).toBe(21100);
-    expect(await said(bob.client, 'brought')).toEqual(await said(alice.client, 'brought'));
+    const { versionId } = await broughtModel(alice, 'spoilt', 'visual-embedder', archive);
+    const taken = await exported('spoilt', versionId);
+    const spoilt = Buffer.from(taken);
+    const at = spoilt.indexOf('"kernel": "linear"');
+    spoilt.write('"kernel": "lineal"', at);
+    const { version } = await broughtModel(bob, 'spoilt', 'visual-embedder', spoilt);
+    expect(version?.status).toMatchObject({
+      code: 21108,
+      details: expect.stringContaining('image.pixels.kernel must be one of nearest, linear'),
+    });
   });
 
   test('not into a model of another type, not damaged, not untrained', async () => {
