@@ -59,6 +59,9 @@ describe('concept-threshold', () => {
     ['LESS_THAN', []],
     ['LESS_THAN_OR_EQUAL_TO', ['b']],
     ['EQUAL', ['b']],
+    ['GREATER_THAN_OR_EQUAL', ['a', 'b']],
+    ['LESS_THAN_OR_EQUAL', ['b']],
+    ['less than or equal to', ['b']],
     [2, ['a', 'b']],
   ])('%s keeps %j, and never a concept without a threshold', async (type, kept) => {
     const { output } = await ask(await made('concept-threshold', { concept_threshold_type: type }, limits), {
@@ -66,6 +69,20 @@ describe('concept-threshold', () => {
     });
     expect(output?.concepts.map((one) => one.id)).toEqual(kept);
   });
+
+  test.each(['concept-threshold', 'region-threshold'])(
+    '%s refuses a comparison that is none',
+    async (type) => {
+      const id = await made(type, { concept_threshold_type: 'ABOVE' }, limits);
+      const { outputs, status } = await alice.client.postModelOutputs({
+        modelId: id,
+        inputs: [{ data: { concepts, regions: [region(0, 0, { concepts })] } }],
+      });
+      const found = outputs[0]?.status ?? status;
+      expect(found?.code).toBe(21202);
+      expect(found?.details).toContain('concept_threshold_type must be one of GREATER_THAN (1)');
+    },
+  );
 });
 
 test('region-threshold drops regions that are left without a concept', async () => {
@@ -174,12 +191,15 @@ test('random-sample lets all pass, or none, or some', async () => {
   expect(
     (await ask(await made('random-sample', { keep_fraction: 0 }), { concepts })).output?.concepts,
   ).toHaveLength(0);
-  const half = await made('random-sample', { keep_fraction: 0.5 });
-  const inputs = Array.from({ length: 100 }, () => ({ data: { concepts } }));
-  const { outputs } = await alice.client.postModelOutputs({ modelId: half, inputs });
-  const passed = outputs.filter((output) => output.data?.concepts.length).length;
-  expect(passed).toBeGreaterThan(20);
-  expect(passed).toBeLessThan(80);
+  // Half is also what it keeps where nobody said, as its type says.
+  for (const params of [{ keep_fraction: 0.5 }, {}]) {
+    const half = await made('random-sample', params);
+    const inputs = Array.from({ length: 100 }, () => ({ data: { concepts } }));
+    const { outputs } = await alice.client.postModelOutputs({ modelId: half, inputs });
+    const passed = outputs.filter((output) => output.data?.concepts.length).length;
+    expect(passed).toBeGreaterThan(20);
+    expect(passed).toBeLessThan(80);
+  }
 });
 
 describe('pictures', () => {

@@ -24,7 +24,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   prompter: fillPrompt,
   'rag-prompter': fillPromptFromApp,
   'random-sample': ({ data, settings }) =>
-    boundedParam(settings, 'keep_fraction', 1, [0, 1]) > Math.random() ? data : create(DataSchema),
+    boundedParam(settings, 'keep_fraction', 0.5, [0, 1]) > Math.random() ? data : create(DataSchema),
   // Writing happens where a workflow runs as the base workflow of an app; predictions only pass the data on.
   'annotation-writer': ({ data }) => data,
 };
