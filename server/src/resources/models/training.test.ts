@@ -158,6 +158,51 @@ test('how good a version is can be asked for, in parts', async () => {
 
 describe('trainings that cannot be', () => {
   test.each([
+    ['embedding-classifier', { num_epochs: 3 }, /no parameter 'num_epochs'\. There are .*enrich_dataset/],
+    ['embedding-classifier', { template: 'MMClassification' }, /have no templates/],
+    [
+      'visual-classifier',
+      { num_epoch: 3, sed: 1 },
+      /no parameter 'num_epoch', 'sed'\. There are .*num_epochs/,
+    ],
+    ['visual-classifier', { template: 'Nonsense' }, /template is one of MMClassification_EfficientNet/],
+    ['clusterer', { coarse_cluster: 2 }, /coarse_clusters/],
+  ])('of %s with %j are refused at once, with the names that there are', async (typeId, params, words) => {
+    const modelId = `strict-${typeId}`;
+    await alice.client.postModels({ models: [{ id: modelId, modelTypeId: typeId }] });
+    const refused = await alice.client.postModelVersions({
+      modelId,
+      modelVersions: [{ trainInfo: { params } }],
+    });
+    expect(refused.status?.code).toBe(21118);
+    expect(refused.status?.details).toMatch(words);
+    const { modelVersions } = await alice.client.listModelVersions({ modelId });
+    expect(modelVersions.map(({ status }) => status?.code)).toEqual([21102]);
+  });
+
+  test('take every parameter that their type shows, as it shows it', async () => {
+    const { modelTypes } = await alice.client.listModelTypes({ perPage: 1000 });
+    const names = (fields: (typeof modelTypes)[number]['modelTypeFields']): string[] =>
+      fields
+        .filter(({ path }) => /^(train_info|input_info)\.params\./.test(path))
+        .flatMap((field) => [
+          field.path.split('.').at(-1) ?? '',
+          ...field.modelTypeEnumOptions.flatMap((option) => names(option.modelTypeFields)),
+        ]);
+    for (const { id, trainable, modelTypeFields } of modelTypes) {
+      if (!trainable || id === 'text-to-text') continue;
+      const all = [...names(modelTypeFields), 'dataset_id', 'dataset_version_id'];
+      const version = { trainInfo: { params: Object.fromEntries(all.map((name) => [name, ''])) } };
+      await alice.client.postModels({ models: [{ id: `all-${id}`, modelTypeId: id }] });
+      const { status } = await alice.client.postModelVersions({
+        modelId: `all-${id}`,
+        modelVersions: [version],
+      });
+      expect(status?.code, `${id}: ${status?.details}`).toBe(10000);
+    }
+  });
+
+  test.each([
     ['nothing labelled', 21110, { outputInfo: { data: { concepts: [{ id: 'unseen' }] } } }],
     [
       'no dataset of that id',

@@ -31,6 +31,7 @@ import { patchedMessage, rawItem, readAction, sentJson } from './patch-json.ts';
 import { lockModel, touchModel } from './store.ts';
 import { countToTrainOn, estimateTraining } from './training/estimate.ts';
 import { trainingNote } from './training/note.ts';
+import { checkTrainingParams } from './training/params.ts';
 import { datasetOf } from './training/settings.ts';
 import { bodyOfVersion, logOption, packVersion, readVersion, showModel, showVersion } from './translate.ts';
 import {
@@ -230,6 +231,7 @@ export function modelVersionHandlers(deps: ModelDeps): ServicePart<Call, Rpc> {
     if (settings.visibility) await checkVisibility(call, gettable);
     const trains = isTrainable(model.typeId) && settings.pretrainedModelConfig === undefined;
     if (trains && !canTrain(model.typeId)) throw modelFault.untrainable(model.typeId);
+    if (trains) checkTrainingParams(model.typeId, settings);
     const before = await findVersion(tx, call.app, model.key);
     if (trains && before) inherit(settings, bodyOfVersion(before));
     const id = settings.id || newId();
