@@ -55,6 +55,18 @@ test('what goes into an archive comes out, read whole or in part', async () => {
   );
 });
 
+test('names that begin at the folder that was packed are the names in it', async () => {
+  const files = {
+    './': new Uint8Array(),
+    './a.png': utf8('a'),
+    './b/c.png': utf8('c'),
+    '../up.png': utf8('d'),
+  };
+  const tree = await openZip(fileOf(await zipped(files)));
+  expect((await tree.list()).map(({ path }) => path).sort()).toEqual(['../up.png', 'a.png', 'b/c.png']);
+  expect(Buffer.from(await bytesOf(tree.stream('b/c.png'))).toString()).toBe('c');
+});
+
 test('the size of an archive that packs nothing is known beforehand', async () => {
   const files = { 'a/ü.txt': utf8('hello'), 'b.png': new Uint8Array(1_000), 'empty.json': new Uint8Array() };
   const parts: Uint8Array[] = [];

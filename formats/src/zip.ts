@@ -164,7 +164,10 @@ function readEntry(held: Uint8Array): { entry: Entry | undefined; length: number
   ];
   const length = 46 + nameSize + extraSize + noteSize;
   if (held.length < length) throw new ZipBroken('the directory of the archive is broken');
-  const path = textOf(held.subarray(46, 46 + nameSize)).replaceAll('\\', '/');
+  // Some tools put `./` before every name.
+  const path = textOf(held.subarray(46, 46 + nameSize))
+    .replaceAll('\\', '/')
+    .replace(/^(\.\/+)+/, '');
   const wide = wideFields(view, 46 + nameSize, extraSize);
   const sizeOf = (value: number) => (value === 0xffffffff ? wide() : value);
   const size = sizeOf(view.getUint32(24, true));
@@ -173,7 +176,8 @@ function readEntry(held: Uint8Array): { entry: Entry | undefined; length: number
   const isEncrypted = (view.getUint16(8, true) & 1) === 1;
   const isLink = (view.getUint16(40, true) & 0xf000) === 0xa000;
   const method = view.getUint16(10, true);
-  const isFile = !path.endsWith('/') && !isEncrypted && !isLink && (method === 0 || method === 8);
+  const isFile =
+    path !== '' && !path.endsWith('/') && !isEncrypted && !isLink && (method === 0 || method === 8);
   const crc = view.getUint32(16, true);
   return { entry: isFile ? { path, size, packed, header, method, crc } : undefined, length };
 }

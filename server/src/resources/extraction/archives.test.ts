@@ -82,6 +82,29 @@ test.each(['zip', 'zip64', 'tar', 'tar.gz'])(
   },
 );
 
+test.each(['zip', 'tar', 'tar.gz'])('a %s packed from inside its folder comes in whole', async (form) => {
+  const alice = await signedIn('alice');
+  const [one, two, hidden] = (await pictures(3, 2000)) as [Buffer, Buffer, Buffer];
+  const files: TarFile[] = [
+    { path: './', type: '5' },
+    { path: './one.png', bytes: one },
+    { path: './street/', type: '5' },
+    { path: './street/two.png', bytes: two },
+    { path: './street/.trash.png', bytes: hidden },
+  ];
+  const packed =
+    form === 'zip'
+      ? zipOf(files.map(({ path, bytes = Buffer.alloc(0) }) => ({ path, bytes, method: 'store' })))
+      : tarOf(files);
+  const job = await extracted(alice, await sendArchive(alice, form === 'tar.gz' ? gzipSync(packed) : packed));
+  expect([job.status?.code, job.status?.details, job.progress?.imageInputsCount]).toEqual([64002, '', 2n]);
+  expect(await idsOf(alice)).toEqual(['one.png', 'two.png']);
+  const metadataOf = async (id: string) =>
+    (await alice.client.getInput({ inputId: id })).input?.data?.metadata;
+  expect(await metadataOf('two.png')).toEqual({ folder: 'street' });
+  expect(await metadataOf('one.png')).toBeUndefined();
+});
+
 test('broken entries are reported one by one, and good ones stay', async () => {
   const alice = await signedIn('alice');
   const [a, b, c, d] = (await pictures(4)) as [Buffer, Buffer, Buffer, Buffer];

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import { tarOf } from '#testing/archives.ts';
-import { defaultArchiveLimits, idOfPath, isJunk, openMeter, pathTrouble, TooMuch } from './extraction.ts';
+import {
+  defaultArchiveLimits,
+  folderOfPath,
+  idOfPath,
+  isJunk,
+  openMeter,
+  pathTrouble,
+  TooMuch,
+} from './extraction.ts';
 import { readTar } from './tar.ts';
 
 test.each([
@@ -31,9 +39,18 @@ test.each([
 });
 
 test('what systems leave behind is nobody’s loss', () => {
-  expect(['__MACOSX/a.png', '.DS_Store', 'a/.hidden', 'a/Thumbs.db', 'a.png', 'b/c.png'].map(isJunk)).toEqual(
-    [true, true, true, true, false, false],
-  );
+  const junk = ['__MACOSX/a.png', '.DS_Store', 'a/.hidden', './.hidden', './a/.git/b.png', 'a/Thumbs.db'];
+  expect(junk.filter((path) => !isJunk(path))).toEqual([]);
+  expect(['a.png', 'b/c.png', './a.png', './b/./c.png', 'a./b.png'].filter(isJunk)).toEqual([]);
+});
+
+test.each([
+  ['a.png', ''],
+  ['./a.png', ''],
+  ['street/night/a.png', 'street/night'],
+  ['./street//./night/a.png', 'street/night'],
+])('the file %j lies in the folder %j', (path, folder) => {
+  expect(folderOfPath(path)).toBe(folder);
 });
 
 test('a meter ends an archive by its ratio, and a job by its entries and bytes', () => {

@@ -86,9 +86,9 @@ export class EntryFault extends Error {
   override name = 'EntryFault';
 }
 
-const junk = /(^|\/)(__MACOSX\/|\.|Thumbs\.db$|desktop\.ini$)/i;
+const junk = /(^|\/)(__MACOSX\/|\.(?!\/)|Thumbs\.db$|desktop\.ini$)/i;
 
-/** Files that systems leave behind and nobody misses. */
+/** Files that systems leave behind and nobody misses. A lone dot is none: `tar -c .` puts `./` before every name. */
 export const isJunk = (path: string): boolean => junk.test(path);
 
 /** Why an entry of this name is not touched, or undefined. Names never become paths; these show an intent. */
@@ -105,7 +105,12 @@ export function pathTrouble(path: string): string | undefined {
 export const folderKey = 'folder';
 
 /** The folders of a file's name; '' where it lies in none. */
-export const folderOfPath = (path: string): string => path.split('/').filter(Boolean).slice(0, -1).join('/');
+export const folderOfPath = (path: string): string =>
+  path
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+    .slice(0, -1)
+    .join('/');
 
 const idLengthMax = 256;
 
