@@ -200,6 +200,9 @@ async function shownFigures(
   found: readonly OneObject[],
 ): Promise<Figures> {
   const thresholds = Array.from({ length: 101 }, (_, i) => i / 100);
+  // Where on the curves the single figures are read. A box counts from a value of 0.5 on, and every mask counts: a
+  // segmenter's value is the share of the picture, not how sure it is (SEMANTICS 5.11).
+  const point = kind === 'segmentation' ? 0 : 50;
   const ranges = new Map(areaRanges.map((range) => [range.name as string, range]));
   const place = (area: string) => ({
     areaName: area,
@@ -208,7 +211,7 @@ async function shownFigures(
   });
   const metricsByClass = byClass.flatMap((one) =>
     one.curves.map((curve) => {
-      const [precision, recall] = [curve.precision[50] ?? 0, curve.recall[50] ?? 0];
+      const [precision, recall] = [curve.precision[point] ?? 0, curve.recall[point] ?? 0];
       return {
         ...place(one.area),
         numPos: one.numPos,
@@ -236,8 +239,8 @@ async function shownFigures(
   const atHalf = metricsByClass.filter(({ areaName, iou }) => areaName === 'all' && iou === 0.5);
   const macro = {
     f1: mean(atHalf.map(({ f1 }) => f1)),
-    precision: mean(whole.map(({ curves }) => curves[0]?.precision[50] ?? 0)),
-    recall: mean(whole.map(({ curves }) => curves[0]?.recall[50] ?? 0)),
+    precision: mean(whole.map(({ curves }) => curves[0]?.precision[point] ?? 0)),
+    recall: mean(whole.map(({ curves }) => curves[0]?.recall[point] ?? 0)),
     meanAp: Math.max(0, summary.ap50),
   };
   const counts = new Map<number, number>();
@@ -285,10 +288,7 @@ const snakeKeys = (numbers: object) =>
     ]),
   );
 
-/**
- * Per concept: pixels of it in truth and in what is found, shared over either; and their mean. Every mask counts: a
- * segmenter's value is the share of the picture, not how sure it is (SEMANTICS 5.11).
- */
+/** Per concept: pixels of it in truth and in what is found, shared over either; and their mean. Every mask counts. */
 function pixelOverlaps(
   concepts: FigureParts['concepts'],
   truth: readonly OneObject[],

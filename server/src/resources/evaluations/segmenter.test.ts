@@ -66,6 +66,11 @@ test('a segmenter is judged by outlines, pixel by pixel', async () => {
   });
   expect(evalMetrics?.summary?.meanAvgPrecisionIou50).toBeGreaterThan(0.3);
   expect(evalMetrics?.metricsByClass.length).toBeGreaterThan(0);
+  // A mask's value is its share of the picture, less than half here: the summary counts it all the same.
+  const { macroAvgF1Score, macroAvgPrecision, macroAvgRecall } = evalMetrics?.summary ?? {};
+  expect(macroAvgF1Score).toBeGreaterThan(0.3);
+  expect(macroAvgRecall).toBeGreaterThan(0.3);
+  expect(macroAvgPrecision).toBeGreaterThan(0.3);
   const path = `/v2/ext/fovea/users/${alice.userId}/apps/${alice.appId}/evaluations/masks/numbers`;
   const { json } = await alice.rest('GET', path);
   expect(json.numbers.pixel_iou.mean).toBeGreaterThan(0.4);
