@@ -32,6 +32,12 @@ export const workflowFault = {
       StatusCode.WORKFLOW_REQUIRE_TRAINED_MODEL,
       `nodes: the model '${modelId}' of node '${nodeId}' has no trained version.`,
     ),
+  notForBase: (nodeId: string) =>
+    new Fault(
+      'bad_request',
+      StatusCode.WORKFLOW_INVALID_ARGUMENT,
+      `nodes: '${nodeId}' is a rag-prompter, which searches the app; the base workflow of an app, which runs on its new inputs, cannot hold one.`,
+    ),
   noState: (id: string) =>
     new Fault(
       'not_found',

@@ -1,4 +1,5 @@
-import { findModelType } from '../models/index.ts';
+import type { WorkflowNode } from '@fovea/contract';
+import { canonicalTypeId, findModelType } from '../models/index.ts';
 import { workflowFault } from './faults.ts';
 
 /** A node as far as types go: what model it runs, and whose outputs it takes. */
@@ -34,6 +35,12 @@ export function checkTypes(nodes: readonly TypedNode[]): void {
       `nodes: '${id}' (${typeId}) takes ${wanted.join(' or ')}, and ${inputs.map((input) => `'${input}'`).join(' and ')} give${inputs.length === 1 ? 's' : ''} ${[...coming].join(', ') || 'nothing that a node could take'}.`,
     );
   }
+}
+
+/** What asks the app cannot be part of what fills it. @throws Fault 22104 naming the node (SEMANTICS 5.10) */
+export function checkBaseNodes(nodes: readonly WorkflowNode[]): void {
+  const asking = nodes.find(({ model }) => canonicalTypeId(model?.modelTypeId ?? '') === 'rag-prompter');
+  if (asking) throw workflowFault.notForBase(asking.id);
 }
 
 const anything = ['any'];

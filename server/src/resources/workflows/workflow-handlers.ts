@@ -21,9 +21,11 @@ import { jsonOf, messageOf, patchedMessage, rawItem, readAction, sentJson } from
 import type { WorkflowDeps } from './deps.ts';
 import { workflowFault } from './faults.ts';
 import { readWorkflow, readWorkflowAnywhere } from './find.ts';
+import { checkBaseNodes } from './node-types.ts';
 import { pinNodes } from './nodes.ts';
 import {
   deleteWorkflowRows,
+  findDefaultWorkflow,
   insertWorkflow,
   lockWorkflow,
   pageOfWorkflows,
@@ -198,6 +200,7 @@ export function workflowHandlers(deps: WorkflowDeps): ServicePart<Call, Rpc> {
     const pinned = await pinNodes(tx, call, wanted);
     const same = JSON.stringify(pinned.nodes.map(nodeJson)) === JSON.stringify(old.map(nodeJson));
     if (same && newest) return { row, version: newest };
+    if ((await findDefaultWorkflow(tx, call.app))?.key === before.key) checkBaseNodes(pinned.nodes);
     const version = await addVersion(tx, call, before, wanted);
     await deps.onWorkflowChanged(tx, call.app);
     return { row: row === before ? await keep(tx, call, before) : row, version };

@@ -302,6 +302,34 @@ test('strangers do not see the base workflow of a public app while it is private
   expect((await owner.client.getWorkflow({ workflowId: '' })).workflow?.id).toBe('Empty');
 });
 
+test('what searches the app cannot stand in its base workflow', async () => {
+  const carol = await signedIn('carol');
+  const ask = { id: 'ask', model: { id: 'ask' } };
+  await carol.client.postModels({ models: [{ id: 'ask', modelTypeId: 'rag-prompter' }] });
+  const made = await carol.client.postWorkflows({
+    workflows: [
+      { id: 'asks', nodes: [ask] },
+      { id: 'plain', nodes: [node('e', 'general-image-embedding')] },
+    ],
+  });
+  expect(made.status?.code, made.status?.details).toBe(10000);
+  const asBase = (id: string) =>
+    carol.client.patchApp({
+      action: 'overwrite',
+      app: { id: carol.appId, defaultWorkflow: { id, userId: carol.userId, appId: carol.appId } },
+    });
+  const refused = await asBase('asks');
+  expect([refused.status?.code, refused.status?.details]).toEqual([22104, expect.stringContaining("'ask'")]);
+  expect((await asBase('plain')).status?.code).toBe(10000);
+  const patched = await carol.client.patchWorkflows({
+    action: 'overwrite',
+    workflows: [{ id: 'plain', nodes: [ask] }],
+  });
+  expect(patched.status?.code).toBe(22104);
+  const kept = await carol.client.getWorkflow({ workflowId: 'plain' });
+  expect(kept.workflow?.nodes.map(({ id }) => id)).toEqual(['e']);
+});
+
 test('a base workflow without an embedder speaks of new inputs too', async () => {
   const eve = await signedIn('eve');
   await eve.client.postWorkflows({
