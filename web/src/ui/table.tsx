@@ -4,9 +4,14 @@ export interface Column {
   readonly head: string;
   /** Figures stand at the end of their column. */
   readonly isNumber?: boolean;
+  /** Left out where the window is narrow; its cells have the class `spare`. */
+  readonly isSpare?: boolean;
 }
 
 export const numberColumn = (head: string): Column => ({ head, isNumber: true });
+
+const classOf = ({ isNumber, isSpare }: Column): string | undefined =>
+  [isNumber && 'number', isSpare && 'spare'].filter(Boolean).join(' ') || undefined;
 
 /**
  * A table that scrolls by itself where it is wider than the page. `children` are its rows; a column without a head
@@ -29,7 +34,7 @@ export function Table({
             <tr>
               {heads.map((column, i) =>
                 column ? (
-                  <th key={column.head} scope="col" className={column.isNumber ? 'number' : undefined}>
+                  <th key={column.head} scope="col" className={classOf(column)}>
                     {column.head}
                   </th>
                 ) : (

@@ -55,10 +55,10 @@ export function Versions({
       columns={[
         t('model.version'),
         t('model.state'),
-        t('common.created'),
+        { head: t('common.created'), isSpare: true },
         numberColumn(t('nav.inputs')),
-        numberColumn(t('datasets.unlabelled')),
-        numberColumn(t('datasets.regions')),
+        { ...numberColumn(t('datasets.unlabelled')), isSpare: true },
+        { ...numberColumn(t('datasets.regions')), isSpare: true },
         undefined,
       ]}
     >
@@ -75,10 +75,10 @@ export function Versions({
                 {isMade ? t('version.trained') : wordsOf(version.status)}
               </span>
             </td>
-            <td className="when">{formatAgo(version.created_at)}</td>
+            <td className="when spare">{formatAgo(version.created_at)}</td>
             <td className="number">{formatNumber(Number(metrics?.inputs_count ?? 0))}</td>
-            <td className="number">{formatNumber(Number(metrics?.unlabeled_inputs_count ?? 0))}</td>
-            <td className="number">{formatNumber(Number(metrics?.regions_count ?? 0))}</td>
+            <td className="number spare">{formatNumber(Number(metrics?.unlabeled_inputs_count ?? 0))}</td>
+            <td className="number spare">{formatNumber(Number(metrics?.regions_count ?? 0))}</td>
             <td>
               <div className="row end">
                 {isMade && (
