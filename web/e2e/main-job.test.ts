@@ -54,6 +54,10 @@ describe.skipIf(withoutBrowser)('the page', { timeout: 90_000 }, () => {
       await expect.poll(() => page.locator('.dock-why').textContent(), soon).toMatch(/decod/i);
       await page.locator('.dock').getByRole('button', { name: 'Close' }).click();
       await expect.poll(() => page.getByRole('gridcell').count(), soon).toBe(15);
+      // What cannot be shown says its name.
+      const named = page.getByRole('gridcell', { name: /^broken/ });
+      await expect.poll(() => named.locator('[data-text="broken.jpg"]').count(), soon).toBe(1);
+      expect(await named.locator('img').count()).toBe(0);
       // The thumbnail came with the session cookie alone.
       await expect
         .poll(

@@ -141,6 +141,14 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
       await keys.getByLabel('Description').fill('reader');
       await keys.getByRole('button', { name: 'Make a key' }).click();
       const secret = (await page.locator('.secret').textContent()) ?? '';
+      expect(await keys.locator('pre').textContent()).toBe(
+        [
+          `export CLARIFAI_API_BASE=${url()}`,
+          `export CLARIFAI_USER_ID=${user.id}`,
+          `export CLARIFAI_APP_ID=${app}`,
+          `export CLARIFAI_PAT=${secret}`,
+        ].join('\n'),
+      );
       const read = await fetch(`${url()}/v2/inputs`, { headers: { authorization: `Key ${secret}` } });
       expect(((await read.json()) as { inputs: unknown[] }).inputs).toHaveLength(6);
       const write = await fetch(`${url()}/v2/inputs`, {
@@ -180,6 +188,7 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
       expect((await api<{ user: { id: string } }>({ id: 'me', pat: secret }, 'GET', '')).user.id).toBe(
         user.id,
       );
+      expect(await page.locator('pre').textContent()).toContain(`export CLARIFAI_USER_ID=${user.id}\n`);
       await page.getByRole('button', { name: 'I have kept it' }).click();
       expect(await page.getByText(secret).count()).toBe(0);
       await page.getByRole('button', { name: 'Revoke laptop' }).click();
@@ -191,6 +200,30 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
       expect(
         (await api<{ status: { code: number } }>({ id: 'me', pat: secret }, 'GET', '')).status.code,
       ).not.toBe(10000);
+    } finally {
+      await visited.context.close();
+    }
+  });
+
+  test('a token that may only look reads, and writes nothing', async () => {
+    const visited = await visit(browser);
+    try {
+      const { page } = visited;
+      await goSignedIn(visited, user, '/settings/secrets');
+      await page.getByRole('button', { name: 'New token' }).click();
+      await page.getByLabel('Description').fill('wall display');
+      await page.getByRole('button', { name: /May/ }).click();
+      await page.getByRole('option', { name: /Look/ }).click();
+      await page.getByRole('button', { name: 'Make the token' }).click();
+      const pat = (await page.locator('.secret').textContent()) ?? '';
+      const looker = { id: user.id, pat };
+      const { inputs = [] } = await api<{ inputs?: unknown[] }>(looker, 'GET', `apps/${app}/inputs`);
+      expect(inputs.length).toBeGreaterThan(0);
+      const refused = await api<{ status: { code: number } }>(looker, 'POST', `apps/${app}/inputs`, {
+        inputs: [{ data: { text: { raw: 'no' } } }],
+      });
+      expect(refused.status.code).toBe(11007);
+      await page.getByRole('row', { name: /wall display.*and 6 more/ }).waitFor();
     } finally {
       await visited.context.close();
     }

@@ -330,6 +330,8 @@ function Cell({
   const state = stateOf(input.status);
   const kind = kindOf(input.data);
   const path = picturePath(input.data, 'small');
+  // A file that is no picture has its name shown instead, until it is read again.
+  const [broken, setBroken] = useState<Input>();
   const press = (event: MouseEvent) => {
     const isMark = (event.target as HTMLElement).closest('.grid-mark') !== null;
     if (event.shiftKey) onSelect(item, index, 'range');
@@ -362,7 +364,7 @@ function Cell({
       aria-selected={isSelected}
       onClick={press}
     >
-      {path ? (
+      {path && broken !== input ? (
         <img
           className={kind === 'audio' ? 'on-paper' : undefined}
           src={path}
@@ -370,6 +372,7 @@ function Cell({
           loading="lazy"
           decoding="async"
           draggable={false}
+          onError={() => setBroken(input)}
         />
       ) : (
         <TextTile input={input} />

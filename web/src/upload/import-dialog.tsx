@@ -258,7 +258,9 @@ function ReportView({ transfer: { report, problems, format } }: { transfer: Tran
       <div className="row import-tables">
         <Counts title={t('import.classes')} counts={report.byClass} />
         <Counts title={t('import.kinds')} counts={report.byKind} />
-        <Counts title={t('import.splits')} counts={report.bySplit} />
+        {Object.keys(report.bySplit ?? {}).some((split) => split !== '') && (
+          <Counts title={t('import.splits')} counts={report.bySplit} />
+        )}
       </div>
       {problems.length > 0 && (
         <details open>

@@ -51,7 +51,14 @@ export function AppKeys() {
     <section className="card stack">
       <h2>{t('appKeys.title')}</h2>
       <p className="quiet">{t('appKeys.words')}</p>
-      {made && <MadeToken secret={made.id ?? ''} onClose={() => setMade(undefined)} />}
+      {made && (
+        <MadeToken
+          userId={app.user_id}
+          appId={app.app_id}
+          secret={made.id ?? ''}
+          onClose={() => setMade(undefined)}
+        />
+      )}
       <Loaded query={found}>
         {({ keys = [] }) => (
           <ul className="plain">

@@ -144,7 +144,15 @@ function Overview({ model }: { model: ModelMessage }) {
     [t('model.state'), wordsOf(version?.status)],
     [t('common.created'), formatDate(version?.created_at)],
     [t('model.completed'), formatDate(version?.completed_at)],
-    [t('model.learntFrom'), version?.total_input_count ? formatNumber(version.total_input_count) : undefined],
+    [
+      t('model.learntFrom'),
+      version?.total_input_count
+        ? t('gallery.count', {
+            count: version.total_input_count,
+            formatted: formatNumber(version.total_input_count),
+          })
+        : undefined,
+    ],
     [t('model.license'), version?.license],
   ];
   return (
@@ -234,7 +242,7 @@ function Versions({ model }: { model: ModelMessage }) {
           columns={[
             t('model.version'),
             t('model.state'),
-            t('common.created'),
+            { head: t('common.created'), isSpare: true },
             numberColumn('F1'),
             numberColumn('ROC AUC'),
           ]}
@@ -259,7 +267,7 @@ function Versions({ model }: { model: ModelMessage }) {
               <td>
                 <VersionBadge version={version} />
               </td>
-              <td className="when">{formatAgo(version.created_at)}</td>
+              <td className="when spare">{formatAgo(version.created_at)}</td>
               <td className="number">{shown(summaryOf(version)?.macro_avg_f1_score)}</td>
               <td className="number">{shown(summaryOf(version)?.macro_avg_roc_auc)}</td>
             </tr>

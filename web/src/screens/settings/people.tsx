@@ -30,7 +30,7 @@ export function People() {
       {made && (
         <>
           <p className="strong">{made.id}</p>
-          <MadeToken secret={made.secret} onClose={() => setMade(undefined)} />
+          <MadeToken userId={made.id} secret={made.secret} onClose={() => setMade(undefined)} />
         </>
       )}
       <form className="row end-aligned" onSubmit={(event) => void make(event)}>

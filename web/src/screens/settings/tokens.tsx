@@ -8,10 +8,13 @@ import { Button } from '../../ui/button.tsx';
 import { CopyButton } from '../../ui/copy.tsx';
 import { DeleteButton } from '../../ui/delete-button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
-import { TextField } from '../../ui/fields.tsx';
+import { Select, TextField } from '../../ui/fields.tsx';
 import { say } from '../../ui/notices.tsx';
 import { Empty, Loaded, TroubleNote } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
+import { type Role, roles, scopesOf } from '../app-settings/roles.ts';
+
+const scopesShown = 3;
 
 /** Personal access tokens: made here, shown once, revoked here. */
 export function Tokens() {
@@ -35,7 +38,7 @@ export function Tokens() {
         </Button>
       </div>
       <p className="quiet">{t('tokens.words')}</p>
-      {made && <MadeToken secret={made.id ?? ''} onClose={() => setMade(undefined)} />}
+      {made && <MadeToken userId={user.id ?? ''} secret={made.id ?? ''} onClose={() => setMade(undefined)} />}
       <Loaded query={keys}>
         {({ keys = [] }) =>
           keys.length === 0 ? (
@@ -45,7 +48,9 @@ export function Tokens() {
               {keys.map((key) => (
                 <tr key={key.id}>
                   <td>{key.description || <code>{key.id?.slice(0, 6)}…</code>}</td>
-                  <td>{(key.scopes ?? []).slice(0, 3).join(', ')}</td>
+                  <td>
+                    <Scopes scopes={key.scopes ?? []} />
+                  </td>
                   <td>{formatDate(key.created_at)}</td>
                   <td>
                     <RevokeButton name={key.description || (key.id ?? '')} revoke={() => revoke(key)} />
@@ -58,6 +63,16 @@ export function Tokens() {
       </Loaded>
       <NewToken isOpen={isMaking} onClose={() => setMaking(false)} onMade={setMade} />
     </section>
+  );
+}
+
+function Scopes({ scopes }: { scopes: readonly string[] }) {
+  const { t } = useTranslation();
+  const more = scopes.length - scopesShown;
+  return (
+    <>
+      {scopes.slice(0, scopesShown).join(', ')} {more > 0 && t('selection.more', { count: more })}
+    </>
   );
 }
 
@@ -77,9 +92,27 @@ export function RevokeButton({ name, revoke }: { name: string; revoke: () => Pro
 }
 
 /** A secret, shown once, with lines that put it to use. */
-export function MadeToken({ secret, onClose }: { secret: string; onClose: () => void }) {
+export function MadeToken({
+  userId,
+  appId,
+  secret,
+  onClose,
+}: {
+  userId: string;
+  /** Of a key that opens one app. */
+  appId?: string;
+  secret: string;
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
-  const lines = `export CLARIFAI_API_BASE=${location.origin}\nexport CLARIFAI_PAT=${secret}`;
+  const lines = Object.entries({
+    CLARIFAI_API_BASE: location.origin,
+    CLARIFAI_USER_ID: userId,
+    ...(appId === undefined ? {} : { CLARIFAI_APP_ID: appId }),
+    CLARIFAI_PAT: secret,
+  })
+    .map(([name, value]) => `export ${name}=${value}`)
+    .join('\n');
   return (
     <div className="note good" role="status">
       <div className="stack">
@@ -114,6 +147,7 @@ function NewToken({
   const { t } = useTranslation();
   const user = useUser();
   const [description, setDescription] = useState('');
+  const [role, setRole] = useState<Role>('all');
   const [trouble, setTrouble] = useState<unknown>();
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -121,7 +155,7 @@ function NewToken({
     try {
       const { keys } = await rpc('PostKeys', {
         user_app_id: { user_id: user.id ?? 'me' },
-        keys: [{ description, type: 'personal_access_token', scopes: ['All'] }],
+        keys: [{ description, type: 'personal_access_token', scopes: scopesOf(role) }],
       });
       if (keys?.[0]) onMade(keys[0]);
       await refresh('ListKeys');
@@ -141,6 +175,12 @@ function NewToken({
           onChange={setDescription}
           isRequired
           autoFocus
+        />
+        <Select
+          label={t('people.may')}
+          choices={roles.map((id) => ({ id, label: t(`role.${id}`), detail: t(`role.${id}Words`) }))}
+          value={role}
+          onChange={(next) => setRole(next as Role)}
         />
         {trouble !== undefined && <TroubleNote thrown={trouble} />}
         <div className="row end">

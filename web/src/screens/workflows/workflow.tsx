@@ -143,7 +143,9 @@ function Versions({ workflowId }: { workflowId: string }) {
               <td className="number">{formatNumber(version.nodes?.length ?? 0)}</td>
               <td className="when">{formatAgo(version.created_at)}</td>
               <td>
-                {version.is_deprecated && <span className="badge warn">{t('workflow.deprecated')}</span>}
+                <span className={`badge ${version.is_deprecated ? 'warn' : 'good'}`}>
+                  {t(version.is_deprecated ? 'workflow.deprecated' : 'version.trained')}
+                </span>
               </td>
             </tr>
           ))}
