@@ -29,13 +29,5 @@ export { safePath } from './paths.ts';
 export { crc32, decodePng, encodePng } from './png.ts';
 export { type Problem, problemLog, type Report } from './problems.ts';
 export * from './record.ts';
-export {
-  openZip,
-  type Rereadable,
-  storedZipSize,
-  ZipBroken,
-  type ZipLimits,
-  type ZipWriter,
-  zipLimits,
-  zipTo,
-} from './zip.ts';
+export { openZip, type Rereadable, ZipBroken, type ZipLimits, zipLimits } from './zip-read.ts';
+export { storedZipSize, type ZipWriter, zipTo } from './zip-write.ts';

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { concat, type RandomFile, utf8 } from './files.ts';
 import { crc32, crc32Here } from './png.ts';
-import { openZip, storedZipSize, ZipBroken, zipTo } from './zip.ts';
+import { openZip, ZipBroken } from './zip-read.ts';
+import { storedZipSize, zipTo } from './zip-write.ts';
 
 const fileOf = (bytes: Uint8Array): RandomFile => ({
   size: bytes.length,
