@@ -1,16 +1,19 @@
-import { filledFormat, readFilledManifest } from './filled-manifest.ts';
+import { readFilledManifest } from './filled-manifest.ts';
 import {
   type Decoder,
   decoders,
+  filledFormat,
   type ImageTower,
   type Kernel,
   type Manifest,
+  oneOf,
   type PackageLabel,
   PackageRefused,
   type PackageTask,
   type PixelPlan,
   packageTasks,
   type TextTower,
+  towersOf,
 } from './manifest.ts';
 import type { OnnxFacts } from './onnx-facts.ts';
 
@@ -46,10 +49,9 @@ export function deriveManifest(files: PackageFiles, hint: { typeId: string; name
   if (own.format === filledFormat) return readFilledManifest(own, files.names, hint.name);
   const config = files.json('config.json') ?? {};
   const task = taskOf(own, config, files, hint.typeId);
-  const takesImage = task !== 'text-embedding';
-  const takesText = task === 'text-embedding' || task === 'image-text-embedding';
+  const { takesImage, takesText } = towersOf(task);
   return {
-    format: 'fovea-model',
+    format: filledFormat,
     formatVersion: 1,
     task,
     name: textOf(own.name) || hint.name,
@@ -80,11 +82,7 @@ const taskOfType: Readonly<Record<string, PackageTask>> = {
 };
 
 function taskOf(own: JsonMap, config: JsonMap, files: PackageFiles, typeId: string): PackageTask {
-  if (own.task !== undefined) {
-    const found = packageTasks.find((task) => task === own.task);
-    if (found) return found;
-    throw new PackageRefused(`fovea.json: task must be one of ${packageTasks.join(', ')}`);
-  }
+  if (own.task !== undefined) return oneOf(packageTasks, own.task, 'task');
   const hasPair = fileOf(files, 'vision_model') !== undefined && fileOf(files, 'text_model') !== undefined;
   if (hasPair) return 'image-text-embedding';
   const architecture = Array.isArray(config.architectures) ? textOf(config.architectures[0]) : '';
@@ -298,11 +296,7 @@ function uniqueLabels(names: readonly JsonMap[]): PackageLabel[] {
 }
 
 function decoderOf(own: JsonMap, config: JsonMap, files: PackageFiles, task: PackageTask): Decoder {
-  if (own.decoder !== undefined) {
-    const found = decoders.find((one) => one === own.decoder);
-    if (found) return found;
-    throw new PackageRefused(`fovea.json: decoder must be one of ${decoders.join(', ')}`);
-  }
+  if (own.decoder !== undefined) return oneOf(decoders, own.decoder, 'decoder');
   if (task === 'image-classification')
     return config.problem_type === 'multi_label_classification' ? 'sigmoid' : 'softmax';
   if (task !== 'object-detection') return 'given';

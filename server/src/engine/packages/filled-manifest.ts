@@ -1,17 +1,19 @@
 import {
   decoders,
+  filledFormat,
   type ImageTower,
   type Manifest,
+  oneOf,
   type PackageLabel,
   PackageRefused,
   type PixelPlan,
   packageTasks,
   type TextTower,
+  towersOf,
 } from './manifest.ts';
 
 type JsonMap = Record<string, unknown>;
 
-export const filledFormat = 'fovea-model';
 const sideMax = 2048;
 const tokensMax = 65_536;
 const labelsMax = 50_000;
@@ -27,8 +29,7 @@ const labelsMax = 50_000;
 export function readFilledManifest(own: JsonMap, names: readonly string[], usualName: string): Manifest {
   if (own.formatVersion !== 1) refuse('formatVersion', 'must be 1');
   const task = oneOf(packageTasks, own.task, 'task');
-  const takesImage = task !== 'text-embedding';
-  const takesText = task === 'text-embedding' || task === 'image-text-embedding';
+  const { takesImage, takesText } = towersOf(task);
   return {
     format: filledFormat,
     formatVersion: 1,
@@ -57,10 +58,6 @@ function textIn(value: unknown, field: string): string {
   if (value === undefined) return '';
   if (typeof value !== 'string') refuse(field, 'must be a text');
   return value.slice(0, 2000);
-}
-
-function oneOf<T extends string>(all: readonly T[], value: unknown, field: string): T {
-  return all.find((one) => one === value) ?? refuse(field, `must be one of ${all.join(', ')}`);
 }
 
 function numberIn(value: unknown, field: string, min: number, max: number): number {

@@ -70,9 +70,11 @@ export interface PackageLabel {
   name: string;
 }
 
+export const filledFormat = 'fovea-model';
+
 /** The file `fovea.json` of a package, filled in. */
 export interface Manifest {
-  format: 'fovea-model';
+  format: typeof filledFormat;
   formatVersion: 1;
   task: PackageTask;
   name: string;
@@ -113,3 +115,16 @@ export const sideFiles = [
 
 /** Words for the owner of the package about what is wrong with it. */
 export class PackageRefused extends Error {}
+
+/** One of the words that a field of `fovea.json` may hold. @throws PackageRefused naming the field and the words */
+export function oneOf<T extends string>(all: readonly T[], value: unknown, field: string): T {
+  const found = all.find((one) => one === value);
+  if (found === undefined) throw new PackageRefused(`fovea.json: ${field} must be one of ${all.join(', ')}`);
+  return found;
+}
+
+/** Which towers a package of a task has. */
+export const towersOf = (task: PackageTask): { takesImage: boolean; takesText: boolean } => ({
+  takesImage: task !== 'text-embedding',
+  takesText: task === 'text-embedding' || task === 'image-text-embedding',
+});
