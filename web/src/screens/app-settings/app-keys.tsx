@@ -5,10 +5,11 @@ import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc, useUser } from '../../api/queries.ts';
 import { formatDate } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
-import { Select, TextField } from '../../ui/fields.tsx';
+import { TextField } from '../../ui/fields.tsx';
 import { Loaded, TroubleNote } from '../../ui/states.tsx';
 import { MadeToken, RevokeButton } from '../settings/tokens.tsx';
-import { type Role, roles, scopesOf } from './roles.ts';
+import { RoleSelect } from './role-select.tsx';
+import { type Role, scopesOf } from './roles.ts';
 
 /** Keys that open this app alone: for programs that should see nothing else. */
 export function AppKeys() {
@@ -76,12 +77,7 @@ export function AppKeys() {
       </Loaded>
       <form className="row end-aligned" onSubmit={(event) => void make(event)}>
         <TextField label={t('common.description')} value={description} onChange={setDescription} isRequired />
-        <Select
-          label={t('people.may')}
-          choices={roles.map((id) => ({ id, label: t(`role.${id}`), detail: t(`role.${id}Words`) }))}
-          value={role}
-          onChange={(next) => setRole(next as Role)}
-        />
+        <RoleSelect value={role} onChange={setRole} />
         <Button type="submit" icon="key" isDisabled={description === ''}>
           {t('appKeys.make')}
         </Button>

@@ -4,10 +4,11 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
-import { Select, TextField } from '../../ui/fields.tsx';
+import { TextField } from '../../ui/fields.tsx';
 import { say, sayTrouble } from '../../ui/notices.tsx';
 import { Loaded, TroubleNote } from '../../ui/states.tsx';
-import { type Role, roleOf, roles, scopesOf } from './roles.ts';
+import { RoleSelect } from './role-select.tsx';
+import { type Role, roleOf, scopesOf } from './roles.ts';
 
 /** Who else may work in this app, and what they may do. */
 export function Collaborators() {
@@ -17,7 +18,6 @@ export function Collaborators() {
   const [userId, setUserId] = useState('');
   const [role, setRole] = useState<Role>('label');
   const [trouble, setTrouble] = useState<unknown>();
-  const choices = roles.map((id) => ({ id, label: t(`role.${id}`), detail: t(`role.${id}Words`) }));
   const put = async (id: string, scopes: readonly string[]) => {
     const collaborator = { app: { id: app.app_id, user_id: app.user_id }, user: { id }, scopes };
     await rpc('PostCollaborators', { user_app_id: app, collaborators: [collaborator] });
@@ -67,12 +67,10 @@ export function Collaborators() {
               <li key={collaborator.id} className="row between">
                 <strong>{collaborator.user?.id}</strong>
                 <span className="row">
-                  <Select
-                    label={t('people.role', { name: collaborator.user?.id })}
-                    hideLabel
-                    choices={choices}
+                  <RoleSelect
+                    hiddenLabel={t('people.role', { name: collaborator.user?.id })}
                     value={roleOf(collaborator.scopes ?? [])}
-                    onChange={(next) => void changeAndSay(collaborator, next as Role).catch(sayTrouble)}
+                    onChange={(next) => void changeAndSay(collaborator, next).catch(sayTrouble)}
                   />
                   <IconButton
                     icon="trash"
@@ -87,12 +85,7 @@ export function Collaborators() {
       </Loaded>
       <form className="row end-aligned" onSubmit={(event) => void add(event)}>
         <TextField label={t('people.userId')} value={userId} onChange={setUserId} isRequired />
-        <Select
-          label={t('people.may')}
-          choices={choices}
-          value={role}
-          onChange={(next) => setRole(next as Role)}
-        />
+        <RoleSelect value={role} onChange={setRole} />
         <Button type="submit" look="primary" icon="add" isDisabled={userId === ''}>
           {t('people.add')}
         </Button>

@@ -8,11 +8,12 @@ import { Button } from '../../ui/button.tsx';
 import { CopyButton } from '../../ui/copy.tsx';
 import { DeleteButton } from '../../ui/delete-button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
-import { Select, TextField } from '../../ui/fields.tsx';
+import { TextField } from '../../ui/fields.tsx';
 import { say } from '../../ui/notices.tsx';
 import { Empty, Loaded, TroubleNote } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
-import { type Role, roles, scopesOf } from '../app-settings/roles.ts';
+import { RoleSelect } from '../app-settings/role-select.tsx';
+import { type Role, scopesOf } from '../app-settings/roles.ts';
 
 const scopesShown = 3;
 
@@ -176,12 +177,7 @@ function NewToken({
           isRequired
           autoFocus
         />
-        <Select
-          label={t('people.may')}
-          choices={roles.map((id) => ({ id, label: t(`role.${id}`), detail: t(`role.${id}Words`) }))}
-          value={role}
-          onChange={(next) => setRole(next as Role)}
-        />
+        <RoleSelect value={role} onChange={setRole} />
         {trouble !== undefined && <TroubleNote thrown={trouble} />}
         <div className="row end">
           <Button onPress={onClose}>{t('common.cancel')}</Button>
