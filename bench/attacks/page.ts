@@ -103,7 +103,8 @@ function screenOf({ path, tab }: Lead): string {
 const leadsOf = (page: Page, roots: readonly string[]): Promise<{ here: Lead; leads: Lead[] }> =>
   page.evaluate((roots) => {
     const path = location.pathname;
-    const tabs = [...document.querySelectorAll<HTMLElement>('[role=tab][data-key]')];
+    // Tabs of a dialog are there only while it is open, which is for a place of the list to see to.
+    const tabs = [...document.querySelectorAll<HTMLElement>('main [role=tab][data-key]')];
     const open = tabs.find((tab) => tab.hasAttribute('data-selected'))?.dataset.key ?? '';
     const links = [...document.querySelectorAll<HTMLAnchorElement>('a[href^="/"]:not([download])')];
     return {

@@ -153,12 +153,16 @@ export function placesOf({ userId, appId, hasClips, words }: Poisoned): Place[] 
     { name: 'app-settings', path: `${at}/settings`, ready: '.page form' },
     { name: 'tokens', path: '/settings/secrets', ready: '.page table' },
     { name: 'new-token', path: '/settings/secrets', ready: '.dialog input', open: press(add) },
-    {
-      name: 'code',
+    ...['curl', 'python', 'typescript'].map((language) => ({
+      name: `code-${language}`,
       path: `${at}/models`,
-      ready: '.dialog pre',
-      open: press(`.top-bar ${withIcon('M8 7l-5 5')}`),
-    },
+      ready: `.dialog [role=tab][data-key=${language}][data-selected]`,
+      open: async (page: Page) => {
+        await press(`.top-bar ${withIcon('M8 7l-5 5')}`)(page);
+        await press(`.dialog [role=tab][data-key=${language}]`)(page);
+        await page.locator('.dialog pre').first().waitFor();
+      },
+    })),
     { name: 'shortcuts', path: at, ready: '.shortcuts kbd', open: (page) => page.keyboard.press('?') },
     { name: 'user-menu', path: at, ready: '.menu', open: press('.top-bar .button:has(.initial)') },
     { name: 'uploads', path: `${at}/inputs`, ready: '.dock', open: upload(words) },
