@@ -12,7 +12,7 @@ import {
   hitsPutInOrder,
 } from './hit-store.ts';
 import { type Found, keyOfHit, type SearchParts } from './parts.ts';
-import { orderedMax, planSearch } from './plan.ts';
+import { planSearch, readMax } from './plan.ts';
 import {
   type HitKind,
   isSaid,
@@ -135,7 +135,7 @@ async function hitsUnranked(
   });
   if (trail.plan.way === 'read_then_order') {
     const found = await timed(trail, 'matches', () =>
-      hitsPutInOrder(db, scene, kind, condition, from, wanted, orderedMax),
+      hitsPutInOrder(db, scene, kind, tree.filters, from, wanted, readMax),
     );
     if (found) return found;
     trail.plan = { way: 'in_order', look: 0 };

@@ -52,6 +52,26 @@ export function hitCondition(scene: Scene, kind: HitKind, filters: readonly Filt
   ]);
 }
 
+const namesAnnotations = ({ negate, annotation, input }: Filter): boolean =>
+  !negate && !isEmpty(annotation) && isEmpty(input);
+
+/**
+ * The keys of all hits of a search of the present, in no order; one may come more than once.
+ *
+ * What one filter asks of annotations names the inputs by itself, so that these need not be read.
+ */
+export function keysOfMatches(scene: Scene, kind: HitKind, filters: readonly Filter[]): Condition {
+  const [only, ...others] = filters;
+  if (kind === 'input' && only && others.length === 0 && namesAnnotations(only)) {
+    const { concepts, ...terms } = only.annotation;
+    if (concepts && isEmpty(terms))
+      return sql`select c.input_key as key from ${scene.labels} c where ${trustedLabel(scene, concepts)}`;
+    return sql`select a.input_key as key from ${scene.annotations} a
+      where a.app_key = ${scene.grant.appKey} and ${annotationCondition(scene, only.annotation)}`;
+  }
+  return sql`select ${hitKey(kind)} as key from ${hitRows(scene, kind)} where ${hitCondition(scene, kind, filters)}`;
+}
+
 /**
  * Filters that the database may begin with. Further ones are asked of what those leave: it would try so many orders
  * that planning took seconds, and "is true" is a fence it does not look behind.
@@ -62,8 +82,7 @@ function annotationPart(scene: Scene, kind: HitKind, terms: AnnotationTerms): Co
   if (kind === 'annotation') return annotationCondition(scene, terms);
   // Labels know their input: nothing else of the annotation need be read.
   if (terms.concepts && Object.keys(terms).length === 1)
-    return sql`exists (select from ${scene.labels} c where c.input_key = i.key and c.trusted
-      and c.app_key = ${scene.grant.appKey} and (${labelCondition(scene, terms.concepts)}))`;
+    return sql`exists (select from ${scene.labels} c where c.input_key = i.key and ${trustedLabel(scene, terms.concepts)})`;
   return sql`exists (select from ${scene.annotations} a where a.input_key = i.key and ${annotationCondition(scene, terms)})`;
 }
 
@@ -122,6 +141,10 @@ function conceptCondition(scene: Scene, concepts: readonly ConceptTerm[], terms:
   return sql`exists (select from ${scene.labels} c where c.annotation_key = a.key
     and (${labelCondition(scene, concepts)}) and ${anyWorker ? sql`true` : sql`c.trusted`})`;
 }
+
+/** Over labels `c`: such a one of the app, on whichever annotation. */
+const trustedLabel = (scene: Scene, concepts: readonly ConceptTerm[]): Condition =>
+  sql`c.trusted and c.app_key = ${scene.grant.appKey} and (${labelCondition(scene, concepts)})`;
 
 /** Over labels `c`: one of the concepts, as sure as asked. Terms of one value are one condition. */
 function labelCondition(scene: Scene, concepts: readonly ConceptTerm[]): Condition {

@@ -3,9 +3,9 @@ import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
 import { allOf } from '../common/paging.ts';
-import { type Condition, hitKey, hitRows } from './filter-sql.ts';
+import { type Condition, hitKey, hitRows, keysOfMatches } from './filter-sql.ts';
 import type { Found } from './parts.ts';
-import type { ConceptRank, HitKind, SaidRank } from './query.ts';
+import type { ConceptRank, Filter, HitKind, SaidRank } from './query.ts';
 import { canBeAboveZero, foundWords, rankScore, saidScore, wordsFound } from './said-score.ts';
 import type { Scene } from './scene.ts';
 
@@ -40,31 +40,31 @@ export function hitsInOrder(
 }
 
 /**
- * The same from all matches, which are read first. The database cannot walk the inputs instead: it would where the
+ * The same from all matches, whose keys are read first. The database cannot walk the inputs instead: it would where the
  * matches are few and far from the beginning, for it takes them to be spread evenly.
  *
- * @returns undefined where there are more than `most`
+ * @param most rows that are read for it; a match may have several
+ * @returns undefined where there are more
  */
 export async function hitsPutInOrder(
   db: Db,
   scene: Scene,
   kind: HitKind,
-  condition: Condition,
+  filters: readonly Filter[],
   from: number,
   until: number,
   most: number,
 ): Promise<Found[] | undefined> {
-  const found = await rows<Found & { n: number }>(
+  const found = await rows<Found & { n: number; hitKey: number }>(
     db,
-    sql`with matches as materialized (
-          select ${hitColumns(kind)} from ${hitRows(scene, kind)} where ${condition} limit ${most + 1})
-        select ${shown}, 1::float8 as score, (select count(*) from matches) as n from (
-          select *, row_number() over (order by "hitKey") as position from (
-            select * from matches order by "hitKey" limit ${until}) first) placed
-        where position > ${from} order by position`,
+    sql`with matches as materialized (${keysOfMatches(scene, kind, filters)} limit ${most + 1})
+        select ${hitColumns(kind)}, 1::float8 as score, (select count(*) from matches) as n from (
+          select key, row_number() over (order by key) as position from (
+            select distinct key from matches order by key limit ${until}) first) placed, ${hitRows(scene, kind)}
+        where ${hitKey(kind)} = placed.key and position > ${from} order by position`,
   );
   if (found.some(({ n }) => n > most)) return undefined;
-  return found.map(({ n: _, ...hit }) => hit);
+  return found.map(({ n: _n, hitKey: _key, ...hit }) => hit);
 }
 
 export async function countHits(db: Db, scene: Scene, kind: HitKind, condition: Condition): Promise<number> {

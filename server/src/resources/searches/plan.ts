@@ -53,8 +53,11 @@ const scoredMax = 8_000;
 /** Matches that are read at all. The scan of so many takes about 30 ms on one core (docs/decisions/0005). */
 export const candidatesMax = 200_000;
 
-/** Matches that are put in order at most. */
-export const orderedMax = 20_000;
+/** Matches that are put in order at most, as far as can be foreseen. */
+const orderedMax = 20_000;
+
+/** Rows that are read for them: the guess may be off, and a match may have several rows, such as the labels of its boxes. */
+export const readMax = 4 * orderedMax;
 
 /**
  * A walk is expected to look at size * wanted / matches inputs, and may have to look at nearly all: matches are no more
