@@ -261,6 +261,18 @@ describe('other ways to rank', () => {
     expect(reply.hits[0]?.score).toBeGreaterThan(0.999);
     expect(reply.hits.length).toBeGreaterThan(30);
     expect((await ask('yeti')).status?.code).toBe(43004);
+    // Labelled afterwards: an annotation of its own says it, without a vector of its own.
+    const later = { data: { concepts: [{ id: 'bird', value: 1 }] } };
+    const posted = await alice.client.postAnnotations({
+      annotations: [
+        { inputId: 'p20', ...later },
+        { inputId: 'p20', ...later },
+      ],
+    });
+    expect(posted.status?.code).toBe(10000);
+    const birds = await ask('bird');
+    expect([birds.status?.details, birds.hits[0]?.input?.id]).toEqual(['', 'p20']);
+    expect(birds.hits[0]?.score).toBeGreaterThan(0.999);
   });
 
   test('a concept search tells what can be ranked by', async () => {

@@ -111,6 +111,11 @@ describe('what is too much', () => {
     ],
     ['filters', { query: { filters: Array.from({ length: 101 }, () => ({ negate: true })) } }, 'at most 100'],
     ['ranks', { query: { ranks: Array.from({ length: 21 }, () => ({})) } }, 'at most 20'],
+    [
+      'tracks',
+      data({ regions: Array.from({ length: 2_001 }, (_, i) => ({ trackId: `t${i}` })) }),
+      'at most 2000',
+    ],
     ['a least value', { query: {}, minValue: Number.NaN }, 'min_value'],
     [
       'a distance',

@@ -1,3 +1,4 @@
+import { placeKinds } from '#domain/annotation-kinds.ts';
 import type { Embedder } from '#domain/app-embedders.ts';
 import { embedderName } from '#domain/embedder-name.ts';
 import type { AppGrant } from '#domain/grant.ts';
@@ -183,19 +184,32 @@ export async function vectorOfInput(
 
 const examplesMax = 1_000;
 
-/** Vectors of what people labelled with one of these concepts, newest first, 1,000 at most. */
+/**
+ * Vectors of what people labelled with one of these concepts, each once, newest first, 1,000 at most. A label of the
+ * whole picture, in whichever annotation, stands for the picture's own vector.
+ */
 export async function vectorsLabelled(
   db: Db,
-  { grant, labels }: Scene,
+  { grant, annotations, labels }: Scene,
   conceptIds: readonly string[],
   modelVersionKey: number,
 ): Promise<Buffer[]> {
+  const labelled = sql`c.app_key = ${grant.appKey} and c.concept_id = any(${[...conceptIds]}::text[])
+    and c.trusted and c.value >= 0.5`;
+  const made = sql`e.app_key = ${grant.appKey} and e.model_version_key = ${modelVersionKey}`;
   const found = await rows<{ vector: Buffer }>(
     db,
-    sql`select e.vector from ${labels} c join embeddings e on e.annotation_key = c.annotation_key
-        where c.app_key = ${grant.appKey} and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted and c.value >= 0.5
-          and e.app_key = ${grant.appKey} and e.model_version_key = ${modelVersionKey}
-        order by e.key desc limit ${examplesMax}`,
+    sql`select e.vector from (
+          select e.key from ${labels} c join embeddings e on e.annotation_key = c.annotation_key
+          where ${labelled} and ${made}
+          union
+          select e.key from ${labels} c
+          join ${annotations} a on a.key = c.annotation_key and not a.input_level and a.kinds & ${placeKinds} = 0
+          join annotations w on w.input_key = c.input_key and w.input_level
+          join embeddings e on e.annotation_key = w.key
+          where ${labelled} and ${made}
+          order by key desc limit ${examplesMax}) newest
+        join embeddings e using (key)`,
   );
   return found.map(({ vector }) => vector);
 }

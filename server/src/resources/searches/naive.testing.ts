@@ -403,19 +403,25 @@ function conceptScore(world: World, language: string, data: Data, own: readonly 
   );
 }
 
-/** What the trusted examples of the concepts have in common. */
+/** What the trusted examples of the concepts have in common; a label without a place means the whole picture. */
 function averageOf(world: World, language: string, data: Data): Float32Array {
-  const ids = new Set(data.concepts.flatMap(({ id, name }) => idsOf(world, language, id, name)));
-  const sum: number[] = [];
-  for (const { wire, vector } of world.annotations) {
+  const ids = data.concepts.flatMap(({ id, name }) => idsOf(world, language, id, name));
+  const examples = new Set<WorldAnnotation>();
+  for (const one of world.annotations) {
+    const { wire, vector } = one;
     const labels = wire.trusted && wire.data ? labelsIn(wire.data) : new Map<string, number>();
-    for (const id of ids) {
-      if (!vector || (labels.get(id) ?? 0) < 0.5) continue;
-      vector.forEach((x, d) => {
-        sum[d] = (sum[d] ?? 0) + x;
-      });
-    }
+    if (!ids.some((id) => (labels.get(id) ?? 0) >= 0.5)) continue;
+    const shown =
+      vector || partsOf(wire.data as Data).length > 0
+        ? one
+        : world.annotations.find((whole) => whole.wire.inputLevel && whole.wire.inputId === wire.inputId);
+    if (shown?.vector) examples.add(shown);
   }
+  const sum: number[] = [];
+  for (const { vector } of examples)
+    vector?.forEach((x, d) => {
+      sum[d] = (sum[d] ?? 0) + x;
+    });
   return Float32Array.from(sum);
 }
 

@@ -72,8 +72,11 @@ const constrains = ({ annotation, input }: Filter) => !isEmpty(annotation) || !i
 
 const termsIn = ({ filters, ranks }: SearchTree): number =>
   filters.reduce(
-    (sum, { annotation: { concepts, metadata, clusterIds } }) =>
-      sum + 1 + (concepts?.length ?? 0) + Object.keys(metadata ?? {}).length + (clusterIds?.length ?? 0),
+    (sum, { annotation: { concepts, metadata, clusterIds, trackIds } }) =>
+      sum +
+      1 +
+      Object.keys(metadata ?? {}).length +
+      [concepts, clusterIds, trackIds].reduce((terms, asked) => terms + (asked?.length ?? 0), 0),
     0,
   ) + ranks.reduce((sum, rank) => sum + 1 + (rank.kind === 'concepts' ? rank.concepts.length : 0), 0);
 
