@@ -158,7 +158,7 @@ const hash = () => Buffer.from('00', 'hex');
 async function labelled(db: Recording, id: string) {
   const filter = { negate: false, annotation: { concepts: [{ id, name: '', value: 0.5 }] }, input: {} };
   const tree = { ...readQuery(undefined), filters: [filter] };
-  const scene = await openScene(db, grant, tree);
+  const scene = await openScene({ reads: db, hostedAt: () => undefined }, grant, tree);
   return { scene, filters: tree.filters, condition: hitCondition(scene, 'input', tree.filters) };
 }
 

@@ -56,7 +56,9 @@ import {
   findInputs,
   freeingJobs,
   inputHandlers,
+  ownOriginal,
   pictureSizes,
+  readHosted,
   readImageBytes,
   readInputsInto,
   showInputs,
@@ -362,10 +364,15 @@ export const searchParts = (deps: ServiceDeps): SearchParts => ({
   showAnnotations: async (...asked) =>
     withMaskUrls(deps.publicUrl(asked[1]), asked[1], await showAnnotations(...asked)),
   readInputs: (...wanted) => readInputsInto(deps, ...wanted),
-  async embedImage(builtin, image) {
-    const bytes = 'bytes' in image ? Buffer.from(image.bytes) : (await deps.fetcher.fetch(image.url)).bytes;
+  async embedImage(grant, builtin, image) {
+    const bytes =
+      'bytes' in image
+        ? Buffer.from(image.bytes)
+        : ((await readHosted(deps, grant, 'image', image.url)) ??
+          (await deps.fetcher.fetch(image.url)).bytes);
     return deps.engine.embed(builtin, { bytes });
   },
+  hostedAt: (grant, url) => ownOriginal(deps.publicUrl(grant), grant, url),
   // The built-in embedders read pictures only; models that were brought may read both.
   embedText: async ({ builtin }, text) =>
     (await deps.engine.readsTexts(builtin)) ? deps.engine.embedText(builtin, text) : undefined,

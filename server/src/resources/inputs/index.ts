@@ -8,9 +8,11 @@ import type { Deps } from '../common/deps.ts';
 import type { InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
 import { freeMediaHandler, freeMediaKind, sweepMediaHandler, sweepMediaKind } from './free-media.ts';
+import type { InputKind } from './input.ts';
 import { readOriginal, streamOriginal } from './media.ts';
+import { ownOriginal } from './media-url.ts';
 import { processHandler, processKind, processMediumKind } from './process.ts';
-import { inputRows } from './store.ts';
+import { inputOfMedium, inputRows } from './store.ts';
 
 export { type AddOptions, addInputs } from './add-inputs.ts';
 export { showAddJobs } from './add-job-handlers.ts';
@@ -23,6 +25,7 @@ export { inputHandlers } from './handlers.ts';
 export { bytesMaxOf, defaultMediaLimits, type InputKind, inputIdTrouble, type MediaLimits } from './input.ts';
 export { keepMedium, mediaKey, shaOf } from './media.ts';
 export { type MediaGrant, type MediaRoute, mediaRoutes } from './media-route.ts';
+export { ownOriginal } from './media-url.ts';
 export { putPrints } from './prints-store.ts';
 export { inputColumns } from './read-store.ts';
 export type { AddJobRow } from './rows.ts';
@@ -54,6 +57,18 @@ export async function readImageBytes(
   const [row] = await inputRows(db, grant, [inputKey]);
   if (!row?.mediaSha) throw inputFault.invalid('This input has no stored medium.');
   return readOriginal(objects, grant, row.mediaSha);
+}
+
+/** Original bytes of a medium of the app by the URL under which it is hosted here; undefined for every other URL. */
+export async function readHosted(
+  { db, objects, publicUrl }: Pick<Deps, 'db' | 'publicUrl'> & { objects: ObjectStore },
+  grant: AppGrant,
+  kind: InputKind,
+  url: string,
+): Promise<Buffer | undefined> {
+  const sha = ownOriginal(publicUrl(grant), grant, url);
+  if (!sha || !(await inputOfMedium(db, grant, kind, sha))) return undefined;
+  return readOriginal(objects, grant, sha);
 }
 
 /** The text of a text input. @returns undefined for other inputs, and for bytes that are no text */

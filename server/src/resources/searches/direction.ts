@@ -73,9 +73,9 @@ async function unitVectorOf(
     case 'vector':
       return unit(source.vector);
     case 'image_url':
-      return unit(await reached(source.url, parts.embedImage(embedder.builtin, { url: source.url })));
+      return unit(await reached(source.url, parts.embedImage(grant, embedder.builtin, { url: source.url })));
     case 'image_bytes':
-      return unit(await parts.embedImage(embedder.builtin, { bytes: source.bytes }));
+      return unit(await parts.embedImage(grant, embedder.builtin, { bytes: source.bytes }));
     case 'input': {
       const { inputId, annotationId } = source;
       const [input] = await parts.findInputs(db, grant, [inputId]);

@@ -55,7 +55,7 @@ export async function openSearch(
   const trail = newTrail(until);
   const [tree, scene] = await timed(trail, 'names', async () => {
     const resolved = await resolveTextRanks(parts, grant, asked);
-    return [resolved, await openScene(parts.reads, grant, resolved)] as const;
+    return [resolved, await openScene(parts, grant, resolved)] as const;
   });
   return {
     parts,

@@ -175,18 +175,24 @@ function boxCondition({ south, north, west, east }: Box): Condition {
   return sql`a.latitude between ${south} and ${north} and ${between}`;
 }
 
-function inputCondition({ grant, members }: Scene, terms: InputTerms): Condition {
+function inputCondition({ grant, members, hostedAt }: Scene, terms: InputTerms): Condition {
   const either = [
     ...(terms.kinds ? [sql`i.kind = any(${[...terms.kinds]})`] : []),
     ...(terms.statusCode === undefined ? [] : [sql`i.status_code = ${terms.statusCode}`]),
   ];
   return allOf([
     terms.ids ? sql`i.id = any(${[...terms.ids]})` : undefined,
-    terms.url === undefined ? undefined : sql`i.url = ${terms.url} and md5(i.url) = md5(${terms.url})`,
+    terms.url === undefined ? undefined : urlCondition(terms.url, hostedAt(terms.url)),
     either.length > 0 ? anyOf(either) : undefined,
     terms.datasetIds
       ? sql`exists (select from ${members} d join datasets s on s.key = d.dataset_key
           where d.input_key = i.key and s.app_key = ${grant.appKey} and s.id = any(${[...terms.datasetIds]}))`
       : undefined,
   ]);
+}
+
+/** The URL that a medium was fetched from, or the one that it is shown under where it came as bytes. */
+function urlCondition(url: string, sha: Buffer | undefined): Condition {
+  const fetchedFrom = sql`i.url = ${url} and md5(i.url) = md5(${url})`;
+  return sha ? anyOf([fetchedFrom, sql`i.media_sha = ${sha}`]) : fetchedFrom;
 }

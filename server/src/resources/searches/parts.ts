@@ -29,7 +29,9 @@ export interface SearchParts {
   /** The embedders of the app; none serves where its base workflow makes no embeddings. */
   readonly embeddersOf: (db: Db & Partial<RawReads>, grant: AppGrant) => Promise<AppEmbedders>;
   /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */
-  readonly embedImage: (builtin: string, image: Probe) => Promise<Float32Array>;
+  readonly embedImage: (grant: AppGrant, builtin: string, image: Probe) => Promise<Float32Array>;
+  /** The hash behind a URL under which this server hosts a medium of the app; undefined for every other URL. */
+  readonly hostedAt: (grant: AppGrant, url: string) => Buffer | undefined;
   /** Vector of a text among the pictures of an embedder; undefined where it reads pictures only. */
   readonly embedText: (embedder: Embedder, text: string) => Promise<Float32Array | undefined>;
   readonly findInputs: (

@@ -10,6 +10,7 @@ import {
 } from '../annotations/index.ts';
 import { dictionaryOf, withSpaces } from '../common/text.ts';
 import { searchFault } from './faults.ts';
+import type { SearchParts } from './parts.ts';
 import { type ConceptTerm, conceptsAsked, type SearchTree, type WordRank } from './query.ts';
 
 /** What a search looks at: whose rows, of which moment, and what the names in the query stand for. */
@@ -28,12 +29,18 @@ export interface Scene {
   readonly idsOf: (term: ConceptTerm) => readonly string[];
   /** Words that a rank scores by, one at least. */
   readonly wordsOf: (rank: WordRank) => readonly string[];
+  /** The hash of the medium that this server hosts for the app under a URL. */
+  readonly hostedAt: (url: string) => Buffer | undefined;
 }
 
 /** More words of a rank than this are not looked at. */
 const wordsMax = 16;
 
-export async function openScene(db: Db, grant: AppGrant, tree: SearchTree): Promise<Scene> {
+export async function openScene(
+  { reads: db, hostedAt }: Pick<SearchParts, 'reads' | 'hostedAt'>,
+  grant: AppGrant,
+  tree: SearchTree,
+): Promise<Scene> {
   const { language, asOf } = tree;
   const names = [...new Set(conceptsAsked(tree).flatMap(({ id, name }) => (id ? [] : name)))];
   const found = names.length === 0 ? [] : await conceptsNamed(db, grant, names, language);
@@ -51,6 +58,7 @@ export async function openScene(db: Db, grant: AppGrant, tree: SearchTree): Prom
     textLanguage,
     idsOf: ({ id, name }) => (id ? [id] : (idsByName.get(name) ?? []).map((one) => one.id)),
     wordsOf: (rank) => words.get(rank) ?? [rank.words],
+    hostedAt: (url) => hostedAt(grant, url),
   };
 }
 

@@ -209,6 +209,21 @@ test('the same picture comes first, with a score of one', async () => {
   expect([...ids].sort()).toEqual(['blue', 'green', 'red']);
 });
 
+test('a picture that came as bytes is found by the URL that it is shown under, and so are its likes', async () => {
+  const { input } = await alice.client.getInput({ inputId: 'red' });
+  const image = { url: input?.data?.image?.url ?? '' };
+  const { ids, scores, reply } = await find({ ranks: [{ annotation: { data: { image } } }] });
+  expect([reply.status?.details, ids[0]]).toEqual(['', 'red']);
+  expect(scores[0]).toBeGreaterThan(0.999);
+  expect((await find({ filters: [{ input: { data: { image } } }] })).ids).toEqual(['red']);
+  const legacy = await alice.client.postSearches({ query: { ands: [{ annotation: { data: { image } } }] } });
+  expect(legacy.hits.map((hit) => hit.input?.id)).toEqual(['red']);
+  // What is hosted for others is no way to their pictures.
+  const eve = await signedIn('eve', { workflow: 'General' });
+  const theirs = { searches: [{ query: { ranks: [{ annotation: { data: { image } } }] } }] };
+  expect((await eve.client.postInputsSearches(theirs)).status?.code).toBe(40002);
+});
+
 test('negating a rank turns the order round', async () => {
   const { ids, scores } = await find({ ranks: [{ negate: true, annotation: { inputId: 'red' } }] });
   expect(ids.at(-1)).toBe('red');
