@@ -167,6 +167,13 @@ describe('trainings that cannot be', () => {
     ],
     ['visual-classifier', { template: 'Nonsense' }, /template is one of MMClassification_EfficientNet/],
     ['clusterer', { coarse_cluster: 2 }, /coarse_clusters/],
+    ['clusterer', { class_weights: 'balanced' }, /no parameter 'class_weights'/],
+    [
+      'embedding-classifier',
+      { class_weights: 'balance' },
+      /class_weights is one of none, balanced, not 'balance'/,
+    ],
+    ['embedding-classifier', { enrich_dataset: 'never' }, /enrich_dataset is one of Automatic, Disabled/],
   ])('of %s with %j are refused at once, with the names that there are', async (typeId, params, words) => {
     const modelId = `strict-${typeId}`;
     await alice.client.postModels({ models: [{ id: modelId, modelTypeId: typeId }] });

@@ -30,7 +30,27 @@ const weightDecay = (value = 0.0001) =>
 const momentum = () => trainNumber('momentum', 0.9, 'Momentum of the optimiser.', [0, 1, 0.05]);
 const pretrained = (value: string, choices: readonly string[]) =>
   trainChoice('pretrained_weights', value, choices, 'Weights that training starts from.');
-const seed = () => trainNumber('seed', -1, 'Seed of the random numbers; -1 takes one at random.');
+const seed = () =>
+  trainNumber(
+    'seed',
+    -1,
+    'Seed of the random numbers; -1 takes the usual one. Equal seeds give equal models.',
+  );
+
+/** What the training of a classifier's head can be told. */
+const headFields = () => [
+  trainChoice(
+    'class_weights',
+    'none',
+    ['none', 'balanced'],
+    'balanced: concepts with few examples count as much as those with many.',
+  ),
+  trainNumber(
+    'l2',
+    -1,
+    'Strength of the penalty on large weights, 0 or more; -1 tries several and keeps the best on held-out inputs.',
+  ),
+];
 const gpus = () =>
   trainNumber('num_gpus', 1, 'Accelerators to train on; this server trains on the CPU.', [0, 8, 1]);
 const flip = () => [
@@ -295,6 +315,8 @@ export const trainableTypes: readonly ModelType[] = [
           ['Automatic', 'Disabled'],
           'Automatic: inputs labelled with other concepts of the model count as negatives where nobody said otherwise.',
         ),
+        ...headFields(),
+        seed(),
         shared.tolerance(),
         shared.maxConcepts(),
         shared.selectConcepts(),
@@ -314,6 +336,7 @@ export const trainableTypes: readonly ModelType[] = [
         shared.dataset(),
         shared.datasetVersion(),
         templates(visualClassifierTemplates),
+        ...headFields(),
         shared.tolerance(),
         shared.concepts(),
         shared.exclusive(),
@@ -419,6 +442,7 @@ export const trainableTypes: readonly ModelType[] = [
         shared.dataset(),
         shared.datasetVersion(),
         templates(textClassifierTemplates),
+        ...headFields(),
         shared.tolerance(),
         shared.concepts(),
         shared.exclusive(),

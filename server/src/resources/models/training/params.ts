@@ -10,11 +10,11 @@ const always = [
   'concepts_mutually_exclusive',
   'base_embed_model',
   'seed',
-  'class_weights',
-  'l2',
 ];
 
 const lastPart = (path: string): string => path.split('.').at(-1) as string;
+const choicesOf = ({ modelTypeEnumOptions }: ModelTypeField): string[] =>
+  modelTypeEnumOptions.map(({ id }) => id);
 const isTraining = ({ path }: ModelTypeField): boolean => /^(train_info|input_info)\.params\./.test(path);
 
 /** Names that `train_info.params` may hold for a type: those of all its templates, as clients change from one to another. */
@@ -25,10 +25,11 @@ function knownNames(fields: readonly ModelTypeField[]): string[] {
 }
 
 /**
- * Refuses a training with parameters that nothing reads: a misspelt one would be left at its default without a word.
+ * Refuses a training with parameters that nothing reads, or with a word that is no choice of its parameter: the default
+ * would be taken without a word.
  * Official clients send the names of the type's fields and the dataset's, nothing else.
  *
- * @throws Fault 21118 naming the parameter and those that there are
+ * @throws Fault 21118 naming the parameter and those or the choices that there are
  */
 export function checkTrainingParams(typeId: string, version: ModelVersion): void {
   const params: Record<string, unknown> = version.trainInfo?.params ?? {};
@@ -40,16 +41,16 @@ export function checkTrainingParams(typeId: string, version: ModelVersion): void
     throw invalid(
       `train_info.params: models of type '${typeId}' have no parameter ${unknown.map((name) => `'${name}'`).join(', ')}. There are ${[...known].sort().join(', ')}.`,
     );
-  const templates = fields
-    .filter(({ path }) => lastPart(path) === 'template')
-    .flatMap(({ modelTypeEnumOptions }) => modelTypeEnumOptions.map(({ id }) => id));
-  const { template } = params;
-  if (typeof template === 'string' && template !== '' && !templates.includes(template))
-    throw invalid(
-      templates.length === 0
-        ? `train_info.params.template: models of type '${typeId}' have no templates.`
-        : `train_info.params.template is one of ${templates.join(', ')}, not '${template}'.`,
-    );
+  for (const [name, value] of Object.entries(params)) {
+    if (typeof value !== 'string' || value === '') continue;
+    const choices = fields
+      .filter((field) => isTraining(field) && lastPart(field.path) === name)
+      .flatMap(choicesOf);
+    if (choices.length > 0 && !choices.some((choice) => choice.toLowerCase() === value.toLowerCase()))
+      throw invalid(`train_info.params.${name} is one of ${choices.join(', ')}, not '${value}'.`);
+    if (choices.length === 0 && name === 'template')
+      throw invalid(`train_info.params.template: models of type '${typeId}' have no templates.`);
+  }
 }
 
 const invalid = (details: string): Fault =>
