@@ -443,7 +443,7 @@ describe('patching', () => {
         { id, inputId: 'three', data: bad },
       ],
     });
-    expect(reply.status?.code).toBe(10020);
+    expect(reply.status).toMatchObject({ code: 10020, details: expect.stringContaining('nope') });
     expect(codes(reply)).toEqual([11101, 24155]);
     const unknown = await alice.client.patchAnnotations({
       action: 'delete',

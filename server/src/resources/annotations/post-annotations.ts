@@ -211,7 +211,9 @@ export async function showOutcomes(
   const keys = outcomes.filter((outcome) => typeof outcome === 'number');
   const shownByKey = await showByKey(db, grant, keys);
   return {
-    status: batchStatus(outcomes.map((outcome) => typeof outcome === 'number')),
+    status: batchStatus(
+      outcomes.map((outcome) => (outcome instanceof Fault ? statusOfFault(outcome) : true)),
+    ),
     annotations: outcomes.map((outcome, i): Annotation => {
       const { id, inputId } = sent[i] as Annotation;
       if (outcome instanceof Fault)

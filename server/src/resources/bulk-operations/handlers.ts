@@ -50,7 +50,9 @@ export function bulkOperationHandlers(parts: BulkParts): ServicePart<Call, Rpc> 
       const outcomes: (BulkOperation | Fault)[] = [];
       for (const one of sent) outcomes.push(await addOperation(parts, call.app, one).catch(faultOnly));
       return {
-        status: batchStatus(outcomes.map((outcome) => !(outcome instanceof Fault))),
+        status: batchStatus(
+          outcomes.map((outcome) => (outcome instanceof Fault ? statusOfFault(outcome) : true)),
+        ),
         bulkOperation: outcomes.map((outcome, i) =>
           outcome instanceof Fault
             ? create(BulkOperationSchema, {

@@ -111,13 +111,13 @@ export function memberHandlers(parts: DatasetParts): ServicePart<Call, Rpc> {
           ? duplicate(id)
           : missing(id);
       return {
-        isAdded,
+        outcome: isAdded || outcome,
         createdAt: item?.createdAt,
         input: withStatus(item?.input ?? create(InputSchema, { id }), outcome),
       };
     });
     return {
-      status: batchStatus(outcomes.map(({ isAdded }) => isAdded)),
+      status: batchStatus(outcomes.map(({ outcome }) => outcome)),
       datasetInputs: outcomes.map(({ createdAt, input }) => ({ createdAt, input })),
     };
   }

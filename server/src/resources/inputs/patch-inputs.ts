@@ -53,7 +53,12 @@ export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call
     (await showInputs(deps, grant, [...found.values()])).map((input) => [input.id, input]),
   );
   return {
-    status: batchStatus(req.inputs.map((_, position) => !faults.has(position))),
+    status: batchStatus(
+      req.inputs.map((_, position) => {
+        const fault = faults.get(position);
+        return fault ? statusOfFault(fault) : true;
+      }),
+    ),
     inputs: req.inputs.map((input, position) => {
       const fault = faults.get(position);
       if (fault) return create(InputSchema, { id: input.id, data: {}, status: statusOfFault(fault) });

@@ -139,18 +139,22 @@ function reply(
     return refusedInput(input, faults.get(position));
   });
   return {
-    status: batchStatus(inputs.map((_, position) => byPosition.has(position))),
+    status: batchStatus(
+      inputs.map((_, position) => byPosition.has(position) || whyRefused(faults.get(position))),
+    ),
     inputs: shown,
     ...(stored.addJob ? { inputsAddJob: showAddJob(stored.addJob) } : {}),
   };
 }
 
+const whyRefused = (fault: Fault | undefined): StatusInit =>
+  fault ? statusOfFault(fault) : status(30002 as StatusCode);
+
 /** An input that was refused: what came, less its bytes, and why. */
 function refusedInput({ id, data }: Input, fault: Fault | undefined) {
-  const why: StatusInit = fault ? statusOfFault(fault) : status(30002 as StatusCode);
   const url = data?.image?.url || data?.video?.url || data?.audio?.url || data?.text?.url || '';
   const kind = (['image', 'video', 'audio', 'text'] as const).find((one) => data?.[one] !== undefined);
-  return { id, status: why, data: kind ? { [kind]: { url } } : {} };
+  return { id, status: whyRefused(fault), data: kind ? { [kind]: { url } } : {} };
 }
 
 function faultOr(thrown: unknown): Fault {

@@ -16,7 +16,7 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { commonFault } from '../common/faults.ts';
-import { batchStatus, status, statusOfFault } from '../common/status.ts';
+import { batchStatus, outcomeOf, status, statusOfFault } from '../common/status.ts';
 import { bodyOfVersion, conceptNamesIn, mainGrant, readTrainedVersion, showModel } from '../models/index.ts';
 import { answersOf, dataOf } from './backends/answer.ts';
 import { backendMark } from './backends/backend.ts';
@@ -109,12 +109,13 @@ export function predictionHandlers(deps: RunDeps): ServicePart<Call, Rpc> {
       inputs: req.inputs,
       outputs,
     });
-    const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
+    const outcomes = outputs.map((output) => outcomeOf(output.status));
     if (outputs.every((output) => output.status?.code === StatusCode.MODEL_INVALID_ARGUMENT)) {
       // The same mistake with every input is a mistake in the request.
       throw new Fault('bad_request', StatusCode.MODEL_INVALID_ARGUMENT, outputs[0]?.status?.details ?? '');
     }
-    if (!allKnown && outcomes.every(Boolean)) return { status: status(StatusCode.MIXED_STATUS), outputs };
+    if (!allKnown && outcomes.every((outcome) => outcome === true))
+      return { status: status(StatusCode.MIXED_STATUS), outputs };
     return { status: batchStatus(outcomes), outputs };
   }
 

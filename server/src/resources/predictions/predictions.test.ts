@@ -133,6 +133,7 @@ describe('inputs', () => {
       { inputs: [{}, {}] },
     );
     expect([http, json.status.code, json.outputs[0].status.code]).toEqual([400, 10020, 30104]);
+    expect(json.status.details).toContain(json.outputs[0].status.details);
   });
 
   test('of the wrong kind throughout are a mistake in the request', async () => {

@@ -1,7 +1,7 @@
-import { type RunnerSelector, type ServicePart, StatusCode } from '@fovea/contract';
+import type { RunnerSelector, ServicePart } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { commonFault } from '../common/faults.ts';
-import { batchStatus } from '../common/status.ts';
+import { batchStatus, outcomeOf } from '../common/status.ts';
 import { checkSelector, eachOf } from '../predictions/index.ts';
 import type { WorkflowDeps } from './deps.ts';
 import { workflowFault } from './faults.ts';
@@ -37,7 +37,7 @@ export function workflowResultHandlers(deps: WorkflowDeps): ServicePart<Call, 'p
             keep({ input: index, node, startedMs: beganMs - startMs, tookMs }),
         }),
       );
-      const outcomes = results.map((result) => result.status?.code === StatusCode.SUCCESS);
+      const outcomes = results.map((result) => outcomeOf(result.status));
       return {
         status: batchStatus(outcomes),
         workflow: showWorkflow(row, version),

@@ -22,7 +22,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import { cropToBox } from '#engine/crop.ts';
 import type { SampledTime } from '#engine/media/index.ts';
-import { batchStatus, status, statusOfFault } from '../common/status.ts';
+import { batchStatus, outcomeOf, status, statusOfFault } from '../common/status.ts';
 import {
   bodyOfVersion,
   canonicalTypeId,
@@ -165,7 +165,7 @@ export async function runWorkflow(
     return result;
   }
   result.outputs = outputs.filter((_, index) => !nodes[index]?.node.suppressOutput);
-  const outcomes = outputs.map((output) => output.status?.code === StatusCode.SUCCESS);
+  const outcomes = outputs.map((output) => outcomeOf(output.status));
   result.status = create(StatusSchema, batchStatus(outcomes));
   return result;
 }

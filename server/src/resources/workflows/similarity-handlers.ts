@@ -4,13 +4,12 @@ import {
   type Input,
   type Output,
   type ServicePart,
-  StatusCode,
   WorkflowResultsSimilaritySchema,
 } from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { scoreOf } from '#engine/vector/score.ts';
 import { commonFault } from '../common/faults.ts';
-import { batchStatus } from '../common/status.ts';
+import { batchStatus, type ItemOutcome, outcomeOf } from '../common/status.ts';
 import { eachOf, echoOf } from '../predictions/index.ts';
 import type { WorkflowDeps } from './deps.ts';
 import { workflowFault } from './faults.ts';
@@ -59,13 +58,16 @@ export function workflowSimilarityHandlers(
             .sort((a, b) => b.score - a.score),
         }),
       );
-      const outcomes = [...probes, ...pool].map(
-        ({ status, vectors }) => status?.code === StatusCode.SUCCESS && vectors.length > 0,
-      );
+      const outcomes = [...probes, ...pool].map(({ status, vectors }) => {
+        const outcome = outcomeOf(status);
+        return outcome === true && vectors.length === 0 ? noVector : outcome;
+      });
       return { status: batchStatus(outcomes), results };
     },
   };
 }
+
+const noVector: ItemOutcome = { description: 'Nothing was embedded of an input.' };
 
 /** The node whose vectors are compared: the one pinned to the version, else the only one that embeds. */
 function targetOf(nodes: readonly ReadyNode[], modelVersionId: string): number {

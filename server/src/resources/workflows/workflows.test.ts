@@ -250,6 +250,9 @@ describe('running a workflow', () => {
     });
     expect(reply.status?.code).toBe(10010);
     expect(reply.results.map((result) => result.status?.code)).toEqual([10000, 30104, 10020]);
+    // What is wrong with the first in trouble stands at the top; with a result whose nodes all fail, the first node's.
+    expect(reply.status?.details).toContain('neither data nor the id');
+    expect(reply.results[2]?.status?.details).toContain(reply.results[2]?.outputs[0]?.status?.details);
   });
 
   test('at most 32 inputs', async () => {
