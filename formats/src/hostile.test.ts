@@ -101,6 +101,20 @@ test('numbers that are none take away one annotation, not its picture', async ()
   expect(yolo.problems.map(({ at }) => at)).toEqual(['line 2', 'line 3', 'line 4', 'line 5']);
 });
 
+test('labels of YOLO without their picture are told, file by file', async () => {
+  const { records, problems } = await readText('yolo-detect', {
+    'data.yaml': 'names: [car]\n',
+    'images/train/a.png': picture,
+    'labels/train/a.txt': '0 .5 .5 .2 .2\n',
+    'labels/train/b.txt': '0 .5 .5 .2 .2\n',
+    'labels/train/empty.txt': '',
+    'labels/classes.txt': 'car\n',
+    'train.txt': 'images/train/a.png\n',
+  });
+  expect(records.map(({ path }) => path)).toEqual(['a.png']);
+  expect(problems).toMatchObject([{ code: 'missing-image', path: 'labels/train/b.txt', severity: 'error' }]);
+});
+
 test.each([
   ['coco', 'a.json', '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"id": 1'],
   ['coco', 'a.json', `{"images": [{"id": 1, "file_name": "a.png", "x": ${'['.repeat(5_000)}`],

@@ -111,6 +111,7 @@ export async function readYolo(listing: Listing, { report }: ReadContext): Promi
     async *records() {
       for (const path of listing.imagePaths)
         yield await record(listing, path, { info, names, known, report });
+      reportOrphans(listing, report);
     },
   };
 }
@@ -153,12 +154,29 @@ async function record(listing: Listing, path: string, known: Known): Promise<Ima
   }) as ImageRecord;
 }
 
+/** Whether a file is one of labels, by its folder; elsewhere it may be a list of pictures or of names. */
+export const isLabels = (path: string): boolean =>
+  /(^|\/)labels\/.*\.txt$/i.test(path) && !/(^|\/)classes\.txt$/i.test(path);
+
 /** The last folder `images` becomes `labels`, as the trainers look it up. */
 export function labelsPath(path: string): string {
   const parts = path.split('/');
   const at = parts.lastIndexOf('images');
   if (at >= 0) parts[at] = 'labels';
   return `${stemOf(parts.join('/'))}.txt`;
+}
+
+/** Files of labels whose picture is not there; empty ones say nothing that could be lost. */
+function reportOrphans({ paths, sizes, imagePaths }: Listing, report: Report): void {
+  const used = new Set(imagePaths.map(labelsPath));
+  for (const path of paths)
+    if (isLabels(path) && !used.has(path) && (sizes.get(path) ?? 0) > 0)
+      report({
+        severity: 'error',
+        code: 'missing-image',
+        path,
+        message: 'there is no picture of this name; its labels are left out',
+      });
 }
 
 /** `images/SPLIT/…` and `SPLIT/images/…` name the split; folders of other names do where the YAML says so. */
