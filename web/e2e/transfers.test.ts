@@ -111,6 +111,8 @@ describe.skipIf(withoutBrowser)('sets and large files', { timeout: 180_000 }, ()
       // A look writes nothing.
       expect(await api(user, 'GET', `apps/${app}/datasets`)).not.toHaveProperty('datasets.0');
       expect(await axe(page)).toEqual([]);
+      // The button that was pressed could not be pressed meanwhile; the keyboard is in the dialog all the same.
+      expect(await dialog.evaluate((one) => one.contains(document.activeElement))).toBe(true);
       await dialog.getByRole('button', { name: 'Import', exact: true }).click();
       await dialog
         .getByText(/^3 inputs added, 0 were there before, 3 annotations/)
