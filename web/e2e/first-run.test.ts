@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  api,
   choose,
   file,
   goSignedIn,
@@ -37,7 +38,31 @@ describe.skipIf(withoutBrowser)('the first run', { timeout: 240_000 }, () => {
       await expect.poll(() => page.getByRole('dialog').locator('li').count(), soon).toBe(Number(found));
       await page.keyboard.press('Escape');
 
-      await page.getByRole('tab', { name: 'Try it' }).click();
+      // A version that was never trained is no worse one than the trained.
+      await page.getByRole('tab', { name: 'Versions' }).click();
+      await page.getByText('Made with the model, never trained').waitFor();
+      expect(await page.locator('tbody .badge').allTextContents()).toEqual(['Ready']);
+
+      // What a person kept comes before what was made for an evaluation, however new.
+      await api(user, 'POST', 'apps/sample/datasets/test/versions', {
+        dataset_versions: [{ description: 'mine' }],
+      });
+      const sample = { user_id: user.id, app_id: 'sample' };
+      await api(user, 'POST', 'apps/sample/evaluations', {
+        eval_metrics: [
+          { model: { id: 'what-is-it', ...sample }, ground_truth_dataset: { id: 'test', ...sample } },
+        ],
+      });
+      await page.goto(`${url()}/${user.id}/sample/datasets/test`);
+      await expect
+        .poll(() => page.getByRole('row', { name: /Predictions of evaluation/ }).count(), soon)
+        .toBe(2);
+      await page.getByRole('tab', { name: 'Charts' }).click();
+      await page.getByRole('button', { name: /^mine/ }).waitFor();
+
+      // The open step leads to where it is done.
+      await page.getByRole('link', { name: 'Overview' }).click();
+      await page.getByRole('link', { name: 'Try it on a picture of your own' }).click();
       await choose(page, 'Choose a picture', [await file('circle', 2)]);
       await page.locator('.bars li').first().waitFor();
       await page.getByRole('link', { name: 'Overview' }).click();

@@ -80,6 +80,46 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
     expect(workflow.nodes[1]?.node_inputs).toEqual([{ node_id: 'find' }]);
   });
 
+  test('a node that finds nothing in the input is marked; one that fails says so by itself', async () => {
+    const own = { user_id: user.id, app_id: app };
+    const models = {
+      tongues: ['language-id-operator', {}],
+      cut: ['concept-threshold', { data: { concepts: [{ id: 'disc', value: 0.5 }] } }],
+    } as const;
+    for (const [id, [model_type_id, output_info]] of Object.entries(models)) {
+      await api(user, 'POST', `apps/${app}/models`, { models: [{ id, model_type_id }] });
+      await api(user, 'POST', `apps/${app}/models/${id}/versions`, { model_versions: [{ output_info }] });
+    }
+    const detector = { id: 'general-image-detection', user_id: 'clarifai', app_id: 'main' };
+    const nodes = [
+      { id: 'boxes', model: detector },
+      { id: 'words', model: { id: 'tongues', ...own } },
+      { id: 'high', model: { id: 'cut', ...own } },
+    ];
+    await api(user, 'POST', `apps/${app}/workflows`, { workflows: [{ id: 'mixed', nodes }] });
+    await at('workflows/mixed', async ({ page, errors }) => {
+      const node = (id: string) => page.locator('.flow-node', { hasText: id });
+      await node('high').getByText('Takes nothing from the input').waitFor();
+      expect(await page.locator('.flow-node .badge.warn').count()).toBe(1);
+      const whole = await file('circle', 4);
+      await choose(page, 'Choose a picture', [{ ...whole, buffer: whole.buffer.subarray(0, 200) }]);
+      // A picture that breaks off is nothing for a detector, and nothing to one that reads texts.
+      await node('boxes').getByText('Failed').waitFor();
+      const card = page.locator('li.card', { hasText: 'boxes' });
+      await card
+        .getByRole('alert')
+        .getByText(/could not be decoded/)
+        .waitFor();
+      expect(await page.locator('li.card').count()).toBe(3);
+      expect(await page.locator('li.card [role=alert]').count()).toBe(1);
+      // A browser itself says what was refused.
+      expect(errors.splice(0)).toEqual([expect.stringContaining('status of 400')]);
+      await choose(page, 'Choose a picture', [whole]);
+      await node('boxes').locator('.badge.good').waitFor();
+      expect(await page.locator('li.card [role=alert]').count()).toBe(0);
+    });
+  });
+
   test('a dataset is filled from the gallery, kept in versions, compared and exported', async () => {
     await at('datasets', async ({ page, context }) => {
       await page.getByRole('button', { name: 'New dataset' }).first().click();

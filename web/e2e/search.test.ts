@@ -195,6 +195,17 @@ describe.skipIf(withoutBrowser)('searching', { timeout: 120_000 }, () => {
     });
   });
 
+  test('a page that was opened anew asks for the picture again, and shows nothing else meanwhile', async () => {
+    await open(async ({ page }) => {
+      await page.getByRole('heading', { name: 'The picture has to be dropped again' }).waitFor();
+      expect(await page.getByRole('gridcell').count()).toBe(0);
+      expect(await axe(page)).toEqual([]);
+      await choose(page, 'Choose a picture', [await file('circle', 2)]);
+      await page.getByRole('gridcell').first().waitFor();
+      expect(await page.getByAltText('The picture searched by').count()).toBe(1);
+    }, '?picture=deadbeef');
+  });
+
   test('on a narrow, dark screen the map fits', async () => {
     await open(
       async ({ page }) => {

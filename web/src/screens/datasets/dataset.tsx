@@ -16,7 +16,7 @@ import { Leaks } from './leaks.tsx';
 import { OtherFormats } from './other-formats.tsx';
 import { VersionDiff } from './version-diff.tsx';
 import { VersionMetrics } from './version-metrics.tsx';
-import { nameOf } from './version-name.ts';
+import { firstOf, nameOf } from './version-name.ts';
 import { isMaking, isReady, Versions } from './versions.tsx';
 
 const tabs = ['versions', 'charts', 'diff', 'leaks', 'export'] as const;
@@ -55,7 +55,7 @@ export default function Dataset() {
   };
   const all = versions.data?.dataset_versions ?? [];
   const ready = all.filter(isReady);
-  const chosen = ready.find((version) => version.id === (path[5] ?? query.get('version'))) ?? ready[0];
+  const chosen = ready.find((version) => version.id === (path[5] ?? query.get('version'))) ?? firstOf(ready);
   const chooser = (
     <Select
       label={t('model.version')}

@@ -10,7 +10,7 @@ import { formatNumber } from '../../i18n/format.ts';
 import { Select } from '../../ui/fields.tsx';
 import { Loaded } from '../../ui/states.tsx';
 import { numberColumn, Table } from '../../ui/table.tsx';
-import { nameOf } from './version-name.ts';
+import { firstOf, nameOf } from './version-name.ts';
 import { datasetPath } from './works.ts';
 
 interface Diff {
@@ -33,8 +33,12 @@ export function VersionDiff({
 }) {
   const { t } = useTranslation();
   const app = useAppName();
-  const [to, setTo] = useState(versions[0]?.id ?? '');
-  const [from, setFrom] = useState(versions[1]?.id ?? '');
+  const [to, setTo] = useState(() => firstOf(versions)?.id ?? '');
+  // What came before it, where anything did.
+  const [from, setFrom] = useState(() => {
+    const at = versions.findIndex(({ id }) => id === to);
+    return (firstOf(versions.slice(at + 1)) ?? versions.find(({ id }) => id !== to))?.id ?? '';
+  });
   const path = `${datasetPath(app, datasetId)}/versions/${encodeURIComponent(to)}/diff`;
   const found = useQuery({
     queryKey: ['diff', path, from],

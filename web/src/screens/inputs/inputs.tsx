@@ -16,9 +16,9 @@ import { choose } from '../../upload/files.ts';
 import { Chips } from './chips.tsx';
 import { useGoing } from './deletions.ts';
 import { Facets } from './facets.tsx';
-import { keepPicture } from './pictures.ts';
+import { keepPicture, keptPicture } from './pictures.ts';
 import { Preview } from './preview.tsx';
-import { isEverything, isRanked, queryFrom } from './query.ts';
+import { isEverything, isRanked, type Query, queryFrom } from './query.ts';
 import { ScoreCut } from './score-cut.tsx';
 import { SearchBox, search } from './search-box.tsx';
 import { SearchTools } from './search-tools.tsx';
@@ -47,9 +47,12 @@ export default function Inputs() {
   // On a narrow window they would stand where the pictures are.
   const isNarrow = useIsNarrow();
   const facets = (usePreference('facets') ?? (isNarrow ? 'off' : 'on')) !== 'off';
+  // Without it another question would be answered.
+  const isPictureGone = query.picture !== '' && !keptPicture(query.picture);
   const total = useQuery({
     queryKey: ['GetInputCount', 'gallery', source.key],
     queryFn: ({ signal }) => source.count(signal),
+    enabled: !isPictureGone,
   });
 
   const refetch = total.refetch;
@@ -141,11 +144,13 @@ export default function Inputs() {
           <Button onPress={() => pick(true)}>{t('upload.folder')}</Button>
         </div>
         <Chips query={query} />
-        {isRanked(query) && <ScoreCut key={source.key} query={query} />}
+        {isRanked(query) && !isPictureGone && <ScoreCut key={source.key} query={query} />}
       </header>
       <div className={`gallery-body${facets ? ' with-facets' : ''}`}>
         {facets && <Facets query={query} />}
-        {total.error ? (
+        {isPictureGone ? (
+          <PictureGone query={query} />
+        ) : total.error ? (
           <TroubleNote thrown={total.error} retry={() => void refetch()} />
         ) : count === undefined ? (
           <Waiting />
@@ -214,6 +219,28 @@ async function idsBetween(source: ReturnType<typeof sourceOf>, from: number, to:
     }
   }
   return ids;
+}
+
+/** After a reload: what was searched by is not in the address. */
+function PictureGone({ query }: { query: Query }) {
+  const { t } = useTranslation();
+  const take = async () => {
+    const [first] = await choose({ accept: 'image/*' });
+    if (first) search({ ...query, picture: keepPicture(first.file) });
+  };
+  return (
+    <Empty
+      icon="image"
+      title={t('search.pictureGoneTitle')}
+      action={
+        <Button look="primary" icon="upload" onPress={() => void take()}>
+          {t('try.choose')}
+        </Button>
+      }
+    >
+      {t('search.pictureGoneWords')}
+    </Empty>
+  );
 }
 
 function Nothing({ everything, upload }: { everything: boolean; upload: () => void }) {

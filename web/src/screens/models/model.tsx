@@ -18,7 +18,7 @@ import { Compare } from './compare.tsx';
 import { Evaluations } from './evaluations.tsx';
 import { TrainDialog } from './train-dialog.tsx';
 import { TryIt } from './try-it.tsx';
-import { isTrained, isTraining, VersionBadge } from './version-badge.tsx';
+import { isTrained, isTraining, isUntrained, VersionBadge } from './version-badge.tsx';
 
 const tabs = ['overview', 'evaluation', 'compare', 'try', 'versions'] as const;
 
@@ -263,10 +263,9 @@ function Versions({ model }: { model: ModelMessage }) {
                   <code>{version.id?.slice(0, 10)}</code>
                 </Link>{' '}
                 {version.description}
+                {isUntrained(version) && <span className="quiet small">{t('version.neverTrained')}</span>}
               </td>
-              <td>
-                <VersionBadge version={version} />
-              </td>
+              <td>{isUntrained(version) ? '–' : <VersionBadge version={version} />}</td>
               <td className="when spare">{formatAgo(version.created_at)}</td>
               <td className="number">{shown(summaryOf(version)?.macro_avg_f1_score)}</td>
               <td className="number">{shown(summaryOf(version)?.macro_avg_roc_auc)}</td>

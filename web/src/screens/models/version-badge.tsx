@@ -9,6 +9,9 @@ export const isTrained = (version: ModelVersion | undefined): boolean =>
 export const isTraining = (version: ModelVersion | undefined): boolean =>
   ([code.modelTraining, code.modelQueued] as (number | undefined)[]).includes(version?.status?.code);
 
+export const isUntrained = (version: ModelVersion | undefined): boolean =>
+  version?.status?.code === code.modelUntrained;
+
 /** How far a version is, in a word; the server's own words where it failed. */
 export function VersionBadge({ version }: { version: ModelVersion | undefined }) {
   const { t } = useTranslation();
@@ -23,7 +26,7 @@ export function VersionBadge({ version }: { version: ModelVersion | undefined })
       </span>
     );
   }
-  if (status?.code === code.modelUntrained) return <span className="badge">{t('version.untrained')}</span>;
+  if (isUntrained(version)) return <span className="badge">{t('version.untrained')}</span>;
   return (
     <span className="badge danger" title={wordsOf(status)}>
       {wordsOf(status)}

@@ -37,13 +37,22 @@ export function Checklist() {
   const evaluations = useRpc('ListEvaluations', { user_app_id: app, per_page: 1 }, enabled).data
     ?.eval_metrics;
   if (isHidden) return null;
+  const placeOf = (screen: string) => pathTo(app.user_id, app.app_id, screen);
+  // Where one is tried and judged; before there is one, where they are made.
+  const trained = (models ?? []).find((model) => isTrained(model.model_version))?.id;
+  const inModel = (tab: string) =>
+    trained ? `${pathTo(app.user_id, app.app_id, 'models', trained)}?tab=${tab}` : placeOf('models');
   const items: readonly (readonly [string, boolean, string])[] = [
-    ['upload', (counts?.processed ?? 0) > 0, 'inputs'],
-    ['label', (concepts ?? []).some((concept) => (concept.concept_type_count?.positive ?? 0) > 0), 'inputs'],
-    ['draw', (shapes ?? []).length > 0, 'inputs'],
-    ['train', (models ?? []).some((model) => isTrained(model.model_version)), 'models'],
-    ['evaluate', (evaluations ?? []).length > 0, 'models'],
-    ['try', tried, 'models'],
+    ['upload', (counts?.processed ?? 0) > 0, placeOf('inputs')],
+    [
+      'label',
+      (concepts ?? []).some((concept) => (concept.concept_type_count?.positive ?? 0) > 0),
+      placeOf('inputs'),
+    ],
+    ['draw', (shapes ?? []).length > 0, placeOf('inputs')],
+    ['train', trained !== undefined, placeOf('models')],
+    ['evaluate', (evaluations ?? []).length > 0, inModel('evaluation')],
+    ['try', tried, inModel('try')],
   ];
   const done = items.filter(([, isDone]) => isDone).length;
   return (
@@ -57,10 +66,10 @@ export function Checklist() {
         />
       </div>
       <ol className="plain">
-        {items.map(([name, isDone, word]) => (
+        {items.map(([name, isDone, place]) => (
           <li key={name} data-done={isDone}>
             <Icon name={isDone ? 'check' : 'more'} />
-            <Link href={pathTo(app.user_id, app.app_id, word)}>{t(`checklist.${name}`)}</Link>
+            <Link href={place}>{t(`checklist.${name}`)}</Link>
             <span className="visually-hidden">{t(isDone ? 'checklist.done' : 'checklist.open')}</span>
           </li>
         ))}

@@ -21,7 +21,18 @@ import { IconButton } from '../../ui/button.tsx';
 import { Checkbox, Select } from '../../ui/fields.tsx';
 import { say } from '../../ui/notices.tsx';
 import { Table } from '../../ui/table.tsx';
-import { closesRing, fits, freeNodeId, type Graph, type GraphNode, kindsOf, withoutNode } from './graph.ts';
+import {
+  closesRing,
+  fits,
+  freeNodeId,
+  type Graph,
+  type GraphNode,
+  kindsOf,
+  mustFollow,
+  wantedBy,
+  withoutNode,
+} from './graph.ts';
+import type { NodeRun } from './run-preview.tsx';
 
 const size = { width: 220, height: 96 };
 const source = '*';
@@ -29,7 +40,7 @@ const source = '*';
 interface Shown extends Record<string, unknown> {
   readonly node: GraphNode | undefined;
   readonly type: ModelType | undefined;
-  readonly tookMs: number | undefined;
+  readonly run: NodeRun | undefined;
 }
 type FlowNode = Node<Shown>;
 
@@ -57,13 +68,13 @@ export default function GraphEditor({
   onChange,
   models,
   types,
-  times,
+  runs,
 }: {
   graph: Graph;
   onChange: (graph: Graph) => void;
   models: ReadonlyMap<string, GraphNode['model']>;
   types: ReadonlyMap<string, ModelType>;
-  times: ReadonlyMap<string, number>;
+  runs: ReadonlyMap<string, NodeRun>;
 }) {
   const { t } = useTranslation();
   const [selected, select] = useState<string>();
@@ -83,7 +94,7 @@ export default function GraphEditor({
       id: source,
       type: 'source',
       position: at(source),
-      data: { node: undefined, type: undefined, tookMs: undefined },
+      data: { node: undefined, type: undefined, run: undefined },
       deletable: false,
     },
     ...graph.nodes.map((node) => ({
@@ -91,7 +102,7 @@ export default function GraphEditor({
       type: 'model',
       position: at(node.id),
       selected: node.id === selected,
-      data: { node, type: types.get(node.model.typeId), tookMs: times.get(node.id) },
+      data: { node, type: types.get(node.model.typeId), run: runs.get(node.id) },
     })),
   ];
   const edges: Edge[] = graph.nodes.flatMap(({ id, inputs }) =>
@@ -103,8 +114,9 @@ export default function GraphEditor({
     })),
   );
   const mayConnect = (wire: Edge | Connection): boolean =>
-    wire.source === source ||
-    (!closesRing(graph.nodes, wire.source, wire.target) && fits(typeOf(wire.source), typeOf(wire.target)));
+    wire.source === source
+      ? !mustFollow(typeOf(wire.target))
+      : !closesRing(graph.nodes, wire.source, wire.target) && fits(typeOf(wire.source), typeOf(wire.target));
   const setInputs = (id: string, change: (inputs: readonly string[]) => readonly string[]) =>
     onChange({
       ...graph,
@@ -201,7 +213,10 @@ function NodeList({
         {graph.nodes.map((node) => (
           <tr key={node.id} className={node.id === selected ? 'selected' : ''}>
             <th scope="row">
-              {node.id} <span className="quiet small">{node.model.name}</span>
+              {node.id} <span className="quiet small">{node.model.name}</span>{' '}
+              {isUnfed(node, types.get(node.model.typeId)) && (
+                <span className="badge warn">{t('workflow.unfed')}</span>
+              )}
             </th>
             <td className="row">
               {graph.nodes
@@ -259,7 +274,7 @@ function SourceNode() {
 
 function ModelNode({ data, selected }: NodeProps<FlowNode>) {
   const { t } = useTranslation();
-  const { node, type, tookMs } = data;
+  const { node, type, run: { tookMs, trouble } = {} } = data;
   if (!node) return null;
   return (
     <div className={`flow-node${selected ? ' selected' : ''}${node.isSuppressed ? ' suppressed' : ''}`}>
@@ -267,7 +282,7 @@ function ModelNode({ data, selected }: NodeProps<FlowNode>) {
       <strong>{node.id}</strong>
       <span className="quiet small">{node.model.name}</span>
       <span className="row small">
-        <span className="badge">{kindsOf(type?.input_fields).join(' ') || '?'}</span>→
+        <span className="badge">{wantedBy(type).join(' ') || '?'}</span>→
         <span className="badge">{kindsOf(type?.output_fields).join(' ') || '?'}</span>
         {tookMs !== undefined && (
           <span className="badge good">
@@ -275,10 +290,19 @@ function ModelNode({ data, selected }: NodeProps<FlowNode>) {
           </span>
         )}
       </span>
+      {trouble !== undefined && (
+        <span className="badge danger" title={trouble}>
+          {t('workflow.failed')}
+        </span>
+      )}
+      {isUnfed(node, type) && <span className="badge warn">{t('workflow.unfed')}</span>}
       <Handle type="source" position={Position.Right} />
     </div>
   );
 }
+
+const isUnfed = ({ inputs }: GraphNode, type: ModelType | undefined): boolean =>
+  inputs.length === 0 && mustFollow(type);
 
 const nodeTypes = { source: SourceNode, model: ModelNode };
 

@@ -6,6 +6,8 @@ import {
   type Graph,
   graphOf,
   kindsOf,
+  mustFollow,
+  wantedBy,
   withoutNode,
   workflowOf,
 } from './graph.ts';
@@ -42,6 +44,7 @@ const detector = type(['image'], ['regions[...].region_info.bounding_box', 'regi
 const classifier = type(['image'], ['concepts']);
 const head = type(['embeddings'], ['concepts']);
 const embedder = type(['image'], ['embeddings']);
+const cropper = type(['image', 'regions[...].region_info.bounding_box'], ['regions[...].data.image']);
 const writer = type(['any'], ['any']);
 const multimodal = type(['image,text'], ['text']);
 
@@ -51,11 +54,30 @@ describe('wires', () => {
     ['a detector feeds a classifier, region by region', detector, classifier, true],
     ['a classifier does not feed a head', classifier, head, false],
     ['a head does not feed a detector', head, detector, false],
+    ['a detector feeds a head, region by region', detector, head, true],
+    ['an embedder does not feed a cropper', embedder, cropper, false],
     ['anything feeds a writer', classifier, writer, true],
     ['a model of pictures or texts takes texts', multimodal, multimodal, true],
     ['what is not known is left to the server', undefined, head, true],
   ])('%s', (_title, from, to, expected) => {
     expect(fits(from, to)).toBe(expected);
+  });
+
+  test('a head embeds pictures itself, and a cropper needs regions, as on the server', () => {
+    expect(wantedBy(head)).toEqual(['embeddings', 'image']);
+    expect(wantedBy(cropper)).toEqual(['regions', 'frames']);
+  });
+
+  test.each([
+    ['a detector', detector, false],
+    ['a head', head, false],
+    ['a writer', writer, false],
+    ['a model of pictures or texts', multimodal, false],
+    ['what is not known', undefined, false],
+    ['a threshold', type(['concepts'], ['concepts']), true],
+    ['a cropper', cropper, true],
+  ])('%s may take the input of the workflow, or not', (_title, one, expected) => {
+    expect(mustFollow(one)).toBe(expected);
   });
 
   test('kinds are the beginnings of paths, alternatives apart', () => {

@@ -70,13 +70,30 @@ export const kindsOf = (fields: readonly string[] | undefined): readonly string[
 ];
 
 /**
+ * What a type looks for, one kind of which is enough, as the server sees it: regions where it takes them, and pictures
+ * where it takes embeddings, for it embeds them itself.
+ */
+export function wantedBy(type: ModelType | undefined): readonly string[] {
+  const taken = kindsOf(type?.input_fields);
+  if (taken.includes('regions') || taken.includes('frames')) return ['regions', 'frames'];
+  return taken.includes('embeddings') ? [...new Set([...taken, 'image'])] : taken;
+}
+
+/** What comes into a workflow from outside. */
+const raw = ['image', 'text', 'video', 'audio', 'any'];
+
+/** Whether a type finds nothing that it takes in what comes into a workflow: it has to follow another. */
+export const mustFollow = (type: ModelType | undefined): boolean =>
+  type !== undefined && !wantedBy(type).some((kind) => raw.includes(kind));
+
+/**
  * Whether what one model gives is something that another takes. A model that looks at pictures may follow one that
  * finds regions: it looks at each of them. `any` fits everything. The server has the last word.
  */
 export function fits(from: ModelType | undefined, to: ModelType | undefined): boolean {
   if (!from || !to) return true;
   const given = kindsOf(from.output_fields);
-  const taken = kindsOf(to.input_fields);
+  const taken = wantedBy(to);
   if (given.includes('any') || taken.includes('any')) return true;
   if (taken.includes('image') && given.includes('regions')) return true;
   return given.some((kind) => taken.includes(kind));

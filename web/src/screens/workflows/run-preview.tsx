@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call, rpc } from '../../api/client.ts';
 import { useAppName } from '../../api/queries.ts';
+import { code, wordsOf } from '../../api/trouble.ts';
 import { Button } from '../../ui/button.tsx';
 import { TroubleNote, Waiting } from '../../ui/states.tsx';
 import { base64Of, choose } from '../../upload/files.ts';
@@ -12,20 +13,31 @@ interface NodeTimes {
   readonly nodes?: readonly { readonly node: string; readonly took_ms: number }[];
 }
 
+/** How a node of a run went. */
+export interface NodeRun {
+  readonly tookMs?: number | undefined;
+  /** What went wrong in it, in the words of the server. */
+  readonly trouble?: string | undefined;
+}
+type Runs = ReadonlyMap<string, NodeRun>;
+
+const none: Runs = new Map();
+
 /** What the saved workflow makes of a picture, node by node. */
 export function RunPreview({
   workflowId,
   isChanged,
-  onTimes,
+  onRun,
 }: {
   workflowId: string;
   isChanged: boolean;
-  onTimes: (times: ReadonlyMap<string, number>) => void;
+  onRun: (runs: Runs) => void;
 }) {
   const { t } = useTranslation();
   const app = useAppName();
   const [picture, setPicture] = useState<Blob>();
   const [result, setResult] = useState<WorkflowResult>();
+  const [shownNodes, setShownNodes] = useState<readonly string[]>([]);
   const [trouble, setTrouble] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
   const run = async (file: Blob | undefined) => {
@@ -33,23 +45,41 @@ export function RunPreview({
     setPicture(file);
     setBusy(true);
     setTrouble(undefined);
+    setResult(undefined);
+    onRun(none);
     try {
-      const reply = await rpc('PostWorkflowResults', {
-        user_app_id: app,
-        workflow_id: workflowId,
-        inputs: [{ data: { image: { base64: await base64Of(file) } } }],
-      });
-      setResult(reply.results?.[0]);
+      const reply = await rpc(
+        'PostWorkflowResults',
+        {
+          user_app_id: app,
+          workflow_id: workflowId,
+          inputs: [{ data: { image: { base64: await base64Of(file) } } }],
+        },
+        // What each node says is shown with it.
+        { mixedIsFine: true },
+      );
+      const ran = reply.results?.[0];
+      // One output for each node that is shown, in their order.
+      const ids = (reply.workflow?.nodes ?? []).flatMap(({ id, suppress_output }) =>
+        id && !suppress_output ? [id] : [],
+      );
+      setResult(ran);
+      setShownNodes(ids);
       const path = `/v2/ext/fovea/requests/${encodeURIComponent(reply.status?.req_id ?? '')}/nodes`;
       const { nodes = [] } = await call<NodeTimes>('GET', path, undefined, { quiet: true });
-      onTimes(new Map(nodes.map(({ node, took_ms }) => [node, took_ms])));
+      const runs = new Map<string, NodeRun>(nodes.map(({ node, took_ms }) => [node, { tookMs: took_ms }]));
+      for (const [i, { status }] of (ran?.outputs ?? []).entries()) {
+        const id = ids[i] ?? '';
+        if (status?.code !== code.ok) runs.set(id, { ...runs.get(id), trouble: wordsOf(status) });
+      }
+      onRun(runs);
     } catch (thrown) {
       setTrouble(thrown);
     } finally {
       setBusy(false);
     }
   };
-  useEffect(() => () => onTimes(new Map()), [onTimes]);
+  useEffect(() => () => onRun(none), [onRun]);
   return (
     <section className="stack" aria-label={t('workflow.run')}>
       <div className="row">
@@ -70,13 +100,28 @@ export function RunPreview({
       </div>
       {isBusy && <Waiting />}
       {trouble !== undefined && <TroubleNote thrown={trouble} />}
+      {result && (result.outputs ?? []).length === 0 && result.status?.code !== code.ok && (
+        <p className="note danger" role="alert">
+          {wordsOf(result.status)}
+        </p>
+      )}
       {result && picture && (
         <ul className="plain cards">
           {result.outputs?.map((output, i) => (
             <li key={output.id ?? i} className="card stack">
-              <h3>{output.model?.name || output.model?.id}</h3>
-              <Shown picture={picture} output={output} />
-              <Answer output={output} />
+              <h3>
+                {shownNodes[i]} <span className="quiet small">{output.model?.name || output.model?.id}</span>
+              </h3>
+              {output.status?.code === code.ok ? (
+                <>
+                  <Shown picture={picture} output={output} />
+                  <Answer output={output} />
+                </>
+              ) : (
+                <p className="note danger" role="alert">
+                  {wordsOf(output.status)}
+                </p>
+              )}
             </li>
           ))}
         </ul>

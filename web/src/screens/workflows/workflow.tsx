@@ -12,7 +12,7 @@ import { say } from '../../ui/notices.tsx';
 import { Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
 import { numberColumn, Table } from '../../ui/table.tsx';
 import { type Graph, graphOf, workflowOf } from './graph.ts';
-import { RunPreview } from './run-preview.tsx';
+import { type NodeRun, RunPreview } from './run-preview.tsx';
 import { useModels } from './use-models.ts';
 import { YamlTab } from './yaml-tab.tsx';
 
@@ -43,7 +43,7 @@ function Editor({ workflow }: { workflow: WorkflowMessage }) {
   const [graph, setGraph] = useState<Graph>(saved);
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<unknown>();
-  const [times, setTimes] = useState<ReadonlyMap<string, number>>(new Map());
+  const [runs, setRuns] = useState<ReadonlyMap<string, NodeRun>>(new Map());
   const isChanged = graph !== saved;
   const save = async () => {
     setBusy(true);
@@ -105,7 +105,7 @@ function Editor({ workflow }: { workflow: WorkflowMessage }) {
         </TabList>
         <TabPanel id="graph">
           <Suspense fallback={<Waiting />}>
-            <GraphEditor graph={graph} onChange={setGraph} models={models} types={types} times={times} />
+            <GraphEditor graph={graph} onChange={setGraph} models={models} types={types} runs={runs} />
           </Suspense>
         </TabPanel>
         <TabPanel id="yaml">
@@ -115,7 +115,7 @@ function Editor({ workflow }: { workflow: WorkflowMessage }) {
           <Versions workflowId={graph.id} />
         </TabPanel>
       </Tabs>
-      <RunPreview workflowId={graph.id} isChanged={isChanged} onTimes={setTimes} />
+      <RunPreview workflowId={graph.id} isChanged={isChanged} onRun={setRuns} />
     </>
   );
 }
