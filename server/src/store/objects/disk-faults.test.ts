@@ -11,11 +11,13 @@ const here = import.meta.dirname;
 const built = join(here, `../../../dist/objects-test-${process.pid}`);
 const folder = mkdtempSync(join(tmpdir(), 'fovea-disk-'));
 const program = join(built, 'putter.mjs');
+const reader = join(built, 'getter.mjs');
 
 beforeAll(async () => {
   await build({
-    entryPoints: [join(here, 'testdata/putter.ts')],
-    outfile: program,
+    entryPoints: [join(here, 'testdata/putter.ts'), join(here, 'testdata/getter.ts')],
+    outdir: built,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
     packages: 'external',
     format: 'esm',
@@ -73,6 +75,22 @@ test.skipIf(!canInject)('writes that are interrupted again and again are whole i
   );
   expect(puts.map(({ said }) => said)).toEqual(puts.map(() => 'kept'));
   for (const { file, sha } of puts) expect(shaOfFile(file)).toBe(sha);
+});
+
+test.skipIf(!canInject)('a file that cannot be looked at after it was opened is closed', async () => {
+  const root = join(folder, 'unseen');
+  await openFileObjects(root).put('kept/one', Buffer.from('here'));
+  const faults = [
+    '-e',
+    'trace=fstat,statx',
+    '-P',
+    join(root, 'kept/one'),
+    '-e',
+    'inject=fstat,statx:error=EIO',
+  ];
+  const traced = ['-f', '-qq', '-o', '/dev/null', ...faults, process.execPath, reader, root, 'kept/one', '9'];
+  const { stdout } = spawnSync('strace', traced, { encoding: 'utf8' });
+  expect(JSON.parse(stdout)).toEqual({ failed: 9, open: 0 });
 });
 
 const small = join(folder, 'small');

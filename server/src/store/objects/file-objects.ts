@@ -293,16 +293,22 @@ function noneIfAbsent(error: unknown): Dirent[] {
 }
 
 async function openIfThere(path: string): Promise<{ file: FileHandle; sizeBytes: number } | undefined> {
+  let file: FileHandle;
   try {
-    const file = await open(path, constants.O_RDONLY);
-    const facts = await file.stat();
-    if (facts.isFile()) return { file, sizeBytes: facts.size };
-    await file.close();
-    return undefined;
+    file = await open(path, constants.O_RDONLY);
   } catch (error) {
     if (isAbsent(error)) return undefined;
     throw error;
   }
+  try {
+    const facts = await file.stat();
+    if (facts.isFile()) return { file, sizeBytes: facts.size };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  return undefined;
 }
 
 async function statIfThere(path: string) {
