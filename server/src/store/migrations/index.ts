@@ -42,6 +42,7 @@ import { conceptRevisions } from './0080-concept-revisions.ts';
 import { appChanges } from './0081-app-changes.ts';
 import { erasedVectors } from './0082-erased-vectors.ts';
 import { lighterReferences } from './0083-lighter-references.ts';
+import { fixedWorkers } from './0084-fixed-workers.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -88,4 +89,5 @@ export const migrations: readonly Migration[] = [
   appChanges,
   erasedVectors,
   lighterReferences,
+  fixedWorkers,
 ];

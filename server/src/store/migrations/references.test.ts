@@ -107,3 +107,12 @@ test('what was referred to cannot be deleted before the commit', async () => {
     writer.release();
   }
 });
+
+test('annotations stay with who made them', async () => {
+  const [one] = await db.query<{ key: number }>(annotating, [app, [await newInput()], user]);
+  for (const worker of [nowhere, null])
+    await expect(
+      db.query('update annotations set worker_user_key = $1 where key = $2', [worker, one?.key]),
+    ).rejects.toMatchObject({ message: expect.stringContaining('stay with what they belong to') });
+  await db.query('update annotations set worker_user_key = $1 where key = $2', [user, one?.key]);
+});
