@@ -117,6 +117,25 @@ test('one bad input in a batch does not sink its neighbours', async () => {
   expect(inputs.map(({ id }) => id)).toEqual(['text', 'good']);
 });
 
+test.each([
+  ['regions', { regions: [{ regionInfo: { boundingBox: { bottomRow: 1, rightCol: 1 } } }] }],
+  ['frames', { frames: [{ frameInfo: { time: 10 } }] }],
+  ['time_segments', { timeSegments: [{ timeInfo: { endTime: 10 } }] }],
+  ['tracks', { tracks: [{ id: 't' }] }],
+])('%s that come with an input are not lost without a word: the item is refused', async (name, said) => {
+  const alice = await signedIn('alice');
+  const reply = await alice.client.postInputs({
+    inputs: [{ id: 'said', data: { ...imageInput('', png).data, ...said } }, imageInput('plain', png)],
+  });
+  expect(reply.status?.code).toBe(10010);
+  expect(reply.inputs[0]?.status).toMatchObject({
+    code: 30104,
+    details: expect.stringMatching(`data\\.${name} .*PostAnnotations`),
+  });
+  expect(codesOf(reply)[1]).toBeLessThan(30004);
+  expect((await alice.client.getInput({ inputId: 'said' })).status?.code).toBe(11101);
+});
+
 test('an id that exists is refused with the words that clients compare, or gets a suffix where that is asked for', async () => {
   const alice = await signedIn('alice');
   await alice.client.postInputs({ inputs: [imageInput('cat', png)] });

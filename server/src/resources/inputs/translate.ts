@@ -49,7 +49,7 @@ export function readInput(wire: Input, limits: MediaLimits): Draft {
   const { kind, url, allowDuplicateUrl, bytes } = readMedium(data);
   const bytesMax = bytesMaxOf(kind, limits, 'request');
   if (bytes && bytes.length > bytesMax) throw inputFault.tooManyBytes(kind, bytesMax);
-  const labelTrouble = inputLevelTrouble(data);
+  const labelTrouble = partTrouble(data) ?? inputLevelTrouble(data);
   if (labelTrouble) throw inputFault.invalid(labelTrouble);
   return {
     id: wire.id || newId(),
@@ -67,6 +67,16 @@ export function readInput(wire: Input, limits: MediaLimits): Draft {
     }),
     datasetIds: [...new Set(wire.datasetIds)],
   };
+}
+
+/** What is said of a part of an input goes by annotations: why that cannot come along, or undefined where none does. */
+function partTrouble(data: Data | undefined): string | undefined {
+  const { regions = [], frames = [], timeSegments = [], tracks = [] } = data ?? {};
+  const sent = Object.entries({ regions, frames, time_segments: timeSegments, tracks });
+  const name = sent.find(([, parts]) => parts.length > 0)?.[0];
+  return (
+    name && `data.${name} cannot come with an input; send it by PostAnnotations when the input is processed.`
+  );
 }
 
 /** An input whose bytes are in the object store already, named and labelled by others than a request. */
