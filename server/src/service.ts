@@ -65,6 +65,7 @@ import {
   showKeptMedium,
   streamKeptMedium,
   streamMedium,
+  textLengths,
 } from '#resources/inputs/index.ts';
 import { logEntryHandlers } from '#resources/log-entries/index.ts';
 import { type ModelFileDeps, modelFileHandlers } from '#resources/model-files/index.ts';
@@ -293,7 +294,13 @@ export interface ServiceDeps
 
 export const modelFileParts = (deps: ServiceDeps): ModelFileDeps => ({ ...deps, workDir: deps.modelWorkDir });
 
-const annotationParts = (deps: ServiceDeps) => ({ ...deps, findInputs, pictureSizes, onAnnotated });
+const annotationParts = (deps: ServiceDeps) => ({
+  ...deps,
+  findInputs,
+  pictureSizes,
+  textLengths,
+  onAnnotated,
+});
 
 /** What imports and exports go through: the service itself, so that what they write is written as anybody's. */
 export const transferParts = (

@@ -26,6 +26,27 @@ beforeAll(async () => {
 });
 
 describe('posting', () => {
+  test.each([
+    ['a text', { text: { raw: 'naïve 🐈 cat' } }],
+    ['a text beside a picture', { image: { base64: tinyPng(3) }, text: { raw: 'naïve 🐈 cat' } }],
+  ])('a span or token lies within %s, counted as char_count counts', async (_title, data) => {
+    const bob = await signedIn('bob');
+    await bob.client.postInputs({ inputs: [{ id: 'words', data }] });
+    for (let code = 0; code !== 30000; await sleep(50))
+      code = (await bob.client.getInput({ inputId: 'words' })).input?.status?.code ?? 0;
+    const post = (kind: 'span' | 'token', charEnd: number) => ({
+      inputId: 'words',
+      data: { regions: [{ regionInfo: { [kind]: { charStart: 8, charEnd } } }] },
+    });
+    const annotations = [post('span', 11), post('span', 12), post('token', 11), post('token', 99)];
+    const reply = await bob.client.postAnnotations({ annotations });
+    expect(codes(reply)).toEqual([24150, 24155, 24150, 24155]);
+    expect(reply.annotations[1]?.status?.details).toMatch(/char_end is 12; the text has 11 characters/);
+    const { id } = reply.annotations[0] as { id: string };
+    const moved = { action: 'merge', annotations: [{ ...post('span', 40), id }] };
+    expect(codes(await bob.client.patchAnnotations(moved))).toEqual([24155]);
+  });
+
   test('a box, a polygon, a point, a mask and a span come back as they were sent, each region with an id', async () => {
     const infos = [
       box(0.1, 0.2, 0.5, 0.6),

@@ -35,6 +35,12 @@ export interface AnnotationParts extends Deps {
     grant: AppGrant,
     inputKeys: readonly number[],
   ) => Promise<Map<number, PictureSize>>;
+  /** Characters of texts, also of those beside pictures, by row key of their inputs; those without one are left out. */
+  readonly textLengths: (
+    db: Db,
+    grant: AppGrant,
+    inputKeys: readonly number[],
+  ) => Promise<Map<number, number>>;
   /** Told in the transaction: these annotations are new, or their place changed, so their vectors have to be made again. */
   readonly onAnnotated: (tx: Tx, grant: AppGrant, annotationKeys: readonly number[]) => Promise<void>;
 }

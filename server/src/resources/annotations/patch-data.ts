@@ -1,4 +1,13 @@
-import type { Concept, Data, Frame, Region, RegionInfo, TimeSegment, Track } from '@fovea/contract';
+import type {
+  Concept,
+  Data,
+  Frame,
+  FrameInfo,
+  Region,
+  RegionInfo,
+  TimeSegment,
+  Track,
+} from '@fovea/contract';
 import { type Json, merged, type PatchAction, removed } from '#domain/patch.ts';
 import { onePerConcept } from './labels-in-data.ts';
 
@@ -111,9 +120,21 @@ type Part = Frame | TimeSegment | Track;
 
 const isSameId = (a: Part, b: Part): boolean => b.id !== '' && a.id === b.id;
 const isSameFrame = (a: Frame, b: Frame): boolean =>
-  b.id !== ''
-    ? a.id === b.id
-    : a.frameInfo?.time === b.frameInfo?.time && a.frameInfo?.number === b.frameInfo?.number;
+  b.id !== '' ? a.id === b.id : isSameMoment(a.frameInfo, b.frameInfo);
+
+/** Moments are told apart by their times; by their numbers where one of them says no time. */
+function isSameMoment(a: FrameInfo | undefined, b: FrameInfo | undefined): boolean {
+  if (a?.time && b?.time) return a.time === b.time;
+  const number = a?.number ?? 0;
+  return number === (b?.number ?? 0) && (number > 0 || (a?.time ?? 0) === (b?.time ?? 0));
+}
+
+/** Who names a frame by its time alone, or by its number alone, leaves the other as it was. */
+const mergedMoment = (before: FrameInfo | undefined, sent: FrameInfo): FrameInfo => ({
+  ...sent,
+  time: sent.time || (before?.time ?? 0),
+  number: sent.number || (before?.number ?? 0),
+});
 
 function mergedParts<P extends Part>(
   before: readonly P[],
@@ -125,7 +146,7 @@ function mergedParts<P extends Part>(
     const place = after.findIndex((other) => isSame(other, part));
     const known = after[place];
     if (!known) after.push(part);
-    else after[place] = { ...known, ...setFields(part), data: mergedPartData(known.data, part.data) };
+    else after[place] = { ...known, ...setFields(part, known), data: mergedPartData(known.data, part.data) };
   }
   return after;
 }
@@ -134,11 +155,14 @@ const mergedPartData = (before: Data | undefined, sent: Data | undefined) =>
   before && sent ? mergedData(before, sent, undefined) : (sent ?? before);
 
 /** Fields of a part that say something beside its data. */
-function setFields<P extends Part>(part: P): Partial<P> {
+function setFields<P extends Part>(part: P, before: P): Partial<P> {
   const said = Object.entries(part).filter(
     ([name, value]) => name !== 'data' && value !== undefined && value !== '',
   );
-  return Object.fromEntries(said) as Partial<P>;
+  const fields = Object.fromEntries(said) as Partial<P>;
+  if ('frameInfo' in part && part.frameInfo && 'frameInfo' in before)
+    return { ...fields, frameInfo: mergedMoment(before.frameInfo, part.frameInfo) };
+  return fields;
 }
 
 function removedData(before: Data, sent: Data): Data {

@@ -1,10 +1,10 @@
-import type { Annotation, Data } from '@fovea/contract';
+import type { Annotation, Data, Region } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import type { Db } from '#store/sql.ts';
 import type { AnnotationParts, FoundInput, PictureSize } from './deps.ts';
 
 /** How long an input is, as far as that is known. */
-export type Extent = Pick<PictureSize, 'frameCount' | 'durationSeconds'>;
+export type Extent = Pick<PictureSize, 'frameCount' | 'durationSeconds'> & { readonly charCount?: number };
 
 /** Rounding of durations, and clients that name the end of the last frame. */
 const graceMs = 1_000;
@@ -17,9 +17,9 @@ const timed: Readonly<Record<string, 'frames' | 'segments' | 'none'>> = {
   video: 'frames',
 };
 
-/** Why frames or time segments cannot be of an input, or undefined. Frames are numbered from 0. */
+/** Why frames, time segments or spans of text cannot be of an input, or undefined. Frames are numbered from 0. */
 export function momentTrouble(
-  { frames, timeSegments }: Pick<Data, 'frames' | 'timeSegments'>,
+  { regions, frames, timeSegments }: Pick<Data, 'regions' | 'frames' | 'timeSegments'>,
   input: Pick<FoundInput, 'id' | 'kind'>,
   extent: Extent | undefined,
 ): string | undefined {
@@ -28,7 +28,12 @@ export function momentTrouble(
     return `data.frames: the input '${input.id}' is of kind ${input.kind}; frames are of videos.`;
   if (timeSegments.length > 0 && has === 'none')
     return `data.time_segments: the input '${input.id}' is of kind ${input.kind}; times are of videos and sounds.`;
-  const { frameCount = 0, durationSeconds = 0 } = extent ?? {};
+  const { frameCount = 0, durationSeconds = 0, charCount = 0 } = extent ?? {};
+  for (const [i, region] of regions.entries()) {
+    const { charEnd = 0 } = spanOf(region) ?? {};
+    if (charCount > 0 && charEnd > charCount)
+      return `data.regions[${i}].region_info: char_end is ${charEnd}; the text has ${charCount} characters.`;
+  }
   const endMs = durationSeconds * 1000;
   for (const [i, { frameInfo }] of frames.entries()) {
     const { number = 0, time = 0 } = frameInfo ?? {};
@@ -42,6 +47,9 @@ export function momentTrouble(
 
 const saysWhen = ({ data }: Annotation): boolean => (data?.frames.length ?? 0) > 0;
 
+const spanOf = ({ regionInfo }: Region) => regionInfo?.span ?? regionInfo?.token;
+const saysWhere = ({ data }: Annotation): boolean => data?.regions.some((region) => spanOf(region)) ?? false;
+
 /** Checks of patches, whose inputs were not looked up yet. @returns what is wrong with the moments of one, or undefined */
 export async function openMoments(
   parts: AnnotationParts,
@@ -51,7 +59,9 @@ export async function openMoments(
 ): Promise<(data: Data, inputId: string) => string | undefined> {
   const ids = new Set(
     sent
-      .filter(({ data }) => data && data.frames.length + data.timeSegments.length > 0)
+      .filter(
+        (one) => one.data && (one.data.frames.length + one.data.timeSegments.length > 0 || saysWhere(one)),
+      )
       .map(({ inputId }) => inputId),
   );
   if (ids.size === 0) return () => undefined;
@@ -63,14 +73,22 @@ export async function openMoments(
   };
 }
 
-/** How long the inputs are that annotations name frames of, by row key. */
+/** How long the inputs are that annotations name frames or characters of, by row key. */
 export async function extentsOf(
-  { pictureSizes }: AnnotationParts,
+  { pictureSizes, textLengths }: AnnotationParts,
   db: Db,
   grant: AppGrant,
   sent: readonly Annotation[],
   inputs: ReadonlyMap<string, FoundInput>,
 ): Promise<ReadonlyMap<number, Extent>> {
-  const keys = new Set(sent.filter(saysWhen).flatMap(({ inputId }) => inputs.get(inputId)?.key ?? []));
-  return keys.size === 0 ? new Map() : pictureSizes(db, grant, [...keys]);
+  const keysOf = (some: readonly Annotation[]) => [
+    ...new Set(some.flatMap(({ inputId }) => inputs.get(inputId)?.key ?? [])),
+  ];
+  const videos = keysOf(sent.filter(saysWhen));
+  const texts = keysOf(sent.filter(saysWhere));
+  const extents = new Map<number, Extent>(videos.length === 0 ? [] : await pictureSizes(db, grant, videos));
+  if (texts.length > 0)
+    for (const [key, charCount] of await textLengths(db, grant, texts))
+      extents.set(key, { ...extents.get(key), charCount });
+  return extents;
 }

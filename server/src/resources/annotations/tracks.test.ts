@@ -66,6 +66,26 @@ describe.skipIf(!ffmpegPath)('tracks of a video', () => {
       code = (await alice.client.getInput({ inputId: 'clip' })).input?.status?.code ?? 0;
   });
 
+  test('a frame is patched by its time or by its number alone, and stays one frame', async () => {
+    const { annotations } = await alice.client.postAnnotations({
+      annotations: [inFrame(10, box(0), 'still')],
+    });
+    const id = annotations[0]?.id as string;
+    for (const [frameInfo, left] of [
+      [{ time: 400 }, 0.25],
+      [{ number: 10 }, 0.5],
+    ] as const) {
+      const frame = { frameInfo, data: { regions: [{ regionInfo: box(left) }] } };
+      const patched = { id, inputId: 'clip', data: { frames: [frame] } };
+      const reply = await alice.client.patchAnnotations({ action: 'merge', annotations: [patched] });
+      expect(reply.annotations[0]?.status).toMatchObject({ code: 24150 });
+      expect(reply.annotations[0]?.data?.frames).toMatchObject([
+        { frameInfo: { number: 10, time: 400 }, data: { regions: [{ regionInfo: box(left) }] } },
+      ]);
+    }
+    await alice.client.deleteAnnotation({ inputId: 'clip', annotationId: id });
+  });
+
   test('a track is made with its concept, listed, changed field by field, and deleted with its annotations', async () => {
     const made = await alice.client.postAnnotationTracks({
       inputId: 'clip',

@@ -23,7 +23,7 @@ import { openFileObjects } from '#store/objects/index.ts';
 import { openTestDatabase } from '#store/postgres/testing.ts';
 import { annotationHandlers } from '../annotations/index.ts';
 import { openDirectory } from '../identity/index.ts';
-import { findInputs, inputHandlers, inputJobs, pictureSizes } from '../inputs/index.ts';
+import { findInputs, inputHandlers, inputJobs, pictureSizes, textLengths } from '../inputs/index.ts';
 import {
   embeddingOf,
   indexingJobs,
@@ -72,7 +72,14 @@ export async function openIndexedApp() {
   const deps = { ...common, fetcher, media, indexer: openPictureIndexer(indexing), deletedKeptMs: 0 };
   const jobs = await startJobs({ db, handlers: { ...inputJobs(deps), ...indexingJobs(indexing) } });
   const inputs = inputHandlers(deps);
-  const annotations = annotationHandlers({ ...common, fetcher, findInputs, pictureSizes, onAnnotated });
+  const annotations = annotationHandlers({
+    ...common,
+    fetcher,
+    findInputs,
+    pictureSizes,
+    textLengths,
+    onAnnotated,
+  });
   const call = { app: grant, caller: grant.caller, sent: undefined } as unknown as Call;
   return {
     db,

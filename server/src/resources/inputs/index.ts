@@ -30,7 +30,7 @@ export { putPrints } from './prints-store.ts';
 export { inputColumns } from './read-store.ts';
 export type { AddJobRow } from './rows.ts';
 export { type ReadInputs, readInputsInto, showInputs, showKeptMedium } from './show.ts';
-export { type FoundInput, findInputs, pictureSizes } from './store.ts';
+export { type FoundInput, findInputs, pictureSizes, textLengths } from './store.ts';
 export { type AddJobParts, storedDraft } from './translate.ts';
 
 /** Jobs of this family by kind, for the worker. */

@@ -122,17 +122,36 @@ export async function pictureSizes(
 ): Promise<
   Map<number, { width: number; height: number; fps?: number; frameCount?: number; durationSeconds?: number }>
 > {
-  const found = await rows<{ key: number; media: Buffer }>(
-    db,
-    sql`select key, media from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`,
-  );
+  const found = await mediaOf(db, grant, keys);
   return new Map(
-    found.flatMap(({ key, media }) => {
-      const { image, video } = unpackMediaData(media);
+    found.flatMap(({ key, media: { image, video } }) => {
       const size = image?.imageInfo ?? video?.videoInfo;
       return size && size.width > 0 && size.height > 0 ? [[key, size] as const] : [];
     }),
   );
+}
+
+/** Characters of texts, also of those beside pictures, by row key; inputs without one are left out. */
+export async function textLengths(
+  db: Db,
+  grant: AppGrant,
+  keys: readonly number[],
+): Promise<Map<number, number>> {
+  const found = await mediaOf(db, grant, keys);
+  return new Map(
+    found.flatMap(({ key, media: { text } }) => {
+      const length = text?.textInfo?.charCount || [...(text?.raw ?? '')].length;
+      return length > 0 ? [[key, length] as const] : [];
+    }),
+  );
+}
+
+async function mediaOf(db: Db, grant: AppGrant, keys: readonly number[]) {
+  const found = await rows<{ key: number; media: Buffer }>(
+    db,
+    sql`select key, media from inputs where app_key = ${grant.appKey} and key = any(${[...keys]}::bigint[])`,
+  );
+  return found.map(({ key, media }) => ({ key, media: unpackMediaData(media) }));
 }
 
 /** Row keys of a page of the inputs with these ids, newest first. */
