@@ -1,6 +1,6 @@
 """Predictions with the official Python SDK: by bytes, by file, by URL and by an input's id, for each kind of input.
 
-    python -m venv venv && venv/bin/pip install clarifai==12.5.0
+    python -m venv venv && venv/bin/pip install clarifai==12.5.0 rich
     CLARIFAI_API_BASE=http://127.0.0.1:8080 CLARIFAI_USER_ID=admin CLARIFAI_PAT=<token> \
         venv/bin/python conformance/python/predictions.py
 
