@@ -35,7 +35,13 @@ let catalog: VectorCatalog;
 let stored = 0;
 
 const openCatalog = () =>
-  openVectorCatalog({ db, memory: openMemoryIndexes(db, host, silentLog), stores: [store], log: silentLog });
+  openVectorCatalog({
+    db,
+    memory: openMemoryIndexes(db, host, silentLog),
+    stores: [store],
+    log: silentLog,
+    pauseMs: 50,
+  });
 
 /** Rows as indexing writes them, in one transaction. @returns keys of the embeddings */
 async function put(n: number): Promise<number[]> {
@@ -180,6 +186,34 @@ test('the memory is verified just so', async () => {
   memory?.remove([(await truthPage(db, grant, 1, -1, 1)).keys[0] as number]);
   expect(await verifyIndex(options)).toMatchObject({ missing: 1, extra: 1, repaired: 2 });
   expect(await verifyIndex(options)).toMatchObject({ missing: 0, extra: 0, differing: 0 });
+});
+
+test.each<[string, () => void]>([
+  ['under a process that looks into it', () => {}],
+  [
+    'between two processes',
+    () => {
+      catalog = openCatalog();
+    },
+  ],
+])('a store that was emptied %s costs no search, and is filled again', async (_, begin) => {
+  const [key] = (await truthPage(db, grant, 1, -1, 1)).keys;
+  const vector = (await truthPage(db, grant, 1, -1, 1)).vectors;
+  const nearest = async () => (await (await opened()).search(vector, 1, { metric: 'cosine' })).keys;
+  expect(await nearest()).toEqual([key]);
+  await store.drop(collectionName(1, 1));
+  begin();
+  expect(await nearest()).toEqual([key]);
+  await expect
+    .poll(
+      async () => {
+        await jobs.idle();
+        return [await nearest(), await state()];
+      },
+      { timeout: 10_000 },
+    )
+    .toEqual([[key], { wanted: 'qdrant', serving: 'qdrant', why: '' }]);
+  expect(await verify(false)).toMatchObject({ missing: 0, differing: 0, extra: 0 });
 });
 
 test('a store that goes away in the middle costs no search', async () => {

@@ -16,7 +16,9 @@ import {
   bodyOfApp,
   type CollectionRow,
   changedSince,
+  dimsOf,
   findCollection,
+  forgetCollection,
   lockCollection,
   moveCollection,
   pageOf,
@@ -53,11 +55,12 @@ export interface CatalogParts {
   /** Stores outside of this process, as far as the server is set up for them. */
   readonly stores: readonly VectorStore[];
   readonly log: Log;
+  /** How long a store that failed is left alone. Default 15,000. */
+  readonly pauseMs?: number;
 }
 
-/** How long a choice is believed, and a store that failed is left alone. */
+/** How long a choice is believed. */
 const choiceMs = 3_000;
-const pauseMs = 15_000;
 const upsertRows = 512;
 
 interface Outside {
@@ -68,7 +71,13 @@ interface Outside {
 
 export const collectionName = (appKey: number, modelVersionKey: number) => `app_${appKey}_${modelVersionKey}`;
 
-export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): VectorCatalog {
+export function openVectorCatalog({
+  db,
+  memory,
+  stores,
+  log,
+  pauseMs = 15_000,
+}: CatalogParts): VectorCatalog {
   const choices = new Map<number, { kind: VectorStoreKind; until: number }>();
   const outside = new Map<string, Outside>();
   const troubles = new Map<VectorStoreKind, { until: number; message: string }>();
@@ -115,6 +124,7 @@ export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): Ve
   ): Promise<VectorCollection | undefined> {
     if (kind === 'in_process' || troubleOf(kind) !== '') return undefined;
     const store = stores.find((one) => one.kind === kind) as VectorStore;
+    const name = collectionName(grant.appKey, modelVersionKey);
     try {
       const row = await findCollection(db, grant, modelVersionKey, kind);
       if (!row?.isWhole) {
@@ -122,16 +132,22 @@ export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): Ve
         await askForBuild(grant, modelVersionKey, kind);
         return undefined;
       }
-      const name = collectionName(grant.appKey, modelVersionKey);
       let found = outside.get(`${kind} ${name}`);
       if (!found) {
-        found = { collection: await store.open(name, row.dims), seenBefore: row.seenBefore };
+        const collection = await store.open(name, row.dims);
+        if (collection.size === 0 && (await dimsOf(db, grant, modelVersionKey)) !== undefined) {
+          log.warn({ store: kind, collection: name }, 'a vector store was emptied; it is filled again');
+          await forgetCollection(db, { appKey: grant.appKey, modelVersionKey, store: kind });
+          await askForBuild(grant, modelVersionKey, kind);
+          return undefined;
+        }
+        found = { collection, seenBefore: row.seenBefore };
         outside.set(`${kind} ${name}`, found);
       }
       await catchUp(grant, found, row);
       return found.collection;
     } catch (thrown) {
-      outside.delete(`${kind} ${collectionName(grant.appKey, modelVersionKey)}`);
+      outside.delete(`${kind} ${name}`);
       noteTrouble(kind, thrown);
       return undefined;
     }
@@ -154,7 +170,12 @@ export function openVectorCatalog({ db, memory, stores, log }: CatalogParts): Ve
       const kind = await choiceOf(grant);
       const there = await openOutside(grant, modelVersionKey, kind);
       const inMemory = () => memory.open(grant, modelVersionKey, raw);
-      return there ? withFallback(there, inMemory, (thrown) => noteTrouble(kind, thrown)) : inMemory();
+      const note = (thrown: unknown) => {
+        // It is opened anew then, which notices a collection that is no longer there.
+        outside.delete(`${kind} ${collectionName(grant.appKey, modelVersionKey)}`);
+        noteTrouble(kind, thrown);
+      };
+      return there ? withFallback(there, inMemory, note) : inMemory();
     },
     async stateOf(grant, modelVersionKey) {
       const wanted = await choiceOf(grant);
