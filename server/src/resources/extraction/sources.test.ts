@@ -237,6 +237,23 @@ test('objects that vanish are reported and the others come in', async () => {
   ]);
 });
 
+test('a listing that ends in its middle is no listing of what there is: 66000', async () => {
+  const alice = await person();
+  trick = (asked) => (asked.includes('list-type') ? 'half' : 'pass');
+  const { job } = await bring(alice, 's3://photos/set/abc', s3Creds);
+  trick = () => 'pass';
+  expect(job?.status).toMatchObject({ code: 66000, details: expect.stringContaining('breaks off') });
+  expect(await idsOf(alice)).toEqual([]);
+});
+
+test('a file that the bucket refuses is told in one sentence', async () => {
+  const alice = await person();
+  trick = (asked) => (asked.includes('abc_3') ? 403 : 'pass');
+  const { job } = await bring(alice, 's3://photos/set/abc', s3Creds);
+  trick = () => 'pass';
+  expect(job?.status?.details).toMatch(/^1 file came to no input: .*[^.]\.$/);
+});
+
 test.each([
   [
     '503, then 500',

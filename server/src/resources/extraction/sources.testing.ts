@@ -130,8 +130,11 @@ export async function azureStub(
   });
 }
 
-/** What a proxy does to one request: let it pass, answer with a status, cut the body in half, or wait before it passes. */
-export type Trick = 'pass' | 'cut' | 'slow' | number;
+/**
+ * What a proxy does to one request: let it pass, answer with a status, cut the body in half, pass half of it off as the
+ * whole, or wait before it passes.
+ */
+export type Trick = 'pass' | 'cut' | 'half' | 'slow' | number;
 
 /** Stands before another server and plays tricks on the way; the `Host` that was signed stays. */
 export async function trickster(
@@ -151,6 +154,11 @@ export async function trickster(
     if (trick === 'slow') await new Promise((resolve) => setTimeout(resolve, 300));
     const { port } = new URL(target);
     http.get({ port, path: request.url, headers: request.headers }, (answer) => {
+      if (trick === 'half')
+        return answer.toArray().then((chunks: Buffer[]) => {
+          const whole = Buffer.concat(chunks);
+          response.writeHead(answer.statusCode as number).end(whole.subarray(0, whole.length >> 1));
+        });
       response.writeHead(answer.statusCode as number, answer.headers);
       if (trick !== 'cut') return answer.pipe(response);
       answer.once('data', (chunk: Buffer) => {

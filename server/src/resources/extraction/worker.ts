@@ -153,7 +153,8 @@ const codeOf = (job: JobRow): number =>
 function wordsOf(job: JobRow, first: { name: string; details: string } | undefined): string {
   if (!first) return inputsOf(job) === 0 ? 'Nothing was found there that becomes an input.' : '';
   const others = job.faultCount === 1 ? '' : `, and ${job.faultCount - 1} more`;
-  return `${job.faultCount} ${job.faultCount === 1 ? 'file' : 'files'} came to no input: ${first.name}: ${first.details}${others}.`.slice(
+  const why = first.details.replace(/\.$/, '');
+  return `${job.faultCount} ${job.faultCount === 1 ? 'file' : 'files'} came to no input: ${first.name}: ${why}${others}.`.slice(
     0,
     1000,
   );

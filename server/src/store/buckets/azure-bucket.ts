@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { FetchFault } from '../fetcher/index.ts';
 import { type Bucket, BucketFault, type BucketParts, listBytesMax, objectsPerList } from './bucket.ts';
-import { elementsOf, textOf } from './listing-xml.ts';
+import { checkListing, elementsOf, textOf } from './listing-xml.ts';
 import { escaped, textIn, transferMsMax } from './s3-bucket.ts';
 
 const version = '2021-08-06';
@@ -59,8 +59,7 @@ export function openAzureBucket({ fetcher, address, credentials, endpoints }: Bu
         ...(cursor ? { marker: cursor } : {}),
       };
       const xml = await textIn(await get(escaped(address.bucket), query, listBytesMax, signal));
-      if (!xml.includes('<EnumerationResults'))
-        throw new BucketFault('The answer to the listing is not one of Azure.');
+      checkListing(xml, 'EnumerationResults', 'Azure');
       const objects = elementsOf(xml, 'Blob').map((one) => ({
         key: textOf(one, 'Name'),
         sizeBytes: Number(textOf(one, 'Content-Length')),

@@ -1,3 +1,5 @@
+import { BucketFault } from './bucket.ts';
+
 // Listings of S3 and Azure are flat: a repeated element with plain ones inside. These few lines read them; a parser of
 // whole XML would bring entities, namespaces and their attacks along.
 
@@ -9,6 +11,13 @@ function plain(text: string): string {
     if (code === undefined) return named[name] ?? whole;
     return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
   });
+}
+
+/** @throws BucketFault unless the text is a listing, from its first to its last element; half of one would pass for the whole */
+export function checkListing(xml: string, root: string, whose: string): void {
+  if (!xml.includes(`<${root}`)) throw new BucketFault(`The answer to the listing is not one of ${whose}.`);
+  if (!xml.includes(`</${root}>`) && !new RegExp(`<${root}[^>]*/>`).test(xml))
+    throw new BucketFault('The answer to the listing breaks off.');
 }
 
 /** The inner text of each element of this name, as it stands. */

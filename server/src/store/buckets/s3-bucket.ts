@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { FetchFault } from '../fetcher/index.ts';
 import { type Bucket, BucketFault, type BucketParts, listBytesMax, objectsPerList } from './bucket.ts';
-import { elementsOf, textOf } from './listing-xml.ts';
+import { checkListing, elementsOf, textOf } from './listing-xml.ts';
 
 const emptyHash = createHash('sha256').update('').digest('hex');
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
@@ -74,8 +74,7 @@ export function openS3Bucket({ fetcher, address, credentials, endpoints }: Bucke
       };
       const { stream } = await get('', query, listBytesMax, signal);
       const xml = await textIn(stream);
-      if (!xml.includes('<ListBucketResult'))
-        throw new BucketFault('The answer to the listing is not one of S3.');
+      checkListing(xml, 'ListBucketResult', 'S3');
       const objects = elementsOf(xml, 'Contents').map((one) => ({
         key: textOf(one, 'Key'),
         sizeBytes: Number(textOf(one, 'Size')),
