@@ -216,6 +216,36 @@ describe.skipIf(withoutBrowser)('labelling', { timeout: 120_000 }, () => {
     });
   });
 
+  test('an input that is left while the server is away is saved when it is back, and the next one opens by itself', async () => {
+    await openInput('circle-2', async ({ page, context }) => {
+      const before = (await shapes('circle-2')).length;
+      const next = page.getByRole('button', { name: 'Next', exact: true });
+      await expect.poll(() => next.isEnabled(), soon).toBe(true);
+      const isApi = /\/v2\/(?!login)|\/healthz/;
+      await context.route(isApi, (route) => route.abort());
+      await page.keyboard.press('Shift+N');
+      await expect.poll(() => page.locator('.save-note').getAttribute('data-state'), soon).toBe('waiting');
+      await next.click();
+      await page.locator('main').getByRole('alert').getByText('The server cannot be reached').waitFor();
+      expect(await shapes('circle-2')).toHaveLength(before);
+      await context.unroute(isApi);
+      await page.getByRole('toolbar').waitFor();
+      expect(new URL(page.url()).pathname).toMatch(/\/inputs\/circle-[13]$/);
+      await expect.poll(async () => (await shapes('circle-2')).length, soon).toBe(before + 1);
+
+      // What is not in its list, the medium and its labels, is read again too.
+      const labels = /\/annotations(\?|$)/;
+      await context.route(labels, (route) => route.abort());
+      await page.goto(page.url().replace(/[^/]+$/, 'circle-2'));
+      const alert = page.locator('main').getByRole('alert');
+      await alert.getByText('The server cannot be reached').waitFor();
+      await context.unroute(labels);
+      await alert.getByRole('button', { name: 'Try again' }).click();
+      await page.getByRole('toolbar').waitFor();
+      await expect.poll(() => page.locator('.object-list li').count(), soon).toBe(before + 1);
+    });
+  });
+
   test('what others do meanwhile takes no way back away, and no shape', async () => {
     await openInput('circle-5', async ({ page }) => {
       const rows = page.locator('.object-list li');

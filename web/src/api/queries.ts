@@ -2,6 +2,7 @@ import type { App, User } from '@fovea/contract/rest';
 import { QueryClient, useQuery } from '@tanstack/react-query';
 import { createContext, useContext, useMemo } from 'react';
 import { type Request, type Response, type RpcName, rpc } from './client.ts';
+import { onServerState } from './server-state.ts';
 import { Trouble } from './trouble.ts';
 
 export const queries = new QueryClient({
@@ -13,6 +14,12 @@ export const queries = new QueryClient({
       refetchOnWindowFocus: true,
     },
   },
+});
+
+// What could not be asked while the server was away is asked when it is back: the banner says so.
+onServerState((isLost) => {
+  if (isLost) return;
+  void queries.refetchQueries({ type: 'active', predicate: ({ state }) => state.status === 'error' });
 });
 
 export const keyOf = <Name extends RpcName>(name: Name, request: Request<Name>) => [name, request] as const;

@@ -79,6 +79,7 @@ export class Autosave {
   #wanted: Drawing;
   #running: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
 
   constructor(
     app: AppName,
@@ -99,8 +100,15 @@ export class Autosave {
     );
     this.#changed = changed;
     this.#stopListening = onServerState((isLost) => {
-      if (!isLost) void this.flush();
+      if (isLost) return;
+      if (this.#isClosed) this.#finish();
+      else void this.flush();
     });
+    // Whoever opens an input again has the draft of what is not saved, and goes on from there.
+    const key = keyOf(app, inputId);
+    const before = left.get(key);
+    if (before) before.#stopListening();
+    left.delete(key);
   }
 
   get isDirty(): boolean {
@@ -144,10 +152,24 @@ export class Autosave {
   }
 
   close(): void {
-    this.#stopListening();
-    if (!this.isDirty && !this.#running) return;
+    this.#isClosed = true;
+    if (!this.isDirty && !this.#running) {
+      this.#stopListening();
+      return;
+    }
+    left.set(keyOf(this.#app, this.#inputId), this);
+    this.#finish();
+  }
+
+  /** Saves what is left to save; while the server is away, when it is back. */
+  #finish(): void {
     const key = keyOf(this.#app, this.#inputId);
-    const done = this.flush().finally(() => closing.get(key) === done && closing.delete(key));
+    const done = this.flush().finally(() => {
+      if (closing.get(key) === done) closing.delete(key);
+      if (this.isDirty) return;
+      this.#stopListening();
+      if (left.get(key) === this) left.delete(key);
+    });
     closing.set(key, done);
   }
 
@@ -292,6 +314,8 @@ export class Autosave {
   }
 }
 
+/** Inputs that were left before all of them was saved. */
+const left = new Map<string, Autosave>();
 /** Savings that go on after their input was left. */
 const closing = new Map<string, Promise<unknown>>();
 const keyOf = ({ user_id, app_id }: AppName, inputId: string): string => `${user_id}/${app_id}/${inputId}`;

@@ -1,9 +1,10 @@
 import type { Annotation, HostedURL, Input } from '@fovea/contract/rest';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call, rpc } from '../../api/client.ts';
 import { hostedPath, kindOf, stateOf } from '../../api/media.ts';
 import { type AppName, useAppName, useRpc } from '../../api/queries.ts';
+import { onServerState } from '../../api/server-state.ts';
 import { wordsOf } from '../../api/trouble.ts';
 import { pathTo, usePlace } from '../../app/place.ts';
 import { conceptRefOf, marksOf, shapesOf } from '../../canvas/annotations.ts';
@@ -55,6 +56,8 @@ function Opened({ app, input: found }: { app: AppName; input: Input }) {
   const [input] = useState(found);
   const [screen, setScreen] = useState<ReactNode>();
   const [trouble, setTrouble] = useState<unknown>();
+  const [tries, setTries] = useState(1);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another try reads anew
   useEffect(() => {
     let isHere = true;
     openers[kindOf(input.data)](app, input).then(
@@ -64,11 +67,19 @@ function Opened({ app, input: found }: { app: AppName; input: Input }) {
     return () => {
       isHere = false;
     };
-  }, [app, input]);
+  }, [app, input, tries]);
+  const again = useCallback(() => {
+    setTrouble(undefined);
+    setTries((before) => before + 1);
+  }, []);
+  useEffect(
+    () => (trouble === undefined ? undefined : onServerState((isLost) => isLost || again())),
+    [trouble, again],
+  );
   if (trouble !== undefined)
     return (
       <div className="page">
-        <TroubleNote thrown={trouble} />
+        <TroubleNote thrown={trouble} retry={again} />
       </div>
     );
   return screen ?? <Waiting label={t('label.opening')} />;
