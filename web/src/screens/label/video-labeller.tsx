@@ -319,7 +319,8 @@ function FrameField({ frame, count, seek }: { frame: number; count: number; seek
         onChange={(event) => setTyped(event.target.value)}
         onBlur={take}
         onKeyDown={(event) => {
-          if (event.key === 'Enter') take();
+          // It is taken with the focus; the next key is one of the canvas.
+          if (event.key === 'Enter') event.currentTarget.blur();
           if (event.key === 'Escape') setTyped(undefined);
         }}
       />
