@@ -63,6 +63,16 @@ describe.skipIf(withoutBrowser)('screens of an app', { timeout: 120_000 }, () =>
       await page
         .getByRole('textbox', { name: 'YAML' })
         .fill(yaml.replace('id: first', 'id: find').replace('node_id: first', 'node_id: find'));
+      // A look at the graph loses nothing that was typed.
+      await page.getByRole('tab', { name: 'Graph' }).click();
+      await page.locator('.flow-node', { hasText: 'first' }).waitFor();
+      await page.getByRole('tab', { name: 'YAML' }).click();
+      await page.getByRole('button', { name: 'Take over into the graph' }).click();
+      await page.getByRole('button', { name: 'Discard' }).click();
+      expect(await page.getByRole('textbox', { name: 'YAML' }).inputValue()).toBe(yaml);
+      await page
+        .getByRole('textbox', { name: 'YAML' })
+        .fill(yaml.replace('id: first', 'id: find').replace('node_id: first', 'node_id: find'));
       await page.getByRole('button', { name: 'Take over into the graph' }).click();
       await page.getByRole('button', { name: 'Save' }).click();
       await page.getByRole('tab', { name: 'Graph' }).click();

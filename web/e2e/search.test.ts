@@ -195,6 +195,25 @@ describe.skipIf(withoutBrowser)('searching', { timeout: 120_000 }, () => {
     });
   });
 
+  test('where no match is a good one, that is said, and no cut is offered that leaves nothing', async () => {
+    await open(async ({ page, context }) => {
+      let goodFrom = 2;
+      await context.route('**/inputs/searches', async (route) => {
+        const response = await route.fetch();
+        const json = { ...(await response.json()), fovea_explain: [{ cutoff: { score: goodFrom } }] };
+        await route.fulfill({ response, json });
+      });
+      await page.getByText('4 inputs').waitFor();
+      await choose(page, 'Search by a picture', [await file('circle', 2)]);
+      await page.getByText('No match is a good one: those begin at 2').waitFor();
+      expect(await page.getByRole('button', { name: /^Good matches end/ }).count()).toBe(0);
+      goodFrom = 0.001;
+      await choose(page, 'Search by a picture', [await file('circle', 3)]);
+      await page.getByRole('button', { name: /^Good matches end at 0.001/ }).waitFor();
+      await context.unrouteAll({ behavior: 'ignoreErrors' });
+    });
+  });
+
   test('a page that was opened anew asks for the picture again, and shows nothing else meanwhile', async () => {
     await open(async ({ page }) => {
       await page.getByRole('heading', { name: 'The picture has to be dropped again' }).waitFor();

@@ -86,7 +86,10 @@ export function ScoreCut({ query }: { query: Query }) {
           score: formatNumber(cut, { maximumFractionDigits: 2 }),
         })}
       </p>
-      {goodFrom !== undefined && (
+      {goodFrom !== undefined && found.every((score) => score < goodFrom) && (
+        <p className="quiet small">{t('search.noneGood', { score: shown(goodFrom) })}</p>
+      )}
+      {goodFrom !== undefined && found.some((score) => score >= goodFrom) && (
         <Button
           isSmall
           onPress={() => {
@@ -95,9 +98,11 @@ export function ScoreCut({ query }: { query: Query }) {
             search({ ...query, scoreMin });
           }}
         >
-          {t('search.goodFrom', { score: formatNumber(goodFrom, { maximumFractionDigits: 3 }) })}
+          {t('search.goodFrom', { score: shown(goodFrom) })}
         </Button>
       )}
     </div>
   );
 }
+
+const shown = (score: number): string => formatNumber(score, { maximumFractionDigits: 3 });

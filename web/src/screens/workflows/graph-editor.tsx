@@ -34,7 +34,8 @@ import {
 } from './graph.ts';
 import type { NodeRun } from './run-preview.tsx';
 
-const size = { width: 220, height: 96 };
+/** What a node takes with all that it can say. */
+const size = { width: 220, height: 136 };
 const source = '*';
 
 interface Shown extends Record<string, unknown> {

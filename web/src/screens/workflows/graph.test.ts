@@ -118,6 +118,10 @@ test.each([
     'workflow: {nodes: [{id: a, model: {model_id: m}, node_inputs: [{node_id: b}]}]}',
     'workflow.yaml.unknownNode',
   ],
+  [
+    'workflow: {nodes: [{id: a, model: {model_id: m}}, {id: a, model: {model_id: n}}]}',
+    'workflow.yaml.sameNode',
+  ],
 ])('%s is refused: %s', (text, key) => {
   expect(() => graphFromYaml(text, graph, new Map())).toThrow(key);
 });

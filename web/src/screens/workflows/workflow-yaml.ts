@@ -73,7 +73,11 @@ export function graphFromYaml(
       isSuppressed: node.suppress_output === true,
     };
   });
-  const ids = new Set(nodes.map(({ id }) => id));
+  const ids = new Set<string>();
+  for (const { id } of nodes) {
+    if (ids.has(id)) throw new YamlTrouble('workflow.yaml.sameNode', id);
+    ids.add(id);
+  }
   for (const { inputs } of nodes)
     for (const input of inputs)
       if (!ids.has(input)) throw new YamlTrouble('workflow.yaml.unknownNode', input);

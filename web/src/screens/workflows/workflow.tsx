@@ -108,7 +108,8 @@ function Editor({ workflow }: { workflow: WorkflowMessage }) {
             <GraphEditor graph={graph} onChange={setGraph} models={models} types={types} runs={runs} />
           </Suspense>
         </TabPanel>
-        <TabPanel id="yaml">
+        {/* Kept: what is typed is not lost by a look at the graph. */}
+        <TabPanel id="yaml" className="yaml-panel" shouldForceMount>
           <YamlTab graph={graph} onChange={setGraph} models={models} />
         </TabPanel>
         <TabPanel id="versions">

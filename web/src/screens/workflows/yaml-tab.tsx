@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button } from '../../ui/button.tsx';
 import { CopyButton } from '../../ui/copy.tsx';
@@ -17,12 +17,17 @@ export function YamlTab({
   models: ReadonlyMap<string, GraphNode['model']>;
 }) {
   const { t } = useTranslation();
-  const [text, setText] = useState(() => yamlOf(graph));
+  const [typed, setTyped] = useState<string>();
   const [error, setError] = useState<string>();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another graph is another text
+  useEffect(() => {
+    setTyped(undefined);
+    setError(undefined);
+  }, [graph]);
+  const text = typed ?? yamlOf(graph);
   const apply = () => {
     try {
       onChange(graphFromYaml(text, graph, models));
-      setError(undefined);
     } catch (thrown) {
       if (!(thrown instanceof YamlTrouble)) throw thrown;
       setError(`${t(thrown.message)} ${thrown.about}`);
@@ -35,12 +40,14 @@ export function YamlTab({
         isLong
         rows={Math.min(30, text.split('\n').length + 2)}
         value={text}
-        onChange={setText}
+        onChange={setTyped}
         error={error}
         spellCheck="false"
       />
       <div className="row">
-        <Button onPress={apply}>{t('workflow.apply')}</Button>
+        <Button isDisabled={typed === undefined} onPress={apply}>
+          {t('workflow.apply')}
+        </Button>
         <CopyButton text={text} />
       </div>
     </div>
