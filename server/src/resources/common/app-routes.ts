@@ -3,6 +3,7 @@ import { StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { commonFault } from './faults.ts';
+import { jsonObject } from './json-body.ts';
 
 type HeaderOf = (name: string) => string | undefined;
 
@@ -86,9 +87,7 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
     chunks.push(chunk as Buffer);
   }
   if (bytes === 0) return {};
-  try {
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-    if (body && typeof body === 'object' && !Array.isArray(body)) return body as Record<string, unknown>;
-  } catch {}
+  const body = jsonObject(Buffer.concat(chunks));
+  if (body) return body;
   throw new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, 'The body is not a JSON object.');
 }

@@ -6,6 +6,7 @@ import { idTrouble } from '#domain/ids.ts';
 import { sessionCookie, sessionTokenIn } from '#domain/session-cookie.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { run, sql } from '#store/sql.ts';
+import { jsonObject } from '../common/json-body.ts';
 import type { Sealer } from '../common/sealer.ts';
 import { hashSecret } from '../common/sealer.ts';
 import type { RememberedDirectory } from './directory.ts';
@@ -173,12 +174,8 @@ async function readJson(request: IncomingMessage): Promise<object> {
       throw new Fault('too_large', StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED, 'The body is too large.');
     chunks.push(chunk);
   }
-  try {
-    const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8') || '{}');
-    if (typeof json === 'object' && json !== null) return json;
-  } catch {
-    // Told below, in the same words as a body that is no object.
-  }
+  const json = sizeBytes === 0 ? {} : jsonObject(Buffer.concat(chunks));
+  if (json) return json;
   throw new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, 'The body must be a JSON object.');
 }
 

@@ -11,6 +11,7 @@ import {
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
+import { jsonObject } from '../common/json-body.ts';
 
 type HeaderOf = (name: string) => string | undefined;
 
@@ -294,11 +295,7 @@ async function bodyOf(request: IncomingMessage): Promise<Sent> {
     if (size > bodyBytesMax) throw badRequest('The body is too large.');
     chunks.push(chunk);
   }
-  try {
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Sent;
-  } catch {
-    // Said below.
-  }
+  const body = jsonObject(Buffer.concat(chunks));
+  if (body) return body as Sent;
   throw badRequest('The body must be a JSON object.');
 }

@@ -78,6 +78,25 @@ describe('what no text can hold', () => {
     expect([http, json.status.code]).toEqual([400, 11100]);
   });
 
+  test.each([
+    ['duplicates', { dataset_id: 'a\0' }],
+    ['exports', { dataset_id: 'a\0', format: 'coco' }],
+    ['imports', { upload_id: 'a\0', dataset_id: 'a' }],
+    ['duplicates', { dataset_id: nested(1_000) }],
+  ])('neither does a route beside the contract let it in: %s', async (route, body) => {
+    const { http, json } = await alice.rest(
+      'POST',
+      `/v2/ext/fovea/users/${alice.userId}/apps/${alice.appId}/${route}`,
+      body,
+    );
+    expect([http, json.status.code]).toEqual([400, 11100]);
+  });
+
+  test('a model behind the doors of others is not called by a NUL', async () => {
+    const body = { model: `${alice.userId}/${alice.appId}/models/a\0`, input: 'x' };
+    expect((await alice.rest('POST', '/v2/ext/openai/v1/embeddings', body)).http).toBe(400);
+  });
+
   test('NUL in the id of a saved search is no server error', async () => {
     for (const reply of [
       await alice.client.getSearch({ id: 'a\0' }),

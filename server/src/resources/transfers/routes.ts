@@ -6,6 +6,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import { withSessionCookie } from '#domain/session-cookie.ts';
 import { commonFault } from '../common/faults.ts';
+import { jsonObject } from '../common/json-body.ts';
 import { always, refuse, sendObject } from '../common/send-object.ts';
 import { findDatasetKeys, versionState } from '../datasets/index.ts';
 import { findUpload } from '../uploads/index.ts';
@@ -253,12 +254,8 @@ async function readBody(request: IncomingMessage): Promise<Body> {
       );
     parts.push(part as Buffer);
   }
-  try {
-    const value: unknown = JSON.parse(Buffer.concat(parts).toString('utf8') || '{}');
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Body;
-  } catch {
-    // Said below.
-  }
+  const body = size === 0 ? {} : jsonObject(Buffer.concat(parts));
+  if (body) return body;
   throw commonFault.invalid('The body is no JSON object.');
 }
 

@@ -6,6 +6,7 @@ import { idTrouble, newId } from '#domain/ids.ts';
 import type { JsonMap } from '#domain/patch.ts';
 import type { Deps } from '../../common/deps.ts';
 import { commonFault } from '../../common/faults.ts';
+import { jsonObject } from '../../common/json-body.ts';
 import { insertVersion, lockModel, modelFault, packVersion, touchModel } from '../../models/index.ts';
 import { type Backend, backendKinds, backendMark, insertBackend } from './backend.ts';
 
@@ -116,12 +117,7 @@ async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>
     if (size > bodyBytesMax) throw commonFault.invalid('The body is too large.');
     chunks.push(chunk);
   }
-  try {
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>;
-  } catch {
-    // Said below.
-  }
+  const body = jsonObject(Buffer.concat(chunks));
+  if (body) return body;
   throw commonFault.invalid('The body must be a JSON object.');
 }
