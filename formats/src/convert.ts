@@ -1,7 +1,7 @@
 import { formats } from './all.ts';
 import type { FileSink } from './files.ts';
-import type { Format, FormatId } from './format.ts';
-import { fit, isUprightBox, type Loss } from './holds.ts';
+import type { Format } from './format.ts';
+import { fit, type Holds, isUprightBox, type Loss } from './holds.ts';
 import { sizeOfStream } from './image-size.ts';
 import type { Report } from './problems.ts';
 import { type Annotation, type Dataset, type ImageRecord, isPlaced } from './record.ts';
@@ -20,13 +20,19 @@ export interface Counts {
 
 /** What a set holds, and what each format would not keep of it, before anything is written. */
 export interface Inspection extends Counts {
-  losses: Partial<Record<FormatId, Partial<Record<Loss, number>>>>;
+  losses: Partial<Record<string, Partial<Record<Loss, number>>>>;
+}
+
+/** What a set may be written into: a format, or whatever else holds it. */
+export interface Holder {
+  readonly id: string;
+  readonly holds: Holds;
 }
 
 /** Walks a set once. */
-export async function inspect(dataset: Dataset, targets: readonly Format[] = formats): Promise<Inspection> {
+export async function inspect(dataset: Dataset, targets: readonly Holder[] = formats): Promise<Inspection> {
   const counts = new Tally(dataset);
-  const losses: Partial<Record<FormatId, Map<Loss, number>>> = {};
+  const losses: Record<string, Map<Loss, number>> = {};
   for (const { id } of targets) losses[id] = new Map();
   const lostOf = openLossesOfBoxes();
   const lostOfPicture = openLossesOfPictures(targets);
@@ -74,7 +80,7 @@ function sortOfBox(one: Annotation): string | undefined {
 }
 
 /** What each format loses of a picture; remembered for those with nothing but boxes, which come by the thousand. */
-function openLossesOfPictures(targets: readonly Format[]) {
+function openLossesOfPictures(targets: readonly Holder[]) {
   const known = new Map<string, readonly (readonly Loss[])[]>();
   return (told: ImageRecord): readonly (readonly Loss[])[] => {
     const sort = sortOfPicture(told);
@@ -104,7 +110,7 @@ function sortOfPicture({ id, split, attributes, frame, width, height, annotation
 /** What a format loses of each box of a sort, remembered. That a picture is left without any is told of pictures. */
 function openLossesOfBoxes() {
   const known = new Map<string, readonly Loss[]>();
-  return ({ id, holds }: Format, sort: string, one: Annotation): readonly Loss[] => {
+  return ({ id, holds }: Holder, sort: string, one: Annotation): readonly Loss[] => {
     const found = known.get(`${id} ${sort}`);
     if (found) return found;
     const lost: Loss[] = [];

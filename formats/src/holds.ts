@@ -120,7 +120,9 @@ function inPieces(one: Annotation | undefined, holds: Holds, lose: Lose): Annota
   if (!one) return [];
   if (holds.pieces || !one.polygons || one.polygons.length < 2) return [one];
   lose('pieces became objects');
-  const { id, ...rest } = one;
+  // The area is that of all pieces together.
+  const { id, area, ...rest } = one;
+  if (area !== undefined) lose('area lost');
   return one.polygons.map((ring, i) => ({
     ...(id === undefined ? {} : { id: i === 0 ? id : `${id}-${i + 1}` }),
     ...rest,

@@ -39,7 +39,7 @@ import { classesOf, withClasses } from './classes.ts';
 import type { TransferParts } from './deps.ts';
 import { takeStep } from './store.ts';
 import { type Cursor, conceptIdOf, noCounts, type TransferCounts, type TransferRow } from './transfer.ts';
-import { metadataOf, toPlainBox, toWire, wireOfBox } from './translate.ts';
+import { metadataOf, ownHolds, toPlainBox, toWire, wireOfBox } from './translate.ts';
 
 /** What ends a transfer for good, in words for whoever asked for it. */
 export class TransferRefused extends Error {
@@ -151,7 +151,7 @@ async function look(
   log: ReturnType<typeof problemLog>,
   progress: Progress,
 ) {
-  const found = await inspect(dataset);
+  const found = await inspect(dataset, [...formats, { id: 'fovea', holds: ownHolds }]);
   const { errors, warnings } = log.counts;
   progress.counts = { ...progress.counts, images: found.images };
   progress.hasLabels = mayHaveLabels(found);

@@ -53,6 +53,32 @@ const everything: Annotation[] = [
       { x: 0, y: 0, visibility: 0 },
     ],
   },
+  {
+    id: '25',
+    label: 'person',
+    box: { x: 0, y: 1, width: 9, height: 12 },
+    polygons: [[1, 2, 8, 2, 8, 12, 1, 12]],
+    keypoints: [
+      { x: 2, y: 3, visibility: 2 },
+      { x: 4, y: 5, visibility: 2 },
+      { x: 6, y: 7, visibility: 1 },
+    ],
+  },
+  {
+    id: '26',
+    label: 'person',
+    mask: maskFromBitmap(
+      Array.from({ length: side * side }, (_, i) => Number(i % 5 === 0)),
+      side,
+      side,
+    ),
+    keypoints: [
+      { x: 2, y: 3, visibility: 2 },
+      { x: 4, y: 5, visibility: 2 },
+      { x: 6, y: 7, visibility: 2 },
+    ],
+  },
+  { id: '27', label: 'tree', box: { x: 0, y: 0, width: 12, height: 12 }, polygons: [[2, 2, 9, 2, 9, 8.5]] },
   { id: '16', text: 'a street, seen from above' },
   { id: '17', label: 'outdoors' },
 ];
@@ -227,13 +253,14 @@ test('a set goes in, and comes out as it went in, with its ids, its empty pictur
     report: {
       images: 3,
       emptyImages: 1,
-      annotations: 8,
-      byClass: { car: 3, tree: 2, 'never seen': 0 },
+      annotations: 11,
+      byClass: { car: 3, tree: 3, 'never seen': 0 },
       bySplit: { train: 1, val: 2 },
     },
   });
   expect(dry.report.losses['coco']).toEqual({});
-  expect(dry.report.losses['yolo-detect']).toMatchObject({ 'mask became box': 1, 'text lost': 1 });
+  expect(dry.report.losses['fovea']).toEqual({});
+  expect(dry.report.losses['yolo-detect']).toMatchObject({ 'mask became box': 2, 'text lost': 1 });
   expect((await alice.client.listInputs({})).inputs).toEqual([]);
 
   const done = await imported(alice, coco, { dataset_id: 'street' });
@@ -243,19 +270,19 @@ test('a set goes in, and comes out as it went in, with its ids, its empty pictur
     inputs_added: 3,
     inputs_present: 0,
     inputs_failed: 0,
-    annotations_added: 8,
+    annotations_added: 11,
     annotations_failed: 0,
   });
   expect((await alice.client.listDatasetInputs({ datasetId: 'street' })).datasetInputs).toHaveLength(3);
 
   const again = await imported(alice, coco, { dataset_id: 'street' });
-  expect(again.progress).toMatchObject({ inputs_added: 0, inputs_present: 3, annotations_added: 8 });
+  expect(again.progress).toMatchObject({ inputs_added: 0, inputs_present: 3, annotations_added: 11 });
   expect((await alice.client.listInputs({})).inputs).toHaveLength(3);
   expect(
     (await alice.client.listAnnotations({ perPage: 100 })).annotations.filter(
       ({ data }) => data?.regions.length,
     ),
-  ).toHaveLength(6);
+  ).toHaveLength(9);
 
   const { transfer, archive } = await exported(alice, { dataset_id: 'street', format: 'coco' });
   expect(transfer.report.losses['coco']).toEqual({});
@@ -305,6 +332,31 @@ test('COCO goes in, YOLO comes out, goes in again, and is equal in all that YOLO
   expect(shown(await recordsIn(again.archive, 'yolo-segment'))).toEqual(shown(hoped));
 });
 
+test('what an import cannot keep is told before, and words beside a box stay with it', async () => {
+  const alice = await signedIn('alice');
+  const box = { x: 1, y: 1, width: 6, height: 6 };
+  const pieces = [
+    [1, 1, 5, 1, 5, 5],
+    [8, 8, 12, 8, 12, 12],
+  ];
+  const annotations = [
+    { id: '31', label: 'car', box, text: 'AB 12' },
+    { id: '32', label: 'car', polygons: pieces, area: 30 },
+  ];
+  const [first] = street as [ImageRecord];
+  const csv = await archiveOf(set([{ ...first, annotations }]), 'csv');
+  const done = await imported(alice, csv, { dataset_id: 'words' });
+  expect(done.report.losses['fovea']).toEqual({ 'pieces became objects': 1, 'area lost': 1 });
+  const { archive } = await exported(alice, { dataset_id: 'words', format: 'csv' });
+  const [back] = await recordsIn(archive, 'csv');
+  const shown = back?.annotations.map(({ id, ...one }) => one) ?? [];
+  expect(shown).toEqual([
+    { label: 'car', box, text: 'AB 12' },
+    { label: 'car', polygons: [pieces[0]] },
+    { label: 'car', polygons: [pieces[1]] },
+  ]);
+});
+
 test('downloads go on where they broke off', async () => {
   const alice = await signedIn('alice');
   await imported(alice, await archiveOf(set(street), 'coco'), { dataset_id: 'street' });
@@ -344,7 +396,7 @@ test('one bad picture is told and left out; the rest goes in', async () => {
   const done = await imported(alice, await archiveOf(set(mixed), 'coco'), { dataset_id: 'mixed' });
   expect(done).toMatchObject({
     state: 'done',
-    progress: { images: 5, annotations_added: 8, annotations_failed: 1 },
+    progress: { images: 5, annotations_added: 11, annotations_failed: 1 },
   });
   expect(done.problems.map(({ path }) => path)).toEqual(
     expect.arrayContaining(['missing.png', 'broken.png']),

@@ -9,6 +9,7 @@ import {
   type ImageRecord,
   isPlaced,
   isUprightBox,
+  packCounts,
   type Value,
 } from '@fovea/formats';
 import { idTrouble } from '#domain/ids.ts';
@@ -17,9 +18,10 @@ import type { PlainBox } from '../annotations/index.ts';
 import { conceptIdOf } from './transfer.ts';
 
 /**
- * What this server holds of a record. A region has one place, in parts of the picture. What a region has no field for
- * (attributes, score, crowd, area, track, whether keypoints are hidden, how a box is turned) stands in the
- * annotation's `annotation_info` under `source`, where exports find it again.
+ * What this server holds of a record. A region has one place, in parts of the picture: keypoints, else a mask, else an
+ * outline, else a box. What a region has no field for (attributes, score, crowd, area, track, whether keypoints are hidden,
+ * how a box is turned, the other shapes of the same object) stands in the annotation's `annotation_info` under `source`,
+ * where exports find it again. Of an object in several outlines each becomes one of its own.
  */
 export const ownHolds: Holds = {
   box: true,
@@ -46,6 +48,7 @@ export const ownHolds: Holds = {
   'image-ids': true,
   'annotation-ids': true,
   'image-size': true,
+  'several-shapes': true,
 };
 
 interface Size {
@@ -62,8 +65,12 @@ interface Source {
   readonly area?: number;
   readonly track?: string;
   readonly rotation?: number;
-  /** x, y, width, height of a turned box, or of one that reaches over the edge, in pixels. */
+  /** x, y, width, height in pixels of a box that is turned, reaches over the edge, or stands beside another shape. */
   readonly box?: readonly number[];
+  /** x, y, x, y … in pixels of an outline beside keypoints. */
+  readonly polygon?: readonly number[];
+  /** Runs as COCO packs them of a mask, as large as its picture, beside keypoints. */
+  readonly mask?: string;
   readonly visibility?: readonly number[];
 }
 
@@ -122,8 +129,8 @@ export async function toWire(
     inputId,
     ...(annotationInfo && { annotationInfo: annotationInfo as never }),
     data: {
-      ...(region ? regionSaying(region, concepts) : { concepts }),
-      ...(one.text === undefined ? {} : { text: { raw: one.text } }),
+      ...(region ? regionSaying(region, concepts, one.text) : { concepts }),
+      ...(one.text === undefined || region ? {} : { text: { raw: one.text } }),
     },
   });
 }
@@ -139,7 +146,9 @@ function namedBy(one: Annotation, size: Size, index: number) {
 }
 
 function sourceOf(one: Annotation, hasOwnId: boolean, { width, height }: Size): Source {
-  const { box } = one;
+  // A turned box beside an outline that the region shows would be taken for what that outline is of.
+  const box = one.box?.rotation && one.polygons && !one.keypoints ? undefined : one.box;
+  const isBeside = one.keypoints || one.mask || one.polygons;
   const isOver = box && (box.x < 0 || box.y < 0 || box.x + box.width > width || box.y + box.height > height);
   return compact<Source>({
     id: hasOwnId ? undefined : one.id,
@@ -149,7 +158,9 @@ function sourceOf(one: Annotation, hasOwnId: boolean, { width, height }: Size): 
     area: one.area,
     track: one.track,
     rotation: box?.rotation,
-    box: box && (box.rotation || isOver) ? [box.x, box.y, box.width, box.height] : undefined,
+    box: box && (box.rotation || isOver || isBeside) ? [box.x, box.y, box.width, box.height] : undefined,
+    polygon: one.keypoints && one.polygons?.[0],
+    mask: one.keypoints && one.mask && packCounts(one.mask.counts),
     visibility: one.keypoints?.some(({ visibility }) => visibility !== 2)
       ? one.keypoints.map(({ visibility }) => visibility)
       : undefined,
@@ -159,8 +170,10 @@ function sourceOf(one: Annotation, hasOwnId: boolean, { width, height }: Size): 
 type Region = MessageInitShape<typeof RegionInfoSchema>;
 type Concepts = readonly { id: string; name: string; value: number }[];
 
-const regionSaying = (regionInfo: Region, concepts: Concepts) => ({
-  regions: [{ regionInfo, data: { concepts: [...concepts] } }],
+const regionSaying = (regionInfo: Region, concepts: Concepts, text?: string) => ({
+  regions: [
+    { regionInfo, data: { concepts: [...concepts], ...(text === undefined ? {} : { text: { raw: text } }) } },
+  ],
 });
 
 interface Part {

@@ -3,7 +3,6 @@ import type { Data, Region } from '@fovea/contract';
 import {
   type Annotation,
   attributesOf,
-  type Box,
   compact,
   type Fields,
   fieldsOf,
@@ -13,6 +12,7 @@ import {
   numberOf,
   numbersOf,
   textField,
+  unpackCounts,
 } from '@fovea/formats';
 import { encodeJpeg, type MediaDecoder, type Video } from '#engine/media/index.ts';
 import type { Runs } from '#engine/metrics/index.ts';
@@ -57,8 +57,12 @@ interface Source {
   readonly id: string | undefined;
   readonly rest: Partial<Annotation>;
   readonly rotation: number | undefined;
-  /** x, y, width, height of a turned box, or of one that reaches over the edge, in pixels. */
+  /** x, y, width, height in pixels of a box that is turned, reaches over the edge, or stands beside another shape. */
   readonly box: readonly number[] | undefined;
+  /** In pixels, beside keypoints. */
+  readonly polygon: readonly number[] | undefined;
+  /** Runs as COCO packs them, beside keypoints. */
+  readonly mask: string | undefined;
   readonly visibility: readonly number[] | undefined;
 }
 
@@ -255,6 +259,8 @@ function sourceOf(info: unknown): Source {
     }),
     rotation: numberOf(get(source, 'rotation')),
     box: numbersOf(get(source, 'box')),
+    polygon: numbersOf(get(source, 'polygon')),
+    mask: textField(get(source, 'mask')),
     visibility: numbersOf(get(source, 'visibility')),
   };
 }
@@ -274,21 +280,23 @@ async function placeOf(
 ): Promise<Partial<Annotation> | undefined> {
   if (!regionInfo) return undefined;
   const { boundingBox, polygon, point, mask, keypointLocations } = regionInfo;
-  if (source.box) {
-    const [x, y, w, h] = source.box as [number, number, number, number];
-    const box: Box = { x, y, width: w, height: h, ...(source.rotation ? { rotation: source.rotation } : {}) };
-    return { box };
-  }
+  const beside = shapesBeside(source, { width, height });
+  // A turned box is shown as its outline; one that reaches over the edge, as far as it lies inside.
+  if (beside.box && (boundingBox || (polygon && beside.box.rotation))) return { box: beside.box };
   if (boundingBox) {
     const { leftCol, topRow, rightCol, bottomRow } = boundingBox;
     const [x, y] = [near(leftCol * width), near(topRow * height)];
     return { box: { x, y, width: near(rightCol * width - x), height: near(bottomRow * height - y) } };
   }
   if (polygon)
-    return { polygons: [polygon.points.flatMap(({ row, col }) => [near(col * width), near(row * height)])] };
+    return {
+      ...beside,
+      polygons: [polygon.points.flatMap(({ row, col }) => [near(col * width), near(row * height)])],
+    };
   if (point) return { point: { x: near(point.col * width), y: near(point.row * height) } };
   if (keypointLocations.length > 0) {
     return {
+      ...beside,
       keypoints: keypointLocations.map((at, i): Keypoint => {
         const visibility = (source.visibility?.[i] ?? visibilities[at.visibility] ?? 2) as 0 | 1 | 2;
         return visibility === 0
@@ -300,7 +308,24 @@ async function placeOf(
   const bytes = mask?.image?.base64;
   if (!bytes || bytes.length === 0) return undefined;
   const runs = await readMask(bytes, width, height);
-  return runs && { mask: { width, height, counts: [...runs] } };
+  return runs && { ...beside, mask: { width, height, counts: [...runs] } };
+}
+
+/** The shapes of an object that its region has no field for. */
+function shapesBeside(
+  source: Source,
+  { width, height }: Size,
+): Pick<Annotation, 'box' | 'polygons' | 'mask'> {
+  const [x, y, w, h] = source.box ?? [];
+  const isBox = x !== undefined && y !== undefined && w !== undefined && h !== undefined;
+  const { rotation } = source;
+  const counts = source.mask === undefined ? undefined : unpackCounts(source.mask);
+  const isMask = counts?.reduce((sum, run) => sum + run, 0) === width * height;
+  return {
+    ...(isBox && { box: { x, y, width: w, height: h, ...(rotation ? { rotation } : {}) } }),
+    ...(source.polygon && source.polygon.length >= 6 && { polygons: [source.polygon] }),
+    ...(counts && isMask && { mask: { width, height, counts } }),
+  };
 }
 
 /** By Point.Visibility: not set, visible, not visible, not present. */
