@@ -192,7 +192,10 @@ async function open(
     engine,
     vectors,
     searchTimeoutMs: config.searchTimeoutMs,
-    onSearched: metrics.searched,
+    onSearched(way, stages, { share, matches, size, looked }) {
+      metrics.searched(way, stages);
+      log.debug({ way, share, matches, size, looked, stages: Object.fromEntries(stages) }, 'searched');
+    },
     embeddersOf,
     keyGrant: async (secret, grant) => {
       const header = (name: string) => (name === 'authorization' ? `Key ${secret}` : undefined);

@@ -150,7 +150,7 @@ export function searchHandlers(given: SearchParts): ServicePart<Call, Rpc> {
       const hits = await show(whys);
       return { id, hits, foveaExplain: await explainSearches(opened) };
     } finally {
-      for (const { trail } of opened) parts.onSearched(trail.plan?.way ?? 'count', trail.stages);
+      for (const { trail } of opened) parts.onSearched(trail.plan?.way ?? 'count', trail.stages, trail);
     }
   }
 

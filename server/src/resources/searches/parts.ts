@@ -24,8 +24,12 @@ export interface SearchParts {
   readonly lookedInto?: Map<number, number>;
   /** Longest time that a caller waits for the answer of a search, once it is its turn. */
   readonly searchTimeoutMs: number;
-  /** Told how each search of a caller went: how it was planned, and the milliseconds of its stages. */
-  readonly onSearched: (way: string, stages: ReadonlyMap<string, number>) => void;
+  /** Told how each search of a caller went: how it was planned and upon what, and the milliseconds of its stages. */
+  readonly onSearched: (
+    way: string,
+    stages: ReadonlyMap<string, number>,
+    known: { readonly [what in 'share' | 'matches' | 'size' | 'looked']?: number },
+  ) => void;
   /** The embedders of the app; none serves where its base workflow makes no embeddings. */
   readonly embeddersOf: (db: Db & Partial<RawReads>, grant: AppGrant) => Promise<AppEmbedders>;
   /** Vector of a picture. @throws Fault when it cannot be fetched or decoded */

@@ -12,7 +12,7 @@ let person: Person;
 let database: pg.Client;
 
 beforeAll(async () => {
-  server = await startServer({ env: { FOVEA_SEARCH_SECONDS_MAX: '1' } });
+  server = await startServer({ env: { FOVEA_SEARCH_SECONDS_MAX: '1', FOVEA_LOG_LEVEL: 'debug' } });
   const { url, userId, pat, dataDir } = server;
   person = personWith({ url, userId, pat, appId: 'slow' });
   await person.client.postApps({
@@ -27,6 +27,26 @@ beforeAll(async () => {
 afterAll(async () => {
   await database?.end();
   await server?.stop();
+});
+
+test('the log tells how a search was planned, and upon what', async () => {
+  await person.client.postInputsSearches({
+    searches: [
+      {
+        query: {
+          filters: [{ input: { status: { code: 30000 } } }],
+          ranks: [{ annotation: { inputId: 'a' } }],
+        },
+      },
+    ],
+  });
+  const told = await until('a line in the log', async () =>
+    server
+      .output()
+      .split('\n')
+      .find((line) => line.includes('"msg":"searched"')),
+  );
+  expect(JSON.parse(told)).toMatchObject({ way: 'filter_then_score', share: 1, size: 2 });
 });
 
 const searches: [string, object][] = [
