@@ -47,10 +47,11 @@ const strengthUsual = 0.7;
 /** Nothing can be calibrated on a handful of rows; weaker l2 keeps their head from saying "perhaps" to all. */
 const strengthOfFew = 0.05;
 const stepsWanted = 500;
-const epochsMin = 4;
+const epochsMin = 3;
 const patienceMin = 4;
-/** The highest rate of a run of `epochsMin` passes; longer runs, of smaller sets, can afford longer steps. */
+/** The highest rate of a run of up to so many passes; longer runs, of smaller sets, can afford longer steps. */
 const peakRate = 0.004;
+const peakEpochs = 4;
 const peakRateMax = 0.016;
 
 /**
@@ -206,7 +207,7 @@ function train(problem: HeadProblem, round: Round, watch: Watch): Trained {
   const order = Int32Array.from(rows);
   const stepsPerEpoch = Math.ceil(rows.length / net.batch);
   const epochs = Math.min(problem.epochsMax, Math.max(epochsMin, Math.ceil(stepsWanted / stepsPerEpoch)));
-  const peak = Math.min(peakRateMax, peakRate * Math.sqrt(Math.max(1, epochs / epochsMin)));
+  const peak = Math.min(peakRateMax, peakRate * Math.sqrt(Math.max(1, epochs / peakEpochs)));
   const schedule = new Schedule(epochs, stepsPerEpoch, peak);
   if (coolAfter !== undefined) schedule.stopAfter(coolAfter);
   // In standardised space a vector of unit length has a squared length of `dims`.

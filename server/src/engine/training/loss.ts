@@ -15,42 +15,22 @@ export function lossOf(problem: HeadProblem): Loss {
 
 /** Cross-entropy of a softmax over all classes. */
 function softmaxLoss(problem: HeadProblem): Loss {
-  const { classes } = problem;
   const wanted = problem.classIndex ?? new Int32Array(0);
   const weights = exclusiveWeights(problem);
-  const scores = new Float64Array(classes);
   return (net, rows, from, to) => {
     const { batch, logits } = net;
     const panel = batch * panelWidth;
+    const count = Math.min(batch, to - from);
+    const truthOf = (i: number) => wanted[rows[from + i] as number] as number;
+    const cellOf = (i: number) => (truthOf(i) >> 3) * panel + i * panelWidth + (truthOf(i) & 7);
+    const own = Float32Array.from({ length: count }, (_, i) => logits[cellOf(i)] as number);
+    const weightOf = (i: number) => (i < count ? (weights[truthOf(i)] as number) : 0);
+    const notes = net.softmax((i) => weightOf(i) / batch);
     let loss = 0;
-    for (let i = 0; i < batch; i += 1) {
-      const at = i * panelWidth;
-      if (from + i >= to) {
-        clearRow(logits, at, panel, panelsOf(classes));
-        continue;
-      }
-      let highest = Number.NEGATIVE_INFINITY;
-      for (let c = 0; c < classes; c += 1) {
-        const value = logits[(c >> 3) * panel + at + (c & 7)] as number;
-        scores[c] = value;
-        if (value > highest) highest = value;
-      }
-      const truth = wanted[rows[from + i] as number] as number;
-      const margin = (scores[truth] as number) - highest;
-      let sum = 0;
-      for (let c = 0; c < classes; c += 1) {
-        const power = Math.exp((scores[c] as number) - highest);
-        scores[c] = power;
-        sum += power;
-      }
-      const weight = weights[truth] as number;
-      loss += weight * (Math.log(sum) - margin);
-      const share = weight / (sum * batch);
-      for (let c = 0; c < classes; c += 1)
-        logits[(c >> 3) * panel + at + (c & 7)] = (scores[c] as number) * share;
-      const own = (truth >> 3) * panel + at + (truth & 7);
-      logits[own] = (logits[own] as number) - weight / batch;
-      clearPadding(logits, at, panel, classes);
+    for (let i = 0; i < count; i += 1) {
+      const [highest, sum] = [notes[4 * i + 1] as number, notes[4 * i + 2] as number];
+      loss += weightOf(i) * (Math.log(sum) - ((own[i] as number) - highest));
+      logits[cellOf(i)] = (logits[cellOf(i)] as number) - weightOf(i) / batch;
     }
     return loss;
   };

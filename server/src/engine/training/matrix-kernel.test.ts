@@ -63,3 +63,47 @@ test('an Adam step moves each weight as the definition says, decay included', ()
     expect(w[i]).toBeCloseTo(value, 5);
   });
 });
+
+test.each([
+  [1, 1, 3],
+  [4, 12, 1],
+  [256, 100, 40],
+])(
+  'a softmax of %i rows of %i classes, up to %i apart, is what the definition gives',
+  (rows, classes, apart) => {
+    const random = randomFrom(rows + classes);
+    const panels = Math.ceil(classes / 8);
+    const bench = new Workbench(panels * rows * 8 + rows * 4 + 256);
+    const [x, notes] = [bench.take(panels * rows * 8), bench.take(rows * 4)];
+    const cell = (r: number, c: number) => (c >> 3) * rows * 8 + r * 8 + (c & 7);
+    x.fill(-1e4);
+    for (let r = 0; r < rows; r += 1)
+      for (let c = 0; c < classes; c += 1) x[cell(r, c)] = apart * (random() - 0.5);
+    const logits = x.slice();
+    for (let r = 0; r < rows; r += 1) notes[4 * r] = r % 3;
+    bench.kernel.softmax(rows, panels, x.byteOffset, rows * 32, notes.byteOffset);
+    for (let r = 0; r < rows; r += 1) {
+      const row = Array.from({ length: classes }, (_, c) => logits[cell(r, c)] as number);
+      const highest = Math.max(...row);
+      const sum = row.reduce((total, value) => total + Math.exp(value - highest), 0);
+      expect(notes[4 * r + 1]).toBe(highest);
+      expect((notes[4 * r + 2] as number) / sum).toBeCloseTo(1, 6);
+      row.forEach((value, c) => {
+        expect(x[cell(r, c)]).toBeCloseTo(((r % 3) * Math.exp(value - highest)) / sum, 6);
+      });
+    }
+  },
+);
+
+test('standardised rows are less their mean, times the scale; what stands behind them is left alone', () => {
+  const bench = new Workbench(3 * 12 + 8 + 256);
+  const [x, mean] = [bench.take(3 * 12), bench.take(8)];
+  x.forEach((_, i) => {
+    x[i] = i;
+  });
+  mean.forEach((_, i) => {
+    mean[i] = i * i;
+  });
+  bench.kernel.standardise(3, 2, x.byteOffset, 48, mean.byteOffset, 0.5);
+  expect([...x]).toEqual(Array.from({ length: 36 }, (_, i) => (i % 12 < 8 ? (i - (i % 12) ** 2) * 0.5 : i)));
+});

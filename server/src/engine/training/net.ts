@@ -32,6 +32,8 @@ export function standardOf(problem: HeadProblem, rows: Int32Array): Standard {
   return { mean, scale: variance > 1e-24 ? 1 / Math.sqrt(variance) : 1 };
 }
 
+const neverLogit = -1e4;
+
 /**
  * One linear layer over standardised inputs, learnt batch by batch. The bias is the weight of an extra input
  * that is always 1. Weights lie in panels of eight classes: [panel, input, 8].
@@ -48,6 +50,9 @@ export class Net {
   readonly #inputs: number;
   readonly #panels: number;
   readonly #x: Float32Array;
+  readonly #mean: Float32Array;
+  /** Of each row of the batch: weight, highest logit, sum of exp; and one float that nothing is in. */
+  readonly #notes: Float32Array;
   readonly #gradient: Float32Array;
   readonly #first: Float32Array;
   readonly #second: Float32Array;
@@ -62,13 +67,16 @@ export class Net {
     this.#panels = panelsOf(problem.classes);
     const size = this.#panels * this.#inputs * panelWidth;
     const logits = this.#panels * this.batch * panelWidth;
-    this.#bench = new Workbench(4 * size + logits + this.batch * this.#inputs + 1024);
+    this.#bench = new Workbench(4 * size + logits + (this.batch + 1) * this.#inputs + 4 * this.batch + 1024);
     this.weights = this.#bench.take(size);
     this.#gradient = this.#bench.take(size);
     this.#first = this.#bench.take(size);
     this.#second = this.#bench.take(size);
     this.logits = this.#bench.take(logits);
     this.#x = this.#bench.take(this.batch * this.#inputs);
+    this.#mean = this.#bench.take(this.#inputs);
+    this.#mean.set(standard.mean);
+    this.#notes = this.#bench.take(4 * this.batch);
   }
 
   /** Computes the logits of rows[from..to), at most one batch; rows beyond are zeros. */
@@ -86,6 +94,24 @@ export class Net {
         this.logits.byteOffset + panel * this.batch * panelWidth * 4,
       );
     }
+  }
+
+  /**
+   * Turns `logits` into each class's share of its row, times the row's weight; where a weight is 0, into zeros.
+   *
+   * @returns of each row four floats: its weight, its highest logit, and the sum of exp(logit - highest)
+   */
+  softmax(weightOf: (row: number) => number): Float32Array {
+    const notes = this.#notes;
+    for (let i = 0; i < this.batch; i += 1) notes[4 * i] = weightOf(i);
+    this.#bench.kernel.softmax(
+      this.batch,
+      this.#panels,
+      this.logits.byteOffset,
+      this.batch * panelWidth * 4,
+      notes.byteOffset,
+    );
+    return notes;
   }
 
   /** One step down the slopes now in `logits`, for the batch last given to `forward`, and towards small weights. */
@@ -115,11 +141,10 @@ export class Net {
     }
   }
 
-  /** Sets every bias, before training. */
+  /** Sets every bias, before training. Classes that only fill the last panel never have a share of anything. */
   setBias(bias: Float64Array): void {
-    bias.forEach((value, index) => {
-      this.weights[this.#weightAt(this.#problem.dims, index)] = value;
-    });
+    for (let index = 0; index < this.#panels * panelWidth; index += 1)
+      this.weights[this.#weightAt(this.#problem.dims, index)] = bias[index] ?? neverLogit;
   }
 
   /** The layer as it applies to plain inputs: float32 [classes, dims] and [classes]. */
@@ -146,21 +171,24 @@ export class Net {
   #gather(rows: Int32Array, from: number, to: number): void {
     const { dims } = this.#problem;
     const reader = this.#rows;
-    const vectors = reader.data;
-    const { mean, scale } = this.#standard;
     const x = this.#x;
     const inputs = this.#inputs;
-    for (let i = 0; i < this.batch; i += 1) {
-      const at = i * inputs;
-      if (from + i >= to) {
-        x.fill(0, at, at + inputs);
-        continue;
-      }
+    const count = Math.min(this.batch, to - from);
+    for (let i = 0; i < count; i += 1) {
       const source = reader.locate(rows[from + i] as number);
-      for (let d = 0; d < dims; d += 1) {
-        x[at + d] = ((vectors[source + d] as number) - (mean[d] as number)) * scale;
-      }
-      x[at + dims] = 1;
+      x.set(reader.data.subarray(source, source + dims), i * inputs);
     }
+    this.#bench.kernel.standardise(
+      count,
+      Math.ceil(dims / 4),
+      x.byteOffset,
+      inputs * 4,
+      this.#mean.byteOffset,
+      this.#standard.scale,
+    );
+    // Behind the values the input of the bias, and zeros.
+    for (let i = 0; i < count; i += 1)
+      x.fill(0, i * inputs + dims + 1, (i + 1) * inputs)[i * inputs + dims] = 1;
+    x.fill(0, count * inputs);
   }
 }

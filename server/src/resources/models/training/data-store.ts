@@ -1,5 +1,6 @@
 import { regionKinds } from '#domain/annotation-kinds.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { RawColumns, type RawReads } from '#store/postgres/index.ts';
 import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
 
 /** A label on an input, or on a region of it. */
@@ -169,20 +170,35 @@ export async function labelledConcepts(
   return found.map((row) => row.id);
 }
 
-/** Stored vectors by annotation, little-endian float32. */
+const vectorsByAnnotation = {
+  name: 'vectors-by-annotation',
+  text: `select annotation_key, vector from embeddings
+    where app_key = $1::bigint and model_version_key = $2::bigint and annotation_key = any($3::bigint[])`,
+};
+
+/** Stored vectors by annotation: floats [dims]. They come as bytes, which is most of what reading them costs. */
 export async function vectorsOf(
-  db: Db,
+  db: RawReads,
   grant: AppGrant,
   modelVersionKey: number,
   annotationKeys: readonly number[],
-): Promise<Map<number, Buffer>> {
-  const found = await rows<{ key: number; vector: Buffer }>(
-    db,
-    sql`select annotation_key as key, vector from embeddings
-        where app_key = ${grant.appKey} and model_version_key = ${modelVersionKey}
-          and annotation_key = any(${[...annotationKeys]}::bigint[])`,
+): Promise<Map<number, Float32Array>> {
+  const columns = new RawColumns();
+  const found = await db.raw(vectorsByAnnotation, [grant.appKey, modelVersionKey, annotationKeys]);
+  return new Map(
+    found.map((row) => {
+      const key = columns.read(row).int8();
+      columns.next();
+      return [key, floatsOf(columns.bytes.subarray(columns.start, columns.end))];
+    }),
   );
-  return new Map(found.map((row) => [row.key, row.vector]));
+}
+
+/** Copied, because a slice of a larger buffer need not be aligned. */
+function floatsOf(bytes: Buffer): Float32Array {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return new Float32Array(copy.buffer);
 }
 
 /**
@@ -195,7 +211,7 @@ export async function unlabelledVectors(
   modelVersionKey: number,
   conceptIds: readonly string[],
   limit: number,
-): Promise<Buffer[]> {
+): Promise<Float32Array[]> {
   const found = await rows<{ vector: Buffer }>(
     db,
     sql`select e.vector from inputs i
@@ -206,7 +222,7 @@ export async function unlabelledVectors(
           where c.input_key = i.key and c.concept_id = any(${[...conceptIds]}::text[]) and c.trusted and c.value >= 0.5)
         order by md5(i.id), i.key limit ${limit}`,
   );
-  return found.map((row) => row.vector);
+  return found.map(({ vector }) => floatsOf(vector));
 }
 
 /** The annotation that a region was labelled by: where it lies is in its data. */

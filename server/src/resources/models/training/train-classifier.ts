@@ -22,7 +22,7 @@ import { exclusiveLabels, independentLabels, inputsOf, lacksNegatives } from './
 import type { TrainingSettings } from './settings.ts';
 import { TrainingTrouble } from './trouble.ts';
 import { VectorSpill } from './vector-store.ts';
-import { floatsOf, type GatheredVectors, gatherSamples, gatherVectors } from './vectors.ts';
+import { type GatheredVectors, gatherSamples, gatherVectors } from './vectors.ts';
 
 const fillerRowsMax = 2_000;
 const fillerRowsMin = 100;
@@ -128,10 +128,10 @@ async function withFillers(
   { samples }: GatheredVectors,
   store: VectorSpill,
   labels: Int8Array,
-  fillers: readonly Buffer[],
+  fillers: readonly Float32Array[],
   classes: number,
 ) {
-  await store.add(fillers.map(floatsOf));
+  await store.add(fillers);
   const allLabels = new Int8Array((samples.count + fillers.length) * classes);
   allLabels.set(labels);
   return { vectors: store.vectors, labels: allLabels };

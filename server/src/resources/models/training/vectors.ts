@@ -11,7 +11,7 @@ import type { Frame } from './frame.ts';
 import { openSamples, type Samples, samplesWhere } from './problem.ts';
 import type { VectorStore } from './vector-store.ts';
 
-const samplesPerLook = 2_000;
+const samplesPerLook = 1_000;
 const computedAtOnce = 4;
 
 /** The labelled inputs and regions of the scope, read a few thousand at a time. */
@@ -70,7 +70,7 @@ export async function gatherVectors<Kept extends Vectors>(
     const missing: number[] = [];
     for (let row = from; row < to; row += 1) {
       const vector = stored.get(vectorKeys[row] as number);
-      if (vector) found.set(row, floatsOf(vector));
+      if (vector) found.set(row, vector);
       else missing.push(row);
     }
     for (let at = 0; at < missing.length; at += computedAtOnce) {
@@ -102,13 +102,6 @@ export async function gatherVectors<Kept extends Vectors>(
     unusable: count - rows,
     computed,
   };
-}
-
-/** Stored bytes as floats; copied, because a slice of a larger buffer need not be aligned. */
-export function floatsOf(bytes: Buffer): Float32Array {
-  const copy = new Uint8Array(bytes.length);
-  copy.set(bytes);
-  return new Float32Array(copy.buffer);
 }
 
 /** @returns undefined for a picture that cannot be read; other trouble is thrown and the job tried again */
