@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatNamed, type ImageRecord, listTree } from '@fovea/formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -125,6 +125,49 @@ test('a dry run says what is there and what would be lost, and writes nothing', 
   });
   const said = await fovea(['convert', 'dry', '--to', 'image-folder', '--dry-run']);
   expect(said.stdout).toContain('box lost (2)');
+});
+
+/** Lays files of one foreign set out, and says what a dry run finds there. */
+async function foundIn(name: string, files: Readonly<Record<string, string | Uint8Array>>) {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, name, path)), { recursive: true });
+    writeFileSync(join(dir, name, path), content);
+  }
+  const { code, stdout } = await fovea(['import', name, '--dry-run', '--json']);
+  expect(code).toBe(0);
+  return JSON.parse(stdout);
+}
+
+test('labels beside the pictures, as Darknet lays them out, are no folders by class', async () => {
+  const found = await foundIn('darknet', {
+    'obj.data': 'classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n',
+    'obj.names': 'cat\ndog\n',
+    'train.txt': 'data/obj_train_data/a.png\n',
+    'obj_train_data/a.png': tinyPng(1, 16),
+    'obj_train_data/a.txt': '1 0.5 0.5 0.25 0.25\n',
+    'obj_valid_data/b.png': tinyPng(2, 16),
+    'obj_valid_data/b.txt': '0 0.5 0.5 0.5 0.5\n',
+  });
+  expect(found).toMatchObject({
+    format: 'yolo-detect',
+    byClass: { cat: 1, dog: 1 },
+    byKind: { box: 2 },
+    bySplit: { train: 1, val: 1 },
+  });
+});
+
+test('files of stuff and panoptics are about the same pictures as those of instances', async () => {
+  const images = [{ id: 1, file_name: 'a.png', width: 16, height: 16 }];
+  const categories = [{ id: 1, name: 'cat' }];
+  const one = { id: 7, image_id: 1, category_id: 1, bbox: [1, 1, 4, 4], area: 16, iscrowd: 0 };
+  const file = (annotations: object[]) => JSON.stringify({ images, categories, annotations });
+  const found = await foundIn('stuff', {
+    'annotations/instances_train.json': file([one]),
+    'annotations/stuff_train.json': file([one]),
+    'annotations/panoptic_train.json': file([]),
+    'images/train/a.png': tinyPng(1, 16),
+  });
+  expect(found).toMatchObject({ format: 'coco', images: 1, annotations: 1, bySplit: { train: 1 } });
 });
 
 test('a folder goes into a dataset and comes out of it again', async () => {

@@ -54,7 +54,8 @@ export async function readCoco(listing: Listing, { report }: ReadContext): Promi
 /** `instances_train2017.json`, `train/_annotations.coco.json`, `train.json`; anything else names no split. */
 export function splitOf(path: string): string | undefined {
   const stem = stemOf(baseOf(path));
-  const named = /^(?:instances|person_keypoints|keypoints|captions|labels|image_info)_(.+)$/.exec(stem);
+  const named =
+    /^(?:instances|person_keypoints|keypoints|captions|labels|image_info|stuff|panoptic)_(.+)$/.exec(stem);
   if (named) return splitOfName(named[1] as string);
   if (isUsualSplit(stem)) return splitNamed(stem);
   const folder = baseOf(folderOf(path));

@@ -116,9 +116,20 @@ export async function readYolo(listing: Listing, { report }: ReadContext): Promi
   };
 }
 
-/** `classes.txt` of labelling tools, one name per line. */
+const namesPath = (paths: readonly string[]) =>
+  paths.find((one) => /(^|\/)(classes|obj)\.(txt|names)$/i.test(one));
+
+/** Files of labels: those in folders of that name; where a list of names lies there, also those beside the pictures. */
+export function labelPaths({ paths, imagePaths }: Listing): string[] {
+  const inFolders = paths.filter(isLabels);
+  if (inFolders.length > 0 || !namesPath(paths)) return inFolders;
+  const known = new Set(paths);
+  return imagePaths.map(labelsPath).filter((path) => known.has(path));
+}
+
+/** `classes.txt` of labelling tools or `obj.names` of Darknet, one name per line. */
 async function namesFile({ tree, paths }: Listing): Promise<string[]> {
-  const path = paths.find((one) => /(^|\/)(classes|obj)\.(txt|names)$/i.test(one));
+  const path = namesPath(paths);
   if (!path) return [];
   const text = await readText(tree, path, 4 * 2 ** 20).catch(() => '');
   return text.split(/\r?\n/).filter((name) => name.trim() !== '');
@@ -192,7 +203,12 @@ function placeOf(path: string, info: Info | undefined): { split?: string; name: 
   }
   const parts = inside.split('/');
   const at = parts.lastIndexOf('images');
-  if (at < 0) return { name: inside };
+  if (at < 0) {
+    // As Darknet has it: `obj_train_data/…`, `obj_valid_data/…`.
+    const [, darknet] = /^obj_(\w+)_data$/i.exec(parts[0] as string) ?? [];
+    const isSplit = darknet !== undefined && parts.length > 1 && isUsualSplit(darknet);
+    return isSplit ? { split: splitNamed(darknet), name: parts.slice(1).join('/') } : { name: inside };
+  }
   const after = parts[at + 1] as string;
   if (parts.length > at + 2 && isUsualSplit(after))
     return { split: splitNamed(after), name: parts.slice(at + 2).join('/') };

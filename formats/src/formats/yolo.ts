@@ -1,7 +1,7 @@
 import { readText } from '../files.ts';
 import type { Format, FormatId, Listing } from '../format.ts';
 import type { Holds } from '../holds.ts';
-import { type Info, infoOf, isLabels, readYolo, type Task } from './yolo-read.ts';
+import { type Info, infoOf, labelPaths, readYolo, type Task } from './yolo-read.ts';
 import { writeYolo } from './yolo-write.ts';
 
 const common: Holds = { split: true, 'other-splits': true, 'empty-images': true };
@@ -36,7 +36,7 @@ const labelLine = /^\s*\d+(\s+-?[\d.]+(e[-+]?\d+)?){4,}\s*$/i;
 
 async function detect(listing: Listing, task: Task): Promise<number> {
   const info = await infoOf(listing);
-  const labels = listing.paths.filter(isLabels);
+  const labels = labelPaths(listing);
   if (!info && labels.length === 0) return 0;
   const found = info?.task ?? (await taskOf(listing, labels, info));
   if (!info && found === undefined) return 0;
