@@ -38,8 +38,9 @@ export function Checklist() {
     ?.eval_metrics;
   if (isHidden) return null;
   const placeOf = (screen: string) => pathTo(app.user_id, app.app_id, screen);
-  // Where one is tried and judged; before there is one, where they are made.
-  const trained = (models ?? []).find((model) => isTrained(model.model_version))?.id;
+  const usable = (models ?? []).filter((model) => isTrained(model.model_version));
+  // Where one is tried and judged, before others one that learned from inputs; while there is none, where they are made.
+  const trained = (usable.find((model) => model.model_version?.total_input_count) ?? usable[0])?.id;
   const inModel = (tab: string) =>
     trained ? `${pathTo(app.user_id, app.app_id, 'models', trained)}?tab=${tab}` : placeOf('models');
   const items: readonly (readonly [string, boolean, string])[] = [
