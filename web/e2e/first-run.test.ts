@@ -53,12 +53,23 @@ describe.skipIf(withoutBrowser)('the first run', { timeout: 240_000 }, () => {
           { model: { id: 'what-is-it', ...sample }, ground_truth_dataset: { id: 'test', ...sample } },
         ],
       });
+      interface Versions {
+        readonly dataset_versions?: readonly { readonly description?: string }[];
+      }
+      const predictions = async () =>
+        (await api<Versions>(user, 'GET', 'apps/sample/datasets/test/versions')).dataset_versions?.filter(
+          ({ description }) => description?.startsWith('Predictions of'),
+        ).length;
+      await expect.poll(predictions, soon).toBe(2);
       await page.goto(`${url()}/${user.id}/sample/datasets/test`);
-      await expect
-        .poll(() => page.getByRole('row', { name: /Predictions of evaluation/ }).count(), soon)
-        .toBe(2);
       await page.getByRole('tab', { name: 'Charts' }).click();
       await page.getByRole('button', { name: /^mine/ }).waitFor();
+
+      // Two evaluations of one version by the same inputs are told apart.
+      await page.goto(`${url()}/${user.id}/sample/models/what-is-it?tab=compare`);
+      const figures = page.getByRole('table').first().getByRole('columnheader');
+      await expect.poll(() => figures.count(), soon).toBe(3);
+      expect(new Set(await figures.allTextContents()).size).toBe(3);
 
       // The open step leads to where it is done, and to the model that learned, not to the newest.
       await api(user, 'POST', 'apps/sample/models', {

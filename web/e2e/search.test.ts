@@ -219,6 +219,11 @@ describe.skipIf(withoutBrowser)('searching', { timeout: 120_000 }, () => {
       await page.getByRole('heading', { name: 'The picture has to be dropped again' }).waitFor();
       expect(await page.getByRole('gridcell').count()).toBe(0);
       expect(await axe(page)).toEqual([]);
+      // Nor can another question be kept in its place.
+      await page.getByRole('button', { name: 'Saved searches' }).click();
+      await page.getByRole('dialog', { name: 'Saved searches' }).waitFor();
+      expect(await page.getByRole('button', { name: 'Keep this search' }).count()).toBe(0);
+      await page.keyboard.press('Escape');
       await choose(page, 'Choose a picture', [await file('circle', 2)]);
       await page.getByRole('gridcell').first().waitFor();
       expect(await page.getByAltText('The picture searched by').count()).toBe(1);

@@ -7,12 +7,13 @@ export const formatNumber = (value: number, options?: Intl.NumberFormatOptions):
 export const formatPercent = (fraction: number, digits = 1): string =>
   formatNumber(fraction, { style: 'percent', maximumFractionDigits: digits });
 
-export function formatDate(when: string | Date | undefined): string {
+/** @param timeStyle `medium` says seconds, too */
+export function formatDate(when: string | Date | undefined, timeStyle: 'short' | 'medium' = 'short'): string {
   if (!when) return '';
   const date = new Date(when);
   // Addresses are written by anybody: what is no time stands as it is.
   if (Number.isNaN(date.getTime())) return String(when);
-  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: 'medium', timeStyle: 'short' }).format(date);
+  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: 'medium', timeStyle }).format(date);
 }
 
 const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [

@@ -16,7 +16,7 @@ import { choose } from '../../upload/files.ts';
 import { Chips } from './chips.tsx';
 import { useGoing } from './deletions.ts';
 import { Facets } from './facets.tsx';
-import { keepPicture, keptPicture } from './pictures.ts';
+import { isPictureGone, keepPicture } from './pictures.ts';
 import { Preview } from './preview.tsx';
 import { isEverything, isRanked, type Query, queryFrom } from './query.ts';
 import { ScoreCut } from './score-cut.tsx';
@@ -47,12 +47,11 @@ export default function Inputs() {
   // On a narrow window they would stand where the pictures are.
   const isNarrow = useIsNarrow();
   const facets = (usePreference('facets') ?? (isNarrow ? 'off' : 'on')) !== 'off';
-  // Without it another question would be answered.
-  const isPictureGone = query.picture !== '' && !keptPicture(query.picture);
+  const isLost = isPictureGone(query);
   const total = useQuery({
     queryKey: ['GetInputCount', 'gallery', source.key],
     queryFn: ({ signal }) => source.count(signal),
-    enabled: !isPictureGone,
+    enabled: !isLost,
   });
 
   const refetch = total.refetch;
@@ -144,11 +143,11 @@ export default function Inputs() {
           <Button onPress={() => pick(true)}>{t('upload.folder')}</Button>
         </div>
         <Chips query={query} />
-        {isRanked(query) && !isPictureGone && <ScoreCut key={source.key} query={query} />}
+        {isRanked(query) && !isLost && <ScoreCut key={source.key} query={query} />}
       </header>
       <div className={`gallery-body${facets ? ' with-facets' : ''}`}>
         {facets && <Facets query={query} />}
-        {isPictureGone ? (
+        {isLost ? (
           <PictureGone query={query} />
         ) : total.error ? (
           <TroubleNote thrown={total.error} retry={() => void refetch()} />

@@ -16,6 +16,9 @@ export function keepPicture(picture: Blob): string {
 
 export const keptPicture = (name: string): Blob | undefined => kept.get(name);
 
+/** Whether a query names a picture that a reload forgot: what is left of it is another question. */
+export const isPictureGone = ({ picture }: Query): boolean => picture !== '' && !kept.has(picture);
+
 /** Base64 of what a search ranks by: the picture kept under the query's name, or the part of it that counts. */
 export async function pictureOf(query: Query): Promise<string | undefined> {
   const picture = kept.get(query.picture);

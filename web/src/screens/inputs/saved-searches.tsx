@@ -10,7 +10,7 @@ import { TextField } from '../../ui/fields.tsx';
 import { say, sayTrouble } from '../../ui/notices.tsx';
 import { Loaded } from '../../ui/states.tsx';
 import { conceptIdOf } from '../../upload/uploader.ts';
-import { keepPicture, pictureOf } from './pictures.ts';
+import { isPictureGone, keepPicture, pictureOf } from './pictures.ts';
 import { isEverything, type Query, queryOf, searchOf } from './query.ts';
 import { search } from './search-box.tsx';
 
@@ -66,7 +66,7 @@ export function SavedSearches({ query, onClose }: { query: Query; onClose: () =>
   return (
     <Dialog title={t('saved.title')} isOpen onClose={onClose}>
       <div className="stack">
-        {!isEverything(query) && (
+        {!isEverything(query) && !isPictureGone(query) && (
           <form
             className="row end-aligned"
             onSubmit={(event) => {

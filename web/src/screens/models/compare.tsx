@@ -6,7 +6,7 @@ import { rpc } from '../../api/client.ts';
 import { keyOf, useAppName, useRpc } from '../../api/queries.ts';
 import { code } from '../../api/trouble.ts';
 import { setQuery, usePlace } from '../../app/place.ts';
-import { formatAgo, formatNumber } from '../../i18n/format.ts';
+import { formatAgo, formatDate, formatNumber } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { Checkbox, Select } from '../../ui/fields.tsx';
 import { Empty, Loaded, TroubleNote, Waiting } from '../../ui/states.tsx';
@@ -86,6 +86,16 @@ const nameOf = ({ model, ground_truth_dataset }: EvalMetrics): string =>
     ...(ground_truth_dataset?.id ? [ground_truth_dataset.id] : []),
   ].join(' · ');
 
+const timeOf = (one: EvalMetrics | undefined) =>
+  one?.fovea_created_at ? { fovea_created_at: one.fovea_created_at } : {};
+
+/** A name that no other of these has: one version may be judged twice by the same inputs. */
+const nameAmong = (evaluations: readonly EvalMetrics[], one: EvalMetrics): string => {
+  const name = nameOf(one);
+  const isShared = evaluations.some((other) => other.id !== one.id && nameOf(other) === name);
+  return isShared ? `${name} · ${formatDate(one.fovea_created_at, 'medium')}` : name;
+};
+
 const whereOf = (one: EvalMetrics, t: (key: string) => string): string =>
   [one.ground_truth_dataset?.id ?? t('train.everything'), formatAgo(one.fovea_created_at)].join(' · ');
 
@@ -103,7 +113,10 @@ function SideBySide({ chosen }: { chosen: readonly EvalMetrics[] }) {
   });
   const failed = found.find(({ error }) => error);
   if (failed) return <TroubleNote thrown={failed.error} retry={() => void failed.refetch()} />;
-  const whole = found.flatMap(({ data }) => data?.eval_metrics ?? []);
+  // When each was asked for is said in lists alone.
+  const whole = found.flatMap(({ data }, i) =>
+    data?.eval_metrics ? { ...data.eval_metrics, ...timeOf(chosen[i]) } : [],
+  );
   if (whole.length < chosen.length) return <Waiting />;
   const sets = new Set(whole.map(({ ground_truth_dataset }) => ground_truth_dataset?.id ?? ''));
   return (
@@ -119,7 +132,7 @@ function SideBySide({ chosen }: { chosen: readonly EvalMetrics[] }) {
 
 const columnsOf = (evaluations: readonly EvalMetrics[], first: string) => [
   first,
-  ...evaluations.map((one) => numberColumn(nameOf(one))),
+  ...evaluations.map((one) => numberColumn(nameAmong(evaluations, one))),
 ];
 
 const summaryNames: Readonly<Record<string, string>> = {
@@ -195,7 +208,7 @@ function ChangedImages({ evaluations }: { evaluations: readonly EvalMetrics[] })
       <h2>{t('compare.changed')}</h2>
       <Table
         columns={[
-          t('compare.against', { name: first ? nameOf(first) : '' }),
+          t('compare.against', { name: first ? nameAmong(evaluations, first) : '' }),
           numberColumn(t('compare.better')),
           numberColumn(t('compare.worse')),
           numberColumn(t('compare.other')),
@@ -204,7 +217,7 @@ function ChangedImages({ evaluations }: { evaluations: readonly EvalMetrics[] })
       >
         {changes.map(({ one, better, worse, other, common }) => (
           <tr key={one.id}>
-            <th scope="row">{nameOf(one)}</th>
+            <th scope="row">{nameAmong(evaluations, one)}</th>
             {(
               [
                 ['better', better],
@@ -212,7 +225,7 @@ function ChangedImages({ evaluations }: { evaluations: readonly EvalMetrics[] })
                 ['other', other],
               ] as const
             ).map(([kind, changed]) => {
-              const title = `${nameOf(one)} · ${t(`compare.${kind}`)}`;
+              const title = `${nameAmong(evaluations, one)} · ${t(`compare.${kind}`)}`;
               return (
                 <td key={kind} className="number">
                   <Button
@@ -275,7 +288,7 @@ function CurvesOfConcept({ evaluations }: { evaluations: readonly EvalMetrics[] 
   const named = useMemo(
     () =>
       (concepts.find((concept) => concept.id === id)?.metrics ?? []).flatMap((metrics, i) =>
-        metrics ? [{ name: nameOf(evaluations[i] ?? {}), metrics }] : [],
+        metrics ? [{ name: nameAmong(evaluations, evaluations[i] ?? {}), metrics }] : [],
       ),
     [concepts, id, evaluations],
   );
