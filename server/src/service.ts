@@ -201,6 +201,7 @@ export const workflowParts = (deps: ServiceDeps, directory: RememberedDirectory)
     );
   },
   findTexts: (grant, text, limits) => findTexts(deps, grant, text, limits),
+  readHosted: (...wanted) => readHosted(deps, ...wanted),
   async findStoredInput(grant, id) {
     const [found] = await findInputs(deps.db, grant, [id]);
     const [input] = found ? await showInputs(deps, grant, [found.key]) : [];

@@ -35,6 +35,12 @@ export interface PredictDeps extends Deps {
   readonly limits?: { readonly videoUrlBytesMax?: number };
   /** From the inputs family; undefined when the app has no such input. */
   findStoredInput(grant: AppGrant, id: string): Promise<StoredInput | undefined>;
+  /** From the inputs family: a medium of the app by the URL that this server hosts it under; undefined for all others. */
+  readonly readHosted?: (
+    grant: AppGrant,
+    kind: 'image' | 'text' | 'video',
+    url: string,
+  ) => Promise<Buffer | undefined>;
   /** Concepts that the app calls synonyms of these, by id; from the concepts family. */
   readonly synonymsOf?: (
     grant: AppGrant,

@@ -32,7 +32,7 @@ export async function openMedia(
 ): Promise<Media> {
   const data = input.data ?? create(DataSchema);
   const kinds = kindsOf(data);
-  if (kinds.length > 0) return mediaOf(deps, data, signal);
+  if (kinds.length > 0) return mediaOf(deps, data, signal, grant.isMember ? grant : undefined);
   if (input.id === '') throw predictionFault.emptyInput();
   // A public app shows its models to strangers, never its inputs.
   const stored = grant.isMember ? await deps.findStoredInput(grant, input.id) : undefined;
@@ -47,8 +47,16 @@ export async function openMedia(
   };
 }
 
-/** Media of data that came along, or that a model made. */
-export function mediaOf(deps: PredictDeps, data: Data, signal: AbortSignal): Media {
+/**
+ * Media of data that came along, or that a model made.
+ *
+ * @param member whose app's media are read where their URL is the one that this server hosts them under
+ */
+export function mediaOf(deps: PredictDeps, data: Data, signal: AbortSignal, member?: AppGrant): Media {
+  const hosted = async (kind: 'image' | 'text' | 'video', url: string) =>
+    member && deps.readHosted?.(member, kind, url);
+  const bytesAt = async (kind: 'image' | 'text', url: string) =>
+    (await hosted(kind, url)) ?? (await fetchBytes(deps, url, signal));
   return {
     data,
     kinds: kindsOf(data),
@@ -56,19 +64,21 @@ export function mediaOf(deps: PredictDeps, data: Data, signal: AbortSignal): Med
       const { image } = data;
       if (image && image.base64.length > 0) return bufferOf(image.base64);
       if (!image?.url) throw predictionFault.emptyInput();
-      return fetchBytes(deps, image.url, signal);
+      return bytesAt('image', image.url);
     }),
     text: once(async () => {
       const { text } = data;
       if (text?.raw) return text.raw;
       if (!text?.url) throw predictionFault.emptyInput();
-      return textIn(await fetchBytes(deps, text.url, signal));
+      return textIn(await bytesAt('text', text.url));
     }),
     async withVideo(use) {
       const { video } = data;
       if (video && video.base64.length > 0) return deps.media.withVideo(video.base64, use, { signal });
       if (!video?.url) throw predictionFault.emptyInput();
       const { url } = video;
+      const own = await hosted('video', url);
+      if (own) return deps.media.withVideo(own, use, { signal });
       const limits = {
         sizeBytesMax: deps.limits?.videoUrlBytesMax ?? videoBytesMaxDefault,
         timeoutMs: videoTimeoutMs,

@@ -288,6 +288,18 @@ test('a stream of outputs is one message with all of them', async () => {
   expect(lines[0].result.outputs[0].data.colors.length).toBeGreaterThan(0);
 });
 
+test('a picture of the app is taken by the URL that it is shown under, and nobody else’s is', async () => {
+  await uploadPictures(alice, ['grey']);
+  const { input } = await alice.client.getInput({ inputId: 'grey' });
+  const shown = { inputs: [{ data: { image: { url: input?.data?.image?.url ?? '' } } }] };
+  const reply = await alice.client.postModelOutputs({ modelId: 'color-recognition', ...shown });
+  expect(reply.status?.code, reply.outputs[0]?.status?.details).toBe(10000);
+  expect(reply.outputs[0]?.data?.colors[0]?.w3c?.name).toBe('Black');
+  const eve = await signedIn('eve');
+  const theirs = await eve.client.postModelOutputs({ modelId: 'color-recognition', ...shown });
+  expect(theirs.status?.code).not.toBe(10000);
+});
+
 test('strangers use what is public and see nothing else', async () => {
   const owner = await signedIn('owner', { visibility: 50 });
   await owner.as({ appId: '' }).postApps({
