@@ -170,6 +170,19 @@ test('files of stuff and panoptics are about the same pictures as those of insta
   expect(found).toMatchObject({ format: 'coco', images: 1, annotations: 1, bySplit: { train: 1 } });
 });
 
+test('masks of Open Images are no pictures of the set, and it is said that they are not read', async () => {
+  const found = await foundIn('masked', {
+    'annotations/train-annotations-bbox.csv':
+      'ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\na,xclick,cat,1,0.25,0.5,0.25,0.5\n',
+    'annotations/train-annotations-object-segmentation.csv':
+      'MaskPath,ImageID,LabelName,BoxID\na_cat_0.png,a,cat,0\n',
+    'images/train/a.png': tinyPng(1, 16),
+    'masks/train/a_cat_0.png': tinyPng(2, 16),
+  });
+  expect(found).toMatchObject({ format: 'open-images', images: 1, annotations: 1, warnings: 1 });
+  expect(found.problems[0].message).toContain('not read');
+});
+
 test('a folder goes into a dataset and comes out of it again', async () => {
   const alice = await signedIn('alice');
   await lay(join(dir, 'in'));

@@ -10,7 +10,7 @@ import { CsvBroken, csvLine, type Row, scanCsv, scanCsvRows } from '../text/csv.
 
 /**
  * Open Images: a CSV of boxes and one of labels per part of the set, names of classes in a third. Boxes are in parts of
- * the picture. A picture is known by its file's name without the ending. Its segmentation masks are not read.
+ * the picture. A picture is known by its file's name without the ending. Its segmentation masks are not read, and said so.
  */
 export const openImages: Format = {
   id: 'open-images',
@@ -62,11 +62,13 @@ async function detect({ tree, ...listing }: Listing): Promise<number> {
 async function read(listing: Listing, { report }: ReadContext): Promise<Dataset> {
   const names = await namesOf(listing, report);
   const annotations = await annotationsOf(listing, names, report);
+  const masks = await masksIn(listing, report);
   return {
     classes: [...new Set(names.values())].map((name) => ({ name })),
     async *records() {
       const seen = new Set<string>();
       for (const path of listing.imagePaths) {
+        if (masks.has(baseOf(path))) continue;
         const place = placeOf(path);
         const key = `${place.split ?? ''}/${stemOf(place.path)}`;
         seen.add(key);
@@ -99,6 +101,26 @@ async function read(listing: Listing, { report }: ReadContext): Promise<Dataset>
       }
     },
   };
+}
+
+/** Files of masks by their names: pictures of objects, not of the set. */
+async function masksIn({ tree, ...listing }: Listing, report: Report): Promise<Set<string>> {
+  const masks = new Set<string>();
+  for (const path of csvPaths({ tree, ...listing }).filter((one) => /segmentation/.test(baseOf(one)))) {
+    const before = masks.size;
+    await guarded(path, report, async () => {
+      for await (const { row } of scanCsvRows(tree.stream(path)))
+        if (row['MaskPath']) masks.add(baseOf(row['MaskPath']));
+    });
+    if (masks.size > before)
+      report({
+        severity: 'warning',
+        code: 'unsupported',
+        path,
+        message: `${masks.size - before} files of masks are named here, which are not read; left out`,
+      });
+  }
+  return masks;
 }
 
 function placeOf(path: string): { split?: string; path: string } {
