@@ -57,7 +57,7 @@ async function run(context: BenchContext): Promise<void> {
   await engine.ask({ kind: 'upsert', scope, ...whole });
   context.say('building the graph');
   const began = performance.now();
-  const { state } = await engine.ask<{ state: string }>({ kind: 'settle', scope, timeoutMs: 3_600_000 });
+  const { state } = await engine.ask<{ state: string }>({ kind: 'settle', scope, timeoutMs: 7_200_000 });
   if (state !== 'ready') throw new Error(`the graph is ${state}`);
   context.say(`built in ${Math.round((performance.now() - began) / 1000)} s`);
 
