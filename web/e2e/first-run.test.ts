@@ -71,6 +71,15 @@ describe.skipIf(withoutBrowser)('the first run', { timeout: 240_000 }, () => {
       await expect.poll(() => figures.count(), soon).toBe(3);
       expect(new Set(await figures.allTextContents()).size).toBe(3);
 
+      // The model can be taken away.
+      await page.getByRole('tab', { name: 'Overview' }).click();
+      await page.getByRole('button', { name: 'Export' }).click();
+      const download = page.getByRole('link', { name: /^Download \(/ });
+      const address = await download.getAttribute('href', { timeout: 30_000 });
+      const tar = await page.request.get(`${url()}${address}`);
+      expect([tar.status(), tar.headers()['content-type']]).toEqual([200, 'application/x-tar']);
+      expect((await tar.body()).includes('version.json')).toBe(true);
+
       // The open step leads to where it is done, and to the model that learned, not to the newest.
       await api(user, 'POST', 'apps/sample/models', {
         models: [{ id: 'tongues', model_type_id: 'language-id-operator' }],

@@ -99,7 +99,13 @@ const passing: readonly Screen[] = [
       await page.evaluate(() => {
         window.fetch = () => new Promise(() => undefined);
       });
-      // React Aria says for seven seconds which button was busy, by the id of one that went with its dialog.
+      // React Aria says for seven seconds which button was busy, by the id of one that went with its dialog; it may begin
+      // only now.
+      const announced = page.locator('[data-live-announcer] [role=img]');
+      await announced
+        .first()
+        .waitFor({ state: 'attached', timeout: 1_000 })
+        .catch(() => {});
       await page.waitForFunction(() => !document.querySelector('[data-live-announcer] [role=img]'));
     },
   },

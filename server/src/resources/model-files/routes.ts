@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { withSessionCookie } from '#domain/session-cookie.ts';
 import type { ObjectStore } from '#store/objects/index.ts';
 import type { Db } from '#store/sql.ts';
 import { always, refuse, sendObject } from '../common/send-object.ts';
@@ -42,10 +43,12 @@ export function modelExportRoute(deps: {
       const parts = readPath(url.pathname);
       if (!parts) return refuse(response, 404);
       const [userId, appId, modelId, versionId] = parts as [string, string, string, string];
-      const found = await findRow(header, userId, appId, modelId, versionId).catch((thrown: unknown) => {
-        if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
-        return thrown.kind === 'unauthenticated' ? (401 as const) : (404 as const);
-      });
+      const found = await findRow(withSessionCookie(header), userId, appId, modelId, versionId).catch(
+        (thrown: unknown) => {
+          if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown;
+          return thrown.kind === 'unauthenticated' ? (401 as const) : (404 as const);
+        },
+      );
       if (typeof found === 'number') return refuse(response, found);
       await sendObject(request, response, (range) => deps.objects.get(found.objectKey, range), {
         ...always,

@@ -16,6 +16,7 @@ import { Loaded } from '../../ui/states.tsx';
 import { numberColumn, Table } from '../../ui/table.tsx';
 import { Compare } from './compare.tsx';
 import { Evaluations } from './evaluations.tsx';
+import { ModelExport } from './model-export.tsx';
 import { TrainDialog } from './train-dialog.tsx';
 import { TryIt } from './try-it.tsx';
 import { isTrained, isTraining, isUntrained, VersionBadge } from './version-badge.tsx';
@@ -192,6 +193,7 @@ function Overview({ model }: { model: ModelMessage }) {
           </a>
         </p>
       )}
+      {isTrained(version) && <ModelExport model={model} />}
     </div>
   );
 }
