@@ -107,6 +107,7 @@ test.each([
   ['voc', 'voc', { bbox: 4 }],
   ['cvat', 'cvat', { bbox: 2, polygon: 1 }],
   ['yolo', 'yolo-detect', { bbox: 4 }],
+  ['open_images', 'open-images', { bbox: 4 }],
 ] as const)('Datumaro reads our %s', async (kind, name, least) => {
   const python = pythonWith('datumaro');
   if (!python) return;

@@ -282,16 +282,16 @@ async function write(dataset: Dataset, sink: FileSink, { withImages, report }: W
         if (one.label !== undefined) names.add(one.label);
         await writeRow(part, id, one, record, report);
       }
-      if (withImages && record.bytes) await sink.add(path, record.bytes());
+      if (withImages && record.bytes) await sink.add(joinPath('images', path), record.bytes());
     }
     await sink.add(
-      'class-descriptions-boxable.csv',
+      'annotations/class-descriptions-boxable.csv',
       [...names].map((name) => utf8(csvLine([name, name]))),
     );
     for (const [split, { images, boxes, labels }] of parts) {
-      await sink.add(`${split}-images-with-rotation.csv`, images.read());
-      await sink.add(`${split}-annotations-bbox.csv`, boxes.read());
-      await sink.add(`${split}-annotations-human-imagelabels.csv`, labels.read());
+      await sink.add(`annotations/${split}-images-with-rotation.csv`, images.read());
+      await sink.add(`annotations/${split}-annotations-bbox.csv`, boxes.read());
+      await sink.add(`annotations/${split}-annotations-human-imagelabels.csv`, labels.read());
     }
   } finally {
     for (const part of parts.values()) for (const spool of Object.values(part)) await spool.close();
