@@ -8,7 +8,8 @@ import { makeVectorSet, recallOf } from './vector-set.ts';
 
 const million: Bench = {
   name: 'search-million',
-  about: 'a million vectors of 512 numbers in one index: about an hour, most of it for building the graph',
+  about:
+    'a million vectors of 512 numbers in one index: a quarter of an hour or more, most of it for building the graph',
   isOnlyNamed: true,
   goals: [
     {
