@@ -104,11 +104,8 @@ export function openAuthorizer(directory: Directory) {
   async function findApp(user: UserGrant, appId: string): Promise<AppRow> {
     const app = await directory.appOf(user.userKey, appId);
     if (app) return app;
-    const [movedTo] = await Promise.all([
-      directory.appMovedTo(user.userKey, appId),
-      lookFor.user(),
-      lookFor.collaboration(),
-    ]);
+    const movedTo = await directory.appMovedTo(user.userKey, appId);
+    await lookFor('user', 'collaboration');
     if (movedTo && user.role === 'owner') throw gatewayFault.appMoved(appId, movedTo);
     throw gatewayFault.noSuchApp(appId);
   }
@@ -127,12 +124,12 @@ export function openAuthorizer(directory: Directory) {
     // A collaborator may reach an app of a user whose profile is private, so apps are judged one by one. Where there
     // is no such user it is the app that is missing, in the same words, or they would tell who has an account here.
     if (appId !== undefined && !user) {
-      await Promise.all([lookFor.app(), lookFor.collaboration(), lookFor.move()]);
+      await lookFor('app', 'collaboration', 'move');
       throw gatewayFault.noSuchApp(appId);
     }
     if (!user) throw gatewayFault.noSuchUser(userId);
     if (appId === undefined && user.visibility < visibility.public) {
-      await lookFor.user();
+      await lookFor('user');
       throw gatewayFault.noSuchUser(userId);
     }
     return new UserGrant(seal, {
@@ -144,17 +141,21 @@ export function openAuthorizer(directory: Directory) {
     });
   }
 
-  /**
-   * Looks into the database that find nothing. What exists is remembered and what does not is looked for, so the time of
-   * a refusal would tell the one from the other. Each refusal of an app makes one look for a user, an app, a
-   * collaboration and a move: first the one it needed, then the other three together.
-   */
-  const lookFor = {
+  const looks = {
     user: () => directory.userOf(''),
     app: () => directory.appOf(0, ''),
     collaboration: () => directory.collaborationOf(0, 0),
     move: () => directory.appMovedTo(0, ''),
   };
+
+  /**
+   * Looks into the database that find nothing. What exists is remembered and what does not is looked for, so the time of
+   * a refusal would tell the one from the other. Each refusal of an app makes one look for a user, an app, a
+   * collaboration and a move, one after the other: together, what they take would depend on which of them came first.
+   */
+  async function lookFor(...names: readonly (keyof typeof looks)[]): Promise<void> {
+    for (const name of names) await looks[name]();
+  }
 
   /** How this caller stands to this app; throws as if it did not exist where it may not look. */
   async function standing(caller: Caller, app: AppRow) {
@@ -171,7 +172,7 @@ export function openAuthorizer(directory: Directory) {
       return { role: 'collaborator' as Role, scopes, endpoints: shared.endpoints };
     }
     if (!isPublic(app)) {
-      await Promise.all([lookFor.user(), lookFor.app(), lookFor.move()]);
+      await lookFor('user', 'app', 'move');
       throw gatewayFault.noSuchApp(app.id);
     }
     return { role: 'public' as Role, scopes: caller.scopes, endpoints: undefined };
