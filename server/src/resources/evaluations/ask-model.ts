@@ -1,6 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { type Data, DataSchema, FrameSchema, InputSchema, RegionSchema } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
+import { floatsOf } from '../common/floats.ts';
 import { unpackBody } from '../common/translate.ts';
 import {
   eachOf,
@@ -13,7 +14,6 @@ import {
 } from '../predictions/index.ts';
 import type { EvaluationDeps } from './deps.ts';
 import { type EvaluatedInput, type EvaluationKind, type EvaluationRow, takesVectors } from './evaluation.ts';
-import { floatsOf } from './floats.ts';
 import { type Answer, inputsFrom, keepAnswers } from './store.ts';
 import { vectorsOfInputs } from './truth-store.ts';
 

@@ -3,12 +3,12 @@ import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { stratifiedFolds } from '#engine/metrics/index.ts';
 import { scoreRows, type TrainRequest, trainHead } from '#engine/training/index.ts';
+import { floatsOf } from '../common/floats.ts';
 import { bodyOfVersion } from '../models/index.ts';
 import { eachOf, type Runnable } from '../predictions/index.ts';
 import type { EvaluationDeps } from './deps.ts';
 import type { EvaluatedInput, EvaluationRow, EvaluationSettings } from './evaluation.ts';
 import { EvaluationTrouble } from './faults.ts';
-import { floatsOf } from './floats.ts';
 import { type Answer, inputsFrom, keepAnswers } from './store.ts';
 import { vectorsOfInputs } from './truth-store.ts';
 

@@ -2,6 +2,7 @@ import { regionKinds } from '#domain/annotation-kinds.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { RawColumns, type RawReads } from '#store/postgres/index.ts';
 import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
+import { floatsOf } from '../../common/floats.ts';
 
 /** A label on an input, or on a region of it. */
 export interface LabelRow {
@@ -192,13 +193,6 @@ export async function vectorsOf(
       return [key, floatsOf(columns.bytes.subarray(columns.start, columns.end))];
     }),
   );
-}
-
-/** Copied, because a slice of a larger buffer need not be aligned. */
-function floatsOf(bytes: Buffer): Float32Array {
-  const copy = new Uint8Array(bytes.length);
-  copy.set(bytes);
-  return new Float32Array(copy.buffer);
 }
 
 /**
