@@ -8,7 +8,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import type { Db } from '#store/sql.ts';
 import { commonFault } from '../common/faults.ts';
-import { batchStatus, statusOfFault } from '../common/status.ts';
+import { batchStatus, statusOfFault, unlessFault } from '../common/status.ts';
 import type { NewAnnotation, PackedAnnotation } from './annotation.ts';
 import { type PlainBox, packedBox } from './boxes.ts';
 import type { AnnotationParts, FoundInput } from './deps.ts';
@@ -211,9 +211,7 @@ export async function showOutcomes(
   const keys = outcomes.filter((outcome) => typeof outcome === 'number');
   const shownByKey = await showByKey(db, grant, keys);
   return {
-    status: batchStatus(
-      outcomes.map((outcome) => (outcome instanceof Fault ? statusOfFault(outcome) : true)),
-    ),
+    status: batchStatus(outcomes.map(unlessFault)),
     annotations: outcomes.map((outcome, i): Annotation => {
       const { id, inputId } = sent[i] as Annotation;
       if (outcome instanceof Fault)

@@ -13,7 +13,7 @@ import { newId } from '#domain/ids.ts';
 import { readPage } from '#domain/page.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { commonFault } from '../common/faults.ts';
-import { batchStatus, statusOfFault } from '../common/status.ts';
+import { batchStatus, statusOfFault, unlessFault } from '../common/status.ts';
 import type { BulkParts } from './deps.ts';
 import { bulkFault } from './faults.ts';
 import { enqueueOperation } from './jobs.ts';
@@ -50,9 +50,7 @@ export function bulkOperationHandlers(parts: BulkParts): ServicePart<Call, Rpc> 
       const outcomes: (BulkOperation | Fault)[] = [];
       for (const one of sent) outcomes.push(await addOperation(parts, call.app, one).catch(faultOnly));
       return {
-        status: batchStatus(
-          outcomes.map((outcome) => (outcome instanceof Fault ? statusOfFault(outcome) : true)),
-        ),
+        status: batchStatus(outcomes.map(unlessFault)),
         bulkOperation: outcomes.map((outcome, i) =>
           outcome instanceof Fault
             ? create(BulkOperationSchema, {

@@ -1,5 +1,5 @@
 import { type Status, StatusCode, statusCodeRules } from '@fovea/contract';
-import type { Fault } from '#domain/fault.ts';
+import { Fault } from '#domain/fault.ts';
 
 export interface StatusInit {
   code: StatusCode;
@@ -30,6 +30,10 @@ export function batchStatus(outcomes: readonly ItemOutcome[]): StatusInit {
   const words = [description, details].filter(Boolean).join(': ');
   return status(outcomes.includes(true) ? StatusCode.MIXED_STATUS : StatusCode.FAILURE, words);
 }
+
+/** How an item ended that is a fault, or whatever came of it. */
+export const unlessFault = (made: unknown): ItemOutcome =>
+  made instanceof Fault ? statusOfFault(made) : true;
 
 /** The same of a status that an item came back with. */
 export const outcomeOf = (status: Status | undefined): ItemOutcome =>

@@ -14,7 +14,7 @@ import type { PatchAction } from '#domain/patch.ts';
 import type { Tx } from '#store/postgres/index.ts';
 import { bumpSearchRevision, patchInputLevels } from '../annotations/index.ts';
 import { commonFault } from '../common/faults.ts';
-import { batchStatus, status, statusOfFault } from '../common/status.ts';
+import { batchStatus, status, statusOfFault, unlessFault } from '../common/status.ts';
 import type { InputDeps } from './deps.ts';
 import { inputFault } from './faults.ts';
 import { inputsPerRequestMax } from './input.ts';
@@ -53,12 +53,7 @@ export async function patchInputs(deps: InputDeps, req: PatchInputsRequest, call
     (await showInputs(deps, grant, [...found.values()])).map((input) => [input.id, input]),
   );
   return {
-    status: batchStatus(
-      req.inputs.map((_, position) => {
-        const fault = faults.get(position);
-        return fault ? statusOfFault(fault) : true;
-      }),
-    ),
+    status: batchStatus(req.inputs.map((_, position) => unlessFault(faults.get(position)))),
     inputs: req.inputs.map((input, position) => {
       const fault = faults.get(position);
       if (fault) return create(InputSchema, { id: input.id, data: {}, status: statusOfFault(fault) });
