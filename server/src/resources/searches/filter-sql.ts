@@ -52,6 +52,10 @@ export function hitCondition(scene: Scene, kind: HitKind, filters: readonly Filt
   ]);
 }
 
+/** Where nothing but labels is asked of annotations: which. */
+const labelsAlone = ({ concepts, ...others }: AnnotationTerms): readonly ConceptTerm[] | undefined =>
+  isEmpty(others) ? concepts : undefined;
+
 const namesAnnotations = ({ negate, annotation, input }: Filter): boolean =>
   !negate && !isEmpty(annotation) && isEmpty(input);
 
@@ -63,8 +67,8 @@ const namesAnnotations = ({ negate, annotation, input }: Filter): boolean =>
 export function keysOfMatches(scene: Scene, kind: HitKind, filters: readonly Filter[]): Condition {
   const [only, ...others] = filters;
   if (kind === 'input' && only && others.length === 0 && namesAnnotations(only)) {
-    const { concepts, ...terms } = only.annotation;
-    if (concepts && isEmpty(terms))
+    const concepts = labelsAlone(only.annotation);
+    if (concepts)
       return sql`select c.input_key as key from ${scene.labels} c where ${trustedLabel(scene, concepts)}`;
     return sql`select a.input_key as key from ${scene.annotations} a
       where a.app_key = ${scene.grant.appKey} and ${annotationCondition(scene, only.annotation)}`;
@@ -81,8 +85,9 @@ const joinedMax = 6;
 function annotationPart(scene: Scene, kind: HitKind, terms: AnnotationTerms): Condition {
   if (kind === 'annotation') return annotationCondition(scene, terms);
   // Labels know their input: nothing else of the annotation need be read.
-  if (terms.concepts && Object.keys(terms).length === 1)
-    return sql`exists (select from ${scene.labels} c where c.input_key = i.key and ${trustedLabel(scene, terms.concepts)})`;
+  const concepts = labelsAlone(terms);
+  if (concepts)
+    return sql`exists (select from ${scene.labels} c where c.input_key = i.key and ${trustedLabel(scene, concepts)})`;
   return sql`exists (select from ${scene.annotations} a where a.input_key = i.key and ${annotationCondition(scene, terms)})`;
 }
 
