@@ -3,8 +3,8 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { refresh, useAppName, useRpc } from '../../api/queries.ts';
 import { wordsOf } from '../../api/trouble.ts';
-import { formatBytes } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
+import { DownloadLink } from '../../ui/download-link.tsx';
 import { sayTrouble } from '../../ui/notices.tsx';
 import { Loaded } from '../../ui/states.tsx';
 
@@ -56,9 +56,10 @@ export function Exports({ datasetId, version }: { datasetId: string; version: Da
               <li key={name} className="card stack">
                 <h3>{name}</h3>
                 {status === exportReady && made?.url ? (
-                  <a className="button primary" href={new URL(made.url, location.origin).pathname} download>
-                    {t('datasets.download', { size: formatBytes(Number(made.size ?? 0)) })}
-                  </a>
+                  <DownloadLink
+                    path={new URL(made.url, location.origin).pathname}
+                    sizeBytes={Number(made.size ?? 0)}
+                  />
                 ) : exporting.includes(status) ? (
                   <p role="status">{wordsOf(made?.status)}</p>
                 ) : (

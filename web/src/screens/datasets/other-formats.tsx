@@ -3,9 +3,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useAppName } from '../../api/queries.ts';
-import { formatAgo, formatBytes, formatPercent } from '../../i18n/format.ts';
+import { formatAgo, formatPercent } from '../../i18n/format.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { DeleteButton } from '../../ui/delete-button.tsx';
+import { DownloadLink } from '../../ui/download-link.tsx';
 import { Checkbox, Select } from '../../ui/fields.tsx';
 import { sayTrouble } from '../../ui/notices.tsx';
 import {
@@ -154,11 +155,7 @@ function Export({
         </span>
       )}
       <span className="row">
-        {state === 'done' && (
-          <a className="button primary" href={path} download>
-            {t('datasets.download', { size: formatBytes(size) })}
-          </a>
-        )}
+        {state === 'done' && <DownloadLink path={path} sizeBytes={size} />}
         {isOver(transfer) ? (
           <DeleteButton label={t('common.delete')} title={t('datasets.deleteExport', { name })} act={end}>
             <p>{t('datasets.deleteExportWords')}</p>

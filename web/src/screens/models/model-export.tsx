@@ -5,8 +5,8 @@ import { useTranslation } from 'react-i18next';
 import { rpc } from '../../api/client.ts';
 import { queries, useAppName } from '../../api/queries.ts';
 import { code, wordsOf } from '../../api/trouble.ts';
-import { formatBytes } from '../../i18n/format.ts';
 import { Button } from '../../ui/button.tsx';
+import { DownloadLink } from '../../ui/download-link.tsx';
 import { TroubleNote, Waiting } from '../../ui/states.tsx';
 
 /** A trained version as a file that gives the same answers on another server. */
@@ -39,9 +39,10 @@ export function ModelExport({ model }: { model: Model }) {
         <TroubleNote thrown={asked.error} retry={() => void asked.refetch()} />
       ) : made?.status?.code === code.modelExported && made.url ? (
         <p>
-          <a className="button primary" href={new URL(made.url, location.origin).pathname} download>
-            {t('datasets.download', { size: formatBytes(Number(made.size ?? 0)) })}
-          </a>
+          <DownloadLink
+            path={new URL(made.url, location.origin).pathname}
+            sizeBytes={Number(made.size ?? 0)}
+          />
         </p>
       ) : isAsked && !hasFailed ? (
         <Waiting label={wordsOf(made?.status) || t('common.loading')} />
