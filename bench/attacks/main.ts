@@ -10,6 +10,7 @@ import { exposureAttacks, lastAttacks } from './exposure.ts';
 import { fetchingAttacks } from './fetching.ts';
 import { fileAttacks } from './files.ts';
 import { fuzzAttacks } from './fuzz.ts';
+import { markAttacks } from './marks.ts';
 import { mediaAttacks } from './media.ts';
 import { nestedAttacks } from './nested.ts';
 import { oracleAttacks } from './oracles.ts';
@@ -29,6 +30,7 @@ const attacks: readonly Attack[] = [
   ...fetchingAttacks,
   ...siteAttacks,
   ...fuzzAttacks,
+  ...markAttacks,
   ...protocolAttacks,
   ...connectionAttacks,
   ...mediaAttacks,
