@@ -14,7 +14,8 @@ import {
   withAxe,
   withoutBrowser,
 } from './browser.ts';
-import { type Clips, furnish, type Ground, type Screen, screens } from './screens.ts';
+import { type Clips, furnish, type Ground } from './furnish.ts';
+import { type Screen, screens } from './screens.ts';
 
 /** `npm run screens` names a folder; the walk then leaves a picture of every screen in every look there. */
 const folder = process.env.FOVEA_SCREENS;
