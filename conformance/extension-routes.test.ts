@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { ruleOf, scopeRules } from '@fovea/contract';
 import { beforeAll, expect, test, vi } from 'vitest';
@@ -184,6 +185,28 @@ test('the owner gets past the door everywhere, and no name is an internal error'
     }
   expect(seen).toEqual([]);
 });
+
+test('a body that grows too large on its way is told so, not cut off', async () => {
+  const wrong: string[] = [];
+  for (const route of extensionRoutes.filter(({ verb }) => verb === 'POST')) {
+    const http = await grownTooLarge(route);
+    if (http !== 413) wrong.push(`${route.verb} ${route.path}: ${http}`);
+  }
+  expect(wrong).toEqual([]);
+});
+
+/** Sends 96 KiB that were not announced. @returns the HTTP number of the answer, or what happened instead */
+const grownTooLarge = (route: ExtensionRoute): Promise<number | string | undefined> =>
+  new Promise((resolve) => {
+    const sent = httpRequest(serverUrl() + filledIn(route.path, ids), {
+      method: route.verb,
+      headers: { authorization: `Key ${alice.pat}`, 'transfer-encoding': 'chunked' },
+    });
+    sent.on('response', (response) => resolve(response.resume().statusCode));
+    sent.on('error', (error) => resolve(error.message));
+    for (let i = 0; i < 3; i++) sent.write(Buffer.alloc(32 * 1024, 32));
+    sent.end();
+  });
 
 test('the routes are those that the documentation names and the server has', () => {
   const root = join(import.meta.dirname, '..');

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fromBinary, type Message } from '@bufbuild/protobuf';
 import { type MethodRule, methodRules } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
-import { mayBeLarge, readBody } from './body.ts';
+import { readBody } from '#domain/request-body.ts';
+import { mayBeLarge } from './body.ts';
 import { type CallMeta, type Dispatcher, requestIdOf, Unreadable } from './dispatch.ts';
 import { bytesOf } from './packed.ts';
 import { writePiece } from './write.ts';
@@ -49,7 +50,11 @@ export async function answerGrpcWeb(
   }
   let message: Message;
   try {
-    message = readMessage(rule, await readBody(request, options.requestBytesMax), isText);
+    message = readMessage(
+      rule,
+      await readBody(request, options.requestBytesMax, 'send fewer inputs at a time'),
+      isText,
+    );
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.kind === 'too_large') return finish(8, thrown.details);
     return finish(3, 'the request frame could not be read');

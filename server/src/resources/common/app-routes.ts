@@ -1,9 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { StatusCode } from '@fovea/contract';
-import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
+import { readJsonBody } from '#domain/request-body.ts';
 import { commonFault } from './faults.ts';
-import { jsonObject } from './json-body.ts';
 
 type HeaderOf = (name: string) => string | undefined;
 
@@ -54,7 +52,7 @@ export const appRoutes = (parts: AppRouteParts, what: string, routes: readonly A
         let grant: AppGrant | undefined;
         for (const rpc of rpcs) grant = await parts.grantFor(rpc, header, userId, appId);
         if (!grant?.isMember) throw commonFault.membersOnly(what);
-        const body = verb === 'POST' ? await readBody(request) : {};
+        const body = verb === 'POST' ? await readJsonBody(request, bodyBytesMax) : {};
         const reply = await work({ grant, id, otherId, query: url.searchParams, body });
         response.writeHead(200, {
           'content-type': 'application/json; charset=utf-8',
@@ -71,23 +69,4 @@ function decoded(part: string): string {
   } catch {
     throw commonFault.invalid(`'${part}' in the address is not percent-encoded text.`);
   }
-}
-
-async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > bodyBytesMax)
-      throw new Fault(
-        'too_large',
-        StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
-        `The body is larger than ${bodyBytesMax} bytes.`,
-      );
-    chunks.push(chunk as Buffer);
-  }
-  if (bytes === 0) return {};
-  const body = jsonObject(Buffer.concat(chunks));
-  if (body) return body;
-  throw new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, 'The body is not a JSON object.');
 }

@@ -3,10 +3,10 @@ import { StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import { type Caller, visibility as visibilities } from '#domain/grant.ts';
 import { idTrouble } from '#domain/ids.ts';
+import { readJsonBody } from '#domain/request-body.ts';
 import { sessionCookie, sessionTokenIn } from '#domain/session-cookie.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { run, sql } from '#store/sql.ts';
-import { jsonObject } from '../common/json-body.ts';
 import type { Sealer } from '../common/sealer.ts';
 import { hashSecret } from '../common/sealer.ts';
 import type { RememberedDirectory } from './directory.ts';
@@ -55,7 +55,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
       path: '/v2/login',
       /** `password` is a personal access token: there are no passwords here, and `email` is not needed. */
       async answer(request: IncomingMessage, response: ServerResponse) {
-        const { password } = (await readJson(request)) as { password?: string };
+        const { password } = (await readJsonBody(request, bodyBytesMax)) as { password?: string };
         const caller = await parts.signIn((name) =>
           name === 'authorization' ? `Key ${password ?? ''}` : undefined,
         );
@@ -80,7 +80,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
       path: '/v2/ext/fovea/welcome',
       /** Body {code}: the code in the link that the start printed, which opens one session of the first user. */
       async answer(request: IncomingMessage, response: ServerResponse) {
-        const { code } = (await readJson(request)) as { code?: unknown };
+        const { code } = (await readJsonBody(request, bodyBytesMax)) as { code?: unknown };
         if (typeof code !== 'string' || !parts.welcome.take(code)) throw identityFault.usedWelcome();
         const caller = await parts.signIn((name) =>
           name === 'authorization' ? `Key ${parts.firstToken}` : undefined,
@@ -114,7 +114,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
             'Only the first user, with a token that holds the scope All, may make users.',
           );
         }
-        const { id, email, visibility } = readNewUser(await readJson(request));
+        const { id, email, visibility } = readNewUser(await readJsonBody(request, bodyBytesMax));
         const secret = newSecret();
         const isNew = await addUser(db, parts.sealer, { id, email, visibility, secret });
         if (!isNew) throw identityFault.userExists(id);
@@ -163,21 +163,6 @@ const loginNeedsPat = () =>
     StatusCode.CONN_INSUFFICIENT_SCOPES,
     'Sign in with a personal access token that holds the scope All; other keys open no session.',
   );
-
-async function readJson(request: IncomingMessage): Promise<object> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  // The request must outlive a refusal, or the answer would not arrive.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > bodyBytesMax)
-      throw new Fault('too_large', StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED, 'The body is too large.');
-    chunks.push(chunk);
-  }
-  const json = sizeBytes === 0 ? {} : jsonObject(Buffer.concat(chunks));
-  if (json) return json;
-  throw new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, 'The body must be a JSON object.');
-}
 
 function sendJson(response: ServerResponse, body: object): void {
   response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { create } from '@bufbuild/protobuf';
 import { PostModelVersionsUploadConfigSchema, StatusCode } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
+import { readBody } from '#domain/request-body.ts';
 import { commonFault } from '../common/faults.ts';
 import type { ModelFileDeps } from './deps.ts';
 import { openUploads } from './upload-handler.ts';
@@ -46,7 +47,7 @@ export function modelUploadRoute(
         isV3: true,
       });
       let open = await uploads.begin(grant, config);
-      const data = await bodyOf(request);
+      const data = await readBody(request, partBytesMax);
       if (data.length > 0) open = await uploads.take(grant, open, Number(part), data);
       const { totalBytes, receivedBytes } = open.upload;
       const isDone = receivedBytes === totalBytes;
@@ -63,15 +64,4 @@ export function modelUploadRoute(
       );
     },
   };
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > partBytesMax) throw commonFault.invalid(`A part holds at most ${partBytesMax} bytes.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -11,7 +11,7 @@ import {
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
-import { jsonObject } from '../common/json-body.ts';
+import { readJsonBody } from '#domain/request-body.ts';
 
 type HeaderOf = (name: string) => string | undefined;
 
@@ -53,7 +53,7 @@ export function openAiRoutes(parts: OpenAiParts) {
       const aborter = new AbortController();
       response.once('close', () => aborter.abort());
       try {
-        const body = await bodyOf(request);
+        const body = (await readJsonBody(request, bodyBytesMax)) as Sent;
         const model = modelIn(body.model);
         const grant = await parts.grant(withKey(header), model.userId, model.appId);
         await work(body, { grant, model, response, signal: aborter.signal });
@@ -285,17 +285,4 @@ function sendJson(response: ServerResponse, http: number, body: object): void {
     'cache-control': 'no-store',
   });
   response.end(JSON.stringify(body));
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Sent> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > bodyBytesMax) throw badRequest('The body is too large.');
-    chunks.push(chunk);
-  }
-  const body = jsonObject(Buffer.concat(chunks));
-  if (body) return body as Sent;
-  throw badRequest('The body must be a JSON object.');
 }

@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StatusCode } from '@fovea/contract';
 import { formatNamed, formats } from '@fovea/formats';
-import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
+import { readJsonBody } from '#domain/request-body.ts';
 import { withSessionCookie } from '#domain/session-cookie.ts';
 import { commonFault } from '../common/faults.ts';
-import { jsonObject } from '../common/json-body.ts';
 import { always, refuse, sendObject } from '../common/send-object.ts';
 import { findDatasetKeys, versionState } from '../datasets/index.ts';
 import { findUpload } from '../uploads/index.ts';
@@ -167,7 +166,7 @@ async function readImport(
   grant: AppGrant,
   request: IncomingMessage,
 ): Promise<NewTransfer> {
-  const body = await readBody(request);
+  const body = await readJsonBody(request, bodyBytesMax);
   const uploadId = text(body, 'upload_id');
   if (!(await findUpload(db, grant, uploadId))) throw commonFault.missing('upload', uploadId);
   const format = text(body, 'format', '');
@@ -191,7 +190,7 @@ async function readExport(
   grant: AppGrant,
   request: IncomingMessage,
 ): Promise<NewTransfer> {
-  const body = await readBody(request);
+  const body = await readJsonBody(request, bodyBytesMax);
   const datasetId = text(body, 'dataset_id');
   if (!(await findDatasetKeys(db, grant, [datasetId])).has(datasetId))
     throw commonFault.missing('dataset', datasetId);
@@ -239,24 +238,6 @@ function flag(body: Body, name: string, fallback: boolean): boolean {
   const value = body[name] ?? fallback;
   if (typeof value === 'boolean') return value;
   throw commonFault.invalid(`${name} must be true or false.`);
-}
-
-async function readBody(request: IncomingMessage): Promise<Body> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request) {
-    size += (part as Buffer).length;
-    if (size > bodyBytesMax)
-      throw new Fault(
-        'too_large',
-        StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
-        `The body may have up to ${bodyBytesMax} bytes.`,
-      );
-    parts.push(part as Buffer);
-  }
-  const body = size === 0 ? {} : jsonObject(Buffer.concat(parts));
-  if (body) return body;
-  throw commonFault.invalid('The body is no JSON object.');
 }
 
 /** A transfer as REST shows it. */

@@ -4,9 +4,9 @@ import { ModelVersionSchema, StatusCode } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import type { JsonMap } from '#domain/patch.ts';
+import { readJsonBody } from '#domain/request-body.ts';
 import type { Deps } from '../../common/deps.ts';
 import { commonFault } from '../../common/faults.ts';
-import { jsonObject } from '../../common/json-body.ts';
 import { insertVersion, lockModel, modelFault, packVersion, touchModel } from '../../models/index.ts';
 import { type Backend, backendKinds, backendMark, insertBackend } from './backend.ts';
 
@@ -36,7 +36,7 @@ export function backendRoute(
         .slice(1)
         .map(decodeURIComponent);
       const grant = await deps.grant(header, userId, appId);
-      const { backend, versionId, params } = readBackend(deps, await bodyOf(request));
+      const { backend, versionId, params } = readBackend(deps, await readJsonBody(request, bodyBytesMax));
       const id = await deps.db.transaction(async (tx) => {
         const model = await lockModel(tx, grant, modelId);
         if (!model) throw modelFault.missing(modelId);
@@ -107,17 +107,4 @@ function readBackend(
     versionId: versionId as string,
     params: params as JsonMap,
   };
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > bodyBytesMax) throw commonFault.invalid('The body is too large.');
-    chunks.push(chunk);
-  }
-  const body = jsonObject(Buffer.concat(chunks));
-  if (body) return body;
-  throw commonFault.invalid('The body must be a JSON object.');
 }
