@@ -94,4 +94,10 @@ export const gatewayFault = {
       StatusCode.CONN_THROTTLED,
       `The limit is ${requests} requests per ${windowMs === 1000 ? 'second' : windowMs === 60_000 ? 'minute' : 'hour'} for each key; slow down and try again.`,
     ),
+  tooLarge: (sizeBytesMax: number) =>
+    new Fault(
+      'too_large',
+      StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
+      `The request is larger than ${Math.floor(sizeBytesMax / 1048576)} MiB; send fewer inputs at a time.`,
+    ),
 } as const;

@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fromBinary, type Message } from '@bufbuild/protobuf';
 import { type MethodRule, methodRules } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
-import { readBody } from '#domain/request-body.ts';
-import { mayBeLarge } from './body.ts';
+import { mayBeLarge, readBody } from './body.ts';
 import { type CallMeta, type Dispatcher, requestIdOf, Unreadable } from './dispatch.ts';
 import { bytesOf } from './packed.ts';
 import { writePiece } from './write.ts';
@@ -50,11 +49,7 @@ export async function answerGrpcWeb(
   }
   let message: Message;
   try {
-    message = readMessage(
-      rule,
-      await readBody(request, options.requestBytesMax, 'send fewer inputs at a time'),
-      isText,
-    );
+    message = readMessage(rule, await readBody(request, options.requestBytesMax), isText);
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.kind === 'too_large') return finish(8, thrown.details);
     return finish(3, 'the request frame could not be read');

@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from '@bufbuild/protobuf';
 import { type MethodRule, StatusCode } from '@fovea/contract';
 import { Fault, type Moved } from '#domain/fault.ts';
-import { readBody } from '#domain/request-body.ts';
-import { mayBeLarge } from '../body.ts';
+import { mayBeLarge, readBody } from '../body.ts';
 import { type CallMeta, type Dispatcher, faultReply, type Reply, requestIdOf } from '../dispatch.ts';
 import { gatewayFault } from '../faults.ts';
 import { encodeJson, JsonTrouble, jsonFromWire, type NameStyle, parseJson } from '../json/index.ts';
@@ -69,7 +68,7 @@ export async function answerRest(
 }
 
 async function readRequest(matched: RouteMatch, url: URL, request: IncomingMessage, options: RestOptions) {
-  const bytes = await readBody(request, options.requestBytesMax, 'send fewer inputs at a time');
+  const bytes = await readBody(request, options.requestBytesMax);
   if (bytes.length > options.largeBodyBytes) {
     return decodeJsonLarge(matched, url.searchParams, bytes);
   }

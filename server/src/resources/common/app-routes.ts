@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AppGrant } from '#domain/grant.ts';
-import { readJsonBody } from '#domain/request-body.ts';
 import { commonFault } from './faults.ts';
+import { readJsonBody } from './request-body.ts';
 
 type HeaderOf = (name: string) => string | undefined;
 

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { create } from '@bufbuild/protobuf';
 import { PostModelVersionsUploadConfigSchema, StatusCode } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
-import { readBody } from '#domain/request-body.ts';
 import { commonFault } from '../common/faults.ts';
+import { readBody } from '../common/request-body.ts';
 import type { ModelFileDeps } from './deps.ts';
 import { openUploads } from './upload-handler.ts';
 

@@ -11,7 +11,7 @@ import {
 import { Fault } from '#domain/fault.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
-import { readJsonBody } from '#domain/request-body.ts';
+import { readJsonBody } from '../common/request-body.ts';
 
 type HeaderOf = (name: string) => string | undefined;
 

@@ -4,9 +4,9 @@ import { ModelVersionSchema, StatusCode } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { idTrouble, newId } from '#domain/ids.ts';
 import type { JsonMap } from '#domain/patch.ts';
-import { readJsonBody } from '#domain/request-body.ts';
 import type { Deps } from '../../common/deps.ts';
 import { commonFault } from '../../common/faults.ts';
+import { readJsonBody } from '../../common/request-body.ts';
 import { insertVersion, lockModel, modelFault, packVersion, touchModel } from '../../models/index.ts';
 import { type Backend, backendKinds, backendMark, insertBackend } from './backend.ts';
 

@@ -1,30 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 import { StatusCode } from '@fovea/contract';
-import { Fault } from './fault.ts';
-import { textTrouble } from './texts.ts';
+import { Fault } from '#domain/fault.ts';
+import { textTrouble } from '#domain/texts.ts';
 
 /**
  * Reads a whole request body.
  *
  * @param sizeBytesMax what a caller may send at most
- * @param advice how to do with less, for the words of the refusal
  * @throws Fault `too_large` as soon as the limit is passed (what still comes is dropped unread, and the answer arrives
  * all the same), `bad_request` when the caller hangs up halfway
  */
-export async function readBody(
-  request: IncomingMessage,
-  sizeBytesMax: number,
-  advice?: string,
-): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, sizeBytesMax: number): Promise<Buffer> {
   const declared = Number(request.headers['content-length'] ?? 0);
-  if (declared > sizeBytesMax) throw tooLarge(sizeBytesMax, advice);
+  if (declared > sizeBytesMax) throw tooLarge(sizeBytesMax);
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   try {
     // The request must outlive a refusal, or the answer would not arrive.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
-      if (sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax, advice);
+      if (sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax);
       chunks.push(chunk);
     }
   } catch (thrown) {
@@ -63,8 +58,8 @@ function parsed(body: Buffer): unknown {
 
 const badFormat = (words: string) => new Fault('bad_request', StatusCode.CONN_BAD_REQUEST_FORMAT, words);
 
-function tooLarge(sizeBytesMax: number, advice?: string): Fault {
+function tooLarge(sizeBytesMax: number): Fault {
   const [unit, name] = sizeBytesMax < 2 ** 20 ? [2 ** 10, 'KiB'] : [2 ** 20, 'MiB'];
-  const words = `The request is larger than ${Math.floor(sizeBytesMax / unit)} ${name}${advice ? `; ${advice}` : ''}.`;
+  const words = `The request is larger than ${Math.floor(sizeBytesMax / unit)} ${name}.`;
   return new Fault('too_large', StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED, words);
 }
