@@ -8,6 +8,7 @@ import { noiseBetween, probe } from './harness/probes.ts';
 import { endChildren } from './harness/processes.ts';
 import {
   cellsOf,
+  changedVerdicts,
   figure,
   type KeptTable,
   type Machine,
@@ -31,6 +32,8 @@ export interface RunOptions {
   readonly docsFolder?: string;
   /** Ends badly where a goal is missed, too. */
   readonly isStrict?: boolean;
+  /** A report of an earlier run whose verdicts are compared with these. */
+  readonly earlier?: Report;
 }
 
 type Table = Pick<KeptTable, 'title' | 'cells'>;
@@ -40,6 +43,15 @@ interface Found {
   aside?: string;
   control?: { broken: string; samples: readonly number[] };
   isAbsent?: boolean;
+}
+
+interface Outcome {
+  readonly bench: Bench;
+  readonly found: Map<string, Found>;
+  readonly tables: Table[];
+  /** Probes that moved while it ran, in words. */
+  readonly noise: readonly string[];
+  readonly error: string | undefined;
 }
 
 /** A run that is broken off leaves nothing behind either. */
@@ -57,21 +69,29 @@ export async function runBenches(options: RunOptions): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void breakOff(folder));
   try {
-    const start = probe(folder);
-    const outcomes: { bench: Bench; found: Map<string, Found>; tables: Table[]; error?: string }[] = [];
-    for (const bench of options.benches)
-      outcomes.push(await runOne(bench, options, join(folder, bench.name)));
-    const noise = noiseBetween(start, probe(folder));
-    const rows = outcomes.flatMap(({ bench, found }) =>
-      bench.goals.map((goal) => rowOf(bench.name, goal, found.get(goal.id), noise.length > 0)),
+    // Probed between any two benches: over an hour a machine changes, and one noisy bench is no reason to judge none.
+    let before = probe(folder);
+    const outcomes: Outcome[] = [];
+    for (const bench of options.benches) {
+      const outcome = await runOne(bench, options, join(folder, bench.name));
+      const after = probe(folder);
+      outcomes.push({ ...outcome, noise: noiseBetween(before, after) });
+      before = after;
+    }
+    const noise = outcomes.flatMap(({ bench, noise: moved }) =>
+      moved.length > 0 ? `${bench.name}: ${moved.join(', ')}` : [],
+    );
+    const rows = outcomes.flatMap(({ bench, found, noise: moved }) =>
+      bench.goals.map((goal) => rowOf(bench.name, goal, found.get(goal.id), moved.length > 0)),
     );
     const { rounds, scale } = options;
     const at = new Date().toISOString();
     const tables = outcomes.flatMap((one) =>
-      one.tables.map((table) => ({ ...table, at, scale, isNoisy: noise.length > 0 })),
+      one.tables.map((table) => ({ ...table, at, scale, isNoisy: one.noise.length > 0 })),
     );
     const report: Report = { at, machine: machine(), rounds, scale, noise, rows, tables };
     show(report);
+    if (options.earlier) compare(options.earlier, report);
     keep(report, options);
     const broken = outcomes.filter(({ error }) => error !== undefined);
     for (const { bench, error } of broken) console.log(`  ${bench.name} broke: ${error}`);
@@ -165,13 +185,21 @@ function rowOf(bench: string, goal: Bench['goals'][number], found: Found | undef
 function show({ noise, rows, scale, tables }: Report): void {
   console.log(`\n${plainTable(cellsOf(rows))}\n`);
   for (const { title, cells } of tables ?? []) console.log(`  ${title}\n\n${plainTable(cells)}\n`);
-  if (noise.length > 0) console.log(`  NOISY machine, latencies are not judged: ${noise.join('; ')}`);
+  if (noise.length > 0)
+    console.log(`  NOISY machine, latencies of these are not judged: ${noise.join('; ')}`);
   for (const { goal, control } of rows) {
     if (control && !control.isCaught)
       console.log(
         `  ${goal.id}: the harness did not notice: ${control.broken}${scale < 1 ? ' (sizes are reduced)' : ''}`,
       );
   }
+}
+
+function compare(earlier: Report, report: Report): void {
+  const changed = changedVerdicts(earlier.rows, report.rows);
+  console.log(
+    `  beside the run of ${earlier.at}: ${changed.length === 0 ? 'no verdict changed' : `changed: ${changed.join('; ')}`}`,
+  );
 }
 
 function keep(report: Report, { jsonFile, docsFolder }: RunOptions): void {

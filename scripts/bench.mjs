@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,8 @@ import { ensureInstalled } from './lib/install.mjs';
 import { root } from './lib/paths.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 
-const usage = `npm run bench -- [NAME…] [--rounds 5] [--scale 1] [--json FILE] [--docs] [--dist DIR] [--images DIR] [--list]
+const usage = `npm run bench -- [NAME…] [--rounds 5] [--scale 1] [--json FILE] [--docs] [--dist DIR] [--images DIR]
+                       [--compare FILE] [--list]
 
 Measures this build against peers and limits, side by side on this machine, and prints one table: each goal with
 its median, minimum and maximum over the rounds, and whether it passes. NAME is the name or the folder of a bench; those that
@@ -18,6 +19,7 @@ take long run only by name.
   --dist DIR   measures another build of the server
   --images DIR pictures for the bench "accuracy": a sub-folder for each set, with train/<label>/ and test/<label>/,
                or <label>/, or photographs alone
+  --compare FILE  names the goals whose verdict differs from that of an earlier run (its --json)
   --list       names the benches and their goals
   --strict     ends with 1 where a goal is missed
 
@@ -75,6 +77,7 @@ async function main() {
       docs: { type: 'boolean', default: false },
       dist: { type: 'string' },
       images: { type: 'string' },
+      compare: { type: 'string' },
       list: { type: 'boolean', default: false },
       strict: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -105,6 +108,7 @@ async function main() {
   const [rounds, scale] = [Number(values.rounds), Number(values.scale)];
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds is a whole number from 1');
   if (!(scale > 0 && scale <= 1)) throw new Error('--scale lies above 0 and is at most 1');
+  const earlier = values.compare && JSON.parse(readFileSync(resolve(values.compare), 'utf8'));
   if (!values.dist) await build();
   const serverMain = values.dist ? resolve(values.dist, 'main.js') : join(root, 'server', 'dist', 'main.js');
   if (!existsSync(serverMain)) throw new Error(`There is no server at ${serverMain}.`);
@@ -118,6 +122,7 @@ async function main() {
     jsonFile: values.json && resolve(values.json),
     docsFolder: values.docs ? join(root, 'docs') : undefined,
     isStrict: values.strict,
+    earlier,
   });
   process.exitCode = isSound ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Goal } from './bench.ts';
-import { boundsOf, judge, medianOf } from './judge.ts';
+import { boundsOf, judge, medianOf, type Verdict } from './judge.ts';
+import { changedVerdicts } from './report.ts';
 
 const lower: Goal = { id: 'T1', what: 'a ratio', unit: 'x', better: 'lower', pass: 2, record: 1.5 };
 const higher: Goal = { ...lower, better: 'higher', pass: 0.5, record: 0.8 };
@@ -37,4 +38,17 @@ test.each([
 
 test('the median of an even number of samples lies between the two middle ones', () => {
   expect(medianOf([4, 1, 3, 2])).toBe(2.5);
+});
+
+test.each<[Verdict, Verdict, string[]]>([
+  ['missed', 'missed', []],
+  ['record', 'pass', []],
+  ['pass', 'missed', ['T1 pass → missed']],
+  ['missed', 'record', ['T1 missed → record']],
+  ['missed', 'not judged (noisy)', []],
+  ['absent', 'missed', []],
+])('%s, then %s: %j', (before, now, changed) => {
+  const row = (verdict: Verdict) => ({ bench: 'b', goal: lower, samples: [], verdict });
+  expect(changedVerdicts([row(before)], [row(now)])).toEqual(changed);
+  expect(changedVerdicts([], [row(now)])).toEqual([]);
 });

@@ -28,7 +28,7 @@ export interface Report {
   readonly machine: Machine;
   readonly rounds: number;
   readonly scale: number;
-  /** Probes that moved by more than a quarter during the run; empty on a quiet machine. */
+  /** Benches during which a probe moved by more than a quarter, in words; empty on a quiet machine. */
   readonly noise: readonly string[];
   readonly rows: readonly Row[];
   readonly tables?: readonly KeptTable[];
@@ -91,8 +91,8 @@ export function pageOf(page: string, report: Report): string {
       `${report.rounds} rounds, sizes at ${Math.round(report.scale * 100)} %. Pinning: ${machine.pinning}.`,
     '',
     noise.length > 0
-      ? `NOISY: the calibration probes moved between start and end (${noise.join('; ')}), so latencies are not judged.`
-      : 'The calibration probes agree between start and end.',
+      ? `NOISY: the calibration probes moved during these benches, so their latencies are not judged: ${noise.join('; ')}.`
+      : 'The calibration probes agree before and after each bench.',
     '',
     markdownTable(cellsOf(report.rows)),
     '',
@@ -131,4 +131,19 @@ export function mergedRows(before: readonly Row[], now: readonly Row[]): Row[] {
     ...now.filter(({ goal }) => !known.has(goal.id)),
   ];
   return merged.sort((a, b) => a.goal.id.localeCompare(b.goal.id, 'en', { numeric: true }));
+}
+
+/**
+ * Goals that were reached in one run and missed in the other, in words. What either run did not measure or judge says
+ * nothing, and whether a goal that is reached is a record as well is the luck of the day.
+ */
+export function changedVerdicts(before: readonly Row[], now: readonly Row[]): string[] {
+  const isMissed = ({ verdict }: Row) =>
+    ['record', 'pass', 'missed'].includes(verdict) ? verdict === 'missed' : undefined;
+  return now.flatMap((row) => {
+    const known = before.find(({ goal }) => goal.id === row.goal.id);
+    const [was, is] = [known && isMissed(known), isMissed(row)];
+    if (was === undefined || is === undefined || was === is) return [];
+    return [`${row.goal.id} ${known?.verdict} → ${row.verdict}`];
+  });
 }
