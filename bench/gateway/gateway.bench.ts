@@ -79,7 +79,7 @@ async function run(context: BenchContext): Promise<void> {
   context.defer(() => load.close());
 
   const calls = (n: number) => ({ concurrency, requestsMax: Math.ceil(n * context.scale) });
-  const getInput = (url: string, n = 3000): LoadPlan =>
+  const getInput = (url: string, n = 6000): LoadPlan =>
     grpcPlan(
       url,
       'GetInput',
@@ -92,9 +92,9 @@ async function run(context: BenchContext): Promise<void> {
     'ListInputs',
     ListInputsRequestSchema,
     [{ ...inApp(appId), perPage: 128 }],
-    calls(500),
+    calls(1500),
   );
-  const listRest = restPlan(server.url, `/v2/users/${userId}/apps/${appId}/inputs?per_page=128`, calls(500));
+  const listRest = restPlan(server.url, `/v2/users/${userId}/apps/${appId}/inputs?per_page=128`, calls(1500));
 
   const one = await replyOf(load, getInput(server.url), SingleInputResponseSchema);
   const page = await replyOf(load, listInputs, MultiInputResponseSchema);
@@ -131,7 +131,7 @@ async function run(context: BenchContext): Promise<void> {
   for (const url of [server.url, open.url, noOp.url])
     await load.run({ ...getInput(url), requestsMax: warmUpCalls });
   for (const plan of [listInputs, listRest, encoderCall])
-    await load.run({ ...plan, requestsMax: warmUpCalls / 8 });
+    await load.run({ ...plan, requestsMax: warmUpCalls / 2 });
 
   const seen = remembering();
   const cost = (name: string, pid: number, plan: LoadPlan) => seen.side(name, () => costOf(load, pid, plan));
