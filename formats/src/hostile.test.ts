@@ -115,6 +115,22 @@ test('labels of YOLO without their picture are told, file by file', async () => 
   expect(problems).toMatchObject([{ code: 'missing-image', path: 'labels/train/b.txt', severity: 'error' }]);
 });
 
+test('so are those of Darknet, which lie among lists and notes', async () => {
+  const { records, problems } = await readText('yolo-detect', {
+    'obj.names': 'car\n',
+    'train.txt': 'data/obj_train_data/a.png\n',
+    'obj_train_data/a.png': picture,
+    'obj_train_data/a.txt': '0 .5 .5 .2 .2\n',
+    'obj_train_data/b.txt': '\n0 .5 .5 .2 .2\n',
+    'obj_train_data/empty.txt': '',
+    'obj_train_data/notes.txt': 'taken in May\n',
+  });
+  expect(records.map(({ path }) => path)).toEqual(['a.png']);
+  expect(problems).toMatchObject([
+    { code: 'missing-image', path: 'obj_train_data/b.txt', severity: 'error' },
+  ]);
+});
+
 test.each([
   ['coco', 'a.json', '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"id": 1'],
   ['coco', 'a.json', `{"images": [{"id": 1, "file_name": "a.png", "x": ${'['.repeat(5_000)}`],

@@ -111,7 +111,7 @@ export async function readYolo(listing: Listing, { report }: ReadContext): Promi
     async *records() {
       for (const path of listing.imagePaths)
         yield await record(listing, path, { info, names, known, report });
-      reportOrphans(listing, report);
+      await reportOrphans(listing, report);
     },
   };
 }
@@ -177,17 +177,35 @@ export function labelsPath(path: string): string {
   return `${stemOf(parts.join('/'))}.txt`;
 }
 
+/** A number and at least four parts of the sides. */
+export const labelLine = /^\s*\d+(\s+-?[\d.]+(e[-+]?\d+)?){4,}\s*$/i;
+
 /** Files of labels whose picture is not there; empty ones say nothing that could be lost. */
-function reportOrphans({ paths, sizes, imagePaths }: Listing, report: Report): void {
+async function reportOrphans(listing: Listing, report: Report): Promise<void> {
+  const { paths, sizes, imagePaths } = listing;
   const used = new Set(imagePaths.map(labelsPath));
-  for (const path of paths)
-    if (isLabels(path) && !used.has(path) && (sizes.get(path) ?? 0) > 0)
-      report({
-        severity: 'error',
-        code: 'missing-image',
-        path,
-        message: 'there is no picture of this name; its labels are left out',
-      });
+  const lone = paths.filter((path) => !used.has(path) && (sizes.get(path) ?? 0) > 0);
+  const besidePictures = paths.some(isLabels) ? [] : await labelsAmong(listing, lone);
+  for (const path of [...lone.filter(isLabels), ...besidePictures])
+    report({
+      severity: 'error',
+      code: 'missing-image',
+      path,
+      message: 'there is no picture of this name; its labels are left out',
+    });
+}
+
+/** Those of some files that lie among the pictures and begin with an object: others are lists and notes. */
+async function labelsAmong({ tree, imagePaths }: Listing, paths: readonly string[]): Promise<string[]> {
+  const folders = new Set(imagePaths.map(folderOf));
+  const found: string[] = [];
+  for (const path of paths) {
+    if (!/\.txt$/i.test(path) || !folders.has(folderOf(path))) continue;
+    const text = await readText(tree, path).catch(() => '');
+    const first = text.split('\n').find((line) => line.trim() !== '');
+    if (first !== undefined && labelLine.test(first)) found.push(path);
+  }
+  return found;
 }
 
 /** `images/SPLIT/…` and `SPLIT/images/…` name the split; folders of other names do where the YAML says so. */

@@ -1,7 +1,7 @@
 import { readText } from '../files.ts';
 import type { Format, FormatId, Listing } from '../format.ts';
 import type { Holds } from '../holds.ts';
-import { type Info, infoOf, labelPaths, readYolo, type Task } from './yolo-read.ts';
+import { type Info, infoOf, labelLine, labelPaths, readYolo, type Task } from './yolo-read.ts';
 import { writeYolo } from './yolo-write.ts';
 
 const common: Holds = { split: true, 'other-splits': true, 'empty-images': true };
@@ -31,8 +31,6 @@ export const yoloFormats: readonly Format[] = (['detect', 'segment', 'pose', 'ob
   read: readYolo,
   write: (dataset, sink, context) => writeYolo(dataset, sink, context, task),
 }));
-
-const labelLine = /^\s*\d+(\s+-?[\d.]+(e[-+]?\d+)?){4,}\s*$/i;
 
 async function detect(listing: Listing, task: Task): Promise<number> {
   const info = await infoOf(listing);

@@ -50,6 +50,10 @@ function readCredentials(sent: SentCredentials | undefined): SourceCredentials |
     if (accountName === '' && accountKey === '') return undefined;
     if (!/^[a-z0-9-]{3,64}$/.test(accountName) || accountKey === '')
       throw extractionFault.invalid('azure_blob_creds needs account_name and account_key.');
+    if (!/^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(accountKey))
+      throw extractionFault.invalid(
+        'azure_blob_creds.account_key is not base64; copy it whole from "Access keys" of the storage account.',
+      );
     return { kind: 'azure', accountName, accountKey };
   }
   return undefined;

@@ -184,9 +184,17 @@ test.each([
   });
 });
 
-test('credentials of another service are refused; an address that is not public is never reached', async () => {
+test('credentials of another service, or cut short, are refused; an address that is not public is never reached', async () => {
   const alice = await person();
   expect((await bring(alice, 'gs://photos/', s3Creds)).status).toMatchObject({ code: 11102 });
+  const cutKey = {
+    case: 'azureBlobCreds',
+    value: { accountName: 'acct', accountKey: azureKey.slice(0, -1) },
+  } as const;
+  expect((await bring(alice, 'azure://acct/photos/', cutKey)).status).toMatchObject({
+    code: 11102,
+    details: expect.stringContaining('azure_blob_creds.account_key is not base64'),
+  });
   const hidden = await bring(alice, 'http://10.1.2.3/folder/');
   expect(hidden.job?.status).toMatchObject({
     code: 66000,
