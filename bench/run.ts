@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -6,6 +6,7 @@ import type { Bench, BenchContext } from './harness/bench.ts';
 import { boundsOf, judge, medianOf, spreadOf } from './harness/judge.ts';
 import { noiseBetween, probe } from './harness/probes.ts';
 import { endChildren } from './harness/processes.ts';
+import { readOr } from './harness/read-or.ts';
 import {
   cellsOf,
   changedVerdicts,
@@ -216,14 +217,6 @@ function keep(report: Report, { jsonFile, docsFolder }: RunOptions): void {
   };
   writeFileSync(json, text(merged));
   writeFileSync(page, pageOf(readOr(page, '# Benchmarks\n'), merged));
-}
-
-function readOr(path: string, fallback: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return fallback;
-  }
 }
 
 const machine = (): Machine => ({

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { readOr } from './read-or.ts';
 
 /** Clock ticks of procfs, 100 in a second on every Linux. */
 const tickMs = 10;
@@ -13,12 +14,8 @@ interface Stat {
 }
 
 function statOf(pid: number): Stat | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined;
-  }
+  const text = readOr(`/proc/${pid}/stat`, undefined);
+  if (text === undefined) return undefined;
   // The name in parentheses may hold spaces; fields are counted from behind it (proc(5)).
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const ms = (at: number) => Number(fields[at]) * tickMs;
@@ -32,19 +29,18 @@ function statOf(pid: number): Stat | undefined {
 const cpuMsOf = ({ pid, ownMs, endedMs }: Stat): number => Math.max(ownMs, threadsMs(pid)) + endedMs;
 
 function threadsMs(pid: number): number {
-  const read = (path: string): string => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      return '0';
-    }
-  };
   const folder = `/proc/${pid}/task`;
-  const threads = existsSync(folder) ? readdirSync(folder) : [];
-  return threads.reduce(
-    (sum, id) => sum + Number.parseInt(read(`${folder}/${id}/schedstat`), 10) / nsPerMs,
-    0,
-  );
+  const nanoseconds = (thread: string) => Number.parseInt(readOr(`${folder}/${thread}/schedstat`, '0'), 10);
+  return threadsOf(folder).reduce((sum, thread) => sum + nanoseconds(thread) / nsPerMs, 0);
+}
+
+/** None where the process has ended. */
+function threadsOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** A process and all that descend from it. */
@@ -90,12 +86,8 @@ export async function cpuDuring<T>(
 export function memoryOf(pid: number): { pssMb: number; processes: number } {
   const tree = treeOf(pid);
   const kilobytes = tree.reduce((sum, one) => {
-    try {
-      const rollup = readFileSync(`/proc/${one.pid}/smaps_rollup`, 'utf8');
-      return sum + Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
-    } catch {
-      return sum;
-    }
+    const rollup = readOr(`/proc/${one.pid}/smaps_rollup`, '');
+    return sum + Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
   }, 0);
   return { pssMb: kilobytes / 1024, processes: tree.length };
 }
