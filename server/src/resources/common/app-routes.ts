@@ -29,7 +29,6 @@ export interface AppRoute {
 }
 
 const place = '^/v2/ext/fovea/users/([^/]+)/apps/([^/]+)';
-const bodyBytesMax = 64 * 1024;
 
 /**
  * Routes beside the contract about one app, for its members: JSON in, JSON out.
@@ -52,7 +51,7 @@ export const appRoutes = (parts: AppRouteParts, what: string, routes: readonly A
         let grant: AppGrant | undefined;
         for (const rpc of rpcs) grant = await parts.grantFor(rpc, header, userId, appId);
         if (!grant?.isMember) throw commonFault.membersOnly(what);
-        const body = verb === 'POST' ? await readJsonBody(request, bodyBytesMax) : {};
+        const body = verb === 'POST' ? await readJsonBody(request) : {};
         const reply = await work({ grant, id, otherId, query: url.searchParams, body });
         response.writeHead(200, {
           'content-type': 'application/json; charset=utf-8',

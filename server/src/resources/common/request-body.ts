@@ -2,32 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import { textTrouble } from '#domain/texts.ts';
+import { readWhole } from '#domain/whole-body.ts';
 
-/**
- * Reads a whole request body.
- *
- * @param sizeBytesMax what a caller may send at most
- * @throws Fault `too_large` as soon as the limit is passed (what still comes is dropped unread, and the answer arrives
- * all the same), `bad_request` when the caller hangs up halfway
- */
-export async function readBody(request: IncomingMessage, sizeBytesMax: number): Promise<Buffer> {
-  const declared = Number(request.headers['content-length'] ?? 0);
-  if (declared > sizeBytesMax) throw tooLarge(sizeBytesMax);
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  try {
-    // The request must outlive a refusal, or the answer would not arrive.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax);
-      chunks.push(chunk);
-    }
-  } catch (thrown) {
-    if (request.destroyed && !request.complete) throw badFormat('The body ended before it was whole.');
-    throw thrown;
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-}
+/** Reads a whole request body. @throws Fault `too_large`, or `bad_request` when the caller hangs up halfway */
+export const readBody = (request: IncomingMessage, sizeBytesMax: number): Promise<Buffer> =>
+  readWhole(request, sizeBytesMax, {
+    tooLarge,
+    cutOff: () => badFormat('The body ended before it was whole.'),
+  });
+
+const jsonBytesMax = 64 * 1024;
 
 /**
  * Reads the JSON object that a route beside the contract is sent; no body is an object without fields.
@@ -37,7 +21,7 @@ export async function readBody(request: IncomingMessage, sizeBytesMax: number): 
  */
 export async function readJsonBody(
   request: IncomingMessage,
-  sizeBytesMax: number,
+  sizeBytesMax = jsonBytesMax,
 ): Promise<Record<string, unknown>> {
   const body = await readBody(request, sizeBytesMax);
   const value = body.length === 0 ? {} : parsed(body);

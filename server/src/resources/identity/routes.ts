@@ -30,8 +30,6 @@ export interface IdentityRouteParts {
   readonly firstToken: string;
 }
 
-const bodyBytesMax = 64 * 1024;
-
 /**
  * What the contract leaves to the service itself: sign-in with a session, and the making of users.
  * `/v2/login` and the list of organizations are called by official clients (SEMANTICS 5.24).
@@ -55,7 +53,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
       path: '/v2/login',
       /** `password` is a personal access token: there are no passwords here, and `email` is not needed. */
       async answer(request: IncomingMessage, response: ServerResponse) {
-        const { password } = (await readJsonBody(request, bodyBytesMax)) as { password?: string };
+        const { password } = (await readJsonBody(request)) as { password?: string };
         const caller = await parts.signIn((name) =>
           name === 'authorization' ? `Key ${password ?? ''}` : undefined,
         );
@@ -80,7 +78,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
       path: '/v2/ext/fovea/welcome',
       /** Body {code}: the code in the link that the start printed, which opens one session of the first user. */
       async answer(request: IncomingMessage, response: ServerResponse) {
-        const { code } = (await readJsonBody(request, bodyBytesMax)) as { code?: unknown };
+        const { code } = (await readJsonBody(request)) as { code?: unknown };
         if (typeof code !== 'string' || !parts.welcome.take(code)) throw identityFault.usedWelcome();
         const caller = await parts.signIn((name) =>
           name === 'authorization' ? `Key ${parts.firstToken}` : undefined,
@@ -114,7 +112,7 @@ export function identityRoutes(parts: IdentityRouteParts) {
             'Only the first user, with a token that holds the scope All, may make users.',
           );
         }
-        const { id, email, visibility } = readNewUser(await readJsonBody(request, bodyBytesMax));
+        const { id, email, visibility } = readNewUser(await readJsonBody(request));
         const secret = newSecret();
         const isNew = await addUser(db, parts.sealer, { id, email, visibility, secret });
         if (!isNew) throw identityFault.userExists(id);

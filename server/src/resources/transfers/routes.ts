@@ -59,7 +59,6 @@ const onePath = new RegExp(`${app}\\/transfers\\/([^/]+)\\/?$`);
 const contentPath = new RegExp(`${app}\\/transfers\\/([^/]+)\\/content$`);
 const importsPath = new RegExp(`${app}\\/imports\\/?$`);
 const exportsPath = new RegExp(`${app}\\/exports\\/?$`);
-const bodyBytesMax = 64 * 1024;
 const pageSize = 50;
 
 /** Imports and exports of other tools' formats; documented in docs/EXTENSIONS.md. */
@@ -166,7 +165,7 @@ async function readImport(
   grant: AppGrant,
   request: IncomingMessage,
 ): Promise<NewTransfer> {
-  const body = await readJsonBody(request, bodyBytesMax);
+  const body = await readJsonBody(request);
   const uploadId = text(body, 'upload_id');
   if (!(await findUpload(db, grant, uploadId))) throw commonFault.missing('upload', uploadId);
   const format = text(body, 'format', '');
@@ -190,7 +189,7 @@ async function readExport(
   grant: AppGrant,
   request: IncomingMessage,
 ): Promise<NewTransfer> {
-  const body = await readJsonBody(request, bodyBytesMax);
+  const body = await readJsonBody(request);
   const datasetId = text(body, 'dataset_id');
   if (!(await findDatasetKeys(db, grant, [datasetId])).has(datasetId))
     throw commonFault.missing('dataset', datasetId);

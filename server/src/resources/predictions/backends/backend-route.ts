@@ -13,7 +13,6 @@ import { type Backend, backendKinds, backendMark, insertBackend } from './backen
 type HeaderOf = (name: string) => string | undefined;
 
 const shape = /^\/v2\/ext\/fovea\/users\/([^/]+)\/apps\/([^/]+)\/models\/([^/]+)\/backends\/?$/;
-const bodyBytesMax = 64 * 1024;
 const secondsUsual = 60;
 const secondsMax = 600;
 
@@ -36,7 +35,7 @@ export function backendRoute(
         .slice(1)
         .map(decodeURIComponent);
       const grant = await deps.grant(header, userId, appId);
-      const { backend, versionId, params } = readBackend(deps, await readJsonBody(request, bodyBytesMax));
+      const { backend, versionId, params } = readBackend(deps, await readJsonBody(request));
       const id = await deps.db.transaction(async (tx) => {
         const model = await lockModel(tx, grant, modelId);
         if (!model) throw modelFault.missing(modelId);
