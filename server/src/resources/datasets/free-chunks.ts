@@ -1,8 +1,8 @@
 import { mayDie } from '#domain/failpoints.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { enqueue, type JobHandler, type NewJob } from '#jobs/index.ts';
+import { deleteUnusedChunks } from './chunk-store.ts';
 import type { DatasetParts } from './deps.ts';
-import { deleteUnusedChunks } from './snapshot-store.ts';
 
 export const freeChunksKind = 'datasets.freeChunks';
 const chunksPerStep = 20;

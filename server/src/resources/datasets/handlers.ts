@@ -4,6 +4,7 @@ import { type AppGrant, visibility } from '#domain/grant.ts';
 import { readPage } from '#domain/page.ts';
 import { enqueue } from '#jobs/index.ts';
 import { commonFault } from '../common/faults.ts';
+import { mediaOfDatasets } from './chunk-store.ts';
 import { type DatasetPatch, type DatasetRow, patchedDataset, readDataset } from './dataset.ts';
 import type { DatasetParts } from './deps.ts';
 import { exportHandlers } from './export/handlers.ts';
@@ -11,7 +12,6 @@ import { freeArchivesJobs } from './export/job.ts';
 import { archivesOfDatasets } from './export/store.ts';
 import { datasetFault } from './faults.ts';
 import { memberHandlers } from './member-handlers.ts';
-import { mediaOfDatasets } from './snapshot-store.ts';
 import {
   type DatasetSort,
   deleteDatasetRows,

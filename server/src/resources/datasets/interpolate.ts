@@ -3,7 +3,7 @@ import { AnnotationSchema, type Data, DataSchema } from '@fovea/contract';
 import type { Db } from '#store/sql.ts';
 import { atTimes, inOrder, type Keyframe, keyframeOf } from '../annotations/index.ts';
 import { unpackBody } from '../common/translate.ts';
-import { insertBetween, type TrackedRow, trackedOf, videosOf } from './snapshot-store.ts';
+import { insertBetween, type TrackedRow, trackedOf, videosOf } from './chunk-store.ts';
 
 /**
  * Adds to a chunk what lies between the keyframes of its tracks, at the moments at which models are shown frames: in

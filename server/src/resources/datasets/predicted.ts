@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { type Concept, type Data, DataSchema } from '@fovea/contract';
 import { kindsOf } from '#domain/annotation-kinds.ts';
-import type { PredictedRow } from './snapshot-store.ts';
+import type { PredictedRow } from './chunk-store.ts';
 
 /** What a model said of an input, as annotations say it: one for the input as a whole, one for each region. */
 export function predictedRows(data: Data): PredictedRow[] {

@@ -10,6 +10,18 @@ import type { Queryable } from '#store/postgres/index.ts';
 import { type Db, run, sql } from '#store/sql.ts';
 import { sampleMsOf } from '../apps/index.ts';
 import { unpackBody } from '../common/translate.ts';
+import {
+  type Choice,
+  copyAnnotations,
+  copyInputs,
+  dropEmptyInputs,
+  foundBy,
+  membersOf,
+  nothing,
+  type PredictedRow,
+  putPredictions,
+  trustedOnly,
+} from './chunk-store.ts';
 import type { DatasetParts } from './deps.ts';
 import { serveWaitingExports } from './export/job.ts';
 import { interpolateTracks } from './interpolate.ts';
@@ -18,31 +30,21 @@ import { cellsOf, groupType, packAllMetrics, packMetrics, Tally } from './snapsh
 import {
   beginVersion,
   bucketsOf,
-  type Choice,
-  copyAnnotations,
-  copyInputs,
   countsAfter,
-  dropEmptyInputs,
   exportSnapshot,
   type FactsRow,
   factsOf,
   finishVersion,
-  foundBy,
   holdVersion,
   keepCounts,
   knownChunks,
   linkChunks,
-  membersOf,
-  nothing,
   type PackedGroup,
   type PendingVersion,
-  type PredictedRow,
-  putPredictions,
   regionsAfter,
   seeAs,
   storeGroups,
   tellProgress,
-  trustedOnly,
   unlinkOthers,
 } from './snapshot-store.ts';
 import { configOf } from './version.ts';

@@ -12,6 +12,9 @@ export const versionStatus = {
   unexpected: 64025,
 } as const;
 
+/** Of versions that are still to be filled. */
+export const openStatuses: readonly number[] = [versionStatus.pending, versionStatus.inProgress];
+
 const columns = sql`v.key, v.dataset_key as "datasetKey", d.id as "datasetId", v.id, v.status_code as "statusCode",
   v.status_details as "statusDetails", v.percent_completed as "percentCompleted", v.request_origin as "requestOrigin",
   v.visibility, v.body, v.metrics, v.metrics_by_split as "metricsBySplit", v.created_at as "createdAt", v.modified_at as "modifiedAt"`;

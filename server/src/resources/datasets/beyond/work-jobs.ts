@@ -18,7 +18,7 @@ import { unpackBody } from '../../common/translate.ts';
 import type { DatasetParts } from '../deps.ts';
 import { deleteMemberships, holdMembers, insertMemberships } from '../membership-store.ts';
 import { inputsAfter, type KeptInput } from '../version-rows.ts';
-import { versionStatus } from '../version-store.ts';
+import { openStatuses, versionStatus } from '../version-store.ts';
 import {
   countLeaks,
   endWork,
@@ -104,11 +104,7 @@ async function begin(tx: Tx, grant: AppGrant, work: WorkRow): Promise<Next> {
     const state = await versionState(tx, key);
     const isReady = state?.statusCode === versionStatus.ready;
     if (key === work.versionKey) total = state?.n ?? 0;
-    if (
-      !isReady &&
-      state &&
-      [versionStatus.pending, versionStatus.inProgress].includes(state.statusCode as never)
-    ) {
+    if (!isReady && state && openStatuses.includes(state.statusCode)) {
       await enqueue(tx, workJob(grant, work.key, new Date(Date.now() + patienceMs)));
       return 'later';
     }
