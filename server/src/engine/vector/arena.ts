@@ -1,4 +1,4 @@
-import { arenaPagesMax, bindScanKernel, rowsAtOnce, type ScanKernel } from './scan-kernel.ts';
+import { arenaPagesMax, bindScanKernel, queryMost, rowsAtOnce, type ScanKernel } from './scan-kernel.ts';
 import { type WasmMemory, wasm } from './wasm.ts';
 
 const pageBytes = 65_536;
@@ -6,34 +6,73 @@ const pageBytes = 65_536;
 export const rowsPerCall = 512;
 export const dimsMax = 16_384;
 
-/** What one thread needs to scan an arena: row addresses, the query, and the scores that come out. */
-const scratchBytes = rowsPerCall * 4 + dimsMax * 4 + rowsPerCall * 4;
+/** What one thread needs to scan an arena: row addresses, the query in both forms, and the scores that come out. */
+const scratchBytes = rowsPerCall * 4 + dimsMax * 4 + rowsPerCall * 4 + dimsMax * 2;
 
 /** One shared memory as one thread sees it. */
 export class ArenaView {
   readonly kernel: ScanKernel;
   readonly #memory: WasmMemory;
   #floats: Float32Array;
+  #codes: Int8Array;
   readonly list: Int32Array;
   readonly query: Float32Array;
   readonly out: Float32Array;
+  /** The query as whole numbers, for codes. */
+  readonly shortQuery: Int16Array;
 
   constructor(memory: WasmMemory, scratchAt: number) {
     this.#memory = memory;
     this.kernel = bindScanKernel(memory);
     this.#floats = new Float32Array(memory.buffer);
+    this.#codes = new Int8Array(memory.buffer);
     this.list = new Int32Array(memory.buffer, scratchAt, rowsPerCall);
     this.query = new Float32Array(memory.buffer, scratchAt + rowsPerCall * 4, dimsMax);
     this.out = new Float32Array(memory.buffer, scratchAt + rowsPerCall * 4 + dimsMax * 4, rowsPerCall);
+    this.shortQuery = new Int16Array(memory.buffer, scratchAt + rowsPerCall * 8 + dimsMax * 4, dimsMax);
   }
 
   /** Scores the first `count` rows of `list` into `out`: dot products, or squared distances, to `query`. */
   score(metric: 'cosine' | 'euclidean', count: number, stride: number): void {
     const { list, query, out, kernel } = this;
-    const groups = Math.ceil(count / rowsAtOnce);
-    list.fill(list[count - 1] as number, count, groups * rowsAtOnce);
+    const groups = this.#wholeGroups(count);
     const rows = metric === 'cosine' ? kernel.dotRows : kernel.distanceRows;
     rows(list.byteOffset, groups, query.byteOffset, out.byteOffset, stride * 4);
+  }
+
+  /** Dot products of the first `count` codes of `list` with `shortQuery`, into `out`. */
+  scoreCodes(count: number, stride: number): void {
+    const { list, shortQuery, out, kernel } = this;
+    kernel.dotCodes(list.byteOffset, this.#wholeGroups(count), shortQuery.byteOffset, out.byteOffset, stride);
+  }
+
+  /** @returns how many groups the first `count` rows of the list make, the last filled up with any row */
+  #wholeGroups(count: number): number {
+    const groups = Math.ceil(count / rowsAtOnce);
+    const last = this.list[count - 1] as number;
+    for (let i = count; i < groups * rowsAtOnce; i += 1) this.list[i] = last;
+    return groups;
+  }
+
+  /**
+   * Lays a query down for `scoreCodes`.
+   *
+   * @returns what a whole number of it stands for; 0 for a query of zeros
+   */
+  setShortQuery(query: Float32Array, stride: number): number {
+    let most = 0;
+    for (let i = 0; i < query.length; i += 1) most = Math.max(most, Math.abs(query[i] as number));
+    const toShort = most > 0 ? queryMost / most : 0;
+    const { shortQuery } = this;
+    for (let i = 0; i < query.length; i += 1) shortQuery[i] = Math.round((query[i] as number) * toShort);
+    shortQuery.fill(0, query.length, stride);
+    return most / queryMost;
+  }
+
+  /** As `floatsUpTo`, byte by byte. */
+  codesUpTo(byteEnd: number): Int8Array {
+    if (this.#codes.byteLength < byteEnd) this.#codes = new Int8Array(this.#memory.buffer);
+    return this.#codes;
   }
 
   /** The whole memory as floats, up to at least `byteEnd`; a grown memory needs a new view. */

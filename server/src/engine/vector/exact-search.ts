@@ -1,6 +1,7 @@
 import type { Metric } from '#domain/vector-store.ts';
 import { type ArenaView, rowsPerCall } from './arena.ts';
-import { normsBytes, type ScopeView } from './scope-view.ts';
+import { mayBeNearest } from './codes.ts';
+import { normsBytes, type ScopeView, type SlotFilter } from './scope-view.ts';
 import { Top } from './top.ts';
 
 export type { Metric };
@@ -25,8 +26,8 @@ export interface Ranked {
  */
 const spare = 16;
 
-/** Bits, one per slot, that a search may return. */
-export type SlotFilter = Int32Array;
+/** From so many blocks on it pays to look through the codes first. */
+const codedBlocksMin = 32;
 
 /** Marks the slots of candidate keys; keys without a vector are passed over. */
 export function markCandidates(
@@ -117,14 +118,35 @@ const inverseNorm = (vector: Float32Array): number => {
  * @returns at most k rows, nearest first, equal scores by key
  */
 export function exactSearch(view: ScopeView, wanted: Wanted, filter?: SlotFilter): Ranked {
-  const blocks = filter === undefined ? view.blockCount : Math.min(filter.length, view.blockCount);
-  const limit = Math.min(wanted.k + spare, blocks * 32);
+  const live = liveOf(view, filter);
+  const norm = Math.sqrt(squaredLength(wanted.query));
+  const isCoded =
+    wanted.metric === 'cosine' && norm > 0 && live.length >= codedBlocksMin && wanted.k < live.length;
+  // What the codes cannot rule out is scanned whole, so the answer is the same to the bit.
+  return scanWhole(view, wanted, isCoded ? mayBeNearest(view, wanted.query, norm, wanted.k, live) : live);
+}
+
+/**
+ * Marks the slots that hold a vector, of all or of those in `filter`. Looked up once for a search: one that is removed
+ * while it runs is then found and left out by whoever asked, who sees the gap.
+ */
+function liveOf(view: ScopeView, filter?: SlotFilter): SlotFilter {
+  const live = new Int32Array(
+    filter === undefined ? view.blockCount : Math.min(filter.length, view.blockCount),
+  );
+  for (let block = 0; block < live.length; block += 1) {
+    const wanted = filter === undefined ? -1 : (filter[block] as number);
+    if (wanted !== 0) live[block] = Atomics.load(view.live, block) & wanted;
+  }
+  return live;
+}
+
+function scanWhole(view: ScopeView, wanted: Wanted, marked: SlotFilter): Ranked {
+  const limit = Math.min(wanted.k + spare, marked.length * 32);
   const top = new Top(limit, view.keys);
   const scan = new Scan(view, wanted, top);
-  for (let block = 0; block < blocks; block += 1) {
-    const marked = filter === undefined ? -1 : (filter[block] as number);
-    if (marked === 0) continue;
-    const bits = Atomics.load(view.live, block) & marked;
+  for (let block = 0; block < marked.length; block += 1) {
+    const bits = marked[block] as number;
     if (bits !== 0) scan.block(block, bits);
   }
   scan.flush();
@@ -206,10 +228,23 @@ export function scoreEach(
   candidates: Float64Array,
   metric: Metric,
 ): Float32Array {
-  const scores = new Float32Array(candidates.length).fill(Number.NaN);
+  const slots = Array.from(candidates, (key) => {
+    const slot = view.table.find(key);
+    return slot >>> 5 < view.live.length ? slot : -1;
+  });
+  return scoreSlots(view, query, slots, metric);
+}
+
+/** The same of slots; NaN for -1. */
+export function scoreSlots(
+  view: ScopeView,
+  query: Float32Array,
+  slots: readonly number[],
+  metric: Metric,
+): Float32Array {
+  const scores = new Float32Array(slots.length).fill(Number.NaN);
   const scale = inverseNorm(query);
   const at = new Int32Array(rowsPerCall);
-  const slots = new Int32Array(rowsPerCall);
   view.arenas.forEach((arena, index) => {
     let count = 0;
     let loaded = false;
@@ -222,17 +257,16 @@ export function scoreEach(
         const raw = arena.out[i] as number;
         scores[at[i] as number] =
           metric === 'cosine'
-            ? clampCosine(raw * scale * view.inverseNormOf(slots[i] as number))
+            ? clampCosine(raw * scale * view.inverseNormOf(slots[at[i] as number] as number))
             : Math.sqrt(raw);
       }
       count = 0;
     };
-    for (let i = 0; i < candidates.length; i += 1) {
-      const slot = view.table.find(candidates[i] as number);
-      if (slot < 0 || slot >>> 5 >= view.live.length || view.arenaOf(slot) !== index) continue;
+    for (let i = 0; i < slots.length; i += 1) {
+      const slot = slots[i] as number;
+      if (slot < 0 || view.arenaOf(slot) !== index) continue;
       arena.list[count] = view.addressOf(slot);
       at[count] = i;
-      slots[count] = slot;
       count += 1;
       if (count === rowsPerCall) flush();
     }

@@ -3,13 +3,13 @@ import { type GraphLinks, linksAbove, linksPerNode } from './graph-links.ts';
 import { Heap } from './heap.ts';
 import { normsBytes, type ScopeView } from './scope-view.ts';
 
-/** A graph, and where the row of each of its nodes lies: rows never move. In shared memory, for all who walk. */
+/** A graph, and where the code of each of its nodes lies: rows never move. In shared memory, for all who walk. */
 export interface Places {
   readonly links: GraphLinks;
   /** By graph id. */
   readonly address: Int32Array;
   readonly arena: Uint8Array;
-  /** 1 / length of each row, as it was when the graph was opened; NaN where there is no row. */
+  /** Of each code, as it was when the graph was opened; NaN where there is no row. */
   readonly scale: Float32Array;
 }
 
@@ -22,16 +22,16 @@ export function placesOf(links: GraphLinks, view: ScopeView, slots: Int32Array):
   for (let id = 0; id < count; id += 1) {
     const slot = slots[id] as number;
     if (slot < 0) continue;
-    address[id] = view.addressOf(slot);
+    address[id] = view.codeAddressOf(slot);
     arena[id] = view.arenaOf(slot);
-    scale[id] = view.inverseNormOf(slot);
+    scale[id] = view.codeScaleOf(slot);
   }
   return { links, address, arena, scale };
 }
 
 /**
- * Finds near vectors by walking from neighbour to neighbour (HNSW, Malkov and Yashunin 2016), over the vectors where
- * they lie: nothing is copied. A node whose row was given up since leads by whatever lies there now; whoever asks
+ * Finds near vectors by walking from neighbour to neighbour (HNSW, Malkov and Yashunin 2016), over the codes of the
+ * vectors where they lie. A node whose row was given up since leads by whatever lies there now; whoever asks
  * leaves such rows out of what is found.
  */
 export class GraphWalk {
@@ -57,9 +57,9 @@ export class GraphWalk {
     this.#seen = new Int32Array((links.count + 31) >>> 5);
   }
 
-  /** @returns graph ids of about the `breadth` nearest by cosine, nearest first, and their cosines times the query's length */
-  walk(view: ScopeView, query: Float32Array, breadth: number): { ids: Int32Array; scores: Float64Array } {
-    for (const arena of view.arenas) arena.query.fill(0, 0, view.stride).set(query);
+  /** @returns graph ids of about the `breadth` nearest by cosine, nearest first as their codes say */
+  walk(view: ScopeView, query: Float32Array, breadth: number): Int32Array {
+    for (const arena of view.arenas) arena.setShortQuery(query, view.stride);
     this.#ahead.clear();
     this.#best.clear();
     let at = this.#links.entry;
@@ -79,7 +79,7 @@ export class GraphWalk {
     }
     for (let i = 0; i < this.#touchedCount; i += 1) this.#seen[(this.#touched[i] as number) >>> 5] = 0;
     this.#touchedCount = 0;
-    return this.#best.drained();
+    return this.#best.drained().ids;
   }
 
   /** The nearest node of a level that can be reached by going nearer with every step. */
@@ -155,19 +155,28 @@ export class GraphWalk {
   #score(view: ScopeView, count: number): void {
     if (count === 0) return;
     const { arenas, stride } = view;
+    const [batch, scores, address, scale] = [this.#batch, this.#scores, this.#address, this.#scale];
+    if (arenas.length === 1) {
+      const arena = arenas[0] as ArenaView;
+      const { list, out } = arena;
+      for (let i = 0; i < count; i += 1) list[i] = address[batch[i] as number] || normsBytes;
+      arena.scoreCodes(count, stride);
+      for (let i = 0; i < count; i += 1)
+        scores[i] = (out[i] as number) * (scale[batch[i] as number] as number);
+      return;
+    }
     for (let index = 0; index < arenas.length; index += 1) {
-      const { list, out } = arenas[index] as ArenaView;
+      const arena = arenas[index] as ArenaView;
+      const { list, out } = arena;
       let own = 0;
       for (let i = 0; i < count; i += 1)
-        if (this.#arena[this.#batch[i] as number] === index) {
-          list[own] = this.#address[this.#batch[i] as number] || normsBytes;
-          own += 1;
-        }
+        if (this.#arena[batch[i] as number] === index)
+          list[own++] = address[batch[i] as number] || normsBytes;
       if (own === 0) continue;
-      (arenas[index] as ArenaView).score('cosine', own, stride);
+      arena.scoreCodes(own, stride);
       for (let i = 0, n = 0; i < count; i += 1) {
-        const id = this.#batch[i] as number;
-        if (this.#arena[id] === index) this.#scores[i] = (out[n++] as number) * (this.#scale[id] as number);
+        const id = batch[i] as number;
+        if (this.#arena[id] === index) scores[i] = (out[n++] as number) * (scale[id] as number);
       }
     }
   }

@@ -1,14 +1,7 @@
-import {
-  exactSearch,
-  type Ranked,
-  rankExactly,
-  type SlotFilter,
-  squaredLength,
-  type Wanted,
-} from './exact-search.ts';
+import { exactSearch, type Ranked, rankExactly, scoreSlots, type Wanted } from './exact-search.ts';
 import type { GraphLinks } from './graph-links.ts';
 import { GraphWalk, type Places, placesOf } from './graph-walk.ts';
-import type { ScopeView } from './scope-view.ts';
+import type { ScopeView, SlotFilter } from './scope-view.ts';
 
 /** Which vector stands behind each id of a graph, at the time the graph was made. */
 export interface GraphRows {
@@ -36,7 +29,7 @@ export function sharedGraph(links: GraphLinks, view: ScopeView, rows: GraphRows)
 }
 
 /** A walk that keeps fewer of the nearest in sight loses its way too often. */
-const breadthMin = 32;
+const breadthMin = 36;
 /** Cosines that are summed in single precision are right to far less than this. */
 const rounding = 5e-5;
 /** Rows that a walk looks at for each one that it keeps in sight, about. */
@@ -99,25 +92,19 @@ export class Graph {
 
   /** @returns undefined when the walk leaves too few rows; then scan instead */
   search(view: ScopeView, wanted: Wanted, fetch: number, filter?: SlotFilter): Ranked | undefined {
-    const { ids, scores } = this.#walk.walk(view, wanted.query, Math.max(breadthMin, fetch));
-    const closeTo = rounding * Math.sqrt(squaredLength(wanted.query));
-    let floor = Number.NEGATIVE_INFINITY;
+    const ids = this.#walk.walk(view, wanted.query, Math.max(breadthMin, fetch));
     const found: number[] = [];
-    for (const [n, id] of ids.entries()) {
-      // What is farther than the last one wanted by more than rounding changes no place when it is scored exactly.
-      if ((scores[n] as number) < floor) break;
+    for (const id of ids) {
       const slot = this.#slots[id] ?? -1;
       if (slot < 0 || !this.#isKnown(view, slot) || !view.isLive(slot) || !allowed(filter, slot)) continue;
       found.push(slot);
-      if (found.length === wanted.k) floor = (scores[n] as number) - closeTo;
     }
     if (found.length < wanted.k) return undefined;
+    const nearest = nearestOf(view, wanted, found);
     this.#catchUp(view);
-    if (this.#unknownCount > 0) {
-      const rest = exactSearch(view, wanted, both(this.#unknown, filter));
-      found.push(...rest.slots);
-    }
-    return rankExactly(view, wanted, Int32Array.from(new Set(found)));
+    if (this.#unknownCount === 0) return rankExactly(view, wanted, Int32Array.from(nearest));
+    const rest = exactSearch(view, wanted, both(this.#unknown, filter));
+    return rankExactly(view, wanted, Int32Array.from(new Set([...nearest, ...rest.slots])));
   }
 
   #isKnown(view: ScopeView, slot: number): boolean {
@@ -147,6 +134,13 @@ export class Graph {
     this.#unknownCount = unknown;
     this.#live = live;
   }
+}
+
+/** The `k` nearest by cosine, summed in single precision, and those that rounding might have put behind them. */
+function nearestOf(view: ScopeView, { query, k }: Wanted, slots: readonly number[]): number[] {
+  const scores = scoreSlots(view, query, slots, 'cosine');
+  const last = Float32Array.from(scores).sort()[slots.length - k] as number;
+  return slots.filter((_, i) => !((scores[i] as number) < last - rounding));
 }
 
 const allowed = (filter: SlotFilter | undefined, slot: number): boolean =>

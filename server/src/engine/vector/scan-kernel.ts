@@ -24,7 +24,17 @@ export interface ScanKernel {
   dotRows: ScanRows;
   /** out[i] = squared euclidean distance of row i and query, f32. */
   distanceRows: ScanRows;
+  /**
+   * out[i] = dot(code i, query), summed as whole numbers: `list` holds the address of each code of 8 bits a number,
+   * and the query is of 16 (`queryMost`). `strideBytes` is of a code.
+   */
+  dotCodes: ScanRows;
 }
+
+/** Codes lie in -127..127. */
+export const codeMost = 127;
+/** A query's numbers lie between this and its negative: an eighth of the products of the longest row fits in 32 bits. */
+export const queryMost = 8_191;
 
 const [list, groups, query, out, strideBytes, queryEnd, q] = [0, 1, 2, 3, 4, 5, 6];
 const rowAt = (row: number): number => 7 + row;
@@ -83,13 +93,66 @@ const scanFunction = (name: string, term: Term): KernelFunction => ({
   ),
 });
 
+/** Eight numbers of the query against the same eight of each code. */
+const codeStep = (half: number): Code =>
+  code(
+    ...[op.get(q), op.load(16 * half), op.set(part)],
+    ...rows.map((row) => {
+      const sum = sumAt(row, half);
+      return code(
+        ...[op.get(sum), op.get(rowAt(row)), op.loadWidened(8 * half), op.get(part)],
+        ...[op.shortDot, op.intAdd, op.set(sum)],
+      );
+    }),
+  );
+
+/** Each sum becomes floats before the last additions, which whole numbers might not hold. */
+const storeCodeSum = (row: number): Code =>
+  code(
+    ...[0, 1].map((half) => code(op.get(sumAt(row, half)), op.fromInt, op.set(sumAt(row, half)))),
+    storeSum(row),
+  );
+
+/** Has every line of a code fetched at once: read in the order of the sums, only a few would be on their way. */
+const touch = (row: number): Code =>
+  code(
+    ...[op.get(row), op.get(strideBytes), op.i32Add, op.set(queryEnd)],
+    ...[op.get(row), op.set(q)],
+    op.loop(
+      ...[op.get(q), op.i32Load(), op.drop],
+      ...[op.get(q), op.i32(64), op.i32Add, op.tee(q), op.get(queryEnd), op.i32LessUnsigned, op.again],
+    ),
+  );
+
+const codeFunction: KernelFunction = {
+  name: 'dotCodes',
+  params: ['i32', 'i32', 'i32', 'i32', 'i32'],
+  locals: [...Array<'i32'>(6).fill('i32'), ...Array<'v128'>(10).fill('v128')],
+  body: op.loop(
+    ...rows.map((row) => code(op.get(list), op.i32Load(row * 4), op.set(rowAt(row)))),
+    ...rows.flatMap((row) => [0, 1].map((half) => code(op.constant(0), op.set(sumAt(row, half))))),
+    ...rows.map((row) => touch(rowAt(row))),
+    ...[op.get(query), op.tee(q), op.get(strideBytes), op.i32Add, op.get(strideBytes), op.i32Add],
+    op.set(queryEnd),
+    op.loop(
+      ...[codeStep(0), codeStep(1)],
+      ...rows.map((row) => advance(rowAt(row), 16)),
+      ...[op.get(q), op.i32(32), op.i32Add, op.tee(q), op.get(queryEnd), op.i32LessUnsigned, op.again],
+    ),
+    ...rows.map(storeCodeSum),
+    advance(list, 4 * rowsAtOnce),
+    advance(out, 4 * rowsAtOnce),
+    ...[op.get(groups), op.i32(1), op.i32Sub, op.tee(groups), op.again],
+  ),
+};
+
 let compiled: WasmModule | undefined;
 
 /** Binds the scan to one arena. Any number of threads may bind the same shared memory. */
 export function bindScanKernel(memory: WasmMemory): ScanKernel {
   compiled ??= new wasm.Module(
     assemble(
-      [scanFunction('dotRows', dotTerm), scanFunction('distanceRows', distanceTerm)],
+      [scanFunction('dotRows', dotTerm), scanFunction('distanceRows', distanceTerm), codeFunction],
       true,
       arenaPagesMax,
     ),

@@ -7,9 +7,14 @@ export const rowsPerBlock = 32;
 
 export const strideOf = (dims: number): number => Math.ceil(dims / strideStep) * strideStep;
 
-/** A block holds 32 inverse norms, then 32 rows of `stride` floats. */
+/**
+ * A block holds 32 inverse norms, then 32 rows of `stride` floats, their 32 codes of `stride` bytes, and for each
+ * code a scale and an error (codes.ts).
+ */
 export const normsBytes = rowsPerBlock * 4;
-export const blockBytes = (stride: number): number => normsBytes + rowsPerBlock * stride * 4;
+const codesFrom = (stride: number): number => normsBytes + rowsPerBlock * stride * 4;
+const scalesFrom = (stride: number): number => codesFrom(stride) + rowsPerBlock * stride;
+export const blockBytes = (stride: number): number => scalesFrom(stride) + 2 * rowsPerBlock * 4;
 
 /** What threads share about a scope; replaced as a whole when it has to grow. */
 export interface SharedScope {
@@ -26,6 +31,9 @@ export interface SharedScope {
   counts: SharedArrayBuffer;
   table: SharedKeyTable;
 }
+
+/** Bits, one per slot, that a search may return. */
+export type SlotFilter = Int32Array;
 
 /** A scope as a reading thread sees it. Slots are numbered block by block. */
 export class ScopeView {
@@ -75,6 +83,22 @@ export class ScopeView {
   /** Byte address of a row in its arena. */
   addressOf(slot: number): number {
     return (this.blocks[(slot >>> 5) * 2 + 1] as number) + normsBytes + (slot & 31) * this.stride * 4;
+  }
+
+  /** Byte address of the code of a row. */
+  codeAddressOf(slot: number): number {
+    const { stride } = this;
+    return (this.blocks[(slot >>> 5) * 2 + 1] as number) + codesFrom(stride) + (slot & 31) * stride;
+  }
+
+  /** Where the scale of a row's code lies among the floats of its arena; its error lies `rowsPerBlock` after it. */
+  codeScaleAt(slot: number): number {
+    return ((this.blocks[(slot >>> 5) * 2 + 1] as number) + scalesFrom(this.stride)) / 4 + (slot & 31);
+  }
+
+  codeScaleOf(slot: number): number {
+    const at = this.codeScaleAt(slot);
+    return (this.arenas[this.arenaOf(slot)] as ArenaView).floatsUpTo(at * 4 + 4)[at] as number;
   }
 
   /** 1 / length of a row; 0 for a row of zeros. */

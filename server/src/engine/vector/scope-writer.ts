@@ -1,4 +1,5 @@
 import { type ArenaPool, type Block, dimsMax } from './arena.ts';
+import { writeCode } from './codes.ts';
 import { KeyTable } from './key-table.ts';
 import { blockBytes, normsBytes, rowsPerBlock, ScopeView, type SharedScope, strideOf } from './scope-view.ts';
 
@@ -68,6 +69,7 @@ export class ScopeWriter {
     row.fill(0, vector.length);
     const norm = Math.sqrt(squared);
     this.#norms(slot)[slot & 31] = norm > 0 ? 1 / norm : 0;
+    writeCode(this.view, slot, vector, norm);
     this.view.keys[slot] = key;
     Atomics.add(this.view.births, slot, 1);
     Atomics.add(this.view.counts, 2, 1);

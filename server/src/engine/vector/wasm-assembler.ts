@@ -45,6 +45,7 @@ export const op = {
   again: [0x0d, 0x00] as Code,
   /** Runs the body when the top of the stack is not 0. */
   when: (...body: Code[]): Code => [0x04, 0x40, ...body.flat(), 0x0b],
+  drop: [0x1a] as Code,
   i32: (value: number): Code => [0x41, ...signed(value)],
   i32Load: (offset = 0): Code => [0x28, 2, ...unsigned(offset)],
   i32Add: [0x6a] as Code,
@@ -56,6 +57,8 @@ export const op = {
   f32Div: [0x95] as Code,
   f32Max: [0x97] as Code,
   load: (offset = 0): Code => simd(0x00, 2, ...unsigned(offset)),
+  /** Eight signed bytes, each as 16 bits. */
+  loadWidened: (offset = 0): Code => simd(0x01, 3, ...unsigned(offset)),
   loadSplat: (offset = 0): Code => simd(0x09, 2, ...unsigned(offset)),
   store: (offset = 0): Code => simd(0x0b, 2, ...unsigned(offset)),
   /** Four copies of one float. */
@@ -71,7 +74,10 @@ export const op = {
   max: simd(0xe9),
   nearest: simd(0x6a),
   toInt: simd(0xf8),
+  fromInt: simd(0xfa),
   intAdd: simd(0xae),
+  /** Products of eight pairs of 16 bits, added two by two to four of 32. */
+  shortDot: simd(0xba),
   intShiftLeft: simd(0xab),
   intConstant: (value: number): Code =>
     simd(
