@@ -43,6 +43,16 @@ export async function claim(
   return { token, jobs: jobs.sort((a, b) => a.id - b.id) };
 }
 
+// Limit 1 keeps the planner from a join with all that waits.
+const dueText = `select wanted.kind from unnest($1::text[]) as wanted (kind)
+  cross join lateral (select from jobs where kind = wanted.kind and state = 'waiting' and run_at <= now() limit 1) due`;
+
+/** Those of the kinds that have a job to be claimed. One look for all: a claim writes, even where it finds nothing. */
+export async function dueKinds(db: Queryable, kinds: readonly string[]): Promise<string[]> {
+  const rows = await db.run<{ kind: string }>({ name: 'fovea-jobs-due', text: dueText }, [kinds]);
+  return rows.map(({ kind }) => kind);
+}
+
 /** The jobs that run under a lease, as the database sees it. */
 export function jobsOf(db: Queryable, token: string): Promise<Job[]> {
   return db.query<Job>(

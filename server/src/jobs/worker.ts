@@ -4,7 +4,7 @@ import { type Log, silentLog } from '#store/log.ts';
 import type { Database } from '#store/postgres/index.ts';
 import { jobsChannel } from './enqueue.ts';
 import type { JobHandler } from './job.ts';
-import { claim, type Lease, seize } from './leases.ts';
+import { claim, dueKinds, type Lease, seize } from './leases.ts';
 import { defaultLeaseMs, handBack, runLease, settleCrashed } from './run.ts';
 import { enqueueDue, type Periodic } from './schedule.ts';
 import { openStrays, type Strays } from './strays.ts';
@@ -75,13 +75,15 @@ export async function startJobs(options: JobsOptions): Promise<Jobs> {
   const wakeAll = () => {
     for (const lane of lanes.values()) lane.wake();
   };
+  const wakeDue = async () => {
+    for (const kind of await dueKinds(db, kinds)) lanes.get(kind)?.wake();
+  };
   const timers = [
-    repeat(pollMs, log, async () => wakeAll()),
+    repeat(pollMs, log, wakeDue),
     repeat(Math.min(Math.max(leaseMsMin / 2, 100), 10_000), log, () => reclaim(false)),
     repeat(500, log, strays.takeBack),
     repeat(Math.min(1_000, ...periodic.map(({ everyMs }) => everyMs)), log, () => enqueueDue(db, periodic)),
   ];
-  wakeAll();
 
   let stopping: Promise<void> | undefined;
   const stop = () => {
