@@ -1,7 +1,7 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { firstPosition, type Page } from '#domain/page.ts';
 import { allOf } from '../common/paging.ts';
-import { windowMax } from './faults.ts';
+import { searchFault, windowMax } from './faults.ts';
 import { type Condition, hitCondition } from './filter-sql.ts';
 import {
   countBySaid,
@@ -22,7 +22,7 @@ import {
   type SimilarRank,
 } from './query.ts';
 import { wordsFound } from './said-score.ts';
-import { openScene, type Scene } from './scene.ts';
+import { hasTexts, openScene, type Scene } from './scene.ts';
 import { estimateOf, hitsBySimilarity, openLook } from './similar.ts';
 import { resolveTextRanks } from './text-ranks.ts';
 import { newTrail, type Trail, timed } from './trail.ts';
@@ -55,7 +55,10 @@ export async function openSearch(
   const trail = newTrail(until);
   const [tree, scene] = await timed(trail, 'names', async () => {
     const resolved = await resolveTextRanks(parts, grant, asked);
-    return [resolved, await openScene(parts, grant, resolved)] as const;
+    const scene = await openScene(parts, grant, resolved);
+    // What holds none of the words may be a hit then, where there are no texts, too.
+    if (resolved.ranks.some((rank) => rank.kind === 'words' && rank.negate)) await expectTexts(parts, scene);
+    return [resolved, scene] as const;
   });
   return {
     parts,
@@ -69,8 +72,24 @@ export async function openSearch(
   };
 }
 
+/** @throws Fault 40002 where an app has no texts that words could be looked for in */
+async function expectTexts({ reads }: SearchParts, scene: Scene): Promise<void> {
+  if (!(await hasTexts(reads, scene))) throw searchFault.textNeedsModel();
+}
+
+/** A word was looked for, and nothing was found: perhaps there was nothing to look in, which is to be said. */
+async function whenNothing({ parts, tree, scene }: Opened): Promise<void> {
+  if (tree.ranks.some(({ kind }) => kind === 'words')) await expectTexts(parts, scene);
+}
+
 /** How many hits a search has; of those ranked by similarity with a least value, 10,000 at most are counted. */
 export async function countSearch(search: Opened): Promise<number> {
+  const count = await countFound(search);
+  if (count === 0) await whenNothing(search);
+  return count;
+}
+
+async function countFound(search: Opened): Promise<number> {
   const { parts, kind, tree, scene, condition, said, similar, trail } = search;
   const db = parts.reads;
   const minScore = minScoreOf(tree);
@@ -91,6 +110,7 @@ export async function countSearch(search: Opened): Promise<number> {
 export async function runSearch(search: Opened, wanted: number, from = 0): Promise<Found[]> {
   const { asOf } = search.tree;
   const found = await findHits(search, wanted, from);
+  if (found.length === 0) await whenNothing(search);
   return asOf ? found.map((hit) => ({ ...hit, asOf })) : found;
 }
 

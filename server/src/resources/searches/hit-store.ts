@@ -121,7 +121,8 @@ export async function hitsBySaid(
             select ${hitColumns(kind)}, ${score} as score from ${hitRows(scene, kind)} where ${among}) scored
           where ${above} order by score desc, "hitKey" limit ${limit}`,
     );
-  if (!worthIt) return best(meeting, sql`score >= ${minScore}`);
+  // No score lies below 0; asked for all the same, each would be made twice.
+  if (!worthIt) return best(meeting, minScore > 0 ? sql`score >= ${minScore}` : sql`true`);
   const found = await best(allOf([meeting, worthIt]), sql`score > 0 and score >= ${minScore}`);
   if (found.length >= limit || minScore > 0) return found;
   const others = await rows<Found>(

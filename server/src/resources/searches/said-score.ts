@@ -2,7 +2,7 @@ import { type Sql, sql } from '#store/sql.ts';
 import { textQuery } from '../common/text.ts';
 import type { Condition } from './filter-sql.ts';
 import type { ConceptRank, HitKind, SaidRank, WordRank } from './query.ts';
-import type { Scene } from './scene.ts';
+import { anyWord, type Scene } from './scene.ts';
 
 /**
  * Scores that the database makes: of concepts and of words. Several ranks are averaged, `negate` turns a score round.
@@ -62,9 +62,11 @@ function wordScore(scene: Scene, kind: HitKind, rank: WordRank): Sql<unknown> {
 export function wordsFound(scene: Scene, kind: HitKind, ranks: readonly SaidRank[]): Condition | undefined {
   const met = ranks.flatMap((rank) => {
     if (rank.kind !== 'words' || rank.negate) return [];
-    const either = scene.wordsOf(rank).map((word) => textQuery(scene.textLanguage, word));
+    const inApp = sql`t.app_keys @> array[${scene.grant.appKey}::bigint]`;
+    // The index would walk through all texts of the app to meet a few; it does not look behind "is true".
     return sql`exists (select from ${scene.texts} t where ${ownedBy(kind, 't')}
-      and t.app_keys @> array[${scene.grant.appKey}::bigint] and t.words @@ (${sql.join(either, sql` || `)}))`;
+      and ${scene.isRare(rank) ? sql`(${inApp}) is true` : inApp}
+      and t.words @@ (${anyWord(scene.textLanguage, scene.wordsOf(rank))}))`;
   });
   return met.length === 0 ? undefined : sql.join(met, sql` and `);
 }

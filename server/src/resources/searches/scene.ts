@@ -1,6 +1,6 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { grouped } from '#domain/grouped.ts';
-import { type Db, rows, type Sql, sql } from '#store/sql.ts';
+import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
 import {
   annotationsAsOf,
   datasetInputsAsOf,
@@ -8,7 +8,7 @@ import {
   marksAsOf,
   textsAsOf,
 } from '../annotations/index.ts';
-import { dictionaryOf, withSpaces } from '../common/text.ts';
+import { dictionaryOf, textQuery, withSpaces } from '../common/text.ts';
 import { searchFault } from './faults.ts';
 import type { SearchParts } from './parts.ts';
 import { type ConceptTerm, conceptsAsked, type SearchTree, type WordRank } from './query.ts';
@@ -29,6 +29,8 @@ export interface Scene {
   readonly idsOf: (term: ConceptTerm) => readonly string[];
   /** Words that a rank scores by, one at least. */
   readonly wordsOf: (rank: WordRank) => readonly string[];
+  /** Whether the words of a rank are so rare that they are looked up in all apps sooner than in one. */
+  readonly isRare: (rank: WordRank) => boolean;
   /** The hash of the medium that this server hosts for the app under a URL. */
   readonly hostedAt: (url: string) => Buffer | undefined;
 }
@@ -47,10 +49,14 @@ export async function openScene(
   const idsByName = grouped(found, ({ name }) => name);
   const textLanguage = language || grant.defaultLanguage;
   const words = new Map<WordRank, readonly string[]>();
-  for (const rank of tree.ranks)
-    if (rank.kind === 'words') words.set(rank, await tellingWords(db, textLanguage, rank.words));
+  const rare = new Set<WordRank>();
   const tables = asOf ? tablesAsOf(grant, asOf) : tablesNow;
-  if (words.size > 0 && !(await hasTexts(db, grant, tables.texts))) throw searchFault.textNeedsModel();
+  for (const rank of tree.ranks) {
+    if (rank.kind !== 'words') continue;
+    const telling = await tellingWords(db, textLanguage, rank.words);
+    words.set(rank, telling);
+    if (!asOf && !rank.negate && (await areRare(db, textLanguage, telling))) rare.add(rank);
+  }
   return {
     grant,
     asOf,
@@ -58,6 +64,7 @@ export async function openScene(
     textLanguage,
     idsOf: ({ id, name }) => (id ? [id] : (idsByName.get(name) ?? []).map((one) => one.id)),
     wordsOf: (rank) => words.get(rank) ?? [rank.words],
+    isRare: (rank) => rare.has(rank),
     hostedAt: (url) => hostedAt(grant, url),
   };
 }
@@ -75,8 +82,30 @@ async function tellingWords(db: Db, language: string, typed: string): Promise<re
   return telling.length > 0 ? telling.map(({ word }) => word) : words;
 }
 
+/**
+ * Texts of all apps that are looked at for rare words. One that is of another app costs a microsecond; where the index
+ * meets words and app instead, each that is found costs 25, in a large app, for its list of texts is long.
+ */
+const rareMax = 5_000;
+
+/** What the planner expects of the words alone: it knows the common ones by its statistics, and looks into no table. */
+async function areRare(db: Db, language: string, words: readonly string[]): Promise<boolean> {
+  const plan = await first<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>(
+    db,
+    sql`explain (format json) select from annotation_texts t where t.words @@ (${anyWord(language, words)})`,
+  );
+  return plan !== undefined && plan['QUERY PLAN'][0].Plan['Plan Rows'] <= rareMax;
+}
+
+/** What texts are asked for that hold one of these words. */
+export const anyWord = (language: string, words: readonly string[]): Sql<unknown> =>
+  sql.join(
+    words.map((word) => textQuery(language, word)),
+    sql` || `,
+  );
+
 /** Whether words can be looked for: some text is in the app. */
-async function hasTexts(db: Db, grant: AppGrant, texts: Sql<unknown>): Promise<boolean> {
+export async function hasTexts(db: Db, { grant, texts }: Pick<Scene, 'grant' | 'texts'>): Promise<boolean> {
   const found = await rows(
     db,
     sql`select from ${texts} t where t.app_keys @> array[${grant.appKey}::bigint] limit 1`,
