@@ -27,7 +27,7 @@ import {
   takenUrls,
 } from '../../server/src/resources/inputs/store.ts';
 import { hitCondition } from '../../server/src/resources/searches/filter-sql.ts';
-import { hitsInOrder, hitsPutInOrder } from '../../server/src/resources/searches/hit-store.ts';
+import { hitsBySaid, hitsInOrder, hitsPutInOrder } from '../../server/src/resources/searches/hit-store.ts';
 import { readMax } from '../../server/src/resources/searches/plan.ts';
 import { readQuery } from '../../server/src/resources/searches/read-query.ts';
 import { openScene } from '../../server/src/resources/searches/scene.ts';
@@ -43,6 +43,7 @@ let database: TestDatabase;
 let client: pg.PoolClient;
 let grant: AppGrant;
 const userKey = 1;
+const textsOfWord = 10;
 
 beforeAll(async () => {
   database = await openTestDatabase(allMigrations);
@@ -89,6 +90,13 @@ beforeAll(async () => {
       [large?.appKey, rareInputs, concept],
     );
   await labelLast('rare');
+  // Every text holds one word; another is in ten of them.
+  await client.query(
+    `insert into annotation_texts (annotation_key, source, input_key, app_keys, words)
+     select key, 'input', input_key, array[app_key], to_tsvector('simple', 'common word' || key % ($2::int / ${textsOfWord}))
+     from annotations where app_key = $1`,
+    [large?.appKey, inputsOfApp],
+  );
   await client.query('vacuum (analyze)');
   // The statistics know nothing of these.
   await labelLast('late');
@@ -258,6 +266,22 @@ test.each(statements)(
     }
   },
 );
+
+test('a word that few texts hold is looked up by itself, a common one within its app', async () => {
+  const ranked = async (words: string) => {
+    const rank = { kind: 'words', at: 0, negate: false, words, modelVersionId: '' } as const;
+    const tree = { ...readQuery(undefined), ranks: [rank] };
+    const scene = await openScene({ reads: database, hostedAt: () => undefined }, grant, tree);
+    const condition = hitCondition(scene, 'input', []);
+    const [asked] = await statementsOf((db) => hitsBySaid(db, scene, 'input', condition, [rank], 0, 10));
+    return { isRare: scene.isRare(rank), asked: asked as Statement };
+  };
+  expect((await ranked('common')).isRare).toBe(false);
+  const { isRare, asked } = await ranked('word7');
+  expect(isRare).toBe(true);
+  const facts = await explained(client, asked, 'custom');
+  expect(troubleWith(facts, ['annotation_texts_find'], 0), JSON.stringify(facts)).toEqual([]);
+});
 
 // Autovacuum looks at the tables one by one, in the middle of anything: no statistics may make these read all labels.
 test.each([
