@@ -9,6 +9,9 @@ export async function main(): Promise<void> {
   // Of a heap that was at rest V8 collects after a third more, pixels and messages outside of it included: 40 MB were
   // walked for every ten pictures. See docs/decisions/0051.
   setFlagsFromString('--heap-growing-percent=100');
+  // What once outlived young collections V8 goes on to make among the old, where each request's messages wait for a whole
+  // collection and keep alive what they point to.
+  setFlagsFromString('--no-allocation-site-pretenuring');
   let config: Config;
   try {
     config = loadConfig();
