@@ -214,23 +214,8 @@ async function growth(context: BenchContext, scene: Scene): Promise<void> {
 }
 
 async function classifier(context: BenchContext, python: string): Promise<void> {
-  const classes = 100;
   const rows = scaled(context, 1_000_000, 5_000);
-  const random = randomFrom(7);
-  const scores = new Float32Array(rows * classes);
-  const truth = new Int8Array(rows * classes);
-  for (let i = 0; i < scores.length; i++) {
-    truth[i] = random() < 0.1 ? 1 : 0;
-    scores[i] = Math.min(1, random() * 0.7 + 0.3 * (truth[i] as number) * random() + 1e-6);
-  }
-  const question: Extract<MetricsQuestion, { kind: 'rows' }> = {
-    kind: 'rows',
-    scoresFile: join(context.folder, 'scores.f32'),
-    truthFile: join(context.folder, 'truth.i8'),
-    classes,
-  };
-  writeFileSync(question.scoresFile, Buffer.from(scores.buffer));
-  writeFileSync(question.truthFile, Buffer.from(truth.buffer));
+  const question = rowsIn(context, 'scores', rows);
   const sklearn = openPython(python, 'metrics_peer.py');
   context.defer(() => sklearn.close());
   const peer = openPeer(context, 'metrics-child');
@@ -257,6 +242,32 @@ async function classifier(context: BenchContext, python: string): Promise<void> 
     ratios(costs.ours, costs.theirs),
     `${rows} rows; figures differ by ${far.toExponential(1)} at most`,
   );
-  const broken = await peer.cpuMs({ ...question, broken: 'twelve times' } satisfies MetricsQuestion);
-  context.control('P6.4', 'works everything out twelve times', ratios([broken], costs.theirs.slice(-1)));
+  // On a tenth of the rows: on all of them it would take more than three minutes.
+  const tenth = rowsIn(context, 'tenth-scores', Math.ceil(rows / 10));
+  const broken = await peer.cpuMs({ ...tenth, broken: 'twelve times' } satisfies MetricsQuestion);
+  const { cpuMs } = await sklearn.ask<{ cpuMs: number }>(tenth);
+  context.control('P6.4', 'works everything out twelve times', ratios([broken], [cpuMs]));
+}
+
+type Rows = Extract<MetricsQuestion, { kind: 'rows' }>;
+
+/** Rows of 100 concepts in files: what is true, and scores that know a little of it. */
+function rowsIn(context: BenchContext, name: string, rows: number): Rows {
+  const classes = 100;
+  const random = randomFrom(7);
+  const scores = new Float32Array(rows * classes);
+  const truth = new Int8Array(rows * classes);
+  for (let i = 0; i < scores.length; i++) {
+    truth[i] = random() < 0.1 ? 1 : 0;
+    scores[i] = Math.min(1, random() * 0.7 + 0.3 * (truth[i] as number) * random() + 1e-6);
+  }
+  const question: Rows = {
+    kind: 'rows',
+    scoresFile: join(context.folder, `${name}.f32`),
+    truthFile: join(context.folder, `${name}.i8`),
+    classes,
+  };
+  writeFileSync(question.scoresFile, Buffer.from(scores.buffer));
+  writeFileSync(question.truthFile, Buffer.from(truth.buffer));
+  return question;
 }

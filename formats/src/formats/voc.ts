@@ -26,7 +26,7 @@ import { bytesOf } from '../tree-bytes.ts';
 /**
  * Pascal VOC: `Annotations/NAME.xml` and `JPEGImages/NAME.*`, the parts of the set as lists of names in
  * `ImageSets/Main/`. Coordinates are taken as they stand, from 0, as today's tools write them. Attributes are written
- * the way CVAT does.
+ * the way CVAT does. Polygons of the web tool LabelMe are read, not written.
  */
 export const voc: Format = {
   id: 'voc',
@@ -138,6 +138,7 @@ async function readOne(
   const size = childOf(root, 'size');
   const found = listing.images.find(name, [
     'JPEGImages',
+    'Images',
     folderOf(path),
     joinPath(folderOf(folderOf(path)), 'JPEGImages'),
   ]);
@@ -177,6 +178,8 @@ async function* withoutXml(
 }
 
 function readObject(object: XmlElement, path: string, report: Report): Annotation[] {
+  const polygon = childOf(object, 'polygon');
+  if (polygon) return readPolygon(object, polygon, path, report);
   const box = childOf(object, 'bndbox');
   const [xmin, ymin, xmax, ymax] = ['xmin', 'ymin', 'xmax', 'ymax'].map((side) =>
     numberOf(childText(box, side)),
@@ -212,6 +215,26 @@ function readObject(object: XmlElement, path: string, report: Report): Annotatio
       attributes: Object.keys(attributes).length > 0 ? attributes : undefined,
     }) as Annotation,
   ];
+}
+
+/** The XML of the web tool LabelMe is of this form, but for polygons in place of boxes; what was deleted stays in it. */
+function readPolygon(object: XmlElement, polygon: XmlElement, path: string, report: Report): Annotation[] {
+  if (childText(object, 'deleted') === '1') return [];
+  const ring = childrenOf(polygon, 'pt').flatMap((point) =>
+    ['x', 'y'].map((name) => numberOf(childText(point, name))),
+  );
+  if (ring.length < 6 || ring.some((value) => value === undefined)) {
+    report({
+      severity: 'error',
+      code: 'bad-number',
+      path,
+      at: `line ${object.line}`,
+      message: 'polygon is not made of three points or more, each of two finite numbers; the object is left out',
+    });
+    return [];
+  }
+  const label = childText(object, 'name') || undefined;
+  return [compact<Annotation>({ label, polygons: [ring as number[]] }) as Annotation];
 }
 
 const flags = ['truncated', 'difficult', 'occluded'];

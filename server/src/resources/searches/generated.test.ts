@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromDate } from '@fovea/contract';
 import { afterAll, expect, test } from 'vitest';
 import { signedIn } from '#testing/people.ts';
+import { Chance } from './chance.testing.ts';
 import { cosineOf, type Kind, type NaiveHit, naiveSearches, type World, worldAsOf } from './naive.testing.ts';
-import { Chance, RandomApp, searchOf } from './random-app.testing.ts';
+import { RandomApp } from './random-app.testing.ts';
+import { RandomSearches, searchOf } from './random-searches.testing.ts';
 
 /**
  * Random searches over random small apps, each answered by the server and by a naive evaluator over plain arrays:
@@ -27,10 +29,11 @@ test.each(Array.from({ length: apps }, (_, i) => [seed + i] as const))(
     const chance = new Chance(ownSeed);
     const person = await signedIn('chance');
     const app = new RandomApp(person, chance);
+    const searches = new RandomSearches(app, chance);
     await app.fill(14 + chance.below(12));
     const earlier: { at: Date; world: World }[] = [];
     /** Asked again after changes: what is remembered of a filter must not outlive them. */
-    const askedBefore: ReturnType<typeof app.query>[] = [];
+    const askedBefore: ReturnType<typeof searches.query>[] = [];
     for (let round = 0; round < 3; round++) {
       if (round > 0) {
         await sleep(20);
@@ -45,7 +48,7 @@ test.each(Array.from({ length: apps }, (_, i) => [seed + i] as const))(
         const world = past ? worldAsOf(past.world, today) : today;
         const asOf = past ? { asOf: timestampFromDate(past.at) } : {};
         const asked = Array.from({ length: chance.is(0.1) ? 2 : 1 }, () => {
-          const query = round > 0 && chance.is(0.25) ? chance.one(askedBefore) : app.query();
+          const query = round > 0 && chance.is(0.25) ? chance.one(askedBefore) : searches.query();
           if (round === 0) askedBefore.push(query);
           return { ...query, ...asOf };
         });
@@ -58,14 +61,14 @@ test.each(Array.from({ length: apps }, (_, i) => [seed + i] as const))(
         const about = `seed ${ownSeed}, round ${round}, query ${n} (${kind}): ${JSON.stringify(request, shortened)}`;
         if (cannotBeAsked(reply.status)) continue;
         expect(reply.status?.code, `${about}\n${reply.status?.details}`).toBe(10000);
-        const searches = asked.map(searchOf);
-        const all = naiveSearches(world, kind, searches);
+        const read = asked.map(searchOf);
+        const all = naiveSearches(world, kind, read);
         const hits = reply.hits.map(({ input, annotation, score }) => ({
           id: kind === 'input' ? (input?.id ?? '') : `${annotation?.inputId}/${annotation?.id}`,
           score,
         }));
-        if (isOnEdge(world, kind, searches, all)) continue;
-        compare(all, hits, page, about, searches.length === 1 && searches.every(hasOneDirection));
+        if (isOnEdge(world, kind, read)) continue;
+        compare(all, hits, page, about, read.length === 1 && read.every(hasOneDirection));
         compared += 1;
         if (hits.length > 0) withHits += 1;
         if (kind === 'input' && chance.is(0.2)) {
@@ -73,7 +76,7 @@ test.each(Array.from({ length: apps }, (_, i) => [seed + i] as const))(
           expect(
             counted.hitCounts.map(({ estimatedTotal }) => Number(estimatedTotal)),
             about,
-          ).toEqual(searches.map((search) => naiveSearches(world, kind, [search]).length));
+          ).toEqual(read.map((search) => naiveSearches(world, kind, [search]).length));
         }
       }
     }
@@ -102,12 +105,7 @@ const cannotBeAsked = (status: { code: number; details: string } | undefined): b
   status?.code === 43004 || (status?.code === 40002 && /cancel|holds none/.test(status.details));
 
 /** A hit so near to min_value that rounding decides. */
-const isOnEdge = (
-  world: World,
-  kind: Kind,
-  searches: ReturnType<typeof searchOf>[],
-  _: NaiveHit[],
-): boolean =>
+const isOnEdge = (world: World, kind: Kind, searches: ReturnType<typeof searchOf>[]): boolean =>
   searches.some(
     (search) =>
       search.minValue > 0 &&

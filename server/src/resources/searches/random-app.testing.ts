@@ -1,37 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type Search, SearchSchema } from '@fovea/contract';
 import type { Person } from '#testing/people.ts';
 import { pngOf } from '#testing/png.ts';
+import { type Chance, concepts, marks, places, statuses, tasks, words } from './chance.testing.ts';
 import type { World, WorldAnnotation, WorldInput } from './naive.testing.ts';
-
-/** A source of chance that a seed repeats: mulberry32. */
-export class Chance {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-  /** 0 <= x < 1 */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }
-  below(n: number): number {
-    return Math.floor(this.next() * n);
-  }
-  is(share: number): boolean {
-    return this.next() < share;
-  }
-  one<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T;
-  }
-  some<T>(items: readonly T[], most: number): T[] {
-    return Array.from({ length: 1 + this.below(most) }, () => this.one(items));
-  }
-}
 
 // biome-ignore lint/suspicious/noExplicitAny: parts of messages, put together by chance; the server checks them
 type Part = any;
@@ -43,19 +14,9 @@ const colours = [
   [230, 220, 40],
   [15, 15, 15],
 ] as const;
-/** Words without stems other than themselves. */
-const words = ['zorp', 'blick', 'quon', 'vard', 'mub', 'plit'];
-const concepts = ['ant', 'bee', 'cat', 'dog'];
 const names = new Map(concepts.map((id) => [id, id.toUpperCase()]));
 const datasets = ['d1', 'd2'];
 const embedder = { id: 'general-image-embedding', appId: 'main', userId: 'clarifai' };
-const places = [
-  { longitude: 179.5, latitude: 10 },
-  { longitude: -179.5, latitude: 11 },
-  { longitude: 10, latitude: 50 },
-  { longitude: 10.4, latitude: 50.2 },
-  { longitude: 0, latitude: 89 },
-];
 const boxes = {
   whole: { topRow: 0, leftCol: 0, bottomRow: 1, rightCol: 1 },
   left: { topRow: 0, leftCol: 0, bottomRow: 1, rightCol: 0.5 },
@@ -66,9 +27,6 @@ const metadatas = [
   { nested: { tags: ['x', 'y'], deep: { on: true } } },
   { nested: { tags: ['y'] }, 'odd "key"': null },
 ];
-const tasks = ['t1', 't2'];
-const statuses = [24150, 24151, 24158];
-const marks = ['m1', 'm2'];
 
 /** 16 pixels square: one colour on the left, another on the right. */
 function picture(left: number, right: number, width = 16): Buffer {
@@ -98,6 +56,18 @@ export class RandomApp {
   constructor(person: Person, chance: Chance) {
     this.#person = person;
     this.#chance = chance;
+  }
+
+  get userId(): string {
+    return this.#person.userId;
+  }
+
+  get pictureIds(): string[] {
+    return [...this.#pictures.keys()];
+  }
+
+  get vectors(): Float32Array[] {
+    return [...this.#vectors.values()];
   }
 
   async fill(inputCount: number): Promise<void> {
@@ -322,140 +292,4 @@ export class RandomApp {
     ])();
     return { ...common, data };
   }
-
-  /** A search of chance, over what there is and a little that there is not. */
-  query(): MessageInitShape<typeof SearchSchema> {
-    const chance = this.#chance;
-    const times = (most: number) => Array.from({ length: chance.below(most + 1) });
-    return {
-      query: {
-        language: chance.is(0.2) ? chance.one(['fr', 'en', 'de']) : '',
-        filters: times(3).map(() => this.#filter()),
-        ranks: times(2).map(() => this.#rank()),
-      },
-      ...(chance.is(0.25) ? { minValue: chance.one([0.2, 0.5, 0.6, 0.9]) } : {}),
-      ...(chance.is(0.3)
-        ? { algorithm: chance.one(['nearest_neighbor', 'brute_force', 'avg_concept_brute_force', 'other']) }
-        : {}),
-      ...(chance.is(0.3) ? { metric: chance.one([0, 1]) } : {}),
-    };
-  }
-
-  #filter(): object {
-    const chance = this.#chance;
-    const annotation = chance.is(0.8) ? this.#annotationFilter() : chance.is(0.5) ? {} : undefined;
-    const input = chance.is(0.35) ? this.#inputFilter() : chance.is(0.5) ? {} : undefined;
-    return {
-      negate: chance.is(0.25),
-      ...(annotation ? { annotation } : {}),
-      ...(input ? { input } : {}),
-    };
-  }
-
-  #inputFilter(): object {
-    const chance = this.#chance;
-    return chance.one<() => object>([
-      () => ({ data: { text: {} } }),
-      () => ({ data: { text: {}, audio: {}, video: {} } }),
-      () => ({ data: { image: {} }, status: { code: 30000 } }),
-      () => ({ data: { text: {} }, status: { code: 30300 } }),
-      () => ({ status: { code: 30000 } }),
-      () => ({ datasetIds: ['d1'] }),
-      () => ({ datasetIds: ['d2', 'nowhere'] }),
-      () => ({ id: `i${chance.below(12)}` }),
-    ])();
-  }
-
-  #annotationFilter(): object {
-    const chance = this.#chance;
-    const one = () =>
-      chance.one<() => object>([
-        () => ({ inputId: `i${chance.below(12)}` }),
-        () => ({ taskId: chance.one(tasks) }),
-        () => ({ status: { code: chance.one(statuses) } }),
-        () => ({ inputLevel: true }),
-        () => ({ trusted: true }),
-        () => ({ annotationInfo: { shop: 'b' } }),
-        () => ({ modelVersionId: this.modelVersionId }),
-        () => ({ userId: this.#person.userId }),
-        () => ({ worker: { worker: { case: 'user', value: { id: this.#person.userId } } } }),
-      ])();
-    const data = chance.is(0.75) ? { data: this.#dataFilter() } : {};
-    return { ...(chance.is(0.4) ? one() : {}), ...data };
-  }
-
-  #conceptTerms(): object[] {
-    const chance = this.#chance;
-    return chance.some([...concepts, 'yeti'], 3).map((id) => ({
-      ...(chance.is(0.7) ? { id } : { name: chance.is(0.2) ? 'CHAT' : id.toUpperCase() }),
-      value: chance.one([1, 1, 1, 0, 0.5]),
-    }));
-  }
-
-  #dataFilter(): object {
-    const chance = this.#chance;
-    const sort = (regionInfo: object) => ({ regions: [{ regionInfo }] });
-    const limit = () =>
-      chance.one([
-        { type: 'withinKilometers', value: 60 },
-        { type: 'withinMiles', value: 200 },
-        { type: 'withinDegrees', value: 2 },
-        { type: 'withinRadians', value: 0.02 },
-      ]);
-    return chance.one<() => object>([
-      () => ({}),
-      () => ({ concepts: this.#conceptTerms() }),
-      () => ({ concepts: this.#conceptTerms() }),
-      () => ({ concepts: this.#conceptTerms(), metadata: { shop: 'a' } }),
-      () => ({ metadata: chance.one([{ shop: 'a' }, { shop: 'b', size: 9 }, { 'odd "key"': null }]) }),
-      () => ({ metadata: { nested: { tags: ['y'] } } }),
-      () => ({ metadata: { nested: { deep: { on: true } }, shop: 'c' } }),
-      () => ({ geo: { geoPoint: chance.one(places), geoLimit: limit() } }),
-      () => ({
-        geo: {
-          geoBox: chance.one([
-            [{ geoPoint: { latitude: 20, longitude: 170 } }, { geoPoint: { latitude: 0, longitude: -170 } }],
-            [{ geoPoint: { latitude: 40, longitude: -10 } }, { geoPoint: { latitude: 60, longitude: 20 } }],
-            [{ geoPoint: { latitude: 60, longitude: 10.2 } }, { geoPoint: { latitude: 40, longitude: -90 } }],
-          ]),
-        },
-      }),
-      () => sort({ boundingBox: {} }),
-      () => sort({ point: {} }),
-      () => ({ regions: [{ regionInfo: { boundingBox: {} } }, { regionInfo: { point: {} } }] }),
-      () => ({ regions: [{ trackId: chance.one(marks) }] }),
-      () => ({ clusters: [{ id: chance.one(marks) }] }),
-      () => ({ text: {} }),
-      () => ({ text: { raw: this.#typed() } }),
-      () => ({ frames: [{ frameInfo: {} }] }),
-    ])();
-  }
-
-  #typed(): string {
-    const chance = this.#chance;
-    const [a, b] = [chance.one(words), chance.one(words)];
-    return chance.one([a, `${a} ${b}`, `${a} OR ${b}`, `${a} -${b}`, `"${a} ${b}"`]);
-  }
-
-  #rank(): object {
-    const chance = this.#chance;
-    const negate = chance.is(0.3);
-    const pictures = [...this.#pictures.keys()];
-    const annotation = chance.one<() => object>([
-      () => ({}),
-      () => ({ data: { concepts: this.#conceptTerms() } }),
-      () => ({ data: { concepts: this.#conceptTerms() } }),
-      () => ({ data: { text: { raw: chance.some(words, 3).join(' ') } } }),
-      () => ({ inputId: chance.one(pictures) }),
-      () => ({ inputId: chance.one(pictures), modelVersionId: this.modelVersionId }),
-      () => ({ data: { embeddings: [{ vector: [...chance.one([...this.#vectors.values()])] }] } }),
-      () => ({
-        data: { embeddings: [{ vector: [...chance.one([...this.#vectors.values()])].map((x) => x * 7) }] },
-      }),
-    ])();
-    return { negate, annotation };
-  }
 }
-
-export const searchOf = (init: MessageInitShape<typeof SearchSchema>): Search =>
-  create(SearchSchema, init as never) as Search;
