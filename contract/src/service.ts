@@ -22,6 +22,7 @@ export type ReplyOf<K extends MethodName> = MessageInitShape<Methods[K]['output'
 type Packing =
   | 'getInput'
   | 'listInputs'
+  | 'postInputs'
   | 'streamInputs'
   | 'postInputsSearches'
   | 'postAnnotationsSearches'

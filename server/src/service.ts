@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   DataSchema,
   InputSchema,
+  PackedReply,
   PostInputsRequestSchema,
   SearchSchema,
   type Service,
@@ -351,6 +352,7 @@ export const collectorJobParts = (
       request,
       jobCall('PostInputs', grant, AbortSignal.timeout(predictionTimeoutMs)),
     );
+    if (reply instanceof PackedReply) return;
     const { code = 0, details = '' } = reply.inputs?.[0]?.status ?? {};
     if (isAdded.has(code)) return;
     throw new Fault('bad_request', code || StatusCode.FAILURE, details);

@@ -229,7 +229,8 @@ function readPolygon(object: XmlElement, polygon: XmlElement, path: string, repo
       code: 'bad-number',
       path,
       at: `line ${object.line}`,
-      message: 'polygon is not made of three points or more, each of two finite numbers; the object is left out',
+      message:
+        'polygon is not made of three points or more, each of two finite numbers; the object is left out',
     });
     return [];
   }

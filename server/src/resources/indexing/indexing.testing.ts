@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   type Annotation,
   DeleteInputsRequestSchema,
   type Input,
+  MultiInputResponseSchema,
+  PackedReply,
   PatchAnnotationsRequestSchema,
   PostAnnotationsRequestSchema,
   PostInputsRequestSchema,
@@ -88,7 +90,9 @@ export async function openIndexedApp() {
     post: async (wanted: MessageInitShape<typeof PostInputsRequestSchema>['inputs']) => {
       const reply = await inputs.postInputs(create(PostInputsRequestSchema, { inputs: wanted }), call);
       await jobs.idle();
-      return reply.inputs as Input[];
+      return reply instanceof PackedReply
+        ? fromBinary(MultiInputResponseSchema, reply.fields).inputs
+        : (reply.inputs as Input[]);
     },
     annotate: async (wanted: MessageInitShape<typeof PostAnnotationsRequestSchema>['annotations']) => {
       const reply = await annotations.postAnnotations(

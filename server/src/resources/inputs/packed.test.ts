@@ -28,7 +28,7 @@ import { inputById, inputsBehind, inputsByKeys, inputsOfPage } from './read-stor
 import type { InputRow } from './rows.ts';
 import { packInputs } from './show.ts';
 import { inputRows } from './store.ts';
-import { inputsField, showInput, unpackInputs, unpackMediaData } from './translate.ts';
+import { inputsField, showWritten, unpackInputs, unpackMediaData } from './translate.ts';
 
 // Inputs of every sort are written into the tables, read as bytes and put together; and read as rows and made into
 // messages field by field. Both must say the same.
@@ -200,7 +200,7 @@ test('an input that was written just now shows the same as when it is read', asy
   const keys = await keysOf();
   const rows = await inputRows(db, grant, keys);
   for (const row of rows)
-    expect(showInput(row, undefined, grant, publicUrl)).toEqual(shownByFields(row, undefined));
+    expect(showWritten([row], undefined, grant, publicUrl)).toEqual([shownByFields(row, undefined)]);
 });
 
 test('each way of reading finds its rows, in its order, and none of another app', async () => {

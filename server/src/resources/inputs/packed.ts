@@ -89,6 +89,9 @@ function put(into: Part, bytes: Buffer, start = 0, end = bytes.length): void {
   into.end = end;
 }
 
+/** About what an input takes, so that a page seldom has to be moved while it is written. */
+export const bytesPerInput = 320;
+
 /** Writes inputs of one app, for callers who reach this server at `publicUrl`. */
 export class InputWriter {
   readonly writer: WireWriter;

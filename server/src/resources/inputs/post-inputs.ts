@@ -1,4 +1,11 @@
-import type { Input, PostInputsRequest, StatusCode } from '@fovea/contract';
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  type Input,
+  MultiInputResponseSchema,
+  PackedReply,
+  type PostInputsRequest,
+  type StatusCode,
+} from '@fovea/contract';
 import type { Call } from '#domain/call.ts';
 import { mayDie } from '#domain/failpoints.ts';
 import { Fault } from '#domain/fault.ts';
@@ -14,7 +21,7 @@ import { keepMedium, shaOf } from './media.ts';
 import { ownOriginal } from './media-url.ts';
 import type { AddJobRow } from './rows.ts';
 import { inputOfMedium } from './store.ts';
-import { type Draft, type InputLabel, readInput, showAddJob, showInput } from './translate.ts';
+import { type Draft, type InputLabel, packWritten, readInput, showAddJob, showWritten } from './translate.ts';
 
 /** Files written at the same time for one request. */
 const writesAtOnce = 16;
@@ -23,6 +30,8 @@ const writesAtOnce = 16;
  * Adds up to 128 inputs. Each is judged by itself: what is wrong with one comes back as its status and does not
  * touch the others. Rows, labels, memberships, counters and the jobs that process them commit together; the bytes
  * are in the object store before.
+ *
+ * @returns a packed reply where nothing was refused
  */
 export async function postInputs(deps: InputDeps, req: PostInputsRequest, call: Call) {
   const { inputs } = req;
@@ -129,21 +138,26 @@ function reply(
   deps: InputDeps,
   grant: AppGrant,
   inputs: readonly Input[],
-  stored: Stored,
+  { accepted, addJob, labels }: Stored,
   faults: ReadonlyMap<number, Fault>,
 ) {
-  const byPosition = new Map(stored.accepted.map((item) => [item.wanted.position, item.row]));
-  const shown = inputs.map((input, position) => {
-    const row = byPosition.get(position);
-    if (row) return showInput(row, stored.labels?.get(row.key), grant, deps.publicUrl(grant));
-    return refusedInput(input, faults.get(position));
-  });
+  const publicUrl = deps.publicUrl(grant);
+  const rows = accepted.map(({ row }) => row);
+  const shownJob = addJob ? { inputsAddJob: showAddJob(addJob) } : {};
+  if (!labels && accepted.length === inputs.length) {
+    const others = toBinary(MultiInputResponseSchema, create(MultiInputResponseSchema, shownJob));
+    return new PackedReply(Buffer.concat([packWritten(rows, grant, publicUrl), others]));
+  }
+  const shown = showWritten(rows, labels, grant, publicUrl);
+  const byPosition = new Map(accepted.map(({ wanted }, i) => [wanted.position, shown[i] as Input]));
   return {
     status: batchStatus(
       inputs.map((_, position) => byPosition.has(position) || whyRefused(faults.get(position))),
     ),
-    inputs: shown,
-    ...(stored.addJob ? { inputsAddJob: showAddJob(stored.addJob) } : {}),
+    inputs: inputs.map(
+      (input, position) => byPosition.get(position) ?? refusedInput(input, faults.get(position)),
+    ),
+    ...shownJob,
   };
 }
 

@@ -4,13 +4,10 @@ import { RawColumns, type RawReads, type RawRow } from '#store/postgres/index.ts
 import { labelNames } from '../annotations/index.ts';
 import type { Deps } from '../common/deps.ts';
 import { inputStatus } from './input.ts';
-import { InputWriter, labelsOf } from './packed.ts';
+import { bytesPerInput, InputWriter, labelsOf } from './packed.ts';
 import { inputsByKeys } from './read-store.ts';
 import type { InputRow } from './rows.ts';
-import { inputsField, showInput, unpackInputs } from './translate.ts';
-
-/** About what an input takes, so that a page seldom has to be moved while it is written. */
-const bytesPerInput = 320;
+import { inputsField, showWritten, unpackInputs } from './translate.ts';
 
 const noRows: ReadonlyMap<number, RawRow> = new Map();
 
@@ -103,5 +100,5 @@ export function showKeptMedium(
     createdAt: new Date(0),
     modifiedAt: new Date(0),
   };
-  return showInput(row, undefined, grant, baseUrl).data as Data;
+  return showWritten([row], undefined, grant, baseUrl)[0]?.data as Data;
 }

@@ -3,7 +3,7 @@ import type { Page } from '#domain/page.ts';
 import { bools, byteas, int4s, int8s, texts } from '#store/columns.ts';
 import { type Db, first, preparedRows, rows, run, type Sql, sql } from '#store/sql.ts';
 import { allOf, pageKeys } from '../common/paging.ts';
-import type { InputKind } from './input.ts';
+import { type InputKind, inputStatus } from './input.ts';
 import type { InputRow } from './rows.ts';
 import { unpackMediaData } from './translate.ts';
 
@@ -27,12 +27,17 @@ export interface NewInput {
  *
  * @returns those stored; one whose id was taken is missing from them
  */
-export function insertInputs(db: Db, grant: AppGrant, addJobKey: number | null, inputs: readonly NewInput[]) {
-  return preparedRows<InputRow>(
+export async function insertInputs(
+  db: Db,
+  grant: AppGrant,
+  addJobKey: number | null,
+  inputs: readonly NewInput[],
+): Promise<InputRow[]> {
+  const stored = await preparedRows<Pick<InputRow, 'key' | 'id' | 'createdAt'>>(
     db,
     'inputs-insert',
-    sql`insert into inputs as i (app_key, add_job_key, status_code, id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings)
-        select ${grant.appKey}, ${addJobKey}::bigint, 30001, n.id, n.kind, n.url, n.allow_duplicate_url, n.media_sha, n.media_size, n.media, n.settings
+    sql`insert into inputs (app_key, add_job_key, status_code, id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings)
+        select ${grant.appKey}, ${addJobKey}::bigint, ${sql.lit(inputStatus.pending)}, n.id, n.kind, n.url, n.allow_duplicate_url, n.media_sha, n.media_size, n.media, n.settings
         from unnest(
           ${texts(inputs.map((n) => n.id))}::text[], ${texts(inputs.map((n) => n.kind))}::text[],
           ${texts(inputs.map((n) => n.url))}::text[], ${bools(inputs.map((n) => n.allowDuplicateUrl))}::boolean[],
@@ -41,8 +46,26 @@ export function insertInputs(db: Db, grant: AppGrant, addJobKey: number | null, 
         ) with ordinality as n(id, kind, url, allow_duplicate_url, media_sha, media_size, media, settings, position)
         order by n.position
         on conflict (app_key, id) do nothing
-        returning ${columns}`,
+        returning key, id, created_at as "createdAt"`,
   );
+  const given = new Map(inputs.map((input) => [input.id, input]));
+  return stored.map(({ key, id, createdAt }) => {
+    const { kind, url, allowDuplicateUrl, mediaSha, media, settings } = given.get(id) as NewInput;
+    return {
+      key,
+      id,
+      kind,
+      statusCode: inputStatus.pending,
+      statusDetails: '',
+      url,
+      allowDuplicateUrl,
+      mediaSha,
+      media,
+      settings,
+      createdAt,
+      modifiedAt: createdAt,
+    };
+  });
 }
 
 /**

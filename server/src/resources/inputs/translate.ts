@@ -12,6 +12,7 @@ import {
   MultiInputResponseSchema,
   type StatusCode,
   type Upload,
+  WireWriter,
 } from '@fovea/contract';
 import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
@@ -20,7 +21,7 @@ import { status } from '../common/status.ts';
 import { packBody, showTime, unpackBody } from '../common/translate.ts';
 import { inputFault } from './faults.ts';
 import { bytesMaxOf, type InputKind, inputIdTrouble, type MediaLimits, urlTrouble } from './input.ts';
-import { InputWriter } from './packed.ts';
+import { bytesPerInput, InputWriter } from './packed.ts';
 import type { AddJobRow, InputRow } from './rows.ts';
 
 /** An input as it was asked for, checked but not yet stored. */
@@ -167,23 +168,30 @@ export interface InputLabel {
   readonly geo?: Data['geo'];
 }
 
-/** The contract's stored representation of an input. */
-export function showInput(
-  row: InputRow,
-  label: InputLabel | undefined,
+/** Inputs that were written just now, in the field of a reply that holds them, without their labels. */
+export function packWritten(rows: readonly InputRow[], grant: AppGrant, publicUrl: string): Buffer {
+  const writer = new WireWriter(bytesPerInput * (1 + rows.length));
+  const inputs = new InputWriter(grant, publicUrl, new Map(), writer);
+  for (const row of rows) inputs.written(inputsField, row);
+  return writer.taken();
+}
+
+/** The same as messages. @param labels by row key, of those that have one */
+export function showWritten(
+  rows: readonly InputRow[],
+  labels: ReadonlyMap<number, InputLabel> | undefined,
   grant: AppGrant,
   publicUrl: string,
-): Input {
-  const inputs = new InputWriter(grant, publicUrl, new Map());
-  inputs.written(inputsField, row);
-  const [input] = unpackInputs(inputs.writer.taken());
-  const { data } = input as { data: Data };
-  if (label) {
+): Input[] {
+  const shown = unpackInputs(packWritten(rows, grant, publicUrl));
+  for (const [i, { data }] of shown.entries()) {
+    const label = labels?.get((rows[i] as InputRow).key);
+    if (!label || !data) continue;
     data.concepts = label.concepts;
     if (label.metadata) data.metadata = label.metadata;
     if (label.geo) data.geo = label.geo;
   }
-  return input as Input;
+  return shown;
 }
 
 /** The field of replies that holds inputs, as in MultiInputResponse. */

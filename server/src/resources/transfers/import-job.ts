@@ -3,6 +3,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   GetDatasetRequestSchema,
   type Input,
+  PackedReply,
   PatchDatasetsRequestSchema,
   PatchInputsRequestSchema,
   PostDatasetInputsRequestSchema,
@@ -230,12 +231,8 @@ async function addBatch(run: ImportRun, batch: readonly Item[], progress: Progre
     run,
     batch.filter(({ id }) => present.has(id) && !own.has(id)),
   );
-  const why = new Map(
-    (reply?.inputs as Input[] | undefined)?.map(({ id, status }) => [
-      id,
-      status?.details || status?.description,
-    ]),
-  );
+  const answers = reply instanceof PackedReply ? undefined : (reply?.inputs as Input[] | undefined);
+  const why = new Map(answers?.map(({ id, status }) => [id, status?.details || status?.description]));
   const failed = batch.filter(({ id }) => !present.has(id));
   progress.counts = {
     ...progress.counts,
