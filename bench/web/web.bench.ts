@@ -19,6 +19,7 @@ const web: Bench = {
       better: 'higher',
       pass: 0.85,
       record: 0.97,
+      isLatency: true,
     },
     {
       id: 'P9.2',
