@@ -22,7 +22,11 @@ export function openPeer(context: Pick<BenchContext, 'defer'>, name: string): Pe
   const path = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
   const [program, ...words] = [...pinned(0), process.execPath, path];
   const child = spawn(program as string, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  context.defer(() => void child.kill());
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  context.defer(() => {
+    child.kill();
+    return ended;
+  });
   const pid = child.pid as number;
   return {
     pid,

@@ -173,6 +173,7 @@ process.on('message', (question: Question) => {
     (error) => process.send?.({ error: error instanceof Error ? error.stack : String(error) }),
   );
 });
-process.on('disconnect', () => {
-  void (db?.close() ?? Promise.resolve()).finally(() => process.exit(0));
-});
+const end = () => void (db?.close() ?? Promise.resolve()).finally(() => process.exit(0));
+process.on('disconnect', end);
+// The database would end by itself, and leave the folder of its socket.
+process.on('SIGTERM', end);
