@@ -102,3 +102,12 @@ test('sums of the longest rows do not overflow', () => {
   expect(keysIn(left)).toEqual(expect.arrayContaining([1000]));
   expect(keysIn(left)).not.toContain(1001);
 });
+
+test('among copies of one vector the codes are given up, and the first of them by key are found', () => {
+  const one = rowsOf(1, 48, numbersFrom(8))[0] as Float32Array;
+  const { view } = filled(48, Array(10_000).fill(one));
+  const query = one.map((value, i) => value + 0.1 * Math.sin(i));
+  expect(mayBeNearest(view, query, Math.sqrt(squaredLength(query)), 5, view.live)).toBe(view.live);
+  const { slots } = exactSearch(view, { query, k: 5, metric: 'cosine' });
+  expect([...slots]).toEqual([0, 1, 2, 3, 4]);
+});

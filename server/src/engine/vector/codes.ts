@@ -49,6 +49,7 @@ class CodeScan {
   readonly #ceilings: number[] = [];
   #arena = -1;
   #count = 0;
+  #seen = 0;
   /** Cosine of a dot product, once multiplied with the code's scale. */
   #scale = 0;
   /** What the query's rounding adds to an error, and by what the code's own is multiplied. */
@@ -85,6 +86,7 @@ class CodeScan {
     const count = this.#count;
     if (count === 0) return;
     this.#count = 0;
+    this.#seen += count;
     const view = this.#view;
     const arena = view.arenas[this.#arena] as ArenaView;
     if (!this.#loaded.has(this.#arena)) this.#load(arena);
@@ -110,6 +112,14 @@ class CodeScan {
       this.#ceilings.push(cosine + error);
       if (cosine - error >= top.floor) top.offer(slot, cosine - error);
     }
+  }
+
+  /** Whether the codes leave most of what was looked through, as among copies of one vector: then they only cost. */
+  get isVain(): boolean {
+    const { floor } = this.#top;
+    let count = 0;
+    for (const ceiling of this.#ceilings) if (ceiling >= floor) count += 1;
+    return 2 * count > this.#seen;
   }
 
   /** Marks what may be among the nearest. */
@@ -140,9 +150,12 @@ class CodeScan {
   }
 }
 
+/** So many blocks show whether the codes tell anything. */
+const trialBlocks = 256;
+
 /**
  * Those of the rows in `marked` among which the `k` nearest by cosine surely are: a few more than k where vectors lie
- * as vectors do.
+ * as vectors do, and all of them where the codes tell nothing.
  *
  * @param norm length of the query, more than 0
  */
@@ -154,9 +167,16 @@ export function mayBeNearest(
   marked: SlotFilter,
 ): SlotFilter {
   const scan = new CodeScan(view, query, norm, k);
+  let looked = 0;
   for (let block = 0; block < marked.length; block += 1) {
     const bits = marked[block] as number;
-    if (bits !== 0) scan.block(block, bits);
+    if (bits === 0) continue;
+    scan.block(block, bits);
+    looked += 1;
+    if (looked === trialBlocks) {
+      scan.flush();
+      if (scan.isVain) return marked;
+    }
   }
   scan.flush();
   return scan.left(marked.length);
