@@ -73,24 +73,46 @@ const storeSum = (row: number): Code =>
 const advance = (local: number, bytes: number): Code =>
   code(op.get(local), op.i32(bytes), op.i32Add, op.set(local));
 
-const scanFunction = (name: string, term: Term): KernelFunction => ({
+/** Again, so many bytes further, until `queryEnd`. */
+const onward = (bytes: number): Code =>
+  code(op.get(q), op.i32(bytes), op.i32Add, op.tee(q), op.get(queryEnd), op.i32LessUnsigned, op.again);
+
+interface Scan {
+  readonly name: string;
+  /** Done for four rows before they are summed. */
+  readonly before?: readonly Code[];
+  /** Add to the sums of all rows what one turn takes of the query and of each row, in bytes. */
+  readonly steps: readonly Code[];
+  readonly ofQuery: number;
+  readonly ofRow: number;
+  readonly store: (row: number) => Code;
+}
+
+const scanFunction = ({ name, before = [], steps, ofQuery, ofRow, store }: Scan): KernelFunction => ({
   name,
   params: ['i32', 'i32', 'i32', 'i32', 'i32'],
   locals: [...Array<'i32'>(6).fill('i32'), ...Array<'v128'>(10).fill('v128')],
   body: op.loop(
     ...rows.map((row) => code(op.get(list), op.i32Load(row * 4), op.set(rowAt(row)))),
     ...rows.flatMap((row) => [0, 1].map((half) => code(op.constant(0), op.set(sumAt(row, half))))),
-    ...[op.get(query), op.tee(q), op.get(strideBytes), op.i32Add, op.set(queryEnd)],
-    op.loop(
-      ...[0, 1, 2, 3].map((lane) => step(term, lane)),
-      ...rows.map((row) => advance(rowAt(row), 64)),
-      ...[op.get(q), op.i32(64), op.i32Add, op.tee(q), op.get(queryEnd), op.i32LessUnsigned, op.again],
-    ),
-    ...rows.map(storeSum),
+    ...before,
+    ...[op.get(query), op.tee(q)],
+    ...Array.from({ length: ofQuery / ofRow }, () => code(op.get(strideBytes), op.i32Add)),
+    op.set(queryEnd),
+    op.loop(...steps, ...rows.map((row) => advance(rowAt(row), ofRow)), onward(ofQuery)),
+    ...rows.map(store),
     advance(list, 4 * rowsAtOnce),
     advance(out, 4 * rowsAtOnce),
     ...[op.get(groups), op.i32(1), op.i32Sub, op.tee(groups), op.again],
   ),
+});
+
+const floatScan = (name: string, term: Term): Scan => ({
+  name,
+  steps: [0, 1, 2, 3].map((lane) => step(term, lane)),
+  ofQuery: 64,
+  ofRow: 64,
+  store: storeSum,
 });
 
 /** Eight numbers of the query against the same eight of each code. */
@@ -118,32 +140,16 @@ const touch = (row: number): Code =>
   code(
     ...[op.get(row), op.get(strideBytes), op.i32Add, op.set(queryEnd)],
     ...[op.get(row), op.set(q)],
-    op.loop(
-      ...[op.get(q), op.i32Load(), op.drop],
-      ...[op.get(q), op.i32(64), op.i32Add, op.tee(q), op.get(queryEnd), op.i32LessUnsigned, op.again],
-    ),
+    op.loop(...[op.get(q), op.i32Load(), op.drop], onward(64)),
   );
 
-const codeFunction: KernelFunction = {
+const codeScan: Scan = {
   name: 'dotCodes',
-  params: ['i32', 'i32', 'i32', 'i32', 'i32'],
-  locals: [...Array<'i32'>(6).fill('i32'), ...Array<'v128'>(10).fill('v128')],
-  body: op.loop(
-    ...rows.map((row) => code(op.get(list), op.i32Load(row * 4), op.set(rowAt(row)))),
-    ...rows.flatMap((row) => [0, 1].map((half) => code(op.constant(0), op.set(sumAt(row, half))))),
-    ...rows.map((row) => touch(rowAt(row))),
-    ...[op.get(query), op.tee(q), op.get(strideBytes), op.i32Add, op.get(strideBytes), op.i32Add],
-    op.set(queryEnd),
-    op.loop(
-      ...[codeStep(0), codeStep(1)],
-      ...rows.map((row) => advance(rowAt(row), 16)),
-      ...[op.get(q), op.i32(32), op.i32Add, op.tee(q), op.get(queryEnd), op.i32LessUnsigned, op.again],
-    ),
-    ...rows.map(storeCodeSum),
-    advance(list, 4 * rowsAtOnce),
-    advance(out, 4 * rowsAtOnce),
-    ...[op.get(groups), op.i32(1), op.i32Sub, op.tee(groups), op.again],
-  ),
+  before: rows.map((row) => touch(rowAt(row))),
+  steps: [codeStep(0), codeStep(1)],
+  ofQuery: 32,
+  ofRow: 16,
+  store: storeCodeSum,
 };
 
 let compiled: WasmModule | undefined;
@@ -152,7 +158,7 @@ let compiled: WasmModule | undefined;
 export function bindScanKernel(memory: WasmMemory): ScanKernel {
   compiled ??= new wasm.Module(
     assemble(
-      [scanFunction('dotRows', dotTerm), scanFunction('distanceRows', distanceTerm), codeFunction],
+      [floatScan('dotRows', dotTerm), floatScan('distanceRows', distanceTerm), codeScan].map(scanFunction),
       true,
       arenaPagesMax,
     ),
