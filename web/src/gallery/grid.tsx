@@ -2,6 +2,7 @@ import type { Input } from '@fovea/contract/rest';
 import {
   type KeyboardEvent,
   type MouseEvent,
+  memo,
   type Ref,
   useCallback,
   useEffect,
@@ -25,6 +26,9 @@ import { TextTile } from './text-start.tsx';
 /** Browsers end an element at some 33 million pixels; past this a pixel of the scroll bar is more than one of the grid. */
 const scrollHeightMax = 12_000_000;
 const gap = 6;
+/** Faster than this, in pixels of the grid a millisecond, nobody looks at single pictures. */
+const lookingSpeedMax = 2;
+const stillAfterMs = 120;
 
 export interface GridHandle {
   refresh(): void;
@@ -66,6 +70,7 @@ export function Grid({
   const [virtualTop, setVirtualTop] = useState(0);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const [active, setActive] = useState(0);
+  const [isStill, moved] = useStillness();
   const pages = useMemo(() => new Pages(source, redraw), [source]);
   useEffect(() => () => pages.close(), [pages]);
 
@@ -143,6 +148,7 @@ export function Grid({
   const scrolled = () => {
     const element = scroller.current as HTMLDivElement;
     setVirtualTop(element.scrollTop * scale);
+    moved(element.scrollTop * scale);
   };
 
   const itemAt = (index: number): Item | undefined =>
@@ -198,16 +204,30 @@ export function Grid({
     event.preventDefault();
   }
 
+  function click(event: MouseEvent): void {
+    const target = event.target as HTMLElement;
+    const index = Number(target.closest<HTMLElement>('.grid-cell')?.dataset['index'] ?? Number.NaN);
+    const item = itemAt(index);
+    if (!item) return;
+    setActive(index);
+    const isMark = target.closest('.grid-mark') !== null;
+    if (event.shiftKey) onSelect(item, index, 'range');
+    else if (isMark || event.ctrlKey || event.metaKey) onSelect(item, index, 'toggle');
+    else onOpen(item, index);
+  }
+
   const trouble = pages.trouble();
   return (
     <div className="grid-holder">
       {trouble !== undefined && <TroubleNote thrown={trouble} retry={() => pages.refresh(inView)} />}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the grid inside */}
       <div className="grid-scroller" ref={scroller} onScroll={scrolled} onKeyDown={press}>
+        {/* biome-ignore lint/a11y/useKeyWithClickEvents: keys are heard by the element around it */}
         {/* biome-ignore lint/a11y/useSemanticElements: rows lie where the layout puts them, as in no table */}
         <div
           className="grid-whole"
           role="grid"
+          onClick={click}
           aria-label={t('gallery.label')}
           aria-rowcount={-1}
           style={{ height: scrollHeight }}
@@ -216,7 +236,8 @@ export function Grid({
             <PageRows
               key={page}
               page={page}
-              top={heights.topOf(page) - virtualTop + virtualTop / scale}
+              // To the bit the same from frame to frame where nothing is scaled.
+              top={heights.topOf(page) + virtualTop * (1 / scale - 1)}
               items={pages.get(page)}
               rows={rowsOf(page)}
               guess={{ height: heights.heightOf(page) }}
@@ -229,20 +250,28 @@ export function Grid({
               selected={selected}
               going={going}
               overlay={overlay}
-              onOpen={(item, index) => {
-                setActive(index);
-                onOpen(item, index);
-              }}
-              onSelect={(item, index, how) => {
-                setActive(index);
-                onSelect(item, index, how);
-              }}
+              isStill={isStill}
             />
           ))}
         </div>
       </div>
     </div>
   );
+}
+
+/** Whether pictures pass slowly enough to be looked at, and what to tell where the grid has moved to. */
+function useStillness(): [boolean, (top: number) => void] {
+  const [isStill, setStill] = useState(true);
+  const last = useRef({ top: 0, at: 0, timer: 0 });
+  useEffect(() => () => clearTimeout(last.current.timer), []);
+  const moved = (top: number) => {
+    const now = performance.now();
+    const before = last.current;
+    clearTimeout(before.timer);
+    last.current = { top, at: now, timer: window.setTimeout(() => setStill(true), stillAfterMs) };
+    setStill(Math.abs(top - before.top) < lookingSpeedMax * (now - before.at));
+  };
+  return [isStill, moved];
 }
 
 function PageRows({
@@ -253,7 +282,11 @@ function PageRows({
   guess,
   view,
   width,
-  ...cells
+  active,
+  selected,
+  going,
+  overlay,
+  isStill,
 }: {
   page: number;
   top: number;
@@ -266,8 +299,7 @@ function PageRows({
   selected: ReadonlySet<string>;
   going: ReadonlySet<string>;
   overlay: boolean;
-  onOpen: (item: Item, index: number) => void;
-  onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
+  isStill: boolean;
 }) {
   if (!items || !rows)
     return <div className="grid-waiting" style={{ top, height: guess.height }} aria-hidden="true" />;
@@ -283,14 +315,20 @@ function PageRows({
           const cellWidth = Math.min(aspect * row.height, width);
           const at = left;
           left += cellWidth + gap;
+          const index = page * pageSize + row.from + i;
+          const id = item.input.id ?? '';
           return (
             <Cell
-              key={item.input.id}
+              key={id}
               item={item}
-              index={page * pageSize + row.from + i}
+              index={index}
               left={at}
               width={cellWidth}
-              {...cells}
+              isActive={index === active}
+              isSelected={selected.has(id)}
+              isGoing={going.has(id)}
+              overlay={overlay}
+              isStill={isStill}
             />
           );
         })}
@@ -299,45 +337,35 @@ function PageRows({
   });
 }
 
-function Cell({
+/** Remembered: while the grid is scrolled, most of its cells stay as they are. */
+const Cell = memo(function Cell({
   item,
   index,
   left,
   width,
-  active,
-  selected,
-  going,
+  isActive,
+  isSelected,
+  isGoing,
   overlay,
-  onOpen,
-  onSelect,
+  isStill,
 }: {
   item: Item;
   index: number;
   left: number;
   width: number;
-  active: number;
-  selected: ReadonlySet<string>;
-  going: ReadonlySet<string>;
+  isActive: boolean;
+  isSelected: boolean;
+  isGoing: boolean;
   overlay: boolean;
-  onOpen: (item: Item, index: number) => void;
-  onSelect: (item: Item, index: number, how: 'toggle' | 'range') => void;
+  isStill: boolean;
 }) {
   const { t } = useTranslation();
   const { input, score } = item;
-  const id = input.id ?? '';
-  const isSelected = selected.has(id);
-  const isGoing = going.has(id);
   const state = stateOf(input.status);
   const kind = kindOf(input.data);
   const path = picturePath(input.data, 'small');
   // A file that is no picture has its name shown instead, until it is read again.
   const [broken, setBroken] = useState<Input>();
-  const press = (event: MouseEvent) => {
-    const isMark = (event.target as HTMLElement).closest('.grid-mark') !== null;
-    if (event.shiftKey) onSelect(item, index, 'range');
-    else if (isMark || event.ctrlKey || event.metaKey) onSelect(item, index, 'toggle');
-    else onOpen(item, index);
-  };
   const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0);
   const said =
     score === undefined
@@ -351,18 +379,16 @@ function Cell({
     ...(said === undefined ? [] : [t('gallery.score', { score: said })]),
   ].join(', ');
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: keys are heard by the grid around it
     // biome-ignore lint/a11y/useSemanticElements: as above
     <div
       role="gridcell"
       className={`grid-cell${isSelected ? ' selected' : ''}${isGoing ? ' going' : ''}`}
       style={{ insetInlineStart: left, width }}
-      tabIndex={index === active ? 0 : -1}
+      tabIndex={isActive ? 0 : -1}
       data-index={index}
-      data-id={id}
+      data-id={input.id}
       aria-label={words}
       aria-selected={isSelected}
-      onClick={press}
     >
       {path && broken !== input ? (
         <img
@@ -375,9 +401,9 @@ function Cell({
           onError={() => setBroken(input)}
         />
       ) : (
-        <TextTile input={input} />
+        <TextTile input={input} isStill={isStill} />
       )}
-      {overlay && state === 'ready' && !isGoing && <Overlay input={input} />}
+      {overlay && state === 'ready' && !isGoing && <Overlay input={input} isStill={isStill} />}
       {kind !== 'image' && <Icon name={kind === 'video' ? 'video' : kind === 'audio' ? 'play' : 'docs'} />}
       {isGoing && <span className="badge danger">{t('gallery.going')}</span>}
       {state !== 'ready' && (
@@ -391,4 +417,4 @@ function Cell({
       </span>
     </div>
   );
-}
+});

@@ -4,8 +4,12 @@ import { rpc } from '../api/client.ts';
 import { useAppName } from '../api/queries.ts';
 import { colorOf } from './colors.ts';
 
-/** Shapes and labels of an input, over its picture in the grid. */
-export function Overlay({ input }: { input: Input }) {
+/**
+ * Shapes and labels of an input, over its picture in the grid.
+ *
+ * @param isStill false while pictures fly by: shapes are not asked for then
+ */
+export function Overlay({ input, isStill }: { input: Input; isStill: boolean }) {
   const app = useAppName();
   const found = useQuery({
     queryKey: ['ListAnnotations', 'overlay', app, input.id],
@@ -16,6 +20,7 @@ export function Overlay({ input }: { input: Input }) {
         { signal, quiet: true },
       ),
     staleTime: 30_000,
+    enabled: isStill,
   });
   const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0);
   return (

@@ -79,7 +79,7 @@ export function Preview({
         {kind === 'image' && (
           <figure>
             <img src={picturePath(input.data, 'large')} alt={nameOf(input)} />
-            <Overlay input={input} />
+            <Overlay input={input} isStill />
           </figure>
         )}
         {/* biome-ignore lint/a11y/useMediaCaption: what people upload has no captions */}

@@ -83,7 +83,7 @@ function Tile({ input }: { input: Input }) {
       <span className={`badge ${state === 'failed' ? 'danger' : 'warn'}`}>{t(`gallery.state.${state}`)}</span>
     );
   const kind = kindOf(input.data);
-  if (kind === 'text') return <TextTile input={input} />;
+  if (kind === 'text') return <TextTile input={input} isStill />;
   if (!path) return <Icon name={kind === 'video' ? 'video' : 'play'} />;
   return <img className={kind === 'audio' ? 'on-paper' : undefined} src={path} alt="" loading="lazy" />;
 }
