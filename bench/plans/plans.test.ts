@@ -7,6 +7,8 @@ import { claim } from '../../server/src/jobs/leases.ts';
 import { allMigrations } from '../../server/src/migrations.ts';
 import { conceptName } from '../../server/src/resources/concepts/names-store.ts';
 import { conceptCounts, conceptsById } from '../../server/src/resources/concepts/store.ts';
+import { membersOf } from '../../server/src/resources/datasets/chunk-store.ts';
+import { annotationsOfVersion, inputsOfVersion } from '../../server/src/resources/evaluations/truth-store.ts';
 import {
   findApp,
   findCollaboration,
@@ -26,6 +28,11 @@ import {
   takenIds,
   takenUrls,
 } from '../../server/src/resources/inputs/store.ts';
+import {
+  labelPages,
+  picturesAfter,
+  regionPages,
+} from '../../server/src/resources/models/training/data-store.ts';
 import { hitCondition } from '../../server/src/resources/searches/filter-sql.ts';
 import { hitsBySaid, hitsInOrder, hitsPutInOrder } from '../../server/src/resources/searches/hit-store.ts';
 import { readMax } from '../../server/src/resources/searches/plan.ts';
@@ -42,6 +49,8 @@ const inputsOfApp = 30_000;
 let database: TestDatabase;
 let client: pg.PoolClient;
 let grant: AppGrant;
+let datasetKey: number;
+let versionKey: number;
 const userKey = 1;
 const textsOfWord = 10;
 
@@ -97,6 +106,16 @@ beforeAll(async () => {
      from annotations where app_key = $1`,
     [large?.appKey, inputsOfApp],
   );
+  const { rows: made } = await client.query<{ key: number }>(
+    `insert into datasets (app_key, id) values ($1, 'all') returning key::int`,
+    [large?.appKey],
+  );
+  datasetKey = made[0]?.key as number;
+  await client.query(
+    'insert into dataset_inputs (app_key, dataset_key, input_key) select app_key, $2, key from inputs where app_key = $1',
+    [large?.appKey, datasetKey],
+  );
+  versionKey = await makeVersion(large?.appKey as number);
   await client.query('vacuum (analyze)');
   // The statistics know nothing of these.
   await labelLast('late');
@@ -107,6 +126,33 @@ afterAll(async () => {
   client?.release();
   await database?.close();
 });
+
+/** Of all inputs, each with one annotation. */
+async function makeVersion(appKey: number): Promise<number> {
+  const { rows } = await client.query<{ key: number }>(
+    `insert into dataset_versions (app_key, dataset_key, id, status_code) values ($1, $2, 'v', 64015) returning key::int`,
+    [appKey, datasetKey],
+  );
+  const key = rows[0]?.key as number;
+  await client.query(
+    `insert into dataset_chunks (app_key, dataset_key, bucket, fingerprint, n)
+     select $1, $2, key >> 10, '', count(*) from inputs where app_key = $1 group by 3`,
+    [appKey, datasetKey],
+  );
+  await client.query('insert into dataset_version_chunks select $1, bucket, key from dataset_chunks', [key]);
+  await client.query(
+    `insert into dataset_chunk_inputs (chunk_key, input_key, input_id, kind)
+     select c.key, i.key, i.id, i.kind from inputs i join dataset_chunks c on c.bucket = i.key >> 10 where i.app_key = $1`,
+    [appKey],
+  );
+  await client.query(
+    `insert into dataset_chunk_annotations (chunk_key, input_key, annotation_key, annotation_id, input_level, kinds, positive, negative, data)
+     select c.key, a.input_key, a.key, a.id, a.input_level, 0, '{cat}', '{}', ''
+     from annotations a join dataset_chunks c on c.bucket = a.input_key >> 10 where a.app_key = $1`,
+    [appKey],
+  );
+  return key;
+}
 
 function grantOn(appKey: number): AppGrant {
   const caller: Caller = {
@@ -282,6 +328,30 @@ test('a word that few texts hold is looked up by itself, a common one within its
   const facts = await explained(client, asked, 'custom');
   expect(troubleWith(facts, ['annotation_texts_find'], 0), JSON.stringify(facts)).toEqual([]);
 });
+
+const fewOfVersion = Array.from({ length: 500 }, (_, i) => 20_001 + i);
+
+test.each([
+  ['members', (db: Recording) => membersOf(db, datasetKey, 20)],
+  ['inputs', (db: Recording) => inputsOfVersion(db, grant, versionKey, 20_000, 500)],
+  ['annotations', (db: Recording) => annotationsOfVersion(db, versionKey, fewOfVersion)],
+  ['pictures', (db: Recording) => picturesAfter(db, grant, scope(), { afterKey: 20_000, limit: 500 })],
+  // The last statement: the first one says which chunks are next.
+  ['labels', (db: Recording) => labelPages(db, grant, scope(), ['cat']).next()],
+  ['regions', (db: Recording) => regionPages(db, grant, scope(), ['cat']).next()],
+])(
+  '%s of a version are found in the chunks that hold them, however many others it has',
+  async (_name, work) => {
+    const asked = await statementsOf(work);
+    for (const mode of ['custom', 'generic'] as const) {
+      const facts = await explained(client, asked.at(-1) as Statement, mode);
+      // Five chunks of 1,024 at most, each looked up in four tables; all of it would be 30.
+      expect(facts.rowsRead, `${mode} plan: ${JSON.stringify(facts)}`).toBeLessThan(5 * 1024 * 4);
+    }
+  },
+);
+
+const scope = () => ({ kind: 'version', key: versionKey }) as const;
 
 // Autovacuum looks at the tables one by one, in the middle of anything: no statistics may make these read all labels.
 test.each([

@@ -1,5 +1,6 @@
 import { annotationKind as kind } from '#domain/annotation-kinds.ts';
 import { type Db, first, rows, run, type Sql, sql } from '#store/sql.ts';
+import { firstKeyOf } from '../common/buckets.ts';
 import { openStatuses } from './version-store.ts';
 
 /**
@@ -29,13 +30,21 @@ export interface ChunkFrame {
   readonly fingerprint: Buffer;
 }
 
-const bucketBits = 10;
+/**
+ * Members of a dataset in one bucket. Bounded in both tables: the planner carries equalities over a join, bounds it does
+ * not, and each chunk would read all members of the dataset.
+ */
+function membersIn(datasetKey: number, bucket: number): Sql<unknown> {
+  const from = firstKeyOf(bucket);
+  const to = firstKeyOf(bucket + 1);
+  return sql`dataset_members m join inputs i on i.key = m.input_key
+    where m.dataset_key = ${datasetKey} and m.input_key >= ${from} and m.input_key < ${to}
+      and i.key >= ${from} and i.key < ${to}`;
+}
 
 /** Copies the inputs of a bucket into a chunk of their own. They are held until the commit, and so are their media. */
 export async function copyInputs(db: Db, frame: ChunkFrame): Promise<number> {
-  const from = frame.bucket * 2 ** bucketBits;
-  const members = sql`dataset_members m join inputs i on i.key = m.input_key
-    where m.dataset_key = ${frame.datasetKey} and i.key >= ${from} and i.key < ${from + 2 ** bucketBits}`;
+  const members = membersIn(frame.datasetKey, frame.bucket);
   await run(db, sql`select from ${members} order by i.key for key share of i`);
   const chunk = await first<{ key: number }>(
     db,
@@ -166,9 +175,7 @@ export async function dropEmptyInputs(db: Db, chunkKey: number): Promise<void> {
 export const membersOf = (db: Db, datasetKey: number, bucket: number) =>
   rows<{ key: number; id: string }>(
     db,
-    sql`select i.key, i.id from dataset_members m join inputs i on i.key = m.input_key
-        where m.dataset_key = ${datasetKey} and i.key >= ${bucket * 2 ** bucketBits} and i.key < ${(bucket + 1) * 2 ** bucketBits}
-        order by i.key`,
+    sql`select i.key, i.id from ${membersIn(datasetKey, bucket)} order by i.key`,
   );
 
 /** Deletes some chunks that no version holds. @returns how many went */

@@ -5,6 +5,7 @@ import type { AppGrant } from '#domain/grant.ts';
 import { newId } from '#domain/ids.ts';
 import type { Queryable, Tx } from '#store/postgres/index.ts';
 import { type Db, first, rows, run, sql } from '#store/sql.ts';
+import { bucketOf } from '../common/buckets.ts';
 import { packBody } from '../common/translate.ts';
 import { putPredictions } from './chunk-store.ts';
 import { predictedRows } from './predicted.ts';
@@ -149,8 +150,6 @@ async function copyChunks(
   );
   return new Map(made.map(({ bucket, key }) => [bucket, key]));
 }
-
-const bucketOf = (inputKey: number): number => Math.floor(inputKey / 1024);
 
 async function insertPredictions(
   tx: Tx,

@@ -30,7 +30,7 @@ export async function exampleInputs(
     db,
     sql`with looked as (
           select a.input_key, i.id as input_id, a.positive from dataset_version_annotations a join inputs i on i.key = a.input_key
-          where a.version_key = ${version} and a.positive <> '{}' order by a.input_key limit ${annotationsMax}),
+          where a.version_key = ${version} and a.positive <> '{}' order by a.bucket, a.input_key limit ${annotationsMax}),
         ranked as (
           select input_key, concept, row_number() over (partition by concept order by input_key) as place
           from (select distinct input_key, concept from looked, unnest(positive) concept) one)
@@ -44,6 +44,6 @@ export async function exampleInputs(
     db,
     sql`select v.input_key as "inputKey", i.id as "inputId", '{}'::text[] as "conceptIds"
         from dataset_version_inputs v join inputs i on i.key = v.input_key
-        where v.version_key = ${version} order by v.input_key limit ${unlabelledMax}`,
+        where v.version_key = ${version} order by v.bucket, v.input_key limit ${unlabelledMax}`,
   );
 }

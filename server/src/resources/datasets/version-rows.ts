@@ -1,4 +1,5 @@
 import { type Db, rows, sql } from '#store/sql.ts';
+import { bucketOf } from '../common/buckets.ts';
 
 /** Reading what a version holds, row by row in a walk that needs no more memory than a step. */
 
@@ -58,7 +59,7 @@ export function inputsAfter(
         from (
           select l.chunk_key, c.input_key from dataset_version_chunks l
           join dataset_chunk_inputs c on c.chunk_key = l.chunk_key
-          where l.version_key = ${versionKey} and l.bucket >= ${Math.floor(Math.max(0, afterKey) / 1024)}
+          where l.version_key = ${versionKey} and l.bucket >= ${bucketOf(Math.max(0, afterKey))}
             and c.input_key > ${afterKey} ${split === undefined ? sql`` : sql`and c.split = ${split}`}
             ${withDeleted ? sql`and not c.erased` : sql`and c.deleted_at is null`}
           order by l.bucket, c.input_key limit ${limit}) n

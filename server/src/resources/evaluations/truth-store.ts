@@ -1,5 +1,6 @@
 import type { AppGrant } from '#domain/grant.ts';
 import { type Db, rows, sql } from '#store/sql.ts';
+import { bucketOf } from '../common/buckets.ts';
 
 export interface TrueInput {
   readonly inputKey: number;
@@ -15,7 +16,7 @@ export interface TrueAnnotation {
   readonly data: Buffer;
 }
 
-/** Processed inputs of a dataset version, in key order. */
+/** Processed inputs of a dataset version in key order, which is that of chunks and of the inputs in each. */
 export const inputsOfVersion = (
   db: Db,
   grant: AppGrant,
@@ -28,8 +29,8 @@ export const inputsOfVersion = (
     sql`select v.input_key as "inputKey", v.input_id as "inputId"
         from dataset_version_inputs v join inputs i on i.key = v.input_key
         where v.version_key = ${versionKey} and i.app_key = ${grant.appKey} and i.status_code = 30000
-          and v.input_key > ${after}
-        order by v.input_key limit ${limit}`,
+          and v.bucket >= ${bucketOf(after)} and v.input_key > ${after}
+        order by v.bucket, v.input_key limit ${limit}`,
   );
 
 export const annotationsOfVersion = (
@@ -40,7 +41,9 @@ export const annotationsOfVersion = (
   rows<TrueAnnotation>(
     db,
     sql`select input_key as "inputKey", kinds, positive, negative, data from dataset_version_annotations
-        where version_key = ${versionKey} and input_key = any(${[...inputKeys]}::bigint[]) order by input_key, annotation_id`,
+        where version_key = ${versionKey} and bucket = any(${[...new Set(inputKeys.map(bucketOf))]}::bigint[])
+          and input_key = any(${[...inputKeys]}::bigint[])
+        order by input_key, annotation_id`,
   );
 
 /** Ids that anything in the app is labelled with. */

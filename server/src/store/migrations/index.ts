@@ -43,6 +43,7 @@ import { appChanges } from './0081-app-changes.ts';
 import { erasedVectors } from './0082-erased-vectors.ts';
 import { lighterReferences } from './0083-lighter-references.ts';
 import { fixedWorkers } from './0084-fixed-workers.ts';
+import { versionBuckets } from './0085-version-buckets.ts';
 
 /** All migrations, in order. Forward only: a change of the schema is a new file. */
 export const migrations: readonly Migration[] = [
@@ -90,4 +91,5 @@ export const migrations: readonly Migration[] = [
   erasedVectors,
   lighterReferences,
   fixedWorkers,
+  versionBuckets,
 ];

@@ -1,4 +1,5 @@
 import { type Db, rows, type Sql, sql } from '#store/sql.ts';
+import { bucketOf } from '../../common/buckets.ts';
 
 /** What differs between two versions of a dataset. Chunks that both share are passed over without a look inside. */
 
@@ -69,7 +70,7 @@ export async function* diffSteps(
   to: number,
   afterKey: number,
 ): AsyncGenerator<DiffRow[]> {
-  for (let bucket = Math.floor(Math.max(0, afterKey) / 1024); ; ) {
+  for (let bucket = bucketOf(Math.max(0, afterKey)); ; ) {
     const pairs = await pairsAfter(db, from, to, bucket, pairsPerLook);
     for (const pair of pairs) yield rowsOfPair(db, pair, afterKey);
     const last = pairs.at(-1);

@@ -2,6 +2,7 @@ import { regionKinds } from '#domain/annotation-kinds.ts';
 import type { AppGrant } from '#domain/grant.ts';
 import { RawColumns, type RawReads } from '#store/postgres/index.ts';
 import { type Db, first, rows, type Sql, sql } from '#store/sql.ts';
+import { bucketBits, bucketOf, firstKeyOf } from '../../common/buckets.ts';
 import { floatsOf } from '../../common/floats.ts';
 
 /** A label on an input, or on a region of it. */
@@ -31,7 +32,7 @@ const inScope = (scope: DataScope, inputKey: Sql<unknown>): Sql<unknown> => {
     case 'dataset':
       return sql`exists (select 1 from dataset_inputs d where d.dataset_key = ${scope.key} and d.input_key = ${inputKey})`;
     case 'version':
-      return sql`exists (select 1 from dataset_version_inputs d where d.version_key = ${scope.key} and d.input_key = ${inputKey})`;
+      return sql`exists (select 1 from dataset_version_inputs d where d.version_key = ${scope.key} and d.bucket = ${inputKey} >> ${sql.lit(bucketBits)} and d.input_key = ${inputKey})`;
   }
 };
 
@@ -41,29 +42,43 @@ interface KeyRange {
   readonly to: number;
 }
 
-const inputsPerLook = 5_000;
-/** Versions are kept in chunks, the inputs of 1,024 neighbouring keys. */
-const chunkBits = 10;
-const chunksPerLook = 5;
+/**
+ * All of the scope in ranges of keys, each with so many of its inputs, or with those of one chunk; buckets begin at 0, so
+ * what comes "after" -1 is the first.
+ */
+async function* rangesOf(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  inputsPerLook: number,
+): AsyncGenerator<KeyRange> {
+  for (let afterKey = -1; ; ) {
+    const range = await rangeAfter(db, grant, scope, afterKey, inputsPerLook);
+    if (!range) return;
+    yield range;
+    afterKey = range.to;
+  }
+}
 
-/** The next range of keys that holds inputs of the scope, a few thousand at most. @returns undefined after the last */
+/** @returns undefined after the last */
 async function rangeAfter(
   db: Db,
   grant: AppGrant,
   scope: DataScope,
   afterKey: number,
+  inputsPerLook: number,
 ): Promise<KeyRange | undefined> {
   if (scope.kind === 'version') {
-    const afterBucket = Math.floor(afterKey / 2 ** chunkBits);
+    const chunksPerLook = Math.ceil(inputsPerLook / 2 ** bucketBits);
     const found = await first<{ from: number | null; to: number | null }>(
       db,
       sql`select min(bucket) as "from", max(bucket) as "to" from (
             select l.bucket from dataset_version_chunks l join dataset_versions v on v.key = l.version_key
-            where l.version_key = ${scope.key} and v.app_key = ${grant.appKey} and l.bucket > ${afterBucket}
+            where l.version_key = ${scope.key} and v.app_key = ${grant.appKey} and l.bucket > ${bucketOf(afterKey)}
             order by l.bucket limit ${chunksPerLook}) b`,
     );
     if (found?.from == null || found.to == null) return undefined;
-    return { from: found.from * 2 ** chunkBits, to: (found.to + 1) * 2 ** chunkBits - 1 };
+    return { from: firstKeyOf(found.from), to: firstKeyOf(found.to + 1) - 1 };
   }
   const keys =
     scope.kind === 'app'
@@ -77,6 +92,14 @@ async function rangeAfter(
   return found?.from == null || found.to == null ? undefined : { from: found.from, to: found.to };
 }
 
+/** Rows of a version `v` in a range of whole chunks, which is how ranges of versions are. */
+const inRange = ({ from, to }: KeyRange): Sql<unknown> =>
+  sql`v.bucket between ${bucketOf(from)} and ${bucketOf(to)}`;
+
+const labelledPerLook = 5_000;
+/** What says where they lie may be large. */
+const markedPerLook = 500;
+
 /**
  * Trusted labels with these concepts on processed inputs, each input and region once per concept, in the order of
  * the inputs; a few thousand inputs at a time.
@@ -88,13 +111,8 @@ export async function* labelPages(
   conceptIds: readonly string[],
   kind: InputKind = 'image',
 ): AsyncGenerator<LabelRow[]> {
-  // Buckets begin at 0: what comes "after" -1 is the first.
-  for (let afterKey = -1; ; ) {
-    const range = await rangeAfter(db, grant, scope, afterKey);
-    if (!range) return;
+  for await (const range of rangesOf(db, grant, scope, labelledPerLook))
     yield await labelsOf(db, grant, scope, conceptIds, kind, range);
-    afterKey = range.to;
-  }
 }
 
 function labelsOf(
@@ -147,7 +165,7 @@ function labelsOfVersion(
           cross join lateral (
             select unnest(v.positive) as concept_id, 1 as value union all select unnest(v.negative), 0) s
           where v.version_key = ${versionKey} and i.app_key = ${grant.appKey} and i.status_code = 30000 and i.kind = ${kind}
-            and s.concept_id = any(${[...conceptIds]}::text[]) and v.input_key between ${range.from} and ${range.to}
+            and s.concept_id = any(${[...conceptIds]}::text[]) and ${inRange(range)}
             and ((v.kinds & ${sql.lit(regionKinds)}) = 0 or a.key is not null)
           group by 1, 2, 3) l
         left join annotations w on w.input_key = l.input_key and w.input_level
@@ -247,15 +265,25 @@ export interface RegionRow {
 }
 
 /**
- * Trusted regions that show any of the concepts, of the next so many pictures after a key, in the order of the
- * pictures. Of a version: as they were when it was made.
+ * Trusted regions that show any of the concepts, in the order of their pictures; those of some hundred pictures at a time. Of
+ * a version: as they were when it was made.
  */
-export function regionsAfter(
+export async function* regionPages(
   db: Db,
   grant: AppGrant,
   scope: DataScope,
   conceptIds: readonly string[],
-  page: { afterKey: number; limit: number },
+): AsyncGenerator<RegionRow[]> {
+  for await (const range of rangesOf(db, grant, scope, markedPerLook))
+    yield await regionsOf(db, grant, scope, conceptIds, range);
+}
+
+function regionsOf(
+  db: Db,
+  grant: AppGrant,
+  scope: DataScope,
+  conceptIds: readonly string[],
+  range: KeyRange,
 ): Promise<RegionRow[]> {
   const ids = sql`${[...conceptIds]}::text[]`;
   const found =
@@ -265,7 +293,7 @@ export function regionsAfter(
             from dataset_version_annotations v join inputs i on i.key = v.input_key
             where v.version_key = ${scope.key} and i.app_key = ${grant.appKey} and i.status_code = 30000
               and i.kind = 'image' and (v.kinds & ${sql.lit(regionKinds)}) <> 0 and v.positive && ${ids}
-              and v.input_key > ${page.afterKey}`
+              and ${inRange(range)}`
       : sql`select a.key, a.input_key, a.data, l.concept_ids
             from annotations a join inputs i on i.key = a.input_key
             cross join lateral (
@@ -273,13 +301,10 @@ export function regionsAfter(
               where c.annotation_key = a.key and c.trusted and c.value >= 0.5 and c.concept_id = any(${ids})) l
             where a.app_key = ${grant.appKey} and a.status_code = 24150 and i.status_code = 30000 and i.kind = 'image'
               and (a.kinds & ${sql.lit(regionKinds)}) <> 0 and l.concept_ids is not null
-              and a.input_key > ${page.afterKey} and ${inScope(scope, sql`a.input_key`)}`;
+              and a.input_key between ${range.from} and ${range.to} and ${inScope(scope, sql`a.input_key`)}`;
   return rows<RegionRow>(
     db,
-    sql`with found as (${found}),
-          chosen as (select distinct input_key from found order by input_key limit ${page.limit})
-        select input_key as "inputKey", data, concept_ids as "conceptIds" from found join chosen using (input_key)
-        order by input_key, key`,
+    sql`select input_key as "inputKey", data, concept_ids as "conceptIds" from (${found}) found order by input_key, key`,
   );
 }
 

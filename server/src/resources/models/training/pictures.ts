@@ -2,7 +2,7 @@ import { DataSchema, type Region, StatusCode } from '@fovea/contract';
 import { Fault } from '#domain/fault.ts';
 import type { DenseRecipe } from '#engine/index.ts';
 import { unpackBody } from '../../common/translate.ts';
-import { picturesAfter, type RegionRow, regionsAfter } from './data-store.ts';
+import { picturesAfter, type RegionRow, regionPages } from './data-store.ts';
 import type { Frame } from './frame.ts';
 import { TrainingTrouble } from './trouble.ts';
 
@@ -12,7 +12,6 @@ export interface MarkedPicture {
   readonly regions: readonly { readonly region: Region; readonly conceptIds: readonly string[] }[];
 }
 
-const picturesPerLook = 500;
 const computedAtOnce = 4;
 /** Cells of this many pictures teach as much as those of more would, and are learnt in minutes. */
 export const picturesMax = 4_000;
@@ -26,9 +25,8 @@ export async function markedPictures(
   let found: MarkedPicture[] = [];
   let total = 0;
   let every = 1;
-  for (let afterKey = 0; ; ) {
+  for await (const rows of regionPages(deps.db, grant, scope, conceptIds)) {
     progress.signal.throwIfAborted();
-    const rows = await regionsAfter(deps.db, grant, scope, conceptIds, { afterKey, limit: picturesPerLook });
     for (const picture of grouped(rows, isUsable)) {
       if (picture.regions.length === 0) continue;
       if (total % every === 0) found.push(picture);
@@ -39,8 +37,6 @@ export async function markedPictures(
       found = found.filter((_, index) => index % 2 === 0);
       every *= 2;
     }
-    if (new Set(rows.map((row) => row.inputKey)).size < picturesPerLook) break;
-    afterKey = rows.at(-1)?.inputKey ?? afterKey;
   }
   const kept = evenly(found, picturesMax);
   if (kept.length < total)
