@@ -132,7 +132,7 @@ async function warm(victim: Victim, { world, ledger }: Subject, ms: number): Pro
 /** A sync that fails was none, and the next one that succeeds makes nothing good: what was written is not to be trusted. */
 async function syncsFail(context: Context, outcome: Outcome): Promise<void> {
   if (!hasFiu() || !hasStrace()) {
-    outcome.aside = 'not run: libfiu or strace is not here';
+    outcome.absent = 'libfiu or strace is not here';
     return;
   }
   const { victim, enable, disable } = openFaulty(context);
@@ -205,7 +205,7 @@ async function failWal(context: Context, victim: Victim, subject: Subject, outco
 /** Writes that take less than was given, or are to be tried again, and reads that bring less than was asked for. */
 async function writesFallShort(context: Context, outcome: Outcome): Promise<void> {
   if (!hasFiu()) {
-    outcome.aside = 'not run: libfiu is not here';
+    outcome.absent = 'libfiu is not here';
     return;
   }
   const { victim, enable, disable } = openFaulty(context);

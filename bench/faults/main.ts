@@ -9,9 +9,9 @@ import { jobScenarios } from './jobs.ts';
 import { killScenarios } from './kills.ts';
 import { lifecycleScenarios } from './lifecycle.ts';
 import { randomFrom } from './random.ts';
-import { cellsOf, mergedRows, pageOf, plainTable, type Row, type Run } from './report.ts';
+import { cellsOf, mergedRows, pageOf, plainTable, type Row, type Run, verdictOf } from './report.ts';
 import { requestScenarios } from './requests.ts';
-import { isClean, newOutcome, type Scenario } from './scenario.ts';
+import { newOutcome, type Scenario } from './scenario.ts';
 import { surroundingScenarios } from './surroundings.ts';
 
 const scenarios: readonly Scenario[] = [
@@ -102,16 +102,7 @@ for (const scenario of chosen) {
     broken = error instanceof Error ? (error.stack ?? error.message) : String(error);
     console.log(`  ${id} broke: ${broken}`);
   }
-  const verdict =
-    broken !== undefined
-      ? 'BROKE'
-      : scenario.isControl
-        ? isClean(outcome.found)
-          ? 'NOT CAUGHT'
-          : 'caught'
-        : isClean(outcome.found)
-          ? 'pass'
-          : 'FAIL';
+  const verdict = verdictOf(scenario, outcome, broken);
   const elapsedMs = Date.now() - startedMs;
   const recoveriesMs = outcome.recoveriesMs.map(Math.round);
   const at = new Date(startedMs).toISOString();
@@ -134,7 +125,8 @@ const run: Run = {
   rows,
 };
 console.log(`\n${plainTable(cellsOf(rows))}\n`);
-const isGood = rows.every(({ verdict }) => verdict === 'pass' || verdict === 'caught');
+const isGood = rows.every(({ verdict }) => ['pass', 'caught', 'absent'].includes(verdict));
+for (const { id, absent } of rows) if (absent !== undefined) console.log(`  ${id} was not run: ${absent}`);
 console.log(
   `  ${isGood ? 'all as it must be' : `NOT GOOD; repeat with --seed ${seed}`}; ${Math.round(run.elapsedMs / 1000)} s`,
 );

@@ -1,11 +1,25 @@
 import { markdownTable } from '../harness/tables.ts';
-import type { Outcome } from './scenario.ts';
+import { isClean, type Outcome, type Scenario } from './scenario.ts';
+
+export type Verdict = 'pass' | 'FAIL' | 'caught' | 'NOT CAUGHT' | 'BROKE' | 'absent';
+
+/** @param broken why the scenario itself did not come to its end */
+export function verdictOf(
+  { isControl }: Pick<Scenario, 'isControl'>,
+  { found, absent }: Pick<Outcome, 'found' | 'absent'>,
+  broken?: string,
+): Verdict {
+  if (broken !== undefined) return 'BROKE';
+  if (absent !== undefined) return 'absent';
+  if (isControl) return isClean(found) ? 'NOT CAUGHT' : 'caught';
+  return isClean(found) ? 'pass' : 'FAIL';
+}
 
 export interface Row extends Outcome {
   readonly id: string;
   readonly name: string;
   readonly seed: number;
-  readonly verdict: string;
+  readonly verdict: Verdict;
   readonly broken?: string | undefined;
   readonly elapsedMs: number;
   /** When it began, as ISO 8601. */
@@ -49,7 +63,20 @@ export function cellsOf(rows: readonly Row[]): string[][] {
       'aside',
     ],
     ...rows.map(
-      ({ id, name, kills, acknowledged, found, recoveriesMs, verdict, seed, at, elapsedMs, aside }) => [
+      ({
+        id,
+        name,
+        kills,
+        acknowledged,
+        found,
+        recoveriesMs,
+        verdict,
+        seed,
+        at,
+        elapsedMs,
+        absent,
+        aside,
+      }) => [
         id,
         name,
         String(kills),
@@ -62,7 +89,7 @@ export function cellsOf(rows: readonly Row[]): string[][] {
         String(seed),
         at.slice(0, 10),
         (elapsedMs / 60_000).toFixed(1),
-        aside,
+        absent ?? aside,
       ],
     ),
   ];
@@ -70,9 +97,13 @@ export function cellsOf(rows: readonly Row[]): string[][] {
 
 export { plainTable } from '../harness/tables.ts';
 
-/** Whatever a mode's table held before, with the rows of this run in place of older ones, in the order of `ids`. */
+/**
+ * Whatever a mode's table held before, with the rows of this run in place of older ones, in the order of `ids`. What could
+ * not be run here takes no place of what was run elsewhere.
+ */
 export function mergedRows(before: readonly Row[], now: readonly Row[], ids: readonly string[]): Row[] {
-  const rows = new Map([...before, ...now].map((row) => [row.id, row]));
+  const rows = new Map(before.map((row) => [row.id, row]));
+  for (const row of now) if (row.verdict !== 'absent' || !rows.has(row.id)) rows.set(row.id, row);
   return ids.flatMap((id) => rows.get(id) ?? []);
 }
 

@@ -28,6 +28,8 @@ export interface Outcome {
   readonly recoveriesMs: number[];
   /** More facts for the table. */
   aside: string;
+  /** What this machine lacks to run it. */
+  absent?: string;
 }
 
 export interface Scenario {

@@ -63,7 +63,7 @@ async function diskFull(context: Context, outcome: Outcome): Promise<void> {
   const objects = join(context.folder, 'data', 'objects');
   mkdirSync(objects, { recursive: true });
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${diskMb}m`, 'tmpfs', objects]).status !== 0) {
-    outcome.aside = 'not run: mounting is not allowed here';
+    outcome.absent = 'mounting is not allowed here';
     return;
   }
   const unmount = () => void spawnSync('umount', ['-l', objects]);
