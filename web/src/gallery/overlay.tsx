@@ -1,4 +1,4 @@
-import type { Annotation, Input } from '@fovea/contract/rest';
+import type { Annotation, Concept, Input } from '@fovea/contract/rest';
 import { useQuery } from '@tanstack/react-query';
 import { rpc } from '../api/client.ts';
 import { useAppName } from '../api/queries.ts';
@@ -22,7 +22,7 @@ export function Overlay({ input, isStill }: { input: Input; isStill: boolean }) 
     staleTime: 30_000,
     enabled: isStill,
   });
-  const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0);
+  const labels = labelsOf(input, found.data?.annotations ?? []);
   return (
     <>
       <svg className="overlay" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
@@ -41,6 +41,13 @@ export function Overlay({ input, isStill }: { input: Input; isStill: boolean }) 
       )}
     </>
   );
+}
+
+/** What the whole picture is said to show, in the input itself or in an annotation, each once. */
+function labelsOf(input: Input, annotations: readonly Annotation[]): Concept[] {
+  const said = [input.data, ...annotations.map(({ data }) => data)].flatMap((data) => data?.concepts ?? []);
+  const shown = said.filter(({ value }) => (value ?? 0) > 0);
+  return [...new Map(shown.map((concept) => [concept.id, concept])).values()];
 }
 
 function Shapes({ annotation }: { annotation: Annotation }) {
