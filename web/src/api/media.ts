@@ -1,4 +1,4 @@
-import type { Data, HostedURL, Input } from '@fovea/contract/rest';
+import type { Concept, Data, HostedURL, Input } from '@fovea/contract/rest';
 import { code } from './trouble.ts';
 
 export type InputState = 'ready' | 'pending' | 'processing' | 'failed';
@@ -65,6 +65,12 @@ export function aspectOf(data: Data | undefined): number {
 export function nameOf(input: Input): string {
   const filename = input.data?.metadata?.['filename'];
   return typeof filename === 'string' && filename !== '' ? filename : (input.id ?? '');
+}
+
+/** What a whole input is said to show in any of these, each concept once. */
+export function labelsOf(...said: readonly (Data | undefined)[]): Concept[] {
+  const shown = said.flatMap((data) => data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0);
+  return [...new Map(shown.map((concept) => [concept.id, concept])).values()];
 }
 
 export const conceptName = (concept: { readonly id?: string; readonly name?: string }): string =>

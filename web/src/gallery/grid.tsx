@@ -14,7 +14,7 @@ import {
   useState,
 } from 'react';
 import { useTranslation } from 'react-i18next';
-import { aspectOf, kindOf, nameOf, picturePath, stateOf } from '../api/media.ts';
+import { aspectOf, conceptName, kindOf, labelsOf, nameOf, picturePath, stateOf } from '../api/media.ts';
 import { formatNumber } from '../i18n/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { TroubleNote } from '../ui/states.tsx';
@@ -146,9 +146,9 @@ export function Grid({
   }));
 
   const scrolled = () => {
-    const element = scroller.current as HTMLDivElement;
-    setVirtualTop(element.scrollTop * scale);
-    moved(element.scrollTop * scale);
+    const top = (scroller.current as HTMLDivElement).scrollTop * scale;
+    setVirtualTop(top);
+    moved(top);
   };
 
   const itemAt = (index: number): Item | undefined =>
@@ -366,14 +366,13 @@ const Cell = memo(function Cell({
   const path = picturePath(input.data, 'small');
   // A file that is no picture has its name shown instead, until it is read again.
   const [broken, setBroken] = useState<Input>();
-  const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0);
   const said =
     score === undefined
       ? undefined
       : formatNumber(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const words = [
     nameOf(input),
-    ...labels.map((concept) => concept.name || concept.id),
+    ...labelsOf(input.data).map(conceptName),
     ...(state === 'ready' ? [] : [t(`gallery.state.${state}`)]),
     ...(isGoing ? [t('gallery.going')] : []),
     ...(said === undefined ? [] : [t('gallery.score', { score: said })]),

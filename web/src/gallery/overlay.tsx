@@ -1,6 +1,7 @@
-import type { Annotation, Concept, Input } from '@fovea/contract/rest';
+import type { Annotation, Input } from '@fovea/contract/rest';
 import { useQuery } from '@tanstack/react-query';
 import { rpc } from '../api/client.ts';
+import { conceptName, labelsOf } from '../api/media.ts';
 import { useAppName } from '../api/queries.ts';
 import { colorOf } from './colors.ts';
 
@@ -22,11 +23,12 @@ export function Overlay({ input, isStill }: { input: Input; isStill: boolean }) 
     staleTime: 30_000,
     enabled: isStill,
   });
-  const labels = labelsOf(input, found.data?.annotations ?? []);
+  const annotations = found.data?.annotations ?? [];
+  const labels = labelsOf(input.data, ...annotations.map(({ data }) => data));
   return (
     <>
       <svg className="overlay" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
-        {found.data?.annotations?.map((annotation) => (
+        {annotations.map((annotation) => (
           <Shapes key={annotation.id} annotation={annotation} />
         ))}
       </svg>
@@ -34,20 +36,13 @@ export function Overlay({ input, isStill }: { input: Input; isStill: boolean }) 
         <span className="grid-labels">
           {labels.slice(0, 3).map((concept) => (
             <span key={concept.id} className="chip">
-              {concept.name || concept.id}
+              {conceptName(concept)}
             </span>
           ))}
         </span>
       )}
     </>
   );
-}
-
-/** What the whole picture is said to show, in the input itself or in an annotation, each once. */
-function labelsOf(input: Input, annotations: readonly Annotation[]): Concept[] {
-  const said = [input.data, ...annotations.map(({ data }) => data)].flatMap((data) => data?.concepts ?? []);
-  const shown = said.filter(({ value }) => (value ?? 0) > 0);
-  return [...new Map(shown.map((concept) => [concept.id, concept])).values()];
 }
 
 function Shapes({ annotation }: { annotation: Annotation }) {

@@ -2,7 +2,7 @@ import type { Annotation, HostedURL, Input } from '@fovea/contract/rest';
 import { type ReactNode, useCallback, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call, rpc } from '../../api/client.ts';
-import { hostedPath, kindOf, stateOf } from '../../api/media.ts';
+import { hostedPath, kindOf, labelsOf, stateOf } from '../../api/media.ts';
 import { type AppName, useAppName, useRpc } from '../../api/queries.ts';
 import { onServerState } from '../../api/server-state.ts';
 import { wordsOf } from '../../api/trouble.ts';
@@ -111,7 +111,7 @@ async function readyOf(
   size: Size,
   clock?: FrameClock,
 ): Promise<Ready> {
-  const labels = (input.data?.concepts ?? []).filter(({ value }) => (value ?? 0) > 0).map(conceptRefOf);
+  const labels = labelsOf(input.data).map(conceptRefOf);
   const [shapes, marks] = [await shapesOf(annotations, size, clock), marksOf(annotations)];
   return { size, saved: { shapes, labels, marks }, draft };
 }
