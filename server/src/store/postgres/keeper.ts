@@ -109,8 +109,14 @@ async function keep(site: Site, released: () => void): Promise<Keeper> {
       stopping = true;
       stopLooking();
       await ready;
-      if (server !== undefined) await stopServer(server.pid, site.log);
-      await watching;
+      // Its process does not hold ours: one with nothing else left to do would end before the server has.
+      const hold = setInterval(() => {}, 1_000);
+      try {
+        if (server !== undefined) await stopServer(server.pid, site.log);
+        await watching;
+      } finally {
+        clearInterval(hold);
+      }
       if (!site.socketDir.startsWith(site.home)) rmSync(site.socketDir, { recursive: true, force: true });
       released();
     },
